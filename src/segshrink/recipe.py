@@ -1,0 +1,268 @@
+"""A recipe says everything a run does: plain data, validated as a whole.
+
+A recipe is a YAML file of the shape of `Recipe`. Nothing in it is executed or imported.
+Every field has a default, so an empty recipe is the default run.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from segshrink.errors import RecipeError
+
+
+class _Settings(BaseModel):
+    """Unknown fields are faults: a misspelt option must not pass silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(_Settings):
+    """Where images come from and how they are cut.
+
+    `source` is a folder or `"synthetic"`; `scenes` and `scene_px` apply to
+    `"synthetic"` only and are refused for a folder.
+    """
+
+    source: str = "synthetic"
+    split: str | None = None
+    split_seed: int = 0
+    tile_px: int = Field(256, ge=32, multiple_of=32)
+    scenes: int | None = Field(None, ge=3)
+    scene_px: int | None = Field(None, ge=64)
+
+    @model_validator(mode="after")
+    def _synthetic_options_need_synthetic(self) -> "DataSettings":
+        if self.source != "synthetic" and (self.scenes or self.scene_px):
+            raise ValueError("scenes and scene_px apply to source: synthetic only")
+        return self
+
+
+class Augmentation(_Settings):
+    """Random changes to training tiles, the same for image and mask.
+
+    `scale_jitter` (low, high) is the range of zoom factors of the random crop, drawn
+    log-uniformly; (1, 1) switches it off. `photometric` in [0, 1] scales brightness,
+    contrast and colour-cast changes; 0 switches them off.
+    """
+
+    flips: bool = True
+    quarter_turns: bool = True
+    scale_jitter: tuple[float, float] = (0.75, 1.333)
+    photometric: float = Field(0.2, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _scale_is_a_range(self) -> "Augmentation":
+        low, high = self.scale_jitter
+        if not 0.25 <= low <= high <= 4:
+            raise ValueError(
+                f"scale_jitter must be low <= high within 0.25 to 4, got {low}, {high}"
+            )
+        return self
+
+
+class LossSettings(_Settings):
+    """Weights of the supervised losses; a weight of 0 leaves a loss out.
+
+    `class_weights`: one factor a class in the order of the data set's classes, or
+    `"balanced"` for inverse square-root frequency in the training part.
+    """
+
+    cross_entropy: float = Field(1.0, ge=0)
+    dice: float = Field(0.0, ge=0)
+    focal: float = Field(0.0, ge=0)
+    class_weights: tuple[float, ...] | Literal["balanced"] | None = None
+
+    @model_validator(mode="after")
+    def _something_to_minimize(self) -> "LossSettings":
+        if not (self.cross_entropy or self.dice or self.focal):
+            raise ValueError("at least one loss needs a weight above 0")
+        return self
+
+
+class TrainingSettings(_Settings):
+    """One training run.
+
+    `tiles_per_epoch`: training tiles an epoch; None is as many as cover every training
+    image once. `patience`: epochs without a better validation mIoU before training
+    stops; None never stops early. `warmup` is the share of all steps in which the
+    learning rate climbs from 0. `validate_every`: epochs between validations.
+    """
+
+    epochs: int = Field(20, ge=1)
+    tiles_per_epoch: int | None = Field(None, ge=1)
+    batch_size: int = Field(8, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1)
+    patience: int | None = Field(None, ge=1)
+    validate_every: int = Field(1, ge=1)
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    loss: LossSettings = LossSettings()
+    augmentation: Augmentation = Augmentation()
+
+
+class UNetSettings(_Settings):
+    """The classical U-Net; see `segshrink.models.build_model`."""
+
+    name: Literal["unet"] = "unet"
+    base_filters: int = Field(16, ge=4)
+    levels: int = Field(4, ge=1, le=6)
+    norm: Literal["batch"] | None = "batch"
+    activation: Literal["relu", "relu6", "leaky_relu", "swish", "tanh"] = "relu"
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+
+class CompactSettings(_Settings):
+    """The compact student; see `segshrink.models.build_model`."""
+
+    name: Literal["compact"] = "compact"
+    width: int = Field(32, ge=8, multiple_of=8)
+    stem_stride: Literal[2, 4] = 2
+
+
+class TeacherSettings(_Settings):
+    """The teacher: a model to build and train, or a trained file to take as it is."""
+
+    file: str | None = None
+    model: UNetSettings = UNetSettings()
+    training: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="after")
+    def _file_or_model(self) -> "TeacherSettings":
+        if self.file is not None and self.model_fields_set & {"model", "training"}:
+            raise ValueError("a teacher file is taken as it is: drop model and training")
+        return self
+
+
+class PruningSettings(_Settings):
+    """How much of the teacher's channels the student keeps, and which."""
+
+    keep: float = Field(0.4, gt=0, lt=1)
+    criterion: Literal["l2"] = "l2"
+    scope: Literal["global", "layer"] = "layer"
+    multiple_of: int = Field(8, ge=1)
+
+
+class DistillationSettings(_Settings):
+    """Pixel KL from the teacher beside the supervised loss.
+
+    loss = (1 - `weight`) * supervised + `weight` * KL at `temperature`.
+    """
+
+    temperature: float = Field(2.0, gt=0)
+    weight: float = Field(0.5, ge=0, le=1)
+
+
+class StudentSettings(_Settings):
+    """The student: the pruned teacher, or a compact model built anew."""
+
+    kind: Literal["pruned", "compact"] = "pruned"
+    pruning: PruningSettings = PruningSettings()
+    model: CompactSettings = CompactSettings()
+    distillation: DistillationSettings = DistillationSettings()
+    training: TrainingSettings = TrainingSettings(learning_rate=1e-3)
+
+    @model_validator(mode="after")
+    def _options_have_an_effect(self) -> "StudentSettings":
+        idle = "model" if self.kind == "pruned" else "pruning"
+        if idle in self.model_fields_set:
+            raise ValueError(f"a {self.kind} student does not use {idle}: drop it")
+        return self
+
+
+class ExportSettings(_Settings):
+    """Which files are made of the student; the teacher gets the float ones."""
+
+    litert: bool = True
+    int8: bool = True
+    onnx: bool = True
+    calibration_tiles: int = Field(64, ge=1)
+
+    @model_validator(mode="after")
+    def _something_to_export(self) -> "ExportSettings":
+        if not (self.litert or self.onnx or self.int8):
+            raise ValueError("at least one of litert, int8 and onnx must be true")
+        return self
+
+
+class MeasuringSettings(_Settings):
+    """How the files are measured: on which part, and how latency is timed."""
+
+    part: Literal["val", "test"] = "test"
+    threads: int = Field(1, ge=1)
+    rounds: int = Field(15, ge=3)
+    samples: int = Field(10, ge=1, le=20)
+
+
+class Recipe(_Settings):
+    """A whole run of `segshrink compress`."""
+
+    seed: int = Field(0, ge=0)
+    data: DataSettings = DataSettings()
+    teacher: TeacherSettings = TeacherSettings()
+    student: StudentSettings = StudentSettings()
+    export: ExportSettings = ExportSettings()
+    measuring: MeasuringSettings = MeasuringSettings()
+    baselines: bool = False
+
+
+def load_recipe(path: Path | str) -> Recipe:
+    """Read and validate a recipe file.
+
+    Raises:
+        RecipeError: if the file is missing, is no YAML mapping, or has faults; all
+            faults are listed in one message.
+    """
+    path = Path(path)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file. Name a recipe in YAML.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read ({error}).") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: not YAML. {error}") from error
+    return parse_recipe({} if data is None else data, where=str(path))
+
+
+def parse_recipe(data: Any, where: str = "recipe") -> Recipe:
+    """Validate `data` as a recipe; `where` names its origin in messages.
+
+    Raises:
+        RecipeError: listing every fault with its place.
+    """
+    if not isinstance(data, dict):
+        raise RecipeError(
+            f"{where}: a recipe is a mapping of sections, got {type(data).__name__}."
+        )
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError(_all_faults(where, error)) from None
+
+
+def _all_faults(where: str, error: ValidationError) -> str:
+    faults = error.errors()
+    lines = [f"{where}: {len(faults)} fault{'s' if len(faults) > 1 else ''}."]
+    for fault in faults:
+        place = ".".join(str(part) for part in fault["loc"]) or "recipe"
+        received = fault["input"]
+        shown = "" if isinstance(received, dict) else f" (got {received!r})"
+        message = fault["msg"].removeprefix("Value error, ")
+        lines.append(f"  {place}: {message}{shown}")
+    return "\n".join(lines)
+
+
+def recipe_yaml(recipe: Recipe) -> str:
+    """The complete recipe, defaults included, as YAML that `load_recipe` takes.
+
+    Sections that the chosen kind of teacher or student does not use are left out.
+    """
+    data = recipe.model_dump(mode="json")
+    if recipe.teacher.file is not None:
+        del data["teacher"]["model"], data["teacher"]["training"]
+    del data["student"]["model" if recipe.student.kind == "pruned" else "pruning"]
+    return yaml.safe_dump(data, sort_keys=False)

@@ -1,0 +1,115 @@
+"""Records are JSON files that say what was done and measured; reports only read them.
+
+Every file is written beside its final name and renamed, so that a reader, or a run
+that continues after a kill, never sees half of one.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from segshrink.errors import RunFolderError
+
+_PARTIAL = ".partial"
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its name when the block ends well.
+
+    The temporary name keeps the suffix, since writers such as Keras go by it. When the
+    block raises, the temporary file or folder is removed and `path` stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{_PARTIAL}-{path.name}")
+    _remove(partial)
+    try:
+        yield partial
+        if partial.is_file():
+            _flush_to_disk(partial)
+        elif path.exists():
+            # A folder cannot be replaced in one step; the old one goes first.
+            _remove(path)
+        os.replace(partial, path)
+    finally:
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def write_json(path: Path, record: Any) -> None:
+    """Write `record` as indented JSON, whole or not at all; NaN is refused."""
+    text = json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with written_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read one record.
+
+    Raises:
+        RunFolderError: if the file is missing or is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunFolderError(f"{path}: this record is missing. Run its stage.") from None
+    except (ValueError, OSError) as error:
+        raise RunFolderError(
+            f"{path}: not a readable record ({error}). Delete it and run its stage again."
+        ) from error
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def gzipped_size_bytes(path: Path) -> int:
+    """Size in bytes of the file after gzip at level 9, without a name or time stamp."""
+    return len(gzip.compress(Path(path).read_bytes(), compresslevel=9, mtime=0))
+
+
+def machine_facts() -> dict[str, Any]:
+    """Processor, cores this process may use, system and Python version."""
+    return {
+        "processor": _processor_name(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def _processor_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
