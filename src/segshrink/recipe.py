@@ -133,7 +133,9 @@ class TeacherSettings(_Settings):
     @model_validator(mode="after")
     def _file_or_model(self) -> "TeacherSettings":
         if self.file is not None and self.model_fields_set & {"model", "training"}:
-            raise ValueError("a teacher file is taken as it is: drop model and training")
+            raise ValueError(
+                "a teacher file is taken as it is: drop model and training"
+            )
         return self
 
 
@@ -216,6 +218,15 @@ def load_recipe(path: Path | str) -> Recipe:
         RecipeError: if the file is missing, is no YAML mapping, or has faults; all
             faults are listed in one message.
     """
+    return parse_recipe(read_recipe_data(path), where=str(path))
+
+
+def read_recipe_data(path: Path | str) -> dict[str, Any]:
+    """Read a recipe file without validating its fields; an empty file is `{}`.
+
+    Raises:
+        RecipeError: if the file is missing, cannot be read, or is no YAML mapping.
+    """
     path = Path(path)
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -225,7 +236,11 @@ def load_recipe(path: Path | str) -> Recipe:
         raise RecipeError(f"{path}: cannot be read ({error}).") from error
     except yaml.YAMLError as error:
         raise RecipeError(f"{path}: not YAML. {error}") from error
-    return parse_recipe({} if data is None else data, where=str(path))
+    if not isinstance(data, dict | None):
+        raise RecipeError(
+            f"{path}: a recipe is a mapping of sections, got {type(data).__name__}."
+        )
+    return data or {}
 
 
 def parse_recipe(data: Any, where: str = "recipe") -> Recipe:

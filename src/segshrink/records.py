@@ -22,7 +22,7 @@ _PARTIAL = ".partial"
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its name when the block ends well.
+    """Yield a path beside `path` that takes its name when the block ends well.
 
     The temporary name keeps the suffix, since writers such as Keras go by it. When the
     block raises, the temporary file or folder is removed and `path` stays as it was.
@@ -76,10 +76,13 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise RunFolderError(f"{path}: this record is missing. Run its stage.") from None
+        raise RunFolderError(
+            f"{path}: this record is missing. Run its stage."
+        ) from None
     except (ValueError, OSError) as error:
         raise RunFolderError(
-            f"{path}: not a readable record ({error}). Delete it and run its stage again."
+            f"{path}: not a readable record ({error}). "
+            "Delete it and run its stage again."
         ) from error
 
 

@@ -1,0 +1,152 @@
+"""What the student is compared with: masks only, and training without a teacher."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from segshrink.data import Dataset, TileSampler
+from segshrink.measuring import count_macs
+from segshrink.models import load_model
+from segshrink.progress import Progress
+from segshrink.pruning import MagnitudePruning
+from segshrink.recipe import TrainingSettings
+from segshrink.records import read_json, write_json
+from segshrink.run_folder import Run
+from segshrink.training import discard_checkpoint, train
+
+_MASK_UPDATES = 20
+
+
+def train_masked(
+    run: Run, dataset: Dataset, folder: Path, progress: Progress
+) -> dict[str, Any]:
+    """Fine-tune the teacher under magnitude masks for the seconds the student had.
+
+    The masks remove the share of weights that the student has fewer than the teacher,
+    so that both have the same number of weights that are not zero.
+    """
+    teacher = load_model(run.teacher)
+    ours = read_json(run.student.parent / "record.json")
+    sparsity = 1 - ours["parameters"] / teacher.count_params()
+    settings = _settings_for(run, teacher, dataset, ours["seconds"], folder, progress)
+    steps = settings.epochs * _steps_per_epoch(run, dataset, settings)
+    masks = MagnitudePruning(
+        sparsity,
+        begin_step=0,
+        end_step=max(1, steps // 2),
+        frequency=max(1, steps // 2 // _MASK_UPDATES),
+    )
+    result = train(
+        load_model(run.teacher),
+        dataset,
+        settings,
+        folder,
+        tile_px=run.recipe.data.tile_px,
+        seed=run.recipe.seed + 2,
+        callbacks=[masks],
+        progress=progress,
+        label="baseline: masks only",
+    )
+    return _record("masked", teacher, run, result.as_record()) | {"sparsity": sparsity}
+
+
+def train_alone(
+    run: Run, dataset: Dataset, folder: Path, progress: Progress
+) -> dict[str, Any]:
+    """Train the student's architecture from scratch, on labels only.
+
+    It gets the seconds of the teacher's and the student's training together: all the
+    training that is behind the student.
+    """
+    keras.utils.set_random_seed(run.recipe.seed + 3)
+    model = _with_fresh_weights(load_model(run.student))
+    seconds = sum(
+        read_json(file.parent / "record.json").get("seconds", 0.0)
+        for file in (run.teacher, run.student)
+    )
+    settings = _settings_for(run, model, dataset, seconds, folder, progress)
+    keras.utils.set_random_seed(run.recipe.seed + 3)
+    result = train(
+        _with_fresh_weights(model),
+        dataset,
+        settings,
+        folder,
+        tile_px=run.recipe.data.tile_px,
+        seed=run.recipe.seed + 3,
+        progress=progress,
+        label="baseline: student without teacher",
+    )
+    return _record("alone", model, run, result.as_record())
+
+
+def _record(
+    kind: str, model: keras.Model, run: Run, training: dict[str, Any]
+) -> dict[str, Any]:
+    size = count_macs(model)
+    return {
+        "kind": kind,
+        "parameters": size.parameters,
+        "macs": size.macs,
+        **training,
+        "seed": run.recipe.seed,
+    }
+
+
+def _with_fresh_weights(model: keras.Model) -> keras.Model:
+    return keras.models.clone_model(model)
+
+
+def _settings_for(
+    run: Run,
+    model: keras.Model,
+    dataset: Dataset,
+    seconds: float,
+    folder: Path,
+    progress: Progress,
+) -> TrainingSettings:
+    """The student's settings with as many epochs as fit into `seconds`.
+
+    One epoch is timed first, on a copy. The number is kept in a file, since a run that
+    continues must not find another one.
+    """
+    settings = run.recipe.student.training
+    if run.recipe.student.kind == "pruned" and not folder.name == "masked":
+        settings = settings.model_copy(
+            update={"learning_rate": _teacher_rate(run, settings)}
+        )
+    kept = folder / "epochs.json"
+    if not kept.is_file():
+        trial = train(
+            _with_fresh_weights(model),
+            dataset,
+            settings.model_copy(update={"epochs": 1, "patience": None}),
+            folder / "timing",
+            tile_px=run.recipe.data.tile_px,
+            progress=progress,
+            label="timing one epoch",
+        )
+        discard_checkpoint(folder / "timing")
+        epochs = max(1, round(seconds / trial.seconds))
+        write_json(kept, {"epochs": epochs, "seconds": seconds})
+    update = {"epochs": read_json(kept)["epochs"], "patience": None}
+    return settings.model_copy(update=update)
+
+
+def _teacher_rate(run: Run, settings: TrainingSettings) -> float:
+    # A student's rate is one for fine-tuning; from scratch the teacher's is better.
+    if run.recipe.teacher.file is not None:
+        return settings.learning_rate
+    return run.recipe.teacher.training.learning_rate
+
+
+def _steps_per_epoch(run: Run, dataset: Dataset, settings: TrainingSettings) -> int:
+    sampler = TileSampler(
+        dataset.train,
+        tile_px=run.recipe.data.tile_px,
+        batch_size=settings.batch_size,
+        seed=0,
+        augmentation=settings.augmentation,
+        tiles_per_epoch=settings.tiles_per_epoch,
+    )
+    return sampler.steps_per_epoch

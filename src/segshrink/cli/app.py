@@ -1,0 +1,71 @@
+"""Puts the verbs together."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from segshrink import __version__
+from segshrink.cli.benchmark import benchmark
+from segshrink.cli.compress import compress
+from segshrink.cli.distill import distill
+from segshrink.cli.evaluate import evaluate
+from segshrink.cli.export import export
+from segshrink.cli.inspect import inspect
+from segshrink.cli.predict import predict
+from segshrink.cli.prune import prune
+from segshrink.cli.report import report
+from segshrink.cli.search import search
+from segshrink.cli.terminal import user_errors
+from segshrink.cli.train import train
+from segshrink.cli.validate import validate
+
+app = typer.Typer(
+    name="segshrink",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for verb in (
+    compress,
+    train,
+    prune,
+    distill,
+    export,
+    evaluate,
+    benchmark,
+    predict,
+    inspect,
+    search,
+    report,
+    validate,
+):
+    app.command()(verb)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"segshrink {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """From a folder of images and masks to a small, fast, measured model.
+
+    Example: segshrink compress synthetic --out runs/first
+    """
+
+
+def main() -> None:
+    """Entry point of the `segshrink` command."""
+    # Set before anything imports a backend: its start-up chatter helps nobody.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    with user_errors():
+        app()

@@ -1,0 +1,48 @@
+"""segshrink compress."""
+
+from typing import Annotated
+
+import typer
+
+from segshrink.cli.options import (
+    Data,
+    Out,
+    RecipeFile,
+    Seed,
+    Settings,
+    SplitFile,
+    assemble_recipe,
+)
+from segshrink.cli.terminal import TerminalProgress, output
+
+
+def compress(
+    data: Data,
+    out: Out,
+    recipe: RecipeFile = None,
+    split: SplitFile = None,
+    settings: Settings = None,
+    seed: Seed = None,
+    baselines: Annotated[
+        bool | None,
+        typer.Option(
+            "--baselines/--no-baselines",
+            help="Also train the baselines: masks only, and without a teacher.",
+        ),
+    ] = None,
+) -> None:
+    """Do it all: teacher, pruning, distillation, export, measurement, report.
+
+    Stopped at any moment, the same command goes on.
+
+    Example: segshrink compress path/to/dataset --out runs/first
+    """
+    chosen = assemble_recipe(
+        data, recipe, settings, split=split, seed=seed, baselines=baselines
+    )
+    from segshrink.pipeline import compress as run_pipeline
+    from segshrink.reporting import summary_table
+
+    run = run_pipeline(chosen, out, progress=TerminalProgress())
+    output.print(summary_table(run.folder))
+    output.print(f"Report: {run.report}")

@@ -1,0 +1,41 @@
+"""segshrink distill."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segshrink.cli.options import (
+    Data,
+    Out,
+    RecipeFile,
+    Seed,
+    Settings,
+    SplitFile,
+    assemble_recipe,
+)
+from segshrink.cli.terminal import TerminalProgress, output
+
+
+def distill(
+    data: Data,
+    teacher: Annotated[Path, typer.Option("--teacher", help="Trained .keras model.")],
+    student: Annotated[Path, typer.Option("--student", help="Model to train.")],
+    out: Out,
+    recipe: RecipeFile = None,
+    split: SplitFile = None,
+    settings: Settings = None,
+    seed: Seed = None,
+) -> None:
+    """Train a student on labels and on a teacher; OUT gets model.keras.
+
+    Example: segshrink distill synthetic --teacher t.keras --student s.keras --out s
+    """
+    chosen = assemble_recipe(data, recipe, settings, split=split, seed=seed)
+    from segshrink.pipeline import distill_student
+
+    record = distill_student(chosen, teacher, student, out, progress=TerminalProgress())
+    output.print(
+        f"{out / 'model.keras'}: mean IoU {record['best_val_miou']:.3f} on validation "
+        f"(epoch {record['best_epoch']} of {record['epochs']})"
+    )

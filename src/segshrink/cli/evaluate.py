@@ -1,0 +1,69 @@
+"""segshrink evaluate."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from segshrink.cli.options import Data, SplitFile, Threads
+from segshrink.cli.terminal import TerminalProgress, output
+
+
+def evaluate(
+    artifact: Annotated[Path, typer.Argument(help=".keras, .tflite or .onnx file.")],
+    data: Data,
+    part: Annotated[str, typer.Option(help="val or test.")] = "test",
+    split: SplitFile = None,
+    seed: Annotated[int, typer.Option(help="Of a split that is chosen by seed.")] = 0,
+    threads: Threads = 1,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the record here.")
+    ] = None,
+) -> None:
+    """Measure a file's quality on whole images that it was not trained on.
+
+    Example: segshrink evaluate student.tflite synthetic --part test
+    """
+    from segshrink.errors import UsageError
+
+    if part not in ("val", "test"):
+        raise UsageError(f"--part must be val or test, got {part}.")
+    from segshrink.data import open_dataset
+    from segshrink.measuring import measure_quality
+    from segshrink.records import write_json
+    from segshrink.runtimes import load_artifact
+
+    progress = TerminalProgress()
+    opened = load_artifact(artifact, threads=threads)
+    dataset = open_dataset(data, split=split, seed=seed, progress=progress)
+    quality = measure_quality(
+        opened, getattr(dataset, part), dataset.classes, progress=progress
+    )
+    if json_file is not None:
+        record = {
+            "file": artifact.name,
+            "runtime": opened.runtime,
+            "data": {"name": dataset.name, "split": dataset.split.as_record()},
+            "quality": quality,
+        }
+        write_json(json_file, record)
+    _print(quality)
+
+
+def _print(quality: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    table = Table("class", "pixels", "IoU", "precision", "recall", "AP")
+    for row in quality["classes"]:
+        values = (row["iou"], row["precision"], row["recall"], row["average_precision"])
+        table.add_row(row["name"], f"{row['pixels']:,}", *map(_share, values))
+    output.print(table)
+    output.print(
+        f"{quality['images']} images of {quality['part']}: "
+        f"mean IoU {_share(quality['mean_iou'])}, "
+        f"pixel accuracy {_share(quality['pixel_accuracy'])}"
+    )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,106 @@
+"""segshrink inspect."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from segshrink.cli.terminal import TerminalProgress, errors, output
+from segshrink.errors import DatasetError, UsageError
+
+
+def inspect(
+    path: Annotated[
+        str, typer.Argument(help="Data set, 'synthetic', or a model file.")
+    ],
+    keep: Annotated[
+        float | None,
+        typer.Option(help="For a .keras model: show what this share would keep."),
+    ] = None,
+    write: Annotated[
+        bool,
+        typer.Option(help="Write a starter dataset.yaml where the data set has none."),
+    ] = True,
+) -> None:
+    """Look into a data set or a model: what it holds, and what is wrong with it.
+
+    Example: segshrink inspect path/to/dataset
+    """
+    suffix = Path(path).suffix
+    if suffix == ".keras":
+        _model(Path(path), keep)
+    elif keep is not None:
+        raise UsageError(f"--keep is for .keras models, but {path} is none.")
+    elif suffix in (".tflite", ".onnx"):
+        _artifact(Path(path))
+    else:
+        _dataset(path, write)
+
+
+def _model(path: Path, keep: float | None) -> None:
+    from segshrink.measuring import count_macs
+    from segshrink.models import load_model
+    from segshrink.pruning import plan_pruning
+
+    model = load_model(path)
+    size = count_macs(model)
+    output.print(f"{path}: {model.input_shape} -> {model.output_shape}", markup=False)
+    output.print(f"{size.parameters:,} parameters, {size.macs:,} MACs an image")
+    output.print(str(plan_pruning(model, keep=keep or 1.0)), markup=False)
+
+
+def _artifact(path: Path) -> None:
+    from segshrink.measuring import measure_size
+    from segshrink.runtimes import load_artifact
+
+    artifact = load_artifact(path)
+    size = measure_size(path)
+    height_px, width_px = artifact.input_shape
+    output.print(f"{path}: opened by {artifact.runtime} {artifact.runtime_version}")
+    output.print(f"images {height_px} x {width_px} x 3, {artifact.num_classes} classes")
+    output.print(
+        f"{size['size_bytes']:,} bytes, {size['gzipped_bytes']:,} gzipped, "
+        f"sha256 {size['sha256']}"
+    )
+
+
+def _dataset(source: str, write: bool) -> None:
+    from segshrink.data import DatasetReport, inspect_dataset, starter_yaml
+
+    report: DatasetReport = inspect_dataset(source, progress=TerminalProgress())
+    scenes = Table("scene", "images", "sizes (height x width)")
+    for scene in report.scenes:
+        sizes = ", ".join(f"{height} x {width}" for height, width in scene.sizes)
+        scenes.add_row(scene.name, str(scene.images), sizes)
+    output.print(scenes)
+    if report.classes is not None:
+        shares = Table("class", "pixels")
+        for name, share in zip(report.classes.names, report.class_shares, strict=True):
+            shares.add_row(name, f"{share:.2%}")
+        shares.add_row("(void)", f"{report.void_share:.2%}")
+        if report.undeclared_share:
+            shares.add_row("(undeclared)", f"{report.undeclared_share:.2%}")
+        output.print(shares)
+    for notice in report.notices:
+        output.print(f"Note: {notice}", markup=False)
+    if write and Path(source).is_dir():
+        _write_starter(Path(source), starter_yaml(report))
+    for fault in report.faults:
+        errors.print(f"Fault: {fault}", markup=False)
+    if report.faults:
+        raise SystemExit(DatasetError.exit_code)
+
+
+def _write_starter(folder: Path, text: str) -> None:
+    from segshrink.records import write_text
+
+    path = folder / "dataset.yaml"
+    if path.exists():
+        return
+    try:
+        write_text(path, text)
+    except OSError as error:
+        output.print(f"No starter dataset.yaml: {error}.", markup=False)
+    else:
+        output.print(f"Wrote {path}: edit the names, then train.", markup=False)

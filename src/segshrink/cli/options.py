@@ -1,0 +1,81 @@
+"""Arguments that several verbs share, and how they become a recipe."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from segshrink.errors import RecipeError
+from segshrink.recipe import Recipe, parse_recipe, read_recipe_data
+
+Data = Annotated[
+    str, typer.Argument(help="Folder of images and masks, or 'synthetic'.")
+]
+Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
+RecipeFile = Annotated[
+    Path | None, typer.Option("--recipe", help="Recipe in YAML; see `validate`.")
+]
+SplitFile = Annotated[
+    Path | None,
+    typer.Option("--split", help="JSON or YAML file: train, val, test -> scenes."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Recipe field, e.g. --set student.pruning.keep=0.5. Repeatable."
+    ),
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of all randomness.")]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads to run with.")]
+
+
+def assemble_recipe(
+    data: str | None,
+    recipe: Path | None,
+    settings: list[str] | None,
+    *,
+    split: Path | None = None,
+    seed: int | None = None,
+    baselines: bool | None = None,
+) -> Recipe:
+    """The recipe file, then `--set`, then the flags, validated as a whole.
+
+    Raises:
+        RecipeError: listing all faults, or naming a flag that contradicts the file.
+    """
+    merged: dict[str, Any] = read_recipe_data(recipe) if recipe else {}
+    for setting in settings or []:
+        _put(merged, setting)
+    flags = {
+        "data.source": data,
+        "data.split": None if split is None else str(split),
+        "seed": seed,
+        "baselines": baselines,
+    }
+    for place, value in flags.items():
+        if value is not None:
+            _place(merged, place.split("."), value, place)
+    return parse_recipe(merged, where=str(recipe) if recipe else "recipe")
+
+
+def _put(merged: dict[str, Any], setting: str) -> None:
+    place, equals, text = setting.partition("=")
+    if not equals or not place:
+        raise RecipeError(
+            f"--set {setting}: must be FIELD=VALUE, such as student.pruning.keep=0.5."
+        )
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise RecipeError(f"--set {setting}: {text!r} is not a YAML value.") from None
+    _place(merged, place.split("."), value, place)
+
+
+def _place(merged: dict[str, Any], keys: list[str], value: Any, place: str) -> None:
+    section = merged
+    for key in keys[:-1]:
+        section = section.setdefault(key, {})
+        if not isinstance(section, dict):
+            raise RecipeError(f"{place}: {key} is a value and holds no fields.")
+    section[keys[-1]] = value

@@ -1,0 +1,110 @@
+"""How the command line shows progress, results and errors."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as RichProgress
+
+from segshrink.errors import SegshrinkError
+
+_LINES_EVERY_SECONDS = 20.0
+
+# highlight=False: numbers in sentences need no colours of their own.
+output = Console(highlight=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class TerminalProgress:
+    """A bar with facts and time left; without a terminal, a line now and then."""
+
+    def __init__(self) -> None:
+        self._bar: RichProgress | None = None
+        self._label = ""
+        self._done = self._total = 0
+        self._last_line = self._began = 0.0
+
+    def start(self, label: str, total: int) -> None:
+        """Begin a bar; one that an error left open is closed."""
+        self.finish()
+        self._label, self._done, self._total = label, 0, total
+        self._began = self._last_line = time.monotonic()
+        if errors.is_terminal:
+            self._bar = _bar()
+            self._bar.start()
+            self._bar.add_task(label, total=total, facts="")
+
+    def advance(self, steps: int = 1, **facts: float | str) -> None:
+        """Move the bar on."""
+        self._done += steps
+        shown = "  ".join(f"{name} {_fact(value)}" for name, value in facts.items())
+        if self._bar is not None:
+            task = self._bar.task_ids[0]
+            self._bar.update(task, advance=steps, facts=shown)
+        elif time.monotonic() - self._last_line > _LINES_EVERY_SECONDS:
+            self._last_line = time.monotonic()
+            seconds = time.monotonic() - self._began
+            errors.print(
+                f"{self._label}: {self._done}/{self._total}  {seconds:.0f} s  {shown}"
+            )
+
+    def finish(self) -> None:
+        """Close the bar; without a terminal say how long it took."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+        elif self._label:
+            seconds = time.monotonic() - self._began
+            errors.print(f"{self._label}: done in {seconds:.1f} s")
+        self._label = ""
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        (self._bar.console if self._bar else errors).print(text, markup=False)
+
+
+def _bar() -> RichProgress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[facts]}", markup=False),
+        console=errors,
+    )
+
+
+def _fact(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}"
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn errors made on purpose into a message and an exit code."""
+    try:
+        yield
+    except SegshrinkError as error:
+        errors.print(f"{type(error).__name__}: {error}", markup=False)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        errors.print(
+            "Stopped. Whole stages and epochs are kept; the same command goes on."
+        )
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `segshrink inspect DATA | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None

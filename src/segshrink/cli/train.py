@@ -1,0 +1,34 @@
+"""segshrink train."""
+
+from segshrink.cli.options import (
+    Data,
+    Out,
+    RecipeFile,
+    Seed,
+    Settings,
+    SplitFile,
+    assemble_recipe,
+)
+from segshrink.cli.terminal import TerminalProgress, output
+
+
+def train(
+    data: Data,
+    out: Out,
+    recipe: RecipeFile = None,
+    split: SplitFile = None,
+    settings: Settings = None,
+    seed: Seed = None,
+) -> None:
+    """Train a teacher; OUT gets model.keras, history.csv and record.json.
+
+    Example: segshrink train synthetic --out teacher --set teacher.training.epochs=5
+    """
+    chosen = assemble_recipe(data, recipe, settings, split=split, seed=seed)
+    from segshrink.pipeline import train_teacher
+
+    record = train_teacher(chosen, out, progress=TerminalProgress())
+    output.print(
+        f"{out / 'model.keras'}: mean IoU {record['best_val_miou']:.3f} on validation "
+        f"(epoch {record['best_epoch']} of {record['epochs']})"
+    )

@@ -1,0 +1,31 @@
+"""From folders of images and masks to scenes, tiles and batches."""
+
+from segshrink.data.annotated import AnnotatedImage, Part, class_frequencies
+from segshrink.data.classes import IGNORE_INDEX, Classes
+from segshrink.data.dataset import Dataset, open_dataset
+from segshrink.data.grid import iter_tiles
+from segshrink.data.inspection import (
+    DatasetReport,
+    SceneReport,
+    inspect_dataset,
+    starter_yaml,
+)
+from segshrink.data.splits import Split
+from segshrink.data.tiles import TileSampler
+
+__all__ = [
+    "IGNORE_INDEX",
+    "AnnotatedImage",
+    "Classes",
+    "Dataset",
+    "DatasetReport",
+    "Part",
+    "SceneReport",
+    "Split",
+    "TileSampler",
+    "class_frequencies",
+    "inspect_dataset",
+    "iter_tiles",
+    "open_dataset",
+    "starter_yaml",
+]

@@ -1,0 +1,151 @@
+"""Images with labels, and the three parts of a data set that hold them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+from segshrink.data.classes import Classes
+from segshrink.data.images import SourceFile, read_image
+from segshrink.data.masks import read_mask, to_labels
+from segshrink.errors import DatasetError
+
+ImageAndLabels = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
+"""RGB `(height, width, 3)` and labels `(height, width)`, both uint8."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotatedImage(ABC):
+    """An image and its labels, read when asked for.
+
+    Attributes:
+        scene: the scene's name.
+        name: the image's name, unique in the data set.
+        height_px: height in pixels.
+        width_px: width in pixels.
+        image_path: the image's file; None if it has none.
+    """
+
+    scene: str
+    name: str
+    height_px: int
+    width_px: int
+    image_path: Path | None = None
+
+    @abstractmethod
+    def read(self) -> ImageAndLabels:
+        """The image and its labels.
+
+        Returns:
+            (image, labels): uint8 RGB `(height, width, 3)`, and uint8
+            `(height, width)` with class index or `IGNORE_INDEX`.
+        """
+
+    def count_classes(self, num_classes: int) -> npt.NDArray[np.int64]:
+        """Pixels of each class, `(num_classes,)`, void not counted."""
+        _, labels = self.read()
+        counts = np.bincount(labels.ravel(), minlength=num_classes)
+        return counts[:num_classes].astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFile(AnnotatedImage):
+    """An image file and its mask file.
+
+    Attributes:
+        image: the image's file.
+        mask: the mask's file.
+        classes: what the mask's codes mean.
+        class_pixels: pixels of each class, counted beforehand.
+    """
+
+    image: SourceFile
+    mask: SourceFile
+    classes: Classes
+    class_pixels: tuple[int, ...]
+
+    def read(self) -> ImageAndLabels:
+        """Decode both files.
+
+        Raises:
+            DatasetError: if a file cannot be decoded, or was changed since the data
+                set was opened.
+        """
+        image = read_image(self.image)
+        runs = read_mask(self.mask, by_index=self.classes.by_index)
+        labels = to_labels(runs, self.classes, self.mask)
+        expected = (self.height_px, self.width_px)
+        if not image.shape[:2] == labels.shape == expected:
+            raise DatasetError(
+                f"{self.image.where}: its size or its mask's size is no longer that "
+                "of when the data set was opened. Start again."
+            )
+        return image, labels
+
+    def count_classes(self, num_classes: int) -> npt.NDArray[np.int64]:
+        """Pixels of each class, `(num_classes,)`, without reading the mask again."""
+        return np.array(self.class_pixels, np.int64)
+
+
+class Part(Sequence[AnnotatedImage]):
+    """The images of one part of a data set.
+
+    Args:
+        name: "train", "val" or "test".
+        images: its images.
+        classes: the classes of their labels.
+    """
+
+    def __init__(
+        self, name: str, images: Iterable[AnnotatedImage], classes: Classes
+    ) -> None:
+        self.name = name
+        self.classes = classes
+        self._images = tuple(images)
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """Names of the scenes in this part, sorted."""
+        return tuple(sorted({image.scene for image in self._images}))
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @overload
+    def __getitem__(self, index: int) -> AnnotatedImage: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Part": ...
+
+    def __getitem__(self, index: int | slice) -> "AnnotatedImage | Part":
+        if isinstance(index, slice):
+            return Part(self.name, self._images[index], self.classes)
+        return self._images[index]
+
+    def __repr__(self) -> str:
+        return f"Part({self.name!r}, {len(self)} images of {len(self.scenes)} scenes)"
+
+
+def class_frequencies(part: Part) -> npt.NDArray[np.float64]:
+    """Share of each class in the labelled pixels of a part.
+
+    Returns:
+        float64 array `(num_classes,)` that sums to 1.
+
+    Raises:
+        DatasetError: if no pixel of the part has a class.
+    """
+    num_classes = part.classes.num_classes
+    pixels = np.zeros(num_classes, np.int64)
+    for image in part:
+        pixels += image.count_classes(num_classes)
+    if not pixels.any():
+        raise DatasetError(
+            f"the {part.name} part ({len(part)} images): no pixel has a class, all are "
+            "void. Put scenes with classes into it."
+        )
+    return pixels / pixels.sum()

@@ -1,0 +1,233 @@
+"""Opening a data set: a folder of images and masks, or generated scenes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from segshrink.data.annotated import AnnotatedImage, ImageFile, Part
+from segshrink.data.classes import Classes
+from segshrink.data.description import DESCRIPTION_NAME, SplitEntry, read_split_file
+from segshrink.data.folder import Folder, read_folder
+from segshrink.data.generated import SOURCE_NAME, generated_images, scenes_in_order
+from segshrink.data.layout import PART_NAMES, Layout, LayoutKind
+from segshrink.data.splits import Split, choose_split, declared_split, shortened
+from segshrink.data.survey import SurveyedPair
+from segshrink.errors import DatasetError, UsageError
+from segshrink.progress import Progress, SilentProgress
+
+_SHOWN_FAULTS = 20
+
+_Wish = tuple[str, SplitEntry]
+"""A split that the user gives: where from, and its scenes."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with labels, divided by scene.
+
+    Attributes:
+        name: what it is called in records.
+        classes: the classes of its labels.
+        train: what models are trained on.
+        val: what the best of several models is chosen by.
+        test: what models are measured on.
+        split: which scenes are where, and why.
+        notices: what was converted or assumed, a line each.
+    """
+
+    name: str
+    classes: Classes
+    train: Part
+    val: Part
+    test: Part
+    split: Split
+    notices: tuple[str, ...] = ()
+
+
+def open_dataset(
+    source: str | Path,
+    *,
+    split: str | Path | None = None,
+    seed: int = 0,
+    scenes: int | None = None,
+    scene_px: int | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Open a folder of images and masks, or generate scenes.
+
+    Every mask is read once, since an undeclared colour, or a class that the training
+    part lacks, must show now and not after hours. Images are decoded later, tile by
+    tile.
+
+    Args:
+        source: a folder (see `LayoutKind` for how it may be arranged), or
+            `"synthetic"`; a folder of that name is `"./synthetic"`.
+        split: JSON or YAML file `{"train": [scene, ...], "val": [...], "test": [...]}`.
+            None takes the split of dataset.yaml, else that of CamVid's folders, else
+            one chosen by `seed`.
+        seed: int >= 0, for the choice of a split and for generated scenes.
+        scenes: number of generated scenes, at least 3; default 24.
+        scene_px: side of a generated scene in pixels; default 512.
+        progress: told of the masks read.
+
+    Returns:
+        The data set with its parts train, val and test.
+
+    Raises:
+        DatasetError: if the folder or the split has faults; all are listed.
+        UsageError: if an argument would have no effect or is out of range.
+    """
+    # Read before the masks: a fault in it must show at once.
+    wish = None if split is None else _read_wish(Path(split))
+    if str(source) == SOURCE_NAME:
+        images, classes = generated_images(scenes, scene_px, seed)
+        return _divided(
+            SOURCE_NAME, classes, images, _generated_split(images, wish), ()
+        )
+    if scenes is not None or scene_px is not None:
+        raise UsageError(
+            f"scenes and scene_px are for {SOURCE_NAME!r} only, but the source is "
+            f"{source}. Leave them out."
+        )
+    return _open_folder(Path(source), wish, seed, progress or SilentProgress())
+
+
+def _read_wish(path: Path) -> _Wish:
+    return f"file {path.name}", read_split_file(path)
+
+
+def _generated_split(images: Sequence[AnnotatedImage], wish: _Wish | None) -> Split:
+    names = [image.scene for image in images]
+    return declared_split(*wish, names) if wish else scenes_in_order(names)
+
+
+def _open_folder(
+    root: Path, wish: _Wish | None, seed: int, progress: Progress
+) -> Dataset:
+    folder = read_folder(root, decode_images=False, progress=progress)
+    if folder.faults or folder.classes is None:
+        raise DatasetError(_joined_faults(root, folder.faults))
+    images = [_image_file(pair, folder.classes) for pair in folder.survey.pairs]
+    class_pixels = _class_pixels_by_scene(images)
+    chosen = _split_of_folder(folder, wish, class_pixels, seed)
+    _require_all_classes_in_training(folder, folder.classes, class_pixels, chosen)
+    left_out = sorted(set(class_pixels) - {*chosen.train, *chosen.val, *chosen.test})
+    notices = folder.notices
+    if left_out:
+        notices += (f"The split leaves out {shortened(left_out)}.",)
+    return _divided(folder.name, folder.classes, images, chosen, notices)
+
+
+def _joined_faults(root: Path, faults: Sequence[str]) -> str:
+    if len(faults) == 1:
+        return faults[0]
+    lines = [f"{root}: {len(faults)} faults."]
+    lines += [f"  {fault}" for fault in faults[:_SHOWN_FAULTS]]
+    if len(faults) > _SHOWN_FAULTS:
+        lines.append(
+            f"  and {len(faults) - _SHOWN_FAULTS} more: `segshrink inspect {root}` "
+            "lists all."
+        )
+    return "\n".join(lines)
+
+
+def _image_file(surveyed: SurveyedPair, classes: Classes) -> ImageFile:
+    pixels = surveyed.pixels_by_code
+    return ImageFile(
+        scene=surveyed.pair.scene,
+        name=surveyed.pair.name,
+        height_px=surveyed.height_px,
+        width_px=surveyed.width_px,
+        image_path=surveyed.pair.image.path,
+        image=surveyed.pair.image,
+        mask=surveyed.pair.mask,
+        classes=classes,
+        class_pixels=tuple(pixels.get(code, 0) for code in classes.codes),
+    )
+
+
+def _class_pixels_by_scene(
+    images: Sequence[ImageFile],
+) -> dict[str, npt.NDArray[np.int64]]:
+    by_scene: dict[str, npt.NDArray[np.int64]] = {}
+    for image in images:
+        pixels = np.array(image.class_pixels, np.int64)
+        by_scene[image.scene] = by_scene.get(image.scene, 0) + pixels
+    return by_scene
+
+
+def _split_of_folder(
+    folder: Folder,
+    wish: _Wish | None,
+    class_pixels: Mapping[str, npt.NDArray[np.int64]],
+    seed: int,
+) -> Split:
+    description = folder.description
+    if wish is None and description is not None and description.split is not None:
+        wish = DESCRIPTION_NAME, description.split
+    if folder.layout.kind is LayoutKind.PARTS:
+        return _split_of_parts(folder, wish)
+    if wish is not None:
+        return declared_split(*wish, sorted(class_pixels))
+    return choose_split(class_pixels, seed, where=str(folder.layout.root))
+
+
+def _split_of_parts(folder: Folder, wish: _Wish | None) -> Split:
+    if wish is not None:
+        raise DatasetError(
+            f"{folder.layout.root}: its folders train, val and test are the split "
+            "already. Leave out --split and `split` in dataset.yaml."
+        )
+    return Split("folders", *((part,) for part in PART_NAMES))
+
+
+def _require_all_classes_in_training(
+    folder: Folder,
+    classes: Classes,
+    class_pixels: Mapping[str, npt.NDArray[np.int64]],
+    split: Split,
+) -> None:
+    trained = sum(class_pixels[scene] for scene in split.train)
+    faults = [
+        f"class {classes.names[label]!r} has no pixel in the training part "
+        f"(split: {split.source}). "
+        + _remedy(
+            folder.layout,
+            [scene for scene, pixels in sorted(class_pixels.items()) if pixels[label]],
+        )
+        for label in np.flatnonzero(trained == 0)
+    ]
+    if faults:
+        raise DatasetError(_joined_faults(folder.layout.root, faults))
+
+
+def _remedy(layout: Layout, holders: Sequence[str]) -> str:
+    """What to do about a class that only the scenes `holders` have."""
+    if not holders:
+        return (
+            "No mask holds it: declare in dataset.yaml only classes that occur "
+            f"(`segshrink inspect {layout.root}` writes one to start from)."
+        )
+    found = f"It is in {shortened(holders)}: "
+    if layout.kind is LayoutKind.PARTS:
+        return found + "move images that hold it into the folder train."
+    return (
+        found + "put one of these into train, with --split or `split` in dataset.yaml."
+    )
+
+
+def _divided(
+    name: str,
+    classes: Classes,
+    images: Sequence[AnnotatedImage],
+    split: Split,
+    notices: tuple[str, ...],
+) -> Dataset:
+    parts = {
+        part: Part(part, (image for image in images if image.scene in scenes), classes)
+        for part, scenes in split.parts.items()
+    }
+    return Dataset(name, classes, split=split, notices=notices, **parts)

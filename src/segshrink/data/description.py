@@ -1,0 +1,219 @@
+"""dataset.yaml: what the masks of a folder mean, and how its scenes are split."""
+
+import json
+import re
+import reprlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from segshrink.data.classes import Classes, Color
+from segshrink.errors import DatasetError
+
+DESCRIPTION_NAME = "dataset.yaml"
+
+_HEXADECIMAL_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
+
+
+def _parse_color(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not _HEXADECIMAL_COLOR.fullmatch(value):
+        raise ValueError("a colour is [red, green, blue] or #RRGGBB in quotes")
+    return tuple(bytes.fromhex(value[1:]))
+
+
+_Channel = Annotated[int, Field(ge=0, le=255)]
+_Color = Annotated[tuple[_Channel, _Channel, _Channel], BeforeValidator(_parse_color)]
+_Index = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Entry(BaseModel):
+    """Unknown fields are faults: a misspelt key must not pass silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClassEntry(_Entry):
+    """One class: a colour in colour masks, an index in index masks."""
+
+    name: str = Field(min_length=1)
+    color: _Color | None = None
+    index: _Index | None = None
+
+    @model_validator(mode="after")
+    def _has_a_code(self) -> "ClassEntry":
+        if self.color is None and self.index is None:
+            # An unquoted colour is a comment to YAML and arrives as nothing.
+            raise ValueError(
+                f"class {self.name!r} needs a color or an index "
+                '(in YAML # begins a comment: write "#RRGGBB" in quotes)'
+            )
+        return self
+
+
+class SplitEntry(_Entry):
+    """Names of the scenes of each part; no scene may be in two."""
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _each_scene_once(self) -> "SplitEntry":
+        parts = {"train": self.train, "val": self.val, "test": self.test}
+        empty = [name for name, scenes in parts.items() if not scenes]
+        if empty:
+            raise ValueError(f"a part needs at least one scene: {', '.join(empty)}")
+        scenes = self.train + self.val + self.test
+        twice = sorted({scene for scene in scenes if scenes.count(scene) > 1})
+        if twice:
+            raise ValueError("scenes named twice: " + ", ".join(twice))
+        return self
+
+
+class SplitFile(SplitEntry):
+    """A file with a split alone; `name` and `about` are for its readers."""
+
+    name: str = ""
+    about: str = ""
+
+
+class Description(_Entry):
+    """The content of dataset.yaml.
+
+    Classes are given in the order of their labels, either all by `color` or all by
+    `index` (then `color` is for display and may be left out).
+    """
+
+    name: str | None = Field(None, min_length=1)
+    classes: tuple[ClassEntry, ...]
+    void_colors: tuple[_Color, ...] = ()
+    void_indices: tuple[_Index, ...] = ()
+    split: SplitEntry | None = None
+
+    @model_validator(mode="after")
+    def _classes_are_sound(self) -> "Description":
+        indexed = sum(entry.index is not None for entry in self.classes)
+        if 0 < indexed < len(self.classes):
+            raise ValueError(
+                "classes must have an index either all or none, "
+                f"got {indexed} of {len(self.classes)}"
+            )
+        self.to_classes()
+        return self
+
+    def to_classes(self) -> Classes:
+        """The classes as the rest of the library takes them."""
+        indices = [entry.index for entry in self.classes if entry.index is not None]
+        return Classes(
+            names=tuple(entry.name for entry in self.classes),
+            colors=tuple(
+                entry.color or distinct_color(position)
+                for position, entry in enumerate(self.classes)
+            ),
+            indices=tuple(indices) or None,
+            void_colors=self.void_colors,
+            void_indices=self.void_indices,
+        )
+
+
+def distinct_color(position: int) -> Color:
+    """A colour for display, unlike those of other positions.
+
+    Counts in binary with the bits dealt out to red, green and blue in turn, highest
+    bits first, as the Pascal VOC palette does; position 0 is its entry 1, since its
+    entry 0 is black.
+    """
+    number = position + 1
+    channels = [0, 0, 0]
+    for bit in range(8):
+        for channel in range(3):
+            channels[channel] |= (number >> channel & 1) << (7 - bit)
+        number >>= 3
+    red, green, blue = channels
+    return red, green, blue
+
+
+def read_description(root: Path) -> Description | None:
+    """Read `root`/dataset.yaml; None if there is none.
+
+    Raises:
+        DatasetError: listing every fault in the file.
+    """
+    path = root / DESCRIPTION_NAME
+    if not path.is_file():
+        misnamed = path.with_suffix(".yml")
+        if misnamed.is_file():
+            raise DatasetError(f"{misnamed}: rename it to {DESCRIPTION_NAME}.")
+        return None
+    data = _read_mapping(path)
+    try:
+        return Description.model_validate(data)
+    except ValidationError as error:
+        raise DatasetError(_all_faults(path, error)) from None
+
+
+def read_split_file(path: Path) -> SplitFile:
+    """Read a split from JSON or YAML with the keys train, val and test.
+
+    Raises:
+        DatasetError: listing every fault in the file; a list of patches instead of
+            scenes is one.
+    """
+    data = _read_mapping(path)
+    _refuse_patches(path, data)
+    try:
+        return SplitFile.model_validate(data)
+    except ValidationError as error:
+        raise DatasetError(_all_faults(path, error)) from None
+
+
+def _refuse_patches(path: Path, data: dict[str, Any]) -> None:
+    parts = [data.get(part) for part in ("train", "val", "test")]
+    lists = [item for part in parts if isinstance(part, list) for item in part]
+    if "columns" in data or any(isinstance(item, list | dict) for item in lists):
+        raise DatasetError(
+            f"{path}: lists patches, but a split lists scenes by name, since patches "
+            "of one scene on two sides would leak. Give train, val and test a list of "
+            "scene names each."
+        )
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        is_json = path.suffix.lower() == ".json"
+        data = json.loads(text) if is_json else yaml.safe_load(text)
+    except FileNotFoundError:
+        raise DatasetError(f"{path}: no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read ({error}).") from error
+    except (ValueError, yaml.YAMLError) as error:
+        kind = "JSON" if path.suffix.lower() == ".json" else "YAML"
+        raise DatasetError(f"{path}: not {kind}. {error}") from error
+    if not isinstance(data, dict):
+        raise DatasetError(
+            f"{path}: must be a mapping of keys, got {type(data).__name__}."
+        )
+    return data
+
+
+def _all_faults(path: Path, error: ValidationError) -> str:
+    faults = error.errors()
+    lines = [f"{path}: {len(faults)} fault{'s' if len(faults) > 1 else ''}."]
+    for fault in faults:
+        place = ".".join(str(part) for part in fault["loc"]) or path.name
+        received = fault["input"]
+        shown = "" if isinstance(received, dict) else f" (got {reprlib.repr(received)})"
+        lines.append(f"  {place}: {fault['msg'].removeprefix('Value error, ')}{shown}")
+    return "\n".join(lines)

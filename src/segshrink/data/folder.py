@@ -1,0 +1,150 @@
+"""What a folder holds: its layout, its masks' contents, its classes, its faults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from segshrink.data.classes import Classes, show_code
+from segshrink.data.description import (
+    DESCRIPTION_NAME,
+    Description,
+    read_description,
+)
+from segshrink.data.layout import Layout, LayoutKind, find_layout
+from segshrink.data.masks import describe_undeclared, undeclared_pixels
+from segshrink.data.presets import AERIAL, CAMVID, Preset
+from segshrink.data.survey import Survey, guess_by_index, survey_files
+from segshrink.errors import DatasetError
+from segshrink.progress import Progress
+
+_SHOWN_CODES = 12
+
+_KIND_NOTICES = {
+    LayoutKind.FLAT: (
+        "Each image is taken as a scene of its own, since all are in one folder. If "
+        "some show the same place, put each scene's images in a folder of its own, or "
+        "give a split."
+    ),
+    LayoutKind.PARTS: (
+        "The split is that of the folders train, val and test; whether it keeps "
+        "neighbouring images together is not known."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder of images and masks, read once.
+
+    Attributes:
+        name: the data set's name.
+        layout: its files.
+        description: its dataset.yaml, None if absent or faulty.
+        survey: sizes and mask contents.
+        classes: from dataset.yaml or from the preset that fits; None if neither.
+        faults: everything wrong, one message each; empty if it can be used.
+        notices: what is handled, but good to know.
+    """
+
+    name: str
+    layout: Layout
+    description: Description | None
+    survey: Survey
+    classes: Classes | None
+    faults: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+def read_folder(root: Path, *, decode_images: bool, progress: Progress) -> Folder:
+    """Read a folder and collect its faults.
+
+    Args:
+        root: the folder.
+        decode_images: True to decode every image as well, which finds all damage.
+        progress: told of each image.
+
+    Raises:
+        DatasetError: if the folder is missing, empty or arranged in no known way.
+    """
+    layout = find_layout(root)
+    description, description_faults = _try_description(root)
+    declared = description.to_classes() if description else None
+    by_index = declared.by_index if declared else guess_by_index(layout)
+    survey = survey_files(
+        layout, by_index=by_index, decode_images=decode_images, progress=progress
+    )
+    preset = None if declared else _fitting_preset(layout, survey)
+    classes = declared or (preset.classes if preset else None)
+    faults = [*layout.faults, *description_faults, *survey.faults]
+    if classes is not None:
+        faults += _undeclared_faults(survey, classes)
+    elif survey.pairs and not description_faults:
+        faults.append(_unknown_classes_fault(root, survey))
+    kind_notice = _KIND_NOTICES.get(layout.kind)
+    return Folder(
+        name=_name(root, description, preset),
+        layout=layout,
+        description=description,
+        survey=survey,
+        classes=classes,
+        faults=tuple(faults),
+        notices=(*survey.notices, *([kind_notice] if kind_notice else [])),
+    )
+
+
+def _try_description(root: Path) -> tuple[Description | None, list[str]]:
+    try:
+        return read_description(root), []
+    except DatasetError as error:
+        return None, [str(error)]
+
+
+def _name(root: Path, description: Description | None, preset: Preset | None) -> str:
+    if description is not None and description.name is not None:
+        return description.name
+    return preset.name if preset else root.resolve().name
+
+
+def _fitting_preset(layout: Layout, survey: Survey) -> Preset | None:
+    # Small indices fit many data sets, so CamVid is known by its folders as well.
+    preset = CAMVID if layout.kind is LayoutKind.PARTS else AERIAL
+    same_kind = preset.classes.by_index == survey.by_index
+    return preset if same_kind and preset.fits(survey.pixels_by_code()) else None
+
+
+def _undeclared_faults(survey: Survey, classes: Classes) -> list[str]:
+    faults = []
+    for surveyed in survey.pairs:
+        undeclared = undeclared_pixels(surveyed.pixels_by_code, classes)
+        if undeclared:
+            mask = surveyed.pair.mask
+            faults.append(describe_undeclared(mask, undeclared, classes))
+    return faults
+
+
+def _unknown_classes_fault(root: Path, survey: Survey) -> str:
+    kind = "indices" if survey.by_index else "colours"
+    return (
+        f"{root}: there is no {DESCRIPTION_NAME}, and the masks' {kind} are of no data "
+        f"set known by itself: {_listed_codes(survey)}. "
+        f"`segshrink inspect {root}` writes a {DESCRIPTION_NAME} to start from; put it "
+        "into the folder and give the classes their names."
+    )
+
+
+def _listed_codes(survey: Survey) -> str:
+    shares = code_shares(survey.pixels_by_code())
+    listed = [
+        f"{show_code(code, by_index=survey.by_index)} {share:.1%}"
+        for code, share in list(shares.items())[:_SHOWN_CODES]
+    ]
+    if len(shares) > _SHOWN_CODES:
+        listed.append(f"and {len(shares) - _SHOWN_CODES} more")
+    return ", ".join(listed)
+
+
+def code_shares(pixels_by_code: Mapping[int, int]) -> dict[int, float]:
+    """Share of all pixels by code, largest first."""
+    total = sum(pixels_by_code.values())
+    most_first = sorted(pixels_by_code.items(), key=lambda item: (-item[1], item[0]))
+    return {code: pixels / total for code, pixels in most_first}

@@ -1,0 +1,87 @@
+"""The data set that is drawn rather than read: procedural scenes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segshrink.data.annotated import AnnotatedImage, ImageAndLabels
+from segshrink.data.classes import Classes
+from segshrink.data.splits import Split
+from segshrink.errors import UsageError
+
+SOURCE_NAME = "synthetic"
+
+_DEFAULT_SCENES = 24
+_DEFAULT_SCENE_PX = 512
+_LEAST_SCENES = 3
+_LEAST_SCENE_PX = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratedImage(AnnotatedImage):
+    """A scene that is drawn each time it is read, always the same.
+
+    Attributes:
+        index: the scene's number, int >= 0.
+        seed: int >= 0; other seeds give other scenes.
+    """
+
+    index: int
+    seed: int
+
+    def read(self) -> ImageAndLabels:
+        """Draw the scene."""
+        from segshrink.data.synthetic import generate_scene
+
+        return generate_scene(self.index, size_px=self.height_px, seed=self.seed)
+
+
+def generated_images(
+    scenes: int | None, scene_px: int | None, seed: int
+) -> tuple[list[AnnotatedImage], Classes]:
+    """Scenes to be drawn, and their classes.
+
+    Args:
+        scenes: how many, at least 3; None is 24.
+        scene_px: side in pixels, at least 64; None is 512.
+        seed: int >= 0.
+
+    Raises:
+        UsageError: if a number is out of range.
+    """
+    from segshrink.data.synthetic import CLASSES
+
+    count = _DEFAULT_SCENES if scenes is None else scenes
+    side_px = _DEFAULT_SCENE_PX if scene_px is None else scene_px
+    if count < _LEAST_SCENES:
+        raise UsageError(
+            f"scenes is {count}, but train, val and test need at least one each. "
+            f"Ask for {_LEAST_SCENES} or more."
+        )
+    if side_px < _LEAST_SCENE_PX:
+        raise UsageError(
+            f"scene_px is {side_px}, but a scene needs at least {_LEAST_SCENE_PX}. "
+            f"Ask for {_LEAST_SCENE_PX} or more."
+        )
+    images: list[AnnotatedImage] = [
+        GeneratedImage(
+            scene=f"scene-{index:03}",
+            name=f"scene-{index:03}/view",
+            height_px=side_px,
+            width_px=side_px,
+            index=index,
+            seed=seed,
+        )
+        for index in range(count)
+    ]
+    return images, CLASSES
+
+
+def scenes_in_order(scenes: Sequence[str]) -> Split:
+    """The split of generated scenes: 60 % train, 20 % val, 20 % test, in this order."""
+    held_out = max(1, round(0.2 * len(scenes)))
+    return Split(
+        source="scene order",
+        train=tuple(scenes[: -2 * held_out]),
+        val=tuple(scenes[-2 * held_out : -held_out]),
+        test=tuple(scenes[-held_out:]),
+    )

@@ -1,0 +1,184 @@
+"""Reading image files as RGB, and saying what is wrong with one that cannot be read."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from segshrink.errors import DatasetError
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
+JPEG_SUFFIXES = (".jpg", ".jpeg")
+
+GREYSCALE = "greyscale, turned to RGB"
+ALPHA = "an alpha channel, which is dropped"
+SIXTEEN_BIT = "16 bits a channel, of which the upper 8 are used"
+PALETTE = "a palette, turned to RGB"
+ROTATED = "an EXIF orientation, which is ignored: pixels are taken as stored"
+
+_SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L")
+_CONVERSIONS: dict[str, tuple[str, ...]] = {
+    "RGB": (),
+    "L": (GREYSCALE,),
+    "1": (GREYSCALE,),
+    "LA": (GREYSCALE, ALPHA),
+    "P": (PALETTE,),
+    "PA": (PALETTE, ALPHA),
+    "RGBA": (ALPHA,),
+} | dict.fromkeys(_SIXTEEN_BIT_MODES, (GREYSCALE, SIXTEEN_BIT))
+
+_EXIF_ORIENTATION = 0x0112
+
+# The last bytes of a whole file; anything may follow them (phones append films).
+_END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+_END_BYTES = 64
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file of a data set.
+
+    Attributes:
+        path: where it lies.
+        where: how messages name it, relative to the data set's folder.
+    """
+
+    path: Path
+    where: str
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What a file says of itself before any pixel is decoded.
+
+    Attributes:
+        height_px: height in pixels, at least 1.
+        width_px: width in pixels, at least 1.
+        mode: Pillow's name of the pixel format, such as "RGB" or "P".
+        conversions: what `read_image` changes, such as `GREYSCALE`.
+    """
+
+    height_px: int
+    width_px: int
+    mode: str
+    conversions: tuple[str, ...]
+
+
+@contextmanager
+def opened(file: SourceFile) -> Iterator[Image.Image]:
+    """The file as a Pillow image, of which only the header is read so far.
+
+    Raises:
+        DatasetError: if the file, or what the block does with it, fails as damaged,
+            missing or oversized files do.
+    """
+    try:
+        with Image.open(file.path) as image:
+            yield image
+    except UnidentifiedImageError:
+        raise DatasetError(
+            f"{file.where}: not an image that can be read, or damaged from its "
+            "beginning. Download or export it again, or remove it and its counterpart."
+        ) from None
+    except Image.DecompressionBombError as error:
+        raise DatasetError(
+            f"{file.where}: too large to decode at once ({error}). Cut it, and its "
+            "counterpart, into smaller images."
+        ) from None
+    except (OSError, SyntaxError, EOFError, struct.error, zlib.error) as error:
+        raise DatasetError(
+            f"{file.where}: cannot be decoded ({error}). Download or export it again, "
+            "or remove it and its counterpart."
+        ) from error
+
+
+def read_header(file: SourceFile) -> ImageHeader:
+    """Size and pixel format of an image, without decoding it.
+
+    Raises:
+        DatasetError: if the file is no readable image or its format is not supported.
+    """
+    with opened(file) as image:
+        return ImageHeader(
+            height_px=image.height,
+            width_px=image.width,
+            mode=image.mode,
+            conversions=_conversions(image, file),
+        )
+
+
+def _conversions(image: Image.Image, file: SourceFile) -> tuple[str, ...]:
+    conversions = _known_conversions(image, file)
+    if image.mode == "RGB" and _is_sixteen_bit(image):
+        conversions += (SIXTEEN_BIT,)
+    # Only of JPEG: elsewhere Pillow decodes the pixels to find the orientation.
+    if image.format == "JPEG" and image.getexif().get(_EXIF_ORIENTATION, 1) != 1:
+        conversions += (ROTATED,)
+    return conversions
+
+
+def _known_conversions(image: Image.Image, file: SourceFile) -> tuple[str, ...]:
+    if image.mode not in _CONVERSIONS:
+        raise DatasetError(
+            f"{file.where}: pixels are of kind {image.mode!r}, but must be RGB, "
+            "greyscale or palette. Save it as RGB with 8 bits a channel."
+        )
+    return _CONVERSIONS[image.mode]
+
+
+def raw_mode(image: Image.Image) -> str:
+    """Pillow's name of the pixel format on disk, such as "RGB;16B"; "" if unknown."""
+    if not getattr(image, "tile", None):
+        return ""
+    arguments = image.tile[0][3]  # type: ignore[attr-defined]
+    return str(arguments[0] if isinstance(arguments, tuple) else arguments)
+
+
+def _is_sixteen_bit(image: Image.Image) -> bool:
+    # Pillow has no 16-bit RGB mode: it drops the lower bits and says nothing.
+    return ";16" in raw_mode(image)
+
+
+def read_image(file: SourceFile) -> npt.NDArray[np.uint8]:
+    """The whole image as RGB.
+
+    Greyscale and palettes become RGB, alpha is dropped, of 16 bits the upper 8 count.
+
+    Returns:
+        uint8 array `(height, width, 3)`.
+
+    Raises:
+        DatasetError: if the file cannot be decoded or its format is not supported.
+    """
+    with opened(file) as image:
+        _known_conversions(image, file)
+        if image.mode in _SIXTEEN_BIT_MODES:
+            grey = (np.asarray(image) >> 8).astype(np.uint8)
+            return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+        return np.array(image.convert("RGB"))
+
+
+def check_whole(file: SourceFile) -> None:
+    """Find a truncated JPEG or PNG, mostly without decoding it.
+
+    A file that ends as a whole one does is taken as whole; any other is decoded.
+
+    Raises:
+        DatasetError: if the file is cut off.
+    """
+    with opened(file) as image:
+        end_mark = _END_MARKS.get(image.format or "")
+        if end_mark is not None and end_mark not in _last_bytes(file.path):
+            image.load()
+
+
+def _last_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _END_BYTES))
+        return file.read()

@@ -1,0 +1,235 @@
+"""A report on a folder, faults included, and a dataset.yaml to start from."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segshrink.data.annotated import AnnotatedImage
+from segshrink.data.classes import (
+    IGNORE_INDEX,
+    Classes,
+    Color,
+    show_code,
+    unpack_color,
+)
+from segshrink.data.description import DESCRIPTION_NAME, distinct_color
+from segshrink.data.folder import Folder, code_shares, read_folder
+from segshrink.data.generated import SOURCE_NAME, generated_images
+from segshrink.progress import Progress, SilentProgress
+
+
+@dataclass(frozen=True)
+class SceneReport:
+    """One scene.
+
+    Attributes:
+        name: its name.
+        images: number of sound images.
+        sizes: their different sizes as (height_px, width_px), sorted.
+    """
+
+    name: str
+    images: int
+    sizes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """What a data set holds, whether or not it can be used as it is.
+
+    Shares are of all pixels of sound images, from 0 to 1; those of the classes, of
+    void and of undeclared codes add up to 1.
+
+    Attributes:
+        name: the data set's name.
+        layout: "scenes", "flat", "parts" or "synthetic".
+        classes: from dataset.yaml or a known data set; None if neither.
+        scenes: one entry a scene, by name.
+        class_shares: share of each class; empty without `classes`.
+        void_share: share of void.
+        undeclared_share: share of codes that are neither class nor void.
+        by_index: whether masks hold indices rather than colours.
+        code_shares: share of every code in the masks, largest first.
+        faults: what keeps the data set from being used, one message each.
+        notices: what is handled, but good to know.
+    """
+
+    name: str
+    layout: str
+    classes: Classes | None
+    scenes: tuple[SceneReport, ...]
+    class_shares: tuple[float, ...]
+    void_share: float
+    undeclared_share: float
+    by_index: bool
+    code_shares: dict[int, float]
+    faults: list[str]
+    notices: tuple[str, ...]
+
+
+def inspect_dataset(
+    source: str | Path, *, progress: Progress | None = None
+) -> DatasetReport:
+    """Decode every image and mask of a data set and report on it.
+
+    Faults inside the folder are collected in the report.
+
+    Args:
+        source: a folder, or `"synthetic"`.
+        progress: told of each image.
+
+    Raises:
+        DatasetError: if the folder is missing, empty or arranged in no known way.
+    """
+    if str(source) == SOURCE_NAME:
+        return _report_generated()
+    folder = read_folder(
+        Path(source), decode_images=True, progress=progress or SilentProgress()
+    )
+    return _report_folder(folder)
+
+
+def _report_folder(folder: Folder) -> DatasetReport:
+    shares = code_shares(folder.survey.pixels_by_code())
+    classes = folder.classes
+    codes = classes.codes if classes else ()
+    void_codes = classes.void_codes if classes else ()
+    class_shares = tuple(shares.get(code, 0.0) for code in codes)
+    void_share = sum(shares.get(code, 0.0) for code in void_codes)
+    undeclared = (shares[code] for code in shares if code not in {*codes, *void_codes})
+    sizes = [
+        (surveyed.pair.scene, (surveyed.height_px, surveyed.width_px))
+        for surveyed in folder.survey.pairs
+    ]
+    return DatasetReport(
+        name=folder.name,
+        layout=folder.layout.kind.value,
+        classes=classes,
+        scenes=_scene_reports(sizes),
+        class_shares=class_shares,
+        void_share=void_share,
+        undeclared_share=sum(undeclared),
+        by_index=folder.survey.by_index,
+        code_shares=shares,
+        faults=list(folder.faults),
+        notices=folder.notices,
+    )
+
+
+def _report_generated() -> DatasetReport:
+    images, classes = generated_images(scenes=None, scene_px=None, seed=0)
+    pixels = _count_codes(images, classes)
+    total = sum(image.height_px * image.width_px for image in images)
+    shares = tuple(pixels[code] / total for code in classes.codes)
+    return DatasetReport(
+        name=SOURCE_NAME,
+        layout=SOURCE_NAME,
+        classes=classes,
+        scenes=_scene_reports(
+            [(image.scene, (image.height_px, image.width_px)) for image in images]
+        ),
+        class_shares=shares,
+        void_share=1 - sum(shares),
+        undeclared_share=0.0,
+        by_index=classes.by_index,
+        code_shares=code_shares(pixels),
+        faults=[],
+        notices=(),
+    )
+
+
+def _count_codes(images: Sequence[AnnotatedImage], classes: Classes) -> Counter[int]:
+    pixels: Counter[int] = Counter()
+    for image in images:
+        counts = image.count_classes(classes.num_classes).tolist()
+        pixels.update(dict(zip(classes.codes, counts, strict=True)))
+    return pixels
+
+
+def _scene_reports(
+    sizes: Sequence[tuple[str, tuple[int, int]]],
+) -> tuple[SceneReport, ...]:
+    by_scene: dict[str, list[tuple[int, int]]] = {}
+    for scene, size in sizes:
+        by_scene.setdefault(scene, []).append(size)
+    return tuple(
+        SceneReport(scene, len(own), tuple(sorted(set(own))))
+        for scene, own in sorted(by_scene.items())
+    )
+
+
+def starter_yaml(report: DatasetReport) -> str:
+    """A dataset.yaml for the inspected folder, to edit and put into it.
+
+    Codes of a known data set get its names, all others `class_1`, `class_2` and so on,
+    the most frequent first. Codes beyond the 255th are left out, in a comment.
+    """
+    lines = [
+        f"# {DESCRIPTION_NAME}: put it into the folder and give classes their names.",
+        "# Codes that mean no class belong into "
+        f"{'void_indices' if report.by_index else 'void_colors'} below.",
+        f"name: {_quoted(report.name)}",
+        "classes:",
+    ]
+    lines += _class_lines(report)
+    lines += _void_lines(report)
+    return "\n".join(lines) + "\n"
+
+
+def _class_lines(report: DatasetReport) -> Iterator[str]:
+    void = set(report.classes.void_codes) if report.classes else set()
+    codes = [code for code in _in_order(report) if code not in void]
+    names = _names_by_code(report)
+    unnamed = 0
+    for position, code in enumerate(codes[:IGNORE_INDEX]):
+        name, color = names.get(code, (None, None))
+        if name is None:
+            unnamed += 1
+            name = f"class_{unnamed}"
+        share = report.code_shares[code]
+        entry = _code_entry(report, code, color, position)
+        yield f"  - {{name: {_quoted(name)}, {entry}}}  # {share:.2%} of all pixels"
+    left_out = codes[IGNORE_INDEX:]
+    if left_out:
+        share = sum(report.code_shares[code] for code in left_out)
+        yield (
+            f"  # {len(left_out)} more, {share:.2%} of all pixels, are left out. Masks "
+            "with so many were probably resized or compressed: export them again."
+        )
+
+
+def _in_order(report: DatasetReport) -> list[int]:
+    """Codes that occur: those of declared classes as declared, then by share."""
+    declared = report.classes.codes if report.classes else ()
+    first = [code for code in declared if code in report.code_shares]
+    return first + [code for code in report.code_shares if code not in declared]
+
+
+def _names_by_code(report: DatasetReport) -> dict[int, tuple[str, Color]]:
+    if report.classes is None:
+        return {}
+    entries = zip(report.classes.names, report.classes.colors, strict=True)
+    return dict(zip(report.classes.codes, entries, strict=True))
+
+
+def _code_entry(
+    report: DatasetReport, code: int, color: Color | None, position: int
+) -> str:
+    if not report.by_index:
+        return f"color: {list(unpack_color(code))}"
+    return f"index: {code}, color: {list(color or distinct_color(position))}"
+
+
+def _void_lines(report: DatasetReport) -> list[str]:
+    void = report.classes.void_codes if report.classes else ()
+    if report.by_index:
+        return [f"void_indices: {list(void)}"]
+    shown = [f'"{show_code(code, by_index=False)}"' for code in void]
+    return [f"void_colors: [{', '.join(shown)}]"]
+
+
+def _quoted(text: str) -> str:
+    # A JSON string is a YAML string, whatever is in it.
+    return json.dumps(text, ensure_ascii=False)

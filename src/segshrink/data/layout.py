@@ -1,0 +1,267 @@
+"""Finding images and their masks in a folder."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from segshrink.data.images import IMAGE_SUFFIXES, JPEG_SUFFIXES, SourceFile
+from segshrink.errors import DatasetError
+
+PART_NAMES = ("train", "val", "test")
+
+_IMAGES, _MASKS = "images", "masks"
+_MASK_FOLDER_OF_PART = {part: f"{part}annot" for part in PART_NAMES}
+
+# Left by macOS in archives: a shadow tree of attribute files.
+_IGNORED_FOLDERS = ("__MACOSX",)
+
+_EXPECTED = (
+    "Expected one of: SCENE/images and SCENE/masks at any depth; images and masks; "
+    "train, trainannot, val, valannot, test and testannot."
+)
+
+
+class LayoutKind(StrEnum):
+    """How a folder is arranged."""
+
+    SCENES = "scenes"
+    """`images` and `masks` in a folder for each scene, at any depth."""
+    FLAT = "flat"
+    """`images` and `masks` in the given folder; each image is its own scene."""
+    PARTS = "parts"
+    """CamVid's `train` and `trainannot` and so on; each part is one scene."""
+
+
+@dataclass(frozen=True)
+class ImagePair:
+    """An image and its mask.
+
+    Attributes:
+        scene: the scene's name, unique in the data set.
+        name: the image's name, unique in the data set.
+        image: the RGB image.
+        mask: the mask.
+    """
+
+    scene: str
+    name: str
+    image: SourceFile
+    mask: SourceFile
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything found in a folder.
+
+    Attributes:
+        root: the folder.
+        kind: how it is arranged.
+        pairs: the images that have a mask, ordered by name.
+        faults: what does not fit, one message each.
+    """
+
+    root: Path
+    kind: LayoutKind
+    pairs: tuple[ImagePair, ...]
+    faults: tuple[str, ...]
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """Names of all scenes, sorted."""
+        return tuple(sorted({pair.scene for pair in self.pairs}))
+
+
+def find_layout(root: Path) -> Layout:
+    """Recognise how a folder is arranged and pair its images with their masks.
+
+    Raises:
+        DatasetError: if the folder is missing, empty or arranged in no known way.
+            Faults of single files are collected in `Layout.faults` instead.
+    """
+    _require_folder(root)
+    if any((root / folder).is_dir() for folder in _MASK_FOLDER_OF_PART.values()):
+        return _parts_layout(root)
+    if (root / _IMAGES).is_dir() and (root / _MASKS).is_dir():
+        return _flat_layout(root)
+    return _scenes_layout(root)
+
+
+def _require_folder(root: Path) -> None:
+    if not root.exists():
+        raise DatasetError(
+            f"{root}: no such folder. Name the folder that holds the images and masks."
+        )
+    if not root.is_dir():
+        raise DatasetError(
+            f"{root}: a file, but a data set is a folder. "
+            "Name the folder that holds the images and masks."
+        )
+    if not any(root.iterdir()):
+        raise DatasetError(f"{root}: the folder is empty. {_EXPECTED}")
+
+
+def _parts_layout(root: Path) -> Layout:
+    pairs: list[ImagePair] = []
+    faults: list[str] = []
+    for part in PART_NAMES:
+        images, masks = root / part, root / _MASK_FOLDER_OF_PART[part]
+        missing = [folder.name for folder in (images, masks) if not folder.is_dir()]
+        if missing:
+            faults.append(f"{' and '.join(missing)}: missing. {_EXPECTED}")
+            continue
+        found, wrong = _pair_files(root, images, masks, scene=part)
+        pairs += found
+        faults += wrong
+    return Layout(root, LayoutKind.PARTS, tuple(pairs), tuple(faults))
+
+
+def _flat_layout(root: Path) -> Layout:
+    pairs, faults = _pair_files(root, root / _IMAGES, root / _MASKS, scene=None)
+    for folder in _scene_folders(root):
+        if folder != root:
+            faults.append(
+                f"{_relative(folder, root)}: a scene beside {_IMAGES} and {_MASKS} of "
+                "the folder itself. Have either scenes or plain images, not both."
+            )
+    return Layout(root, LayoutKind.FLAT, tuple(pairs), tuple(faults))
+
+
+def _scenes_layout(root: Path) -> Layout:
+    pairs: list[ImagePair] = []
+    faults: list[str] = []
+    for folder in _scene_folders(root):
+        images, masks = folder / _IMAGES, folder / _MASKS
+        if images.is_dir() and masks.is_dir():
+            scene = _relative(folder, root)
+            found, wrong = _pair_files(root, images, masks, scene=scene)
+            pairs += found
+            faults += wrong
+        else:
+            faults += _lone_folder_faults(root, images, masks)
+    if not pairs and not faults:
+        raise DatasetError(
+            f"{root}: no images with masks in this folder or below. {_EXPECTED}"
+        )
+    return Layout(root, LayoutKind.SCENES, tuple(pairs), tuple(faults))
+
+
+def _scene_folders(root: Path) -> Iterator[Path]:
+    """Folders that hold `images` or `masks`, links followed, in order of their names.
+
+    Below `images` and `masks` nothing is searched.
+    """
+    seen: set[Path] = set()
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        if folder.resolve() in seen:  # a link that leads back up
+            continue
+        seen.add(folder.resolve())
+        inner = [path for path in folder.iterdir() if _is_searched(path)]
+        names = {path.name for path in inner}
+        if names & {_IMAGES, _MASKS}:
+            yield folder
+        inner = [path for path in inner if path.name not in (_IMAGES, _MASKS)]
+        waiting += sorted(inner, reverse=True)
+
+
+def _is_searched(path: Path) -> bool:
+    hidden = path.name.startswith(".") or path.name in _IGNORED_FOLDERS
+    return path.is_dir() and not hidden
+
+
+def _lone_folder_faults(root: Path, images: Path, masks: Path) -> list[str]:
+    lone, absent = (images, masks) if images.is_dir() else (masks, images)
+    # A folder of that name without pictures, such as documentation, is no scene.
+    if not _image_files(lone):
+        return []
+    return [
+        f"{_relative(lone, root)}: has no {absent.name} folder beside it. "
+        f"Add {_relative(absent, root)}, or rename {lone.name} to leave it out."
+    ]
+
+
+def _pair_files(
+    root: Path, images: Path, masks: Path, *, scene: str | None
+) -> tuple[list[ImagePair], list[str]]:
+    """Pairs by stem; without a `scene`, each image is one of its own stem's name."""
+    image_files = _image_files(images)
+    mask_files = _image_files(masks)
+    faults = _doubled_stems(root, image_files) + _doubled_stems(root, mask_files)
+    image_by_stem = {path.stem: path for path in image_files}
+    mask_by_stem = {path.stem: path for path in mask_files}
+    faults += _orphans(root, image_by_stem, mask_by_stem, masks)
+    faults += _jpeg_masks(root, mask_files)
+    if not image_files and not mask_files:
+        faults.append(
+            f"{_relative(images, root)}: no image in it. Add images and their masks, "
+            "or remove the folder."
+        )
+    pairs = [
+        ImagePair(
+            scene=stem if scene is None else scene,
+            name=stem if scene is None else f"{scene}/{stem}",
+            image=_source_file(image_by_stem[stem], root),
+            mask=_source_file(mask_by_stem[stem], root),
+        )
+        for stem in sorted(image_by_stem.keys() & mask_by_stem.keys())
+    ]
+    return pairs, faults
+
+
+def _image_files(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and path.is_file()
+    )
+
+
+def _doubled_stems(root: Path, files: Iterable[Path]) -> list[str]:
+    first: dict[str, Path] = {}
+    faults = []
+    for path in files:
+        if path.stem in first:
+            faults.append(
+                f"{_relative(path, root)}: {first[path.stem].name} has the same name, "
+                "and images and masks are matched by name without ending. "
+                "Remove or rename one."
+            )
+        first.setdefault(path.stem, path)
+    return faults
+
+
+def _orphans(
+    root: Path, images: dict[str, Path], masks: dict[str, Path], mask_folder: Path
+) -> list[str]:
+    faults = [
+        f"{_relative(images[stem], root)}: has no mask. "
+        f"Add {_relative(mask_folder / stem, root)}.png or remove the image."
+        for stem in sorted(images.keys() - masks.keys())
+    ]
+    faults += [
+        f"{_relative(masks[stem], root)}: a mask without its image. "
+        f"Add the image {stem}, or remove the mask."
+        for stem in sorted(masks.keys() - images.keys())
+    ]
+    return faults
+
+
+def _jpeg_masks(root: Path, masks: Iterable[Path]) -> list[str]:
+    return [
+        f"{_relative(path, root)}: a mask cannot be JPEG, which changes its colours. "
+        "Export it as PNG."
+        for path in masks
+        if path.suffix.lower() in JPEG_SUFFIXES
+    ]
+
+
+def _source_file(path: Path, root: Path) -> SourceFile:
+    return SourceFile(path, _relative(path, root))
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()

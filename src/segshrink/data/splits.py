@@ -1,0 +1,151 @@
+"""Dividing scenes into train, validation and test."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segshrink.data.description import SplitEntry
+from segshrink.errors import DatasetError
+
+_SHARES = (0.6, 0.2, 0.2)
+_CANDIDATES = 512
+
+# Splits this near to the wished shares count as equally good, so that different seeds
+# give different splits even of few scenes.
+_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which scenes are in which part.
+
+    Attributes:
+        source: where it comes from, such as "file held_out.json" or "seed 0".
+        train: names of the scenes to train on, sorted.
+        val: names of the scenes to choose by.
+        test: names of the scenes to measure on.
+    """
+
+    source: str
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+
+    @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """Scenes by part name, in the order train, val, test."""
+        return {"train": self.train, "val": self.val, "test": self.test}
+
+    def as_record(self) -> dict[str, Any]:
+        """The split as plain data for JSON."""
+        parts = {name: list(scenes) for name, scenes in self.parts.items()}
+        return {"source": self.source, **parts}
+
+
+def declared_split(
+    source: str, entry: SplitEntry, known_scenes: Sequence[str]
+) -> Split:
+    """A split that a file gives, checked against the scenes that there are.
+
+    Raises:
+        DatasetError: if it names a scene that does not exist.
+    """
+    named = (*entry.train, *entry.val, *entry.test)
+    unknown = sorted(set(named) - set(known_scenes))
+    if unknown:
+        raise DatasetError(
+            f"split of {source}: no scene is called {shortened(unknown)}. "
+            f"Use the names of this data set: {shortened(known_scenes)}."
+        )
+    return Split(
+        source=source,
+        train=tuple(sorted(entry.train)),
+        val=tuple(sorted(entry.val)),
+        test=tuple(sorted(entry.test)),
+    )
+
+
+def choose_split(
+    class_pixels: Mapping[str, npt.NDArray[np.int64]],
+    seed: int,
+    *,
+    where: str = "data set",
+) -> Split:
+    """A split by scene, about 60/20/20 by labelled pixels.
+
+    Of 512 random assignments that one is taken in which the training part holds most
+    classes, then validation and test hold most classes, then the shares are nearest to
+    60/20/20 (to 5 points). The same scenes and seed give the same split.
+
+    Args:
+        class_pixels: by scene, pixels of each class, `(num_classes,)`.
+        seed: int >= 0.
+        where: how messages name the data set.
+
+    Raises:
+        DatasetError: if there are fewer than three scenes.
+    """
+    scenes = sorted(class_pixels)
+    if len(scenes) < 3:
+        raise DatasetError(
+            f"{where}: {len(scenes)} scene{'s' if len(scenes) > 1 else ''} "
+            f"({', '.join(scenes)}), but train, val and test need at least one each, "
+            "and a scene is never divided. Add scenes; or, if the images of a scene "
+            "lie apart from each other, give them a folder each and divide those with "
+            "--split or `split` in dataset.yaml."
+        )
+    pixels = np.stack([class_pixels[scene] for scene in scenes])
+    parts = _best_assignment(pixels, np.random.default_rng(seed))
+    return Split(
+        f"seed {seed}",
+        *(
+            tuple(
+                scene for scene, own in zip(scenes, parts, strict=True) if own == part
+            )
+            for part in range(3)
+        ),
+    )
+
+
+def _best_assignment(
+    pixels: npt.NDArray[np.int64], generator: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    candidates = (_random_assignment(pixels, generator) for _ in range(_CANDIDATES))
+    return max(candidates, key=lambda parts: _score(parts, pixels))
+
+
+def _random_assignment(
+    pixels: npt.NDArray[np.int64], generator: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Part 0, 1 or 2 of each scene: scenes in random order, cut at 60 and 80 %."""
+    count = len(pixels)
+    order = generator.permutation(count)
+    sizes = pixels.sum(axis=1)[order]
+    middles = np.cumsum(sizes) - sizes / 2
+    first, second = np.searchsorted(middles, np.cumsum(_SHARES[:2]) * sizes.sum())
+    # No part may stay empty, however unequal the scenes are.
+    first = min(max(first, 1), count - 2)
+    second = min(max(second, first + 1), count - 1)
+    parts = np.full(count, 2)
+    parts[order[:second]] = 1
+    parts[order[:first]] = 0
+    return parts
+
+
+def _score(
+    parts: npt.NDArray[np.int64], pixels: npt.NDArray[np.int64]
+) -> tuple[int, int, int]:
+    per_part = np.stack([pixels[parts == part].sum(axis=0) for part in range(3)])
+    held = (per_part > 0).sum(axis=1)
+    shares = per_part.sum(axis=1) / max(1, per_part.sum())
+    deviation = np.abs(shares - _SHARES).max()
+    return int(held[0]), int(held[1:].sum()), -int(deviation / _TOLERANCE)
+
+
+def shortened(names: Sequence[str], most: int = 12) -> str:
+    """Names joined by commas, the rest of a long list as a count."""
+    listed = ", ".join(names[:most])
+    return listed if len(names) <= most else f"{listed} and {len(names) - most} more"

@@ -1,0 +1,204 @@
+"""One pass over the files of a data set: sizes, mask contents and every fault."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from segshrink.data.images import (
+    ALPHA,
+    SIXTEEN_BIT,
+    ImageHeader,
+    SourceFile,
+    check_whole,
+    read_header,
+    read_image,
+)
+from segshrink.data.layout import ImagePair, Layout, LayoutKind
+from segshrink.data.masks import read_mask
+from segshrink.errors import DatasetError
+from segshrink.progress import Progress
+
+_COLOR_MODES = ("RGB", "RGBA", "PA")
+
+# Of a mask, a palette or greyscale is nothing unusual; these two are.
+_MASK_CONVERSIONS = (ALPHA, SIXTEEN_BIT)
+
+_MOST_THREADS = 8
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class SurveyedPair:
+    """An image and its mask, both found sound.
+
+    Attributes:
+        pair: the files.
+        height_px: height of both in pixels.
+        width_px: width of both in pixels.
+        pixels_by_code: the mask's colours (0xRRGGBB) or indices and their pixels.
+    """
+
+    pair: ImagePair
+    height_px: int
+    width_px: int
+    pixels_by_code: dict[int, int]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a pass over a layout's files found.
+
+    Attributes:
+        by_index: whether masks were read as indices rather than colours.
+        pairs: the sound pairs, in the order of the layout.
+        faults: one message for each damaged file or pair of unequal sizes.
+        notices: what is unusual but handled, one line a kind.
+    """
+
+    by_index: bool
+    pairs: tuple[SurveyedPair, ...]
+    faults: tuple[str, ...]
+    notices: tuple[str, ...]
+
+    def pixels_by_code(self) -> Counter[int]:
+        """Pixels of each code over all masks."""
+        total: Counter[int] = Counter()
+        for pair in self.pairs:
+            total.update(pair.pixels_by_code)
+        return total
+
+
+@dataclass
+class _Finding:
+    """What was found of one pair; `sound` stays None if there is a fault."""
+
+    sound: SurveyedPair | None = None
+    faults: list[str] = field(default_factory=list)
+    conversions: list[tuple[str, str]] = field(default_factory=list)
+
+
+def guess_by_index(layout: Layout) -> bool:
+    """Whether masks that nothing describes hold indices: True unless one has colours.
+
+    A palette is taken as colours except in CamVid's folders, whose masks are indices
+    that some copies store with a palette for display.
+    """
+    color_modes = set(_COLOR_MODES)
+    if layout.kind is not LayoutKind.PARTS:
+        color_modes.add("P")
+    return not any(_mode(pair.mask) in color_modes for pair in layout.pairs)
+
+
+def _mode(file: SourceFile) -> str:
+    try:
+        return read_header(file).mode
+    except DatasetError:
+        return ""  # reported by the survey
+
+
+def survey_files(
+    layout: Layout, *, by_index: bool, decode_images: bool, progress: Progress
+) -> Survey:
+    """Read every mask and the header of every image once, several at a time.
+
+    Args:
+        layout: the files.
+        by_index: whether masks hold indices rather than colours.
+        decode_images: True to decode images too, which finds all damage. Otherwise
+            only a JPEG or PNG that is cut off is found.
+        progress: told of each pair.
+
+    Returns:
+        The survey; no fault in a file raises.
+    """
+    read = read_image if decode_images else check_whole
+    progress.start("reading masks", len(layout.pairs))
+    findings = []
+    for finding in _in_parallel(
+        lambda pair: _examine(pair, read, by_index=by_index), layout.pairs
+    ):
+        findings.append(finding)
+        progress.advance()
+    progress.finish()
+    return Survey(
+        by_index=by_index,
+        pairs=tuple(finding.sound for finding in findings if finding.sound),
+        faults=tuple(fault for finding in findings for fault in finding.faults),
+        notices=_conversion_notices(findings),
+    )
+
+
+def _in_parallel(
+    examine: Callable[[ImagePair], _Finding], pairs: Sequence[ImagePair]
+) -> Iterator[_Finding]:
+    # Pillow decodes outside the interpreter lock, so threads are enough.
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(examine, pairs)
+
+
+def _examine(
+    pair: ImagePair, read: Callable[[SourceFile], object], *, by_index: bool
+) -> _Finding:
+    finding = _Finding()
+    image = _attempt(lambda: _header_of_whole(pair.image, read), finding)
+    mask = _attempt(lambda: read_header(pair.mask), finding)
+    if image is not None and mask is not None:
+        finding.conversions = [("image", kind) for kind in image.conversions]
+        finding.conversions += [
+            ("mask", kind) for kind in mask.conversions if kind in _MASK_CONVERSIONS
+        ]
+        _examine_mask(pair, image, mask, finding, by_index=by_index)
+    return finding
+
+
+def _examine_mask(
+    pair: ImagePair,
+    image: ImageHeader,
+    mask: ImageHeader,
+    finding: _Finding,
+    *,
+    by_index: bool,
+) -> None:
+    if (image.height_px, image.width_px) != (mask.height_px, mask.width_px):
+        finding.faults.append(
+            f"{pair.mask.where}: is {mask.width_px} x {mask.height_px} pixels, but its "
+            f"image {pair.image.where} is {image.width_px} x {image.height_px}. "
+            "Make both the same size (masks without interpolation)."
+        )
+        return
+    runs = _attempt(lambda: read_mask(pair.mask, by_index=by_index), finding)
+    if runs is not None:
+        finding.sound = SurveyedPair(
+            pair, image.height_px, image.width_px, runs.count()
+        )
+
+
+def _header_of_whole(
+    file: SourceFile, read: Callable[[SourceFile], object]
+) -> ImageHeader:
+    header = read_header(file)
+    read(file)
+    return header
+
+
+def _attempt(work: Callable[[], _Result], finding: _Finding) -> _Result | None:
+    try:
+        return work()
+    except DatasetError as error:
+        finding.faults.append(str(error))
+        return None
+
+
+def _conversion_notices(findings: Sequence[_Finding]) -> tuple[str, ...]:
+    counts = Counter(kind for finding in findings for kind in finding.conversions)
+    return tuple(
+        f"{count} {what}{'s have' if count > 1 else ' has'} {conversion}."
+        if not conversion.startswith("greyscale")
+        else f"{count} {what}{'s are' if count > 1 else ' is'} {conversion}."
+        for (what, conversion), count in sorted(counts.items())
+    )

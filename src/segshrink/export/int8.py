@@ -1,0 +1,109 @@
+"""Static int8 quantization of a LiteRT flatbuffer after training.
+
+Weights are symmetric int8 with one scale per output channel, activations asymmetric
+int8 with one scale per tensor. Reference: Jacob et al., Quantization and Training of
+Neural Networks for Efficient Integer-Arithmetic-Only Inference, 2018.
+"""
+
+import os
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from segshrink.export.litert import INPUT_NAME
+from segshrink.export.quiet import quiet
+
+_SIGNATURE = "serving_default"
+
+
+def quantize_static_int8(float_model: bytes, calibration: np.ndarray) -> bytes:
+    """Quantize a `.tflite` file that `litert_float32` wrote.
+
+    Input and output stay float32, so that the file is used like the float one. What the
+    quantizer has no int8 form for (LeakyReLU, ELU and nearest upsampling among the
+    layers of this field) stays float32 inside the file; `float_operations` names it.
+
+    Args:
+        float_model: content of a float32 `.tflite` file.
+        calibration: uint8 `(images, height, width, 3)`, at least one; the range of
+            every activation is taken from them.
+
+    Returns:
+        Content of the int8 `.tflite` file.
+    """
+    with quiet():
+        from litert_quantizer.quantizer import Quantizer
+
+        recipe = _static_int8_recipe()
+        ranges = _activation_ranges(float_model, calibration, recipe)
+        quantizer = Quantizer(float_model)
+        quantizer.load_quantization_recipe(recipe.get_quantization_recipe())
+        result = quantizer.quantize(
+            ranges, enable_progress_bar=False, enable_progress_report=False
+        )
+    return bytes(result.quantized_model)
+
+
+def _static_int8_recipe() -> Any:
+    from litert_quantizer.algorithm_manager import AlgorithmName
+    from litert_quantizer.qtyping import TFLOperationName
+    from litert_quantizer.recipe_manager import RecipeManager
+
+    recipe = RecipeManager()
+    recipe.add_static_config(
+        regex=".*",
+        operation_name=TFLOperationName.ALL_SUPPORTED,
+        activation_num_bits=8,
+        weight_num_bits=8,
+    )
+    for boundary in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
+        recipe.add_quantization_config(
+            regex=".*",
+            operation_name=boundary,
+            algorithm_key=AlgorithmName.NO_QUANTIZE,
+        )
+    return recipe
+
+
+def _activation_ranges(
+    float_model: bytes, calibration: np.ndarray, recipe: Any
+) -> dict[str, Any]:
+    """Lowest and highest value of every tensor over all calibration images.
+
+    The quantizer's default is a moving average, which depends on the order of the
+    images and clips what only a few of them show.
+    """
+    from litert_quantizer.calibrator import CalibrationMode, Calibrator
+    from litert_quantizer.utils.qsv_utils import min_max_update
+
+    calibrator = Calibrator(
+        float_model,
+        num_threads=os.cpu_count() or 1,
+        mode=CalibrationMode.CALIBRATION_PROFILER_BASED,
+        qsv_update_func=min_max_update,
+    )
+    # One image a call, so that only one is held in float32.
+    for image in calibration:
+        sample = {INPUT_NAME: image[None].astype(np.float32)}
+        calibrator.calibrate({_SIGNATURE: [sample]}, recipe)
+    return calibrator.get_model_qsvs()
+
+
+def float_operations(litert_model: bytes) -> tuple[str, ...]:
+    """Operations of a `.tflite` file that compute in float32, as `"ELU (2)"`."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=litert_model)
+    in_float = {
+        tensor["index"]
+        for tensor in interpreter.get_tensor_details()
+        if tensor["dtype"] == np.float32
+    }
+    counts = Counter(
+        operation["op_name"]
+        for operation in interpreter._get_ops_details()
+        if operation["op_name"] not in ("QUANTIZE", "DEQUANTIZE")
+        and in_float.intersection(operation["outputs"])
+    )
+    return tuple(f"{name} ({count})" for name, count in sorted(counts.items()))

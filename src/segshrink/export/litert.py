@@ -1,0 +1,48 @@
+"""Keras to a LiteRT flatbuffer (`.tflite`) in float32."""
+
+import keras
+
+from segshrink.errors import ExportError
+from segshrink.export.quiet import quiet
+
+INPUT_NAME = "image"
+
+
+def litert_float32(model: keras.Model, height_px: int, width_px: int) -> bytes:
+    """Convert `model` to a `.tflite` file for one image at a time.
+
+    The input is float32 `(1, height_px, width_px, 3)`, RGB 0-255; the output is float32
+    logits `(1, height_px, width_px, classes)`. Batch normalization is folded into the
+    convolutions by the converter.
+
+    Only LiteRT's own operations are allowed: a file that needs TensorFlow's kernels
+    would convert without a word and then open nowhere else.
+
+    Raises:
+        ExportError: if an operation of the model does not exist in LiteRT.
+    """
+    with quiet():
+        import tensorflow as tf
+
+        # The converter finds the values of the variables through this module; a Keras
+        # model is none that it can walk.
+        serving = tf.Module()
+        serving.variables_of_model = [variable.value for variable in model.variables]
+        serve = tf.function(
+            lambda image: model(image, training=False), autograph=False
+        ).get_concrete_function(
+            tf.TensorSpec((1, height_px, width_px, 3), tf.float32, name=INPUT_NAME)
+        )
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([serve], serving)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        try:
+            return converter.convert()
+        except Exception as error:
+            raise ExportError(
+                f"model {model.name}: LiteRT cannot express it. "
+                f"{_first_line(error)} Use layers that LiteRT has, or format='onnx'."
+            ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

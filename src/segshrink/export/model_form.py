@@ -1,0 +1,59 @@
+"""The form a model takes in a file: fixed input size, float32 throughout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segshrink.errors import ModelError
+
+if TYPE_CHECKING:
+    import keras
+
+
+def fixed_input_shape(model: keras.Model) -> tuple[int, int]:
+    """Height and width in pixels of the one image a segmentation model takes.
+
+    Raises:
+        ModelError: unless the model maps one `(height, width, 3)` image of fixed size
+            to logits of the same height and width.
+    """
+    inputs, outputs = model.inputs, model.outputs
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise ModelError(
+            f"model {model.name}: one image in and one logits tensor out is needed, "
+            f"got {len(inputs)} inputs and {len(outputs)} outputs."
+        )
+    image, logits = inputs[0].shape, outputs[0].shape
+    if len(image) != 4 or image[3] != 3 or None in image[1:]:
+        raise ModelError(
+            f"model {model.name}: the input must be (batch, height, width, 3) of fixed "
+            f"height and width, got {tuple(image)}. Build it with an input_shape."
+        )
+    if len(logits) != 4 or tuple(logits[1:3]) != tuple(image[1:3]):
+        raise ModelError(
+            f"model {model.name}: the output must be logits (batch, {image[1]}, "
+            f"{image[2]}, classes), got {tuple(logits)}."
+        )
+    return image[1], image[2]
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """The same function computed in float32; `model` itself if it already is.
+
+    A model trained in mixed precision carries bfloat16 computation in its layers. On
+    the processors these files are for, bfloat16 is emulated, and the converters would
+    write a cast around every layer.
+    """
+    if all(layer.compute_dtype == "float32" for layer in model.layers):
+        return model
+    import keras
+
+    clone = keras.models.clone_model(
+        model, clone_function=_clone_layer_in_float32, recursive=True
+    )
+    clone.set_weights(model.get_weights())
+    return clone
+
+
+def _clone_layer_in_float32(layer: keras.Layer) -> keras.Layer:
+    return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})

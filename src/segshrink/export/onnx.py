@@ -1,0 +1,33 @@
+"""Keras to an ONNX file in float32."""
+
+from pathlib import Path
+
+import keras
+
+from segshrink.errors import ExportError
+from segshrink.export.quiet import quiet
+
+
+def write_onnx(model: keras.Model, path: Path, height_px: int, width_px: int) -> None:
+    """Convert `model` to an ONNX file for one image at a time.
+
+    Input and output are as in `litert_float32`. ONNX convolutions are channels-first:
+    the file has one transpose behind its input and one before its output, none between.
+
+    Raises:
+        ExportError: if the model cannot be expressed in ONNX.
+    """
+    image = keras.InputSpec(
+        shape=(1, height_px, width_px, 3), dtype="float32", name="image"
+    )
+    with quiet():
+        try:
+            model.export(
+                str(path), format="onnx", input_signature=[image], verbose=False
+            )
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ExportError(
+                f"model {model.name}: ONNX cannot express it. {reason} "
+                "Use layers that ONNX has, or format='litert'."
+            ) from error

@@ -1,0 +1,255 @@
+"""The stages that turn a run's models into files and measure those files."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+
+from segshrink.data import AnnotatedImage, Classes, Dataset, Part, TileSampler
+from segshrink.export import export_model
+from segshrink.measuring import (
+    ModelSize,
+    Subject,
+    check_export,
+    count_macs,
+    measure_latency,
+    measure_quality,
+    measurement_record,
+)
+from segshrink.models import load_model
+from segshrink.progress import Progress
+from segshrink.recipe import Augmentation, ExportSettings
+from segshrink.records import read_json, write_json, written_whole
+from segshrink.run_folder import Run
+from segshrink.runtimes import load_artifact
+
+_CHECK_TILES = 4
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """One file to make: of which model, in which form."""
+
+    role: str
+    model: Path
+    format: str
+    precision: str
+
+    @property
+    def name(self) -> str:
+        """Name of the file's record."""
+        return f"{self.role}-{self.precision_name}-{self.format}"
+
+    @property
+    def precision_name(self) -> str:
+        """`int8` or `float`."""
+        return "int8" if self.precision == "int8" else "float"
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file itself."""
+        suffix = {"litert": ".tflite", "onnx": ".onnx"}[self.format]
+        return f"{self.role}-{self.precision_name}{suffix}"
+
+
+def files_to_make(run: Run) -> list[ExportedFile]:
+    """All files that the recipe asks for, the teacher's first."""
+    models = {"teacher": run.teacher}
+    if run.recipe.baselines:
+        baselines = run.folder / "baselines"
+        models["masked"] = baselines / "masked" / "model.keras"
+        models["alone"] = baselines / "alone" / "model.keras"
+    models["student"] = run.student
+    forms = _forms(run.recipe.export)
+    return [
+        ExportedFile(role, model, format, precision)
+        for role, model in models.items()
+        for format, precision in forms
+        # Masks and the teacher are there to be compared with; both as they are.
+        if precision == "float32" or role in ("student", "alone")
+    ]
+
+
+def _forms(settings: ExportSettings) -> list[tuple[str, str]]:
+    forms = []
+    if settings.litert:
+        forms.append(("litert", "float32"))
+    if settings.int8:
+        forms.append(("litert", "int8"))
+    if settings.onnx:
+        forms.append(("onnx", "float32"))
+    return forms
+
+
+def export_files(run: Run, dataset: Dataset, progress: Progress) -> None:
+    """Make every file that is not there yet, and check it against its model."""
+    wanted = files_to_make(run)
+    progress.start("export", len(wanted))
+    tiles: np.ndarray | None = None
+    for item in wanted:
+        path = run.artifacts / item.file_name
+        checked = path.with_name(f"{path.name}.json")
+        if not checked.is_file():
+            if tiles is None:
+                tiles = calibration_tiles(
+                    dataset,
+                    run.recipe.data.tile_px,
+                    run.recipe.export.calibration_tiles,
+                )
+            model = load_model(item.model)
+            write_json(checked, _export(item, model, path, tiles))
+        progress.advance(file=path.name)
+    progress.finish()
+
+
+def _export(
+    item: ExportedFile, model: keras.Model, path: Path, tiles: np.ndarray
+) -> dict[str, Any]:
+    int8 = item.precision == "int8"
+    export_model(
+        model,
+        path,
+        format="onnx" if item.format == "onnx" else "litert",
+        quantize="int8" if int8 else None,
+        calibration=tiles if int8 else None,
+    )
+    agreement = check_export(model, path, tiles[:_CHECK_TILES], quantized=int8)
+    return {"file": path.name, "model": asdict(count_macs(model)), **agreement}
+
+
+def calibration_tiles(dataset: Dataset, tile_px: int, count: int) -> np.ndarray:
+    """Images of `count` training tiles as they are, uint8 `(count, px, px, 3)`."""
+    plain = Augmentation(
+        flips=False, quarter_turns=False, scale_jitter=(1.0, 1.0), photometric=0.0
+    )
+    sampler = TileSampler(
+        dataset.train,
+        tile_px=tile_px,
+        batch_size=count,
+        seed=0,
+        augmentation=plain,
+        tiles_per_epoch=count,
+    )
+    return sampler.batch(0, 0)[0]
+
+
+def measure_files(run: Run, dataset: Dataset, progress: Progress) -> None:
+    """Measure every exported file in its own runtime; one record each."""
+    wanted = files_to_make(run)
+    part: Part = getattr(dataset, run.recipe.measuring.part)
+    if all((run.measurements / f"{item.name}.json").is_file() for item in wanted):
+        return
+    quality = {
+        item.name: _quality(run, item, part, dataset.classes, progress)
+        for item in wanted
+    }
+    _write_classes(run.measurements / "classes.json", dataset.classes)
+    # Latency last and in one go: files are compared, so they share the same minutes.
+    paths = {item.name: run.artifacts / item.file_name for item in wanted}
+    latency = measure_latency(
+        list(paths.values()),
+        threads=run.recipe.measuring.threads,
+        rounds=run.recipe.measuring.rounds,
+        seed=run.recipe.seed,
+        progress=progress,
+    )
+    for item in wanted:
+        record = _record(
+            run, dataset, item, latency[paths[item.name]], quality[item.name]
+        )
+        write_json(run.measurements / f"{item.name}.json", record)
+
+
+def _record(
+    run: Run,
+    dataset: Dataset,
+    item: ExportedFile,
+    latency: dict[str, Any],
+    quality: dict[str, Any],
+) -> dict[str, Any]:
+    path = run.artifacts / item.file_name
+    exported = read_json(path.with_name(f"{path.name}.json"))
+    subject = Subject(
+        name=item.name,
+        role=item.role,
+        file=f"artifacts/{item.file_name}",
+        format=item.format,
+        precision=item.precision,
+    )
+    record = measurement_record(
+        subject,
+        load_artifact(path, threads=run.recipe.measuring.threads),
+        model_size=ModelSize(**exported["model"]),
+        latency=latency,
+        quality=quality,
+        data={
+            "name": dataset.name,
+            "split": dataset.split.as_record(),
+            "tile_px": run.recipe.data.tile_px,
+        },
+        seed=run.recipe.seed,
+    )
+    return record | {
+        "export": {key: exported[key] for key in ("max_logit_error", "agreement")}
+    }
+
+
+def _quality(
+    run: Run, item: ExportedFile, part: Part, classes: Classes, progress: Progress
+) -> dict[str, Any]:
+    kept = run.measurements / "quality" / f"{item.name}.json"
+    if not kept.is_file():
+        artifact = load_artifact(run.artifacts / item.file_name)
+        draw = sample_writer(
+            run.measurements / "samples", part, classes, run.recipe.measuring.samples,
+            item.name,
+        )  # fmt: skip
+        found = measure_quality(
+            artifact, part, classes, progress=progress, on_image=draw
+        )
+        write_json(kept, found)
+    return read_json(kept)
+
+
+def _write_classes(path: Path, classes: Classes) -> None:
+    pairs = zip(classes.names, classes.colors, strict=True)
+    write_json(path, [{"name": name, "color": list(color)} for name, color in pairs])
+
+
+def sample_writer(
+    folder: Path, part: Part, classes: Classes, count: int, name: str
+) -> Callable[[int, AnnotatedImage, np.ndarray, np.ndarray], None]:
+    """A callback for `measure_quality` that keeps pictures of up to `count` images.
+
+    The images are spread evenly over the part. Beside image and truth each measured
+    file leaves its prediction as `NAME.png`, in the colours of the classes.
+    """
+    count = min(count, len(part))
+    chosen = {round(i * (len(part) - 1) / max(1, count - 1)): i for i in range(count)}
+
+    def on_image(
+        index: int, image: AnnotatedImage, labels: np.ndarray, predictions: np.ndarray
+    ) -> None:
+        if index not in chosen:
+            return
+        own = folder / f"{chosen[index]:02d}"
+        _write_png(own / f"{name}.png", classes.colorize(predictions))
+        if not (own / "truth.png").is_file():
+            _write_png(own / "image.png", image.read()[0])
+            _write_png(own / "truth.png", classes.colorize(labels))
+
+    index = [
+        {"image": part[at].name, "folder": f"{number:02d}"}
+        for at, number in chosen.items()
+    ]
+    write_json(folder / "samples.json", index)
+    return on_image
+
+
+def _write_png(path: Path, pixels: np.ndarray) -> None:
+    with written_whole(path) as partial:
+        Image.fromarray(pixels).save(partial)

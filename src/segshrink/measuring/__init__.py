@@ -1,0 +1,19 @@
+"""What a model file is worth: quality, latency, size, cost; as records."""
+
+from segshrink.measuring.agreement import check_export
+from segshrink.measuring.cost import ModelSize, count_macs
+from segshrink.measuring.latency import measure_latency
+from segshrink.measuring.quality import measure_quality
+from segshrink.measuring.record import Subject, measurement_record
+from segshrink.measuring.size import measure_size
+
+__all__ = [
+    "ModelSize",
+    "Subject",
+    "check_export",
+    "count_macs",
+    "measure_latency",
+    "measure_quality",
+    "measure_size",
+    "measurement_record",
+]

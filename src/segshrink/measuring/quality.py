@@ -1,0 +1,101 @@
+"""Quality of a model file on whole images it was not trained on."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from segshrink.data import AnnotatedImage, Classes, Part
+from segshrink.errors import ModelError, UsageError
+from segshrink.objectives import ConfusionMatrix, ScoreHistograms
+from segshrink.progress import Progress, SilentProgress
+from segshrink.runtimes import Artifact, predict_image
+
+OnImage = Callable[[int, AnnotatedImage, np.ndarray, np.ndarray], None]
+
+
+def measure_quality(
+    artifact: Artifact,
+    part: Part,
+    classes: Classes,
+    *,
+    progress: Progress | None = None,
+    overlap: float = 0.25,
+    on_image: OnImage | None = None,
+) -> dict[str, Any]:
+    """Run a model file over every image of a part and measure its predictions.
+
+    Each image is predicted whole by `predict_image`; every pixel that is not void
+    counts once, pixels of all images together. One image is held at a time.
+
+    Args:
+        artifact: an opened model file.
+        part: images with labels.
+        classes: the classes of the data set.
+        progress: told of every image.
+        overlap: share of a tile that overlaps with the next, as in `predict_image`.
+        on_image: called with the index of each image, the image, its labels and the
+            predicted classes, both uint8 `(height, width)`; to keep samples.
+
+    Returns:
+        The `"quality"` section of a measurement record: plain data, None where a
+        measure is undefined.
+
+    Raises:
+        ModelError: if the file and the data set differ in their number of classes.
+        UsageError: if the part is empty.
+    """
+    _check(artifact, part, classes)
+    progress = progress or SilentProgress()
+    confusion = ConfusionMatrix(classes.num_classes)
+    scores = ScoreHistograms(classes.num_classes)
+    progress.start(f"quality of {artifact.path.name} on {part.name}", len(part))
+    for index, image in enumerate(part):
+        pixels, labels = image.read()
+        logits = predict_image(artifact, pixels, overlap)
+        predictions = logits.argmax(axis=-1).astype(np.uint8)
+        confusion.update(labels, predictions)
+        scores.update(labels, softmax(logits))
+        if on_image is not None:
+            on_image(index, image, labels, predictions)
+        progress.advance(miou=confusion.mean_iou())
+    progress.finish()
+    return _record(part, classes, confusion, scores)
+
+
+def _check(artifact: Artifact, part: Part, classes: Classes) -> None:
+    if artifact.num_classes != classes.num_classes:
+        raise ModelError(
+            f"{artifact.path}: gives {artifact.num_classes} classes, but the data set "
+            f"has {classes.num_classes} ({', '.join(classes.names)}). Measure it on "
+            "the data it was trained for."
+        )
+    if len(part) == 0:
+        raise UsageError(f"the part {part.name!r} has no images to measure on.")
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis, float32, without overflow."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    np.exp(shifted, out=shifted)
+    shifted /= shifted.sum(axis=-1, keepdims=True)
+    return shifted
+
+
+def _record(
+    part: Part, classes: Classes, confusion: ConfusionMatrix, scores: ScoreHistograms
+) -> dict[str, Any]:
+    record = confusion.as_record(classes.names)
+    average_precision = [
+        None if np.isnan(value) else float(value) for value in scores.average_precision
+    ]
+    for of_class, value in zip(record["classes"], average_precision, strict=True):
+        of_class["average_precision"] = value
+    defined = [value for value in average_precision if value is not None]
+    return {
+        "part": part.name,
+        "images": len(part),
+        **record,
+        "mean_average_precision": float(np.mean(defined)) if defined else None,
+        "curves": scores.as_curves(classes.names),
+    }

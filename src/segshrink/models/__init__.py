@@ -1,0 +1,8 @@
+"""Teachers and students: plain Keras models, and the files they live in."""
+
+from segshrink.models.build import build_model
+from segshrink.models.compact import compact
+from segshrink.models.loading import load_model, save_model
+from segshrink.models.unet import unet
+
+__all__ = ["build_model", "compact", "load_model", "save_model", "unet"]

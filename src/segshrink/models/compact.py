@@ -1,0 +1,137 @@
+"""A compact student for CPUs and small boards."""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from segshrink.models.input_size import check_input_shape
+
+# Depthwise-separable blocks in each stage of the encoder, finest first. The coarse
+# stages see most of the image for little work, so they get most of the blocks.
+_BLOCKS = (1, 2, 3, 3)
+
+
+def compact(
+    *,
+    num_classes: int,
+    input_shape: tuple[int, int, int] = (256, 256, 3),
+    width: int = 32,
+    stem_stride: int = 2,
+) -> keras.Model:
+    """Build an encoder-decoder of depthwise-separable convolutions.
+
+    What makes it quick: nothing but the first convolution touches full resolution,
+    features are projected to fewer channels before they are upsampled, skips are added
+    rather than concatenated, and every operation (3x3 and 5x5 depthwise, 1x1, ReLU6,
+    bilinear doubling, addition) has a kernel in XNNPACK, in float and in int8. ReLU6
+    bounds the activations, so that int8 loses little.
+    References: Howard and others, MobileNets, 2017 (blocks); Lin and others, Feature
+    Pyramid Networks for Object Detection, 2017 (decoder).
+
+    Args:
+        num_classes: int > 0, channels of the output.
+        input_shape: (height, width, 3) in pixels; height and width divisible by
+            `8 * stem_stride`.
+        width: int, positive multiple of 8; channels of the finest stage, doubled at
+            each of the three coarser ones.
+        stem_stride: 2 or 4, image pixels a step of the finest stage. 4 costs about a
+            quarter and blurs objects of a few pixels.
+
+    Input shape:
+        RGB `(batch, height, width, 3)`, 0 to 255; rescaled inside.
+
+    Output shape:
+        Logits `(batch, height, width, num_classes)`, float32.
+
+    Raises:
+        ValueError: if an argument is out of range or `input_shape` does not fit.
+    """
+    if width < 8 or width % 8:
+        raise ValueError(f"width must be a positive multiple of 8, got {width}.")
+    if stem_stride not in (2, 4):
+        raise ValueError(f"stem_stride must be 2 or 4, got {stem_stride}.")
+    check_input_shape(input_shape, divisor=8 * stem_stride, why="8 * stem_stride")
+
+    images = keras.Input(input_shape, name="images")
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="rescaling")(images)
+    stages = _encoder(_stem(x, width, stem_stride), width)
+    x = _decoder(stages)
+    # The loss needs full precision even where the layers compute in bfloat16.
+    x = layers.Conv2D(num_classes, 1, dtype="float32", name="coarse_logits")(x)
+    logits = layers.UpSampling2D(
+        stem_stride, interpolation="bilinear", dtype="float32", name="logits"
+    )(x)
+    return keras.Model(images, logits, name="compact")
+
+
+def _stem(x: Any, width: int, stride: int) -> Any:
+    filters = width // 2
+    x = layers.Conv2D(
+        filters,
+        3,
+        strides=2,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",
+        name="stem_conv",
+    )(x)
+    x = _norm_and_activation(x, "stem_conv")
+    return x if stride == 2 else _separable(x, filters, "stem_halving", stride=2)
+
+
+def _encoder(x: Any, width: int) -> list[Any]:
+    """Features of the four stages, finest first."""
+    stages = []
+    for index, blocks in enumerate(_BLOCKS):
+        filters, stage = width * 2**index, f"encoder_{index + 1}"
+        # At the coarsest stage 5x5 is nearly free and widens the view.
+        kernel = 5 if index == len(_BLOCKS) - 1 else 3
+        stride = 1 if index == 0 else 2
+        x = _separable(x, filters, f"{stage}_block_1", stride=stride, kernel=kernel)
+        for block in range(2, blocks + 1):
+            name = f"{stage}_block_{block}"
+            residual = _separable(x, filters, name, kernel=kernel)
+            x = layers.Add(name=f"{name}_add")([x, residual])
+        stages.append(x)
+    return stages
+
+
+def _decoder(stages: list[Any]) -> Any:
+    """Merge the stages from the coarsest to the finest."""
+    *finer, x = stages
+    for level in range(len(finer), 0, -1):
+        skip, name = finer[level - 1], f"decoder_{level}"
+        # Projecting first is the same as after upsampling, at a quarter of the work.
+        x = _pointwise(x, skip.shape[-1], f"{name}_project")
+        x = layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_upsample")(x)
+        x = layers.Add(name=f"{name}_add")([x, skip])
+        x = _separable(x, skip.shape[-1], f"{name}_block")
+    return x
+
+
+def _separable(
+    x: Any, filters: int, name: str, *, stride: int = 1, kernel: int = 3
+) -> Any:
+    x = layers.DepthwiseConv2D(
+        kernel,
+        strides=stride,
+        padding="same",
+        use_bias=False,
+        depthwise_initializer="he_normal",
+        name=f"{name}_depthwise",
+    )(x)
+    x = _norm_and_activation(x, f"{name}_depthwise")
+    return _pointwise(x, filters, f"{name}_pointwise")
+
+
+def _pointwise(x: Any, filters: int, name: str) -> Any:
+    x = layers.Conv2D(
+        filters, 1, use_bias=False, kernel_initializer="he_normal", name=name
+    )(x)
+    return _norm_and_activation(x, name)
+
+
+def _norm_and_activation(x: Any, name: str) -> Any:
+    x = layers.BatchNormalization(name=f"{name}_norm")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu6")(x)

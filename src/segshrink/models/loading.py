@@ -1,0 +1,137 @@
+"""Keras models in files: nothing of a file is executed, none is left half-written."""
+
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from segshrink.errors import ModelError, UsageError
+from segshrink.records import written_whole
+
+_HDF5_SUFFIXES = (".h5", ".hdf5")
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+# The earliest time a zip archive can hold; says nothing, always the same.
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+_LONGEST_REASON = 160
+
+
+def load_model(path: Path | str) -> keras.Model:
+    """Load a Keras model for inference or as a start for training.
+
+    Code in the file (Lambda layers, custom classes) is refused, not run. The model
+    comes without optimizer or loss.
+
+    Args:
+        path: a `.keras` file, or `.h5` or `.hdf5` as older Keras wrote it.
+
+    Returns:
+        The model, not compiled.
+
+    Raises:
+        ModelError: if there is no such file, it is no Keras model, or it needs code
+            that is not part of Keras.
+    """
+    path = Path(path)
+    _check_kind(path)
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        # Keras, zipfile, h5py and json each have their own errors for a bad file.
+        raise ModelError(f"{path}: {_why(error)}") from error
+
+
+def save_model(model: keras.Model, path: Path | str) -> None:
+    """Write the model, without optimizer, loss or metrics, whole or not at all.
+
+    Equal models give equal bytes: the times and memory addresses that Keras puts into
+    the archive are left out.
+
+    Args:
+        model: a functional or sequential model.
+        path: the `.keras` file to write or replace.
+
+    Raises:
+        UsageError: if `path` does not end in `.keras`.
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise UsageError(f"{path}: a model is saved as .keras, got {path.suffix!r}.")
+    # A new model around the same layers: what training added stays behind.
+    plain = keras.Model(
+        _one_or_all(model.inputs), _one_or_all(model.outputs), name=model.name
+    )
+    with written_whole(path) as partial:
+        plain.save(partial)
+        _make_repeatable(partial)
+
+
+def _check_kind(path: Path) -> None:
+    if not path.exists():
+        raise ModelError(f"{path}: no such file. Name a .keras file.")
+    if not path.is_file():
+        raise ModelError(f"{path}: a folder. Name the .keras file itself.")
+    if path.suffix == ".keras":
+        right = zipfile.is_zipfile(path)
+    elif path.suffix in _HDF5_SUFFIXES:
+        right = _starts_with(path, _HDF5_SIGNATURE)
+    else:
+        raise ModelError(
+            f"{path}: a model must be a .keras, .h5 or .hdf5 file, got "
+            f"{path.suffix or 'no suffix'!r}. Save it with model.save('NAME.keras')."
+        )
+    if not right:
+        raise ModelError(
+            f"{path}: not a Keras model; it may have been cut short. Copy or train it "
+            "again."
+        )
+
+
+def _starts_with(path: Path, signature: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(signature)) == signature
+
+
+def _why(error: Exception) -> str:
+    text = str(error)
+    if "lambda" in text.lower():
+        return (
+            "holds a Lambda layer, which is Python code, and code from a file is never "
+            "run. Build the model with layers of Keras instead and save it again."
+        )
+    unknown = re.search(r"Could not locate (\w+) '([^']+)'|Unknown \w+: '(\w+)'", text)
+    if unknown:
+        name = unknown.group(2) or unknown.group(3)
+        return (
+            f"holds {name!r}, which is not part of Keras. Build the model with layers "
+            "of Keras instead and save it again."
+        )
+    reason = " ".join(text.split())[:_LONGEST_REASON] or type(error).__name__
+    return f"cannot be read as a Keras model ({reason}). Save or train it again."
+
+
+def _one_or_all(tensors: list[Any]) -> Any:
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+def _make_repeatable(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    metadata = json.loads(members["metadata.json"])
+    metadata.pop("date_saved", None)
+    config = json.loads(members["config.json"], object_hook=_without_address)
+    members["metadata.json"] = json.dumps(metadata).encode()
+    members["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name, _NO_TIME), content)
+
+
+def _without_address(entry: dict[str, Any]) -> dict[str, Any]:
+    # Keras marks a precision policy that layers share by its address in memory. The
+    # policy has no state, so each layer may as well read its own.
+    if entry.get("class_name") == "DTypePolicy":
+        entry.pop("shared_object_id", None)
+    return entry

@@ -1,0 +1,85 @@
+"""Several losses as one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from segshrink.objectives.pixel_loss import refuse_sample_weight
+
+
+@keras.saving.register_keras_serializable("segshrink")
+class WeightedSum(keras.losses.Loss):
+    """Sum of losses, each times its weight.
+
+    Args:
+        losses: the losses; their names must differ, since training reports them.
+        weights: one float > 0 a loss, dimensionless.
+        name: the name under which training reports the sum.
+
+    Input and output shape: those of its losses; see `PixelLoss`.
+
+    Raises:
+        ValueError: if the numbers of losses and weights differ, there are none, names
+            repeat, or a weight is not positive.
+
+    Example:
+        >>> WeightedSum([CrossEntropy(), Dice()], [1.0, 0.5])
+    """
+
+    def __init__(
+        self,
+        losses: Sequence[keras.losses.Loss],
+        weights: Sequence[float],
+        name: str = "loss",
+    ) -> None:
+        super().__init__(name=name, dtype="float32")
+        self.losses = tuple(losses)
+        self.weights = tuple(float(weight) for weight in weights)
+        _check(self.losses, self.weights)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """See `PixelLoss`; `sample_weight` must be None."""
+        refuse_sample_weight(self.name, sample_weight)
+        return super().__call__(y_true, y_pred)
+
+    def components(self, y_true: Any, y_pred: Any) -> dict[str, Any]:
+        """Each loss by name, before its weight: float32 scalars."""
+        return {loss.name: loss(y_true, y_pred) for loss in self.losses}
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The weighted sum for one batch."""
+        values = self.components(y_true, y_pred).values()
+        return sum(
+            weight * value for weight, value in zip(self.weights, values, strict=True)
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that build this loss again."""
+        return {
+            "losses": [keras.saving.serialize_keras_object(x) for x in self.losses],
+            "weights": list(self.weights),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "WeightedSum":
+        """Build from what `get_config` gave."""
+        losses = [keras.saving.deserialize_keras_object(x) for x in config["losses"]]
+        return cls(losses, config["weights"], name=config["name"])
+
+
+def _check(losses: tuple[keras.losses.Loss, ...], weights: tuple[float, ...]) -> None:
+    names = [loss.name for loss in losses]
+    if not losses or len(losses) != len(weights):
+        raise ValueError(
+            "WeightedSum needs at least one loss and one weight for each, got "
+            f"{len(losses)} losses and {len(weights)} weights."
+        )
+    if len(set(names)) < len(names):
+        raise ValueError(f"the names of the losses must differ, got {names}.")
+    if not all(weight > 0 for weight in weights):
+        raise ValueError(
+            f"weights must be above 0, got {list(weights)}. Leave a loss without "
+            "weight out."
+        )

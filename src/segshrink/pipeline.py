@@ -1,0 +1,319 @@
+"""compress(): from a folder of images to a small file that was measured.
+
+Each stage leaves its record last. A stage whose record is there is done; one that was
+killed before begins again from what its own checkpoints kept.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import segshrink
+from segshrink.baselines import train_alone, train_masked
+from segshrink.data import Dataset, open_dataset
+from segshrink.distillation import distill
+from segshrink.errors import ModelError, RecipeError, RunFolderError
+from segshrink.files import export_files, measure_files
+from segshrink.measuring import count_macs
+from segshrink.models import build_model, load_model
+from segshrink.progress import Progress, SilentProgress
+from segshrink.pruning import plan_pruning
+from segshrink.recipe import Recipe, StudentSettings, TeacherSettings
+from segshrink.records import read_json, sha256_of, write_json, written_whole
+from segshrink.reporting import write_report
+from segshrink.run_folder import Run, open_run
+from segshrink.training import TrainingResult, discard_checkpoint, train
+
+
+def compress(
+    recipe: Recipe, out: Path | str, *, progress: Progress | None = None
+) -> Run:
+    """Train a teacher, shrink it, distil, export, measure the files, report.
+
+    A run that was killed at any moment continues when called again with the same
+    recipe and folder.
+
+    Args:
+        recipe: everything that is to be done.
+        out: run folder; new, empty, or of a run with an equal recipe.
+        progress: told of all long work.
+
+    Returns:
+        The run, with the paths of what it made.
+
+    Raises:
+        SegshrinkError: for faults in data, recipe or folder, before anything is
+            trained where they can be known.
+    """
+    progress = progress or SilentProgress()
+    dataset = open_recipe_data(recipe, progress)
+    teacher_file = _checked_teacher_file(recipe, dataset)
+    run = open_run(out, recipe, _versions())
+    run_stage(
+        run.folder / "teacher",
+        lambda folder: make_teacher(recipe, dataset, folder, teacher_file, progress),
+    )
+    run_stage(
+        run.folder / "student",
+        lambda folder: make_student(recipe, dataset, run.teacher, folder, progress),
+    )
+    if recipe.baselines:
+        baselines = run.folder / "baselines"
+        run_stage(
+            baselines / "masked",
+            lambda folder: train_masked(run, dataset, folder, progress),
+        )
+        run_stage(
+            baselines / "alone",
+            lambda folder: train_alone(run, dataset, folder, progress),
+        )
+    export_files(run, dataset, progress)
+    measure_files(run, dataset, progress)
+    write_report(run.folder, progress)
+    return run
+
+
+def train_teacher(
+    recipe: Recipe, out: Path, *, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Train the recipe's teacher into `out` and return its record.
+
+    Raises:
+        RecipeError: if the recipe takes the teacher from a file.
+        SegshrinkError: as for `compress`.
+    """
+    progress = progress or SilentProgress()
+    if recipe.teacher.file is not None:
+        raise RecipeError(
+            f"teacher.file: {recipe.teacher.file} is trained already. Drop the field."
+        )
+    dataset = open_recipe_data(recipe, progress)
+    open_run(out, recipe, _versions())
+    return run_stage(
+        out, lambda folder: make_teacher(recipe, dataset, folder, None, progress)
+    )
+
+
+def distill_student(
+    recipe: Recipe,
+    teacher_file: Path,
+    student_file: Path,
+    out: Path,
+    *,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train the model of one file with that of another, and return the record.
+
+    The recipe's `data` and `student` sections say how; its own student is not used.
+
+    Raises:
+        RunFolderError: if `out` was begun with other files.
+        SegshrinkError: as for `compress`.
+    """
+    progress = progress or SilentProgress()
+    teacher, student = load_model(teacher_file), load_model(student_file)
+    dataset = open_recipe_data(recipe, progress)
+    require_fit(teacher, teacher_file, dataset, recipe.data.tile_px)
+    require_fit(student, student_file, dataset, recipe.data.tile_px)
+    open_run(out, recipe, _versions())
+    _require_inputs(out, teacher=teacher_file, student=student_file)
+    return run_stage(
+        out,
+        lambda folder: _distil(recipe, dataset, teacher, student, folder, progress),
+    )
+
+
+def _require_inputs(out: Path, **files: Path) -> None:
+    path = out / "inputs.json"
+    inputs = {name: sha256_of(file) for name, file in files.items()}
+    if path.is_file() and read_json(path) != inputs:
+        raise RunFolderError(
+            f"{out}: this folder was begun with another teacher or student. "
+            "Name another folder."
+        )
+    write_json(path, inputs)
+
+
+def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
+    """Open the recipe's data and tell its notices and split."""
+    data = recipe.data
+    dataset = open_dataset(
+        data.source,
+        split=data.split,
+        seed=data.split_seed,
+        scenes=data.scenes,
+        scene_px=data.scene_px,
+        progress=progress,
+    )
+    for notice in dataset.notices:
+        progress.say(notice)
+    split = dataset.split
+    progress.say(f"Split by scene, from {split.source}:")
+    for part in ("train", "val", "test"):
+        names = getattr(split, part)
+        shown = ", ".join(names[:6]) + (
+            f" and {len(names) - 6} more" * (len(names) > 6)
+        )
+        progress.say(f"  {part}: {len(getattr(dataset, part))} images of {shown}")
+    return dataset
+
+
+def make_teacher(
+    recipe: Recipe,
+    dataset: Dataset,
+    folder: Path,
+    file: Path | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train the teacher, or take the file, into `folder`; returns its record."""
+    if file is not None:
+        with written_whole(folder / "model.keras") as partial:
+            shutil.copyfile(file, partial)
+        facts: dict[str, Any] = {"taken_from": file.name, "sha256": sha256_of(file)}
+        return stage_record("teacher", load_model(file), recipe.seed) | facts
+    settings = recipe.teacher
+    keras.utils.set_random_seed(recipe.seed)
+    model = new_teacher(settings, dataset, recipe.data.tile_px)
+    result = train(
+        model,
+        dataset,
+        settings.training,
+        folder,
+        tile_px=recipe.data.tile_px,
+        seed=recipe.seed,
+        progress=progress,
+    )
+    return stage_record("teacher", model, recipe.seed, result)
+
+
+def new_teacher(
+    settings: TeacherSettings, dataset: Dataset, tile_px: int
+) -> keras.Model:
+    """The teacher's model with fresh weights."""
+    options = settings.model.model_dump()
+    return build_model(
+        options.pop("name"),
+        num_classes=dataset.classes.num_classes,
+        input_shape=(tile_px, tile_px, 3),
+        **options,
+    )
+
+
+def make_student(
+    recipe: Recipe,
+    dataset: Dataset,
+    teacher_file: Path,
+    folder: Path,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Prune or build the student and distil it into `folder`; returns its record."""
+    settings = recipe.student
+    teacher = load_model(teacher_file)
+    keras.utils.set_random_seed(recipe.seed + 1)
+    student = new_student(settings, teacher, folder)
+    return _distil(recipe, dataset, teacher, student, folder, progress)
+
+
+def _distil(
+    recipe: Recipe,
+    dataset: Dataset,
+    teacher: keras.Model,
+    student: keras.Model,
+    folder: Path,
+    progress: Progress,
+) -> dict[str, Any]:
+    settings = recipe.student
+    result = distill(
+        student,
+        teacher,
+        dataset,
+        settings.training,
+        settings.distillation,
+        folder,
+        tile_px=recipe.data.tile_px,
+        seed=recipe.seed + 1,
+        progress=progress,
+    )
+    return stage_record("student", student, recipe.seed, result)
+
+
+def new_student(
+    settings: StudentSettings, teacher: keras.Model, folder: Path
+) -> keras.Model:
+    """The student before its training; a pruned one leaves `folder/plan.json`."""
+    if settings.kind == "compact":
+        options = settings.model.model_dump()
+        return build_model(
+            options.pop("name"),
+            num_classes=teacher.output_shape[-1],
+            input_shape=teacher.input_shape[1:],
+            **options,
+        )
+    plan = plan_pruning(teacher, **settings.pruning.model_dump())
+    write_json(folder / "plan.json", plan.as_record())
+    return plan.apply(teacher)
+
+
+def stage_record(
+    kind: str, model: keras.Model, seed: int, result: TrainingResult | None = None
+) -> dict[str, Any]:
+    """The record of a stage that made a model."""
+    size = count_macs(model)
+    training = {} if result is None else result.as_record()
+    return {
+        "kind": kind,
+        "parameters": size.parameters,
+        "macs": size.macs,
+        **training,
+        "seed": seed,
+        "versions": _versions(),
+    }
+
+
+def run_stage(folder: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """Run `make(folder)` unless its record is there already, and return the record."""
+    record = folder / "record.json"
+    if not record.is_file():
+        write_json(record, make(folder))
+        keras.utils.clear_session()
+    discard_checkpoint(folder)
+    return read_json(record)
+
+
+def _checked_teacher_file(recipe: Recipe, dataset: Dataset) -> Path | None:
+    if recipe.teacher.file is None:
+        return None
+    file = Path(recipe.teacher.file)
+    tile_px = recipe.data.tile_px
+    require_fit(load_model(file), file, dataset, tile_px)
+    return file
+
+
+def require_fit(model: keras.Model, file: Path, dataset: Dataset, tile_px: int) -> None:
+    """Refuse a model that does not take the tiles or give the classes of the data.
+
+    Raises:
+        ModelError: saying what the file has and what must hold.
+    """
+    tile = (None, tile_px, tile_px, 3)
+    if model.input_shape != tile:
+        raise ModelError(
+            f"{file}: takes images {model.input_shape}, but tiles are {tile}. "
+            "Set data.tile_px in the recipe to the model's size."
+        )
+    wanted = (None, tile_px, tile_px, dataset.classes.num_classes)
+    if model.output_shape != wanted:
+        raise ModelError(
+            f"{file}: gives {model.output_shape}, but {dataset.name} needs logits "
+            f"{wanted} for {', '.join(dataset.classes.names)}."
+        )
+
+
+def _versions() -> str:
+    return (
+        f"segshrink {segshrink.__version__}, keras {keras.__version__}, "
+        f"{keras.backend.backend()}"
+    )

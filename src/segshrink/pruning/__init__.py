@@ -1,0 +1,37 @@
+"""Pruning: channels that really leave, and the unstructured baseline that does not."""
+
+from segshrink.pruning.criteria import CRITERIA
+from segshrink.pruning.graph import FrozenChannels
+from segshrink.pruning.importance import Criterion, GroupWeights, ProducerWeights
+from segshrink.pruning.layer_call import Channels, LayerCall, Untraceable
+from segshrink.pruning.magnitude import MagnitudePruning, zero_smallest_weights
+from segshrink.pruning.masks import apply_channel_masks
+from segshrink.pruning.plan import (
+    PlannedGroup,
+    PlannedLayer,
+    PruningPlan,
+    plan_pruning,
+    prune_channels,
+)
+from segshrink.pruning.rules import RULES, Rule
+
+__all__ = [
+    "CRITERIA",
+    "RULES",
+    "Channels",
+    "Criterion",
+    "FrozenChannels",
+    "GroupWeights",
+    "LayerCall",
+    "MagnitudePruning",
+    "PlannedGroup",
+    "PlannedLayer",
+    "ProducerWeights",
+    "PruningPlan",
+    "Rule",
+    "Untraceable",
+    "apply_channel_masks",
+    "plan_pruning",
+    "prune_channels",
+    "zero_smallest_weights",
+]

@@ -1,0 +1,136 @@
+"""What a criterion sees of a group of channels: the weights that make each of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from segshrink.pruning.graph import ChannelGraph, ChannelGroup
+from segshrink.pruning.layer_call import Producer
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ProducerWeights:
+    """The weights of one layer that make channels of one group.
+
+    Attributes:
+        layer: name of the layer.
+        units: int array `(channels,)`, the unit of the group each channel belongs to.
+        kernel: float64 array `(channels, weights of a channel)`, before normalization.
+        bias: float64 array `(channels,)`; None if the layer has none.
+        scale: float64 array `(channels,)`, by how much the normalization that directly
+            follows multiplies a channel, |gamma| / sqrt(variance + epsilon). None if
+            none follows. If several layers normalize it, the root of the mean square.
+    """
+
+    layer: str
+    units: npt.NDArray[np.int64]
+    kernel: FloatArray
+    bias: FloatArray | None
+    scale: FloatArray | None
+
+
+@dataclass(frozen=True, eq=False)
+class GroupWeights:
+    """All weights that make the channels of one group.
+
+    Attributes:
+        size: number of units, at least 1.
+        producers: one entry for each layer; a unit may have several channels of one.
+    """
+
+    size: int
+    producers: tuple[ProducerWeights, ...]
+
+    def total(self, per_channel: Callable[[ProducerWeights], FloatArray]) -> FloatArray:
+        """Sum a number per channel over all layers and channels of each unit.
+
+        Args:
+            per_channel: from the weights of a layer to an array `(channels,)`.
+
+        Returns:
+            float64 array `(units,)`.
+        """
+        sums = np.zeros(self.size)
+        for producer in self.producers:
+            np.add.at(sums, producer.units, per_channel(producer))
+        return sums
+
+
+Criterion = Callable[[GroupWeights], FloatArray]
+
+
+def group_weights(graph: ChannelGraph, group: ChannelGroup) -> GroupWeights:
+    """Collect the weights that make the channels of `group`."""
+    producers = []
+    for producer in graph.producers:
+        if producer.layer in group.layers:
+            units = group.units_of(graph.space.roots(producer.ids))
+            producers.append(_producer_weights(graph, producer, units))
+    return GroupWeights(size=len(group.units), producers=tuple(producers))
+
+
+def _producer_weights(
+    graph: ChannelGraph, producer: Producer, units: npt.NDArray[np.int64]
+) -> ProducerWeights:
+    inside = units >= 0
+    kernel = _values(graph, producer.layer, producer.kernel)
+    places = range(len(producer.axes))
+    rows = np.moveaxis(kernel, producer.axes, places).reshape(len(producer.ids), -1)
+    bias = scale = None
+    if producer.bias is not None:
+        bias = _values(graph, producer.layer, producer.bias)[inside]
+    squares = _squared_scale(graph, producer)
+    if squares is not None:
+        scale = np.sqrt(squares)[inside]
+    return ProducerWeights(producer.layer, units[inside], rows[inside], bias, scale)
+
+
+def _squared_scale(graph: ChannelGraph, producer: Producer) -> FloatArray | None:
+    """Mean square of the scales of the layers that directly normalize the channels.
+
+    Ids are compared as they are, not by their roots: a channel that is merely added to
+    this one has its own normalization.
+    """
+    sums, counts = np.zeros(len(producer.ids)), np.zeros(len(producer.ids))
+    start = int(producer.ids[0])
+    for record in graph.layers.values():
+        for scaling in record.scalings:
+            variance = _values(graph, scaling.layer, scaling.variance)
+            squares = 1.0 / (variance + scaling.epsilon)
+            if scaling.gamma is not None:
+                squares *= _values(graph, scaling.layer, scaling.gamma) ** 2
+            # A producer's ids are consecutive, so the difference is its channel.
+            channels = scaling.ids - start
+            inside = (channels >= 0) & (channels < len(producer.ids))
+            np.add.at(sums, channels[inside], squares[inside])
+            np.add.at(counts, channels[inside], 1)
+    if not counts.any():
+        return None
+    return np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)
+
+
+def _values(graph: ChannelGraph, layer: str, position: int) -> FloatArray:
+    weight = graph.layers[layer].layer.weights[position]
+    return keras.ops.convert_to_numpy(weight).astype(np.float64)
+
+
+def importance(criterion: Criterion, weights: GroupWeights) -> FloatArray:
+    """Score the units of a group; a higher score is kept longer.
+
+    Raises:
+        ValueError: if the criterion does not give one finite number a unit.
+    """
+    scores = np.asarray(criterion(weights), dtype=np.float64)
+    if scores.shape != (weights.size,) or not np.isfinite(scores).all():
+        layers = ", ".join(producer.layer for producer in weights.producers)
+        raise ValueError(
+            f"Criterion {getattr(criterion, '__name__', criterion)} must give one "
+            f"finite number for each of the {weights.size} units of the group of "
+            f"{layers}; got an array of shape {scores.shape}."
+        )
+    return scores

@@ -1,0 +1,251 @@
+"""What a pruning rule sees of one call of one layer, and what it can declare."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from segshrink.pruning.channels import ChannelIds, ChannelSpace
+
+Shape = tuple[int | None, ...]
+ConfigPath = tuple[str | int, ...]
+
+
+class Untraceable(Exception):
+    """Raised by a rule, before it declares anything, when it cannot follow channels.
+
+    All channels that go into the layer are then kept, with the message as the reason.
+    """
+
+
+@dataclass(frozen=True)
+class Channels:
+    """The channels of one tensor: their axis (from 0, batch included) and their ids."""
+
+    axis: int
+    ids: ChannelIds
+
+
+@dataclass(frozen=True)
+class Producer:
+    """A weight whose slices along `axes` make one channel each.
+
+    `ids` has as many entries as the axes have positions, in row-major order. `kernel`
+    and `bias` are positions in `layer.weights`.
+    """
+
+    layer: str
+    kernel: int
+    axes: tuple[int, ...]
+    bias: int | None
+    ids: ChannelIds
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A normalization that multiplies each channel by |gamma| / sqrt(var + epsilon).
+
+    `gamma` and `variance` are positions in `layer.weights`; `gamma` None means 1.
+    """
+
+    layer: str
+    gamma: int | None
+    variance: int
+    epsilon: float
+    ids: ChannelIds
+
+
+@dataclass
+class LayerChannels:
+    """Where one layer holds channels, over all of its calls.
+
+    Attributes:
+        slices: position in `layer.weights` -> axis -> channel ids along that axis.
+        neutral: position in `layer.weights` -> the value that makes a removed channel
+            inert, where it is not 0.
+        sizes: place in the layer's config -> ids whose number the config must state.
+        outputs: channels of the output of each call that could be traced.
+        made: channels that the layer's own weights make.
+        scalings: what the layer multiplies channels by, for each call.
+        untraceable: why the layer keeps all its channels; None if it is traced.
+    """
+
+    layer: Any
+    slices: dict[int, dict[int, ChannelIds]] = field(default_factory=dict)
+    neutral: dict[int, float] = field(default_factory=dict)
+    sizes: dict[ConfigPath, ChannelIds] = field(default_factory=dict)
+    outputs: list[Channels] = field(default_factory=list)
+    made: Producer | None = None
+    scalings: list[Scaling] = field(default_factory=list)
+    untraceable: str | None = None
+
+    def all_ids(self) -> list[ChannelIds]:
+        """Every vector that the layer's weights or config depend on."""
+        along_weights = [ids for axes in self.slices.values() for ids in axes.values()]
+        made = [] if self.made is None else [self.made.ids]
+        return along_weights + list(self.sizes.values()) + made
+
+
+class LayerCall:
+    """One call of one layer.
+
+    A rule is a function from a `LayerCall` to the `Channels` of the layer's output. It
+    asks for the channels of the inputs, says along which axes the weights hold which
+    channels, and which numbers in the layer's config follow the number of channels.
+    A layer that is called more than once goes through its rule once for each call;
+    what the calls say about the same weight is united.
+
+    Attributes:
+        layer: the Keras layer.
+        input_shapes: one shape for each input, batch first.
+        output_shape: shape of the output, batch first.
+    """
+
+    def __init__(
+        self,
+        record: LayerChannels,
+        space: ChannelSpace,
+        inputs: Sequence[Channels | str],
+        input_shapes: Sequence[Shape],
+        output_shape: Shape,
+    ) -> None:
+        """Start a call; an input that is not traced is given as the reason, a text."""
+        self.layer = record.layer
+        self.input_shapes = tuple(input_shapes)
+        self.output_shape = output_shape
+        self._record = record
+        self._space = space
+        self._inputs = inputs
+
+    def axis(self) -> int:
+        """The axis along which the first traced input is traced; else the last one."""
+        for traced in self._inputs:
+            if isinstance(traced, Channels):
+                return traced.axis
+        return len(self.input_shapes[0]) - 1
+
+    def channels(self, axis: int = -1, which: int = 0) -> ChannelIds:
+        """Ids of the channels of input `which` along `axis`.
+
+        An input that is traced along another axis, or not at all, is kept whole.
+
+        Raises:
+            Untraceable: if the number of channels is not known.
+        """
+        shape = self.input_shapes[which]
+        axis %= len(shape)
+        traced = self._inputs[which]
+        if isinstance(traced, Channels) and traced.axis == axis:
+            return traced.ids
+        size = shape[axis]
+        if axis == 0 or size is None:
+            raise Untraceable(f"axis {axis} of its input has no fixed size")
+        if isinstance(traced, Channels):
+            reason = f"{describe(self.layer)}: it reads axis {axis} across the channels"
+            self._space.freeze(traced.ids, reason)
+        else:
+            reason = traced
+        ids = self.new(size)
+        self._space.freeze(ids, reason)
+        return ids
+
+    def new(self, count: int) -> ChannelIds:
+        """Make `count` channels that no weight of this layer makes, as a sum does."""
+        return self._space.new(count)
+
+    def produce(
+        self, kernel: Any, axes: tuple[int, ...], bias: Any = None
+    ) -> ChannelIds:
+        """Make the channels that the slices of `kernel` along `axes` make.
+
+        Also declares `bias`, a vector over the same channels. `kernel` itself is left
+        to `slice`, because not every kernel has one axis for its outputs.
+        """
+        if self._record.made is None:
+            axes = tuple(axis % len(kernel.shape) for axis in axes)
+            count = int(np.prod([kernel.shape[axis] for axis in axes]))
+            self._record.made = Producer(
+                layer=self.layer.name,
+                kernel=self._position(kernel),
+                axes=axes,
+                bias=None if bias is None else self._position(bias),
+                ids=self.new(count),
+            )
+        ids = self._record.made.ids
+        if bias is not None:
+            self.slice(bias, 0, ids)
+        return ids
+
+    def slice(
+        self, weight: Any, axis: int, ids: ChannelIds, neutral: float = 0.0
+    ) -> None:
+        """Say that `weight` holds the channels `ids` along `axis`.
+
+        Raises:
+            ValueError: if the axis has another size, or the weight is not the layer's.
+        """
+        position = self._position(weight)
+        axis %= len(weight.shape)
+        if weight.shape[axis] != len(ids):
+            raise ValueError(
+                f"Layer {self.layer.name!r}: axis {axis} of weight {weight.name!r} has "
+                f"{weight.shape[axis]} entries, but its rule gave {len(ids)} channels."
+            )
+        self._unite_with_earlier(
+            self._record.slices.setdefault(position, {}), axis, ids
+        )
+        if neutral:
+            self._record.neutral[position] = neutral
+
+    def resize(self, path: ConfigPath, ids: ChannelIds) -> None:
+        """Say that the number at `path` in the layer's config counts `ids`."""
+        self._unite_with_earlier(self._record.sizes, path, ids)
+
+    def scale(self, ids: ChannelIds, gamma: Any, variance: Any, epsilon: float) -> None:
+        """Say that the layer multiplies channels by |gamma| / sqrt(variance + epsilon).
+
+        Only importance uses this; see `segshrink.pruning.importance`.
+        """
+        scaling = Scaling(
+            layer=self.layer.name,
+            gamma=None if gamma is None else self._position(gamma),
+            variance=self._position(variance),
+            epsilon=epsilon,
+            ids=ids,
+        )
+        self._record.scalings.append(scaling)
+
+    def unite(self, first: ChannelIds, second: ChannelIds) -> None:
+        """Make the channels of two vectors the same, position by position."""
+        self._space.unite(first, second)
+
+    def tie(self, ids: ChannelIds, parts: int) -> ChannelIds:
+        """Cut `ids` into equal parts, make them the same and return the first part."""
+        rows = ids.reshape(parts, -1)
+        self.unite(np.broadcast_to(rows[0], rows.shape).ravel(), rows.ravel())
+        return rows[0]
+
+    def freeze(self, ids: ChannelIds, reason: str) -> None:
+        """Keep these channels; the reason is told with the layer's name before it."""
+        self._space.freeze(ids, f"{describe(self.layer)}: {reason}")
+
+    def _position(self, weight: Any) -> int:
+        for position, candidate in enumerate(self.layer.weights):
+            if candidate is weight:
+                return position
+        raise ValueError(
+            f"The rule of layer {self.layer.name!r} named a weight that is not in "
+            "layer.weights. Name the variable itself, not a value computed from it."
+        )
+
+    def _unite_with_earlier(self, known: dict, key: Any, ids: ChannelIds) -> None:
+        if key in known:
+            self._space.unite(known[key], ids)
+        else:
+            known[key] = ids
+
+
+def describe(layer: Any) -> str:
+    """A layer as reasons and messages name it: `conv_1 (Conv2D)`."""
+    return f"{layer.name} ({type(layer).__name__})"

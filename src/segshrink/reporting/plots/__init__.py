@@ -1,0 +1,22 @@
+"""Pictures of the numbers in a run's records."""
+
+from segshrink.reporting.plots.class_iou import class_iou_plot
+from segshrink.reporting.plots.cost import cost_plot
+from segshrink.reporting.plots.plot import Plot
+from segshrink.reporting.plots.precision_recall import precision_recall_plot
+from segshrink.reporting.plots.quality_latency import quality_latency_plot
+from segshrink.reporting.plots.theme import DARK, LIGHT, Theme, png_bytes
+from segshrink.reporting.plots.training import training_plot
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "Plot",
+    "Theme",
+    "class_iou_plot",
+    "cost_plot",
+    "png_bytes",
+    "precision_recall_plot",
+    "quality_latency_plot",
+    "training_plot",
+]

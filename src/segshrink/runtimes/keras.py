@@ -1,0 +1,61 @@
+"""Runs `.keras` files with Keras itself, on whatever backend it has."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from segshrink.errors import ModelError
+from segshrink.runtimes.artifact import checked_images, checked_signature
+
+
+class KerasArtifact:
+    """A `.keras` file; see `Artifact`.
+
+    Keras offers no way to set the threads of one model, and its backends settle theirs
+    when they start. `threads` is therefore not an argument: it tells of the cores that
+    this process may use, which is what TensorFlow and JAX take by default.
+
+    Args:
+        path: the file; it is loaded in safe mode.
+
+    Raises:
+        ModelError: if the file is no Keras model, or not one image in, logits out.
+    """
+
+    runtime = "keras"
+
+    def __init__(self, path: Path) -> None:
+        import keras
+
+        from segshrink.models import load_model
+
+        self.path = path
+        self.threads = _usable_cores()
+        self.runtime_version = f"{keras.__version__} ({keras.config.backend()})"
+        self._model = load_model(path)
+        if len(self._model.inputs) != 1 or len(self._model.outputs) != 1:
+            raise ModelError(
+                f"{path}: one image in and one logits tensor out is needed, got "
+                f"{len(self._model.inputs)} inputs and {len(self._model.outputs)} "
+                "outputs."
+            )
+        self.input_shape, self.num_classes = checked_signature(
+            path,
+            (1, *self._model.inputs[0].shape[1:]),
+            (1, *self._model.outputs[0].shape[1:]),
+        )
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Logits of a batch; see `Artifact.predict`."""
+        images = checked_images(images, self.input_shape)
+        logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
+        for index, image in enumerate(images):
+            logits[index] = self._model.predict_on_batch(image[None])[0]
+        return logits
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,73 @@
+"""Runs `.tflite` files with the LiteRT interpreter and its XNNPACK kernels."""
+
+import importlib.metadata
+from pathlib import Path
+
+import numpy as np
+
+from segshrink.errors import MissingExtraError, ModelError
+from segshrink.export.quiet import quiet
+from segshrink.runtimes.artifact import checked_images, checked_signature
+
+
+class LiteRTArtifact:
+    """A `.tflite` file; see `Artifact`.
+
+    Args:
+        path: the file.
+        threads: int >= 1, threads of XNNPACK.
+
+    Raises:
+        ModelError: if the file is no LiteRT model, or not one image in, logits out.
+        MissingExtraError: if the `litert` extra is not installed.
+    """
+
+    runtime = "litert"
+
+    def __init__(self, path: Path, threads: int) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            raise MissingExtraError("Running .tflite files", "litert") from None
+        self.path = path
+        self.threads = threads
+        self.runtime_version = importlib.metadata.version("ai-edge-litert")
+        try:
+            # The content is read here: the interpreter would map the file, and a file
+            # replaced in the meantime would change under it.
+            with quiet():
+                self._interpreter = Interpreter(
+                    model_content=path.read_bytes(), num_threads=threads
+                )
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"{path}: not a readable LiteRT file ({error}). Export it again."
+            ) from error
+        image, logits = self._only_input_and_output()
+        self._input, self._output = image["index"], logits["index"]
+        self.input_shape, self.num_classes = checked_signature(
+            path, tuple(image["shape"].tolist()), tuple(logits["shape"].tolist())
+        )
+
+    def _only_input_and_output(self) -> tuple[dict, dict]:
+        inputs = self._interpreter.get_input_details()
+        outputs = self._interpreter.get_output_details()
+        types = [tensor["dtype"] for tensor in (*inputs, *outputs)]
+        if len(inputs) != 1 or types != [np.float32, np.float32]:
+            raise ModelError(
+                f"{self.path}: one float32 input and one float32 output are needed, "
+                f"got {len(inputs)} inputs and {len(outputs)} outputs of type "
+                f"{', '.join(np.dtype(kind).name for kind in types)}."
+            )
+        return inputs[0], outputs[0]
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Logits of a batch; see `Artifact.predict`."""
+        images = checked_images(images, self.input_shape)
+        logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
+        for index, image in enumerate(images):
+            self._interpreter.set_tensor(self._input, image[None])
+            self._interpreter.invoke()
+            logits[index] = self._interpreter.get_tensor(self._output)[0]
+        return logits

@@ -1,0 +1,79 @@
+"""Runs `.onnx` files with ONNX Runtime on the CPU."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segshrink.errors import MissingExtraError, ModelError
+from segshrink.runtimes.artifact import checked_images, checked_signature
+
+
+class ONNXArtifact:
+    """An `.onnx` file; see `Artifact`.
+
+    Args:
+        path: the file.
+        threads: int >= 1, threads within an operation; operations run one by one.
+
+    Raises:
+        ModelError: if the file is no ONNX model, or not one image in, logits out.
+        MissingExtraError: if the `onnx` extra is not installed.
+    """
+
+    runtime = "onnx"
+
+    def __init__(self, path: Path, threads: int) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise MissingExtraError("Running .onnx files", "onnx") from None
+        self.path = path
+        self.threads = threads
+        self.runtime_version = onnxruntime.__version__
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), _options(threads), providers=["CPUExecutionProvider"]
+            )
+        # Its errors have no common base but Exception.
+        except Exception as error:
+            raise ModelError(
+                f"{path}: not a readable ONNX file ({error}). Export it again."
+            ) from error
+        image, logits = self._only_input_and_output()
+        self._input = image.name
+        self.input_shape, self.num_classes = checked_signature(
+            path, tuple(image.shape), tuple(logits.shape)
+        )
+
+    def _only_input_and_output(self) -> tuple:
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        types = [tensor.type for tensor in (*inputs, *outputs)]
+        if len(inputs) != 1 or types != ["tensor(float)", "tensor(float)"]:
+            raise ModelError(
+                f"{self.path}: one float32 input and one float32 output are needed, "
+                f"got {len(inputs)} inputs and {len(outputs)} outputs of type "
+                f"{', '.join(types)}."
+            )
+        return inputs[0], outputs[0]
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Logits of a batch; see `Artifact.predict`."""
+        images = checked_images(images, self.input_shape)
+        logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
+        for index, image in enumerate(images):
+            logits[index] = self._session.run(None, {self._input: image[None]})[0][0]
+        return logits
+
+
+def _options(threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Threads that spin while they wait take the processor from whatever runs next,
+    # which falsifies the latency of other files measured in turn.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options

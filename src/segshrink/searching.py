@@ -1,0 +1,133 @@
+"""Search of the settings with which a student is pruned and distilled."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segshrink.errors import MissingExtraError, UsageError
+from segshrink.pipeline import make_student, open_recipe_data, run_stage, train_teacher
+from segshrink.progress import Progress, SilentProgress
+from segshrink.recipe import Recipe, parse_recipe, recipe_yaml
+from segshrink.records import write_text
+
+_TEACHER = "teacher"
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """What a search found.
+
+    Attributes:
+        trial: number of the trial, from 0.
+        miou: mean IoU of its student on the validation part, in [0, 1].
+        values: recipe fields and the values that were found for them.
+        recipe: file that holds the whole recipe.
+    """
+
+    trial: int
+    miou: float
+    values: dict[str, Any]
+    recipe: Path
+
+
+def search_student(
+    recipe: Recipe, out: Path, *, trials: int, progress: Progress | None = None
+) -> BestTrial:
+    """Try students of one teacher and keep the recipe of the best by validation mIoU.
+
+    Searched are the student's learning rate, the weight and the temperature of
+    distillation, and the scope of pruning. Trials are proposed by Optuna's
+    tree-structured Parzen estimator and kept in `out/study.log`; a search that was
+    stopped goes on, and the trial it was in begins again.
+
+    Args:
+        recipe: everything that is not searched.
+        out: folder of the search.
+        trials: number of finished trials to reach in all, at least 1.
+        progress: told of all long work.
+
+    Raises:
+        MissingExtraError: without Optuna.
+        UsageError: if the recipe takes its teacher from a file or its student is not
+            a pruned one.
+        SegshrinkError: as for `compress`.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise MissingExtraError("Search", "search") from None
+    if recipe.teacher.file is not None or recipe.student.kind != "pruned":
+        raise UsageError("search trains its own teacher and prunes it: drop the field.")
+    progress = progress or SilentProgress()
+    train_teacher(recipe, out / _TEACHER, progress=progress)
+    dataset = open_recipe_data(recipe, SilentProgress())
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = _open_study(out, recipe.seed)
+
+    def objective(trial: Any) -> float:
+        tried = _with_values(recipe, _propose(trial))
+        record = run_stage(
+            out / "trials" / f"{trial.number:03d}",
+            lambda folder: make_student(
+                tried, dataset, out / _TEACHER / "model.keras", folder, progress
+            ),
+        )
+        progress.say(f"trial {trial.number}: mIoU {record['best_val_miou']:.4f}")
+        return record["best_val_miou"]
+
+    complete = optuna.trial.TrialState.COMPLETE
+    missing = trials - len(study.get_trials(states=[complete]))
+    if missing > 0:
+        study.optimize(objective, n_trials=missing)
+    best = study.best_trial
+    path = out / "best.yaml"
+    write_text(path, recipe_yaml(_with_values(recipe, best.params)))
+    return BestTrial(best.number, best.value, best.params, path)
+
+
+def _open_study(out: Path, seed: int) -> Any:
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    storage = JournalStorage(JournalFileBackend(str(out / "study.log")))
+    done = 0
+    try:
+        done = len(optuna.load_study(study_name="segshrink", storage=storage).trials)
+    except KeyError:
+        pass
+    # A continued study must not propose the same beginning again.
+    sampler = optuna.samplers.TPESampler(seed=seed + done)
+    return optuna.create_study(
+        study_name="segshrink",
+        storage=storage,
+        sampler=sampler,
+        direction="maximize",
+        load_if_exists=True,
+    )
+
+
+def _propose(trial: Any) -> dict[str, Any]:
+    rate = trial.suggest_float("student.training.learning_rate", 2e-4, 1e-2, log=True)
+    weight = trial.suggest_float("student.distillation.weight", 0.0, 0.9)
+    temperature = trial.suggest_float(
+        "student.distillation.temperature", 1.0, 6.0, log=True
+    )
+    scope = trial.suggest_categorical("student.pruning.scope", ["layer", "global"])
+    return {
+        "student.training.learning_rate": rate,
+        "student.distillation.weight": weight,
+        "student.distillation.temperature": temperature,
+        "student.pruning.scope": scope,
+    }
+
+
+def _with_values(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+    data = recipe.model_dump(mode="json", exclude_unset=True)
+    for place, value in values.items():
+        *sections, field = place.split(".")
+        section = data
+        for name in sections:
+            section = section.setdefault(name, {})
+        section[field] = value
+    return parse_recipe(data)

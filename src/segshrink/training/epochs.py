@@ -1,0 +1,124 @@
+"""What happens during and after each epoch: progress, validation, checkpoint, stop."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from segshrink.errors import TrainingError
+from segshrink.models import save_model
+from segshrink.objectives import ConfusionMatrix
+from segshrink.progress import Progress
+from segshrink.recipe import TrainingSettings
+from segshrink.training.checkpoint import best_path, save_state
+from segshrink.training.history import write_history
+
+
+class EpochKeeper(keras.callbacks.Callback):
+    """Keeps a run's history, its best model and the state to resume from.
+
+    Args:
+        model: the plain model that is validated and saved; Keras knows the model that
+            is trained as `self.model`, which may be another one.
+        settings: `patience`, `validate_every` and `epochs` are used.
+        folder: training folder.
+        validate: gives the confusion matrix on the validation part.
+        fingerprint: JSON-able description of the training, kept with the state.
+        progress: told of every step.
+        state: facts of an earlier part of this run, or None at its beginning.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        settings: TrainingSettings,
+        folder: Path,
+        *,
+        validate: Callable[[], ConfusionMatrix],
+        fingerprint: dict[str, Any],
+        progress: Progress,
+        state: dict[str, Any] | None,
+    ) -> None:
+        super().__init__()
+        self.plain = model
+        self.settings = settings
+        self.folder = Path(folder)
+        self.progress = progress
+        self._validate = validate
+        self._fingerprint = fingerprint
+        state = state or {"history": [], "best_epoch": 0, "best_miou": None}
+        self.history: list[dict[str, float | None]] = state["history"]
+        self.best_epoch: int = state["best_epoch"]
+        self.best_miou: float | None = state["best_miou"]
+        self._began = 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or none of the last `patience` was better."""
+        epoch = len(self.history)
+        patience = self.settings.patience
+        impatient = patience is not None and epoch - self.best_epoch >= patience
+        return epoch >= self.settings.epochs or (impatient and self.best_epoch > 0)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Start the epoch's clock."""
+        self._began = time.perf_counter()
+
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Count the step; stop when the loss is no number."""
+        loss = float((logs or {})["loss"])
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The loss became {loss} in epoch {len(self.history) + 1}, step "
+                f"{batch + 1}. Lower learning_rate (now "
+                f"{self.settings.learning_rate:g}), raise warmup, or use "
+                "precision: float32; the last finished epoch is kept."
+            )
+        miou = {} if self.best_miou is None else {"best mIoU": self.best_miou}
+        self.progress.advance(1, loss=loss, **miou)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Validate, remember the best model, write history and state."""
+        seconds = time.perf_counter() - self._began
+        row: dict[str, float | None] = {"epoch": epoch + 1}
+        row |= {name: float(value) for name, value in (logs or {}).items()}
+        row |= self._validated(epoch + 1)
+        row |= {"learning_rate": self._learning_rate(), "seconds": round(seconds, 3)}
+        self.history.append(row)
+        self._save()
+        if self.finished:
+            self.model.stop_training = True
+
+    def _validated(self, epoch: int) -> dict[str, float | None]:
+        last = epoch == self.settings.epochs
+        if epoch % self.settings.validate_every and not last:
+            return {"val_miou": None, "val_pixel_accuracy": None}
+        confusion = self._validate()
+        miou = confusion.mean_iou()
+        if self.best_miou is None or miou > self.best_miou:
+            self.best_miou, self.best_epoch = miou, epoch
+            save_model(self.plain, best_path(self.folder))
+        return {"val_miou": miou, "val_pixel_accuracy": confusion.pixel_accuracy}
+
+    def _learning_rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
+    def _save(self) -> None:
+        facts = {
+            "fingerprint": self._fingerprint,
+            "history": self.history,
+            "best_epoch": self.best_epoch,
+            "best_miou": self.best_miou,
+        }
+        write_history(self.folder, self.history)
+        save_state(self.folder, run_variables(self.plain, self.model), facts)
+
+
+def run_variables(model: keras.Model, trainee: keras.Model) -> list[keras.Variable]:
+    """All that changes in training: the plain model and the trainee's optimizer."""
+    return [*model.variables, *trainee.optimizer.variables]

@@ -1,0 +1,196 @@
+"""The one training loop; a teacher's, a student's and a distilled student's alike."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from segshrink.data import Dataset, TileSampler
+from segshrink.errors import RunFolderError
+from segshrink.objectives import ConfusionMatrix
+from segshrink.progress import Progress, SilentProgress
+from segshrink.recipe import TrainingSettings
+from segshrink.records import written_whole
+from segshrink.training.batches import TrainingBatches
+from segshrink.training.checkpoint import best_path, load_state
+from segshrink.training.epochs import EpochKeeper, run_variables
+from segshrink.training.schedule import warmup_cosine
+from segshrink.training.validation import validate
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a finished training says of itself.
+
+    Attributes:
+        epochs: epochs trained.
+        best_epoch: 1-based epoch of the saved model.
+        best_val_miou: mean IoU in [0, 1] of the saved model in memory on the validation
+            part; for choosing, not for reporting.
+        seconds: seconds spent in training steps, without validation.
+        tiles: training tiles seen.
+    """
+
+    epochs: int
+    best_epoch: int
+    best_val_miou: float
+    seconds: float
+    tiles: int
+
+    def as_record(self) -> dict[str, Any]:
+        """The same as a dict for JSON."""
+        return asdict(self)
+
+
+def fit(
+    trainee: keras.Model,
+    dataset: Dataset,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    tile_px: int,
+    seed: int = 0,
+    loss: keras.losses.Loss | None = None,
+    model: keras.Model | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    progress: Progress | None = None,
+    label: str = "training",
+) -> TrainingResult:
+    """Train `trainee` and save the best `model` by validation mean IoU.
+
+    A run that was killed continues after its last finished epoch and gives the same
+    result. When it ends, `folder` holds `model.keras` and `history.csv`, and
+    `checkpoint/`, which `discard_checkpoint` removes.
+
+    Args:
+        trainee: model that is compiled with AdamW and trained.
+        dataset: its `train` part is trained on, its `val` part chooses the epoch.
+        settings: epochs, batch size, learning rate and so on.
+        folder: where to write; made if missing.
+        tile_px: height and width of the training tiles in pixels.
+        seed: of tiles and augmentation; weights and dropout have the model's own.
+        loss: as for `keras.Model.compile`; None if the trainee computes its own.
+        model: plain model inside `trainee` that is validated and saved; None is the
+            trainee itself.
+        callbacks: run before each validation, such as `MagnitudePruning`.
+        progress: told of every step.
+        label: name of the work in the progress display.
+
+    Returns:
+        Facts of the training.
+
+    Raises:
+        TrainingError: if the loss is not a number.
+        RunFolderError: if `folder` holds the checkpoint of another training.
+    """
+    progress = progress or SilentProgress()
+    plain = trainee if model is None else model
+    folder = Path(folder)
+    sampler = TileSampler(
+        dataset.train,
+        tile_px=tile_px,
+        batch_size=settings.batch_size,
+        seed=seed,
+        augmentation=settings.augmentation,
+        tiles_per_epoch=settings.tiles_per_epoch,
+    )
+    _compile(trainee, settings, loss, settings.epochs * sampler.steps_per_epoch)
+    fingerprint = _fingerprint(settings, dataset, tile_px, seed)
+    state = load_state(folder, run_variables(plain, trainee), fingerprint)
+
+    def validate_now() -> ConfusionMatrix:
+        return validate(
+            plain,
+            dataset.val,
+            num_classes=dataset.classes.num_classes,
+            tile_px=tile_px,
+            batch_size=settings.batch_size,
+        )
+
+    keeper = EpochKeeper(
+        plain,
+        settings,
+        folder,
+        validate=validate_now,
+        fingerprint=fingerprint,
+        progress=progress,
+        state=state,
+    )
+    _run(trainee, keeper, sampler, callbacks, label)
+    return _finish(keeper, folder, settings, sampler)
+
+
+def _compile(
+    trainee: keras.Model,
+    settings: TrainingSettings,
+    loss: keras.losses.Loss | None,
+    total_steps: int,
+) -> None:
+    optimizer = keras.optimizers.AdamW(
+        warmup_cosine(settings, total_steps), weight_decay=settings.weight_decay
+    )
+    # Weight decay is for kernels; on scales and offsets it only hurts.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    # benchmarks/training_speed.py: on TensorFlow's CPU, XLA gains nothing over the
+    # plain graph and costs a long compilation.
+    trainee.compile(
+        optimizer, loss=loss, jit_compile=False if on_tensorflow else "auto"
+    )
+    optimizer.build(trainee.trainable_variables)
+
+
+def _fingerprint(
+    settings: TrainingSettings, dataset: Dataset, tile_px: int, seed: int
+) -> dict[str, Any]:
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "data": dataset.name,
+        "split": dataset.split.as_record(),
+        "tile_px": tile_px,
+        "seed": seed,
+    }
+
+
+def _run(
+    trainee: keras.Model,
+    keeper: EpochKeeper,
+    sampler: TileSampler,
+    callbacks: Sequence[keras.callbacks.Callback],
+    label: str,
+) -> None:
+    done = len(keeper.history)
+    total = keeper.settings.epochs * sampler.steps_per_epoch
+    keeper.progress.start(label, total)
+    if done:
+        keeper.progress.say(f"{label}: continues after epoch {done}.")
+        keeper.progress.advance(done * sampler.steps_per_epoch)
+    if not keeper.finished:
+        trainee.fit(
+            TrainingBatches(sampler, first_epoch=done),
+            initial_epoch=done,
+            epochs=keeper.settings.epochs,
+            callbacks=[*callbacks, keeper],
+            verbose=0,
+        )
+    keeper.progress.finish()
+
+
+def _finish(
+    keeper: EpochKeeper, folder: Path, settings: TrainingSettings, sampler: TileSampler
+) -> TrainingResult:
+    if keeper.best_miou is None:
+        raise RunFolderError(f"{folder}: the training was never validated.")
+    with written_whole(folder / "model.keras") as partial:
+        shutil.copyfile(best_path(folder), partial)
+    epochs = len(keeper.history)
+    return TrainingResult(
+        epochs=epochs,
+        best_epoch=keeper.best_epoch,
+        best_val_miou=keeper.best_miou,
+        seconds=round(sum(row["seconds"] or 0.0 for row in keeper.history), 1),
+        tiles=epochs * sampler.steps_per_epoch * settings.batch_size,
+    )

@@ -1,0 +1,74 @@
+"""Supervised training of one model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from segshrink.data import Dataset, class_frequencies
+from segshrink.objectives import balanced_class_weights, build_loss
+from segshrink.progress import Progress
+from segshrink.recipe import LossSettings, TrainingSettings
+from segshrink.training.fit import TrainingResult, fit
+
+
+def train(
+    model: keras.Model,
+    dataset: Dataset,
+    settings: TrainingSettings,
+    folder: Path,
+    *,
+    tile_px: int,
+    seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    progress: Progress | None = None,
+    label: str = "teacher",
+) -> TrainingResult:
+    """Train `model` on the data set's labels; see `fit` for folder and resuming.
+
+    Args:
+        model: images `(batch, tile_px, tile_px, 3)`, RGB 0-255, to logits
+            `(batch, tile_px, tile_px, classes)`.
+        dataset: data to train and validate on.
+        settings: epochs, losses, augmentation and so on.
+        folder: where to write.
+        tile_px: height and width of the training tiles in pixels.
+        seed: of tiles and augmentation.
+        callbacks: run before each validation, such as `MagnitudePruning`.
+        progress: told of every step.
+        label: name of the work in the progress display.
+
+    Returns:
+        Facts of the training.
+
+    Raises:
+        TrainingError: if the loss is not a number.
+        RunFolderError: if `folder` holds the checkpoint of another training.
+    """
+    return fit(
+        model,
+        dataset,
+        settings,
+        folder,
+        tile_px=tile_px,
+        seed=seed,
+        loss=supervised_loss(settings.loss, dataset),
+        callbacks=callbacks,
+        progress=progress,
+        label=label,
+    )
+
+
+def supervised_loss(settings: LossSettings, dataset: Dataset) -> keras.losses.Loss:
+    """The loss on labels that `settings` describes, with class weights resolved."""
+    weights: np.ndarray | None
+    if settings.class_weights == "balanced":
+        weights = balanced_class_weights(class_frequencies(dataset.train))
+    elif settings.class_weights is None:
+        weights = None
+    else:
+        weights = np.asarray(settings.class_weights, "float32")
+    return build_loss(
+        settings, num_classes=dataset.classes.num_classes, class_weights=weights
+    )

@@ -1,0 +1,234 @@
+"""What every loss over pixels must do."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from segshrink.objectives import CrossEntropy, Dice, Focal, WeightedSum
+
+tf = pytest.importorskip("tensorflow")
+
+CLASSES = 4
+WEIGHTS = (0.5, 2.0, 1.0, 0.0)
+LOSSES = {
+    "cross_entropy": lambda: CrossEntropy(),
+    "cross_entropy_weighted": lambda: CrossEntropy(class_weights=WEIGHTS),
+    "dice": lambda: Dice(),
+    "dice_unsmoothed": lambda: Dice(smooth=0.0),
+    "dice_weighted": lambda: Dice(class_weights=WEIGHTS),
+    "focal": lambda: Focal(),
+    "focal_half": lambda: Focal(gamma=0.5),
+    "focal_weighted": lambda: Focal(gamma=1.5, class_weights=WEIGHTS),
+    "sum": lambda: WeightedSum([CrossEntropy(), Dice(), Focal()], [1.0, 0.5, 2.0]),
+}
+
+
+def expected_loss(name, labels, logits):
+    """Plain loops in float64."""
+    if name == "sum":
+        terms = [("cross_entropy", 1.0), ("dice", 0.5), ("focal", 2.0)]
+        return sum(w * expected_loss(term, labels, logits) for term, w in terms)
+    weights = WEIGHTS if name.endswith("weighted") else (1.0,) * CLASSES
+    pixels = [
+        (int(label), softmax(row))
+        for label, row in zip(labels.ravel(), logits.reshape(-1, CLASSES), strict=True)
+        if label != 255
+    ]
+    if name.startswith("dice"):
+        return expected_dice(pixels, weights, 0.0 if "unsmoothed" in name else 1.0)
+    gamma = {"focal": 2.0, "focal_half": 0.5, "focal_weighted": 1.5}.get(name, 0.0)
+    total = weight = 0.0
+    for label, p in pixels:
+        total += weights[label] * (1 - p[label]) ** gamma * -np.log(p[label])
+        weight += weights[label]
+    return total / weight if weight else 0.0
+
+
+def expected_dice(pixels, weights, smooth):
+    total = weight = 0.0
+    for c in range(CLASSES):
+        overlap = sum(p[c] for label, p in pixels if label == c)
+        predicted = sum(p[c] for _, p in pixels)
+        true = sum(label == c for label, _ in pixels)
+        if true:
+            dice = (2 * overlap + smooth) / (predicted + true + smooth)
+            total += weights[c] * (1 - dice)
+            weight += weights[c]
+    return total / weight if weight else 0.0
+
+
+def softmax(row):
+    exponentials = np.exp(row.astype(np.float64) - row.max())
+    return exponentials / exponentials.sum()
+
+
+def batch(seed=0, void=0.3, scale=2.0):
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, CLASSES, (2, 5, 3)).astype(np.uint8)
+    labels[generator.random(labels.shape) < void] = 255
+    logits = scale * generator.normal(size=(2, 5, 3, CLASSES))
+    return labels, logits.astype(np.float32)
+
+
+def loss_and_gradient(loss, labels, logits):
+    logits = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = loss(labels, logits)
+    return float(value), tape.gradient(value, logits).numpy()
+
+
+each_loss = pytest.mark.parametrize("name", LOSSES)
+
+
+@each_loss
+@pytest.mark.parametrize("seed", range(3))
+def test_agrees_with_plain_loops(name, seed):
+    labels, logits = batch(seed)
+    value = float(LOSSES[name]()(labels, logits))
+    assert value == pytest.approx(expected_loss(name, labels, logits), rel=1e-5)
+
+
+@each_loss
+def test_gradient_agrees_with_differences_of_the_loops(name):
+    labels, logits = batch(1)
+    _, gradient = loss_and_gradient(LOSSES[name](), labels, logits)
+    generator = np.random.default_rng(2)
+    for _ in range(3):
+        direction = generator.normal(size=logits.shape)
+        step = 1e-5 * direction
+        slope = (
+            expected_loss(name, labels, logits + step)
+            - expected_loss(name, labels, logits - step)
+        ) / 2e-5
+        assert np.sum(gradient * direction) == pytest.approx(slope, rel=1e-3, abs=1e-6)
+
+
+@each_loss
+def test_logits_under_void_change_neither_loss_nor_gradient(name):
+    labels, logits = batch(3)
+    changed = logits.copy()
+    changed[labels == 255] = 50 * np.random.default_rng(4).normal(
+        size=((labels == 255).sum(), CLASSES)
+    )
+    value, gradient = loss_and_gradient(LOSSES[name](), labels, logits)
+    changed_value, changed_gradient = loss_and_gradient(LOSSES[name](), labels, changed)
+    assert changed_value == pytest.approx(value, rel=1e-6)
+    np.testing.assert_allclose(changed_gradient, gradient, atol=1e-7)
+    assert not changed_gradient[labels == 255].any()
+    assert changed_gradient[labels != 255].any()
+
+
+@each_loss
+def test_a_batch_of_void_costs_nothing(name):
+    _, logits = batch()
+    labels = np.full((2, 5, 3), 255, np.uint8)
+    value, gradient = loss_and_gradient(LOSSES[name](), labels, logits)
+    assert value == 0
+    assert not gradient.any()
+
+
+@each_loss
+def test_saturated_logits_stay_finite(name):
+    labels, logits = batch(void=0.1, scale=300.0)
+    value, gradient = loss_and_gradient(LOSSES[name](), labels, logits)
+    assert np.isfinite(value) and np.isfinite(gradient).all()
+    perfect = 100.0 * np.eye(CLASSES, dtype=np.float32)[np.where(labels > 3, 0, labels)]
+    value, gradient = loss_and_gradient(LOSSES[name](), labels, perfect)
+    assert value == pytest.approx(0, abs=1e-5)
+    assert np.isfinite(gradient).all()
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64", "float32"])
+def test_labels_come_in_any_dtype_with_or_without_channel(name, dtype):
+    labels, logits = batch()
+    loss = LOSSES[name]()
+    expected = float(loss(labels, logits))
+    assert float(loss(labels.astype(dtype), logits)) == expected
+    assert float(loss(labels[..., None].astype(dtype), logits)) == expected
+
+
+@each_loss
+def test_bfloat16_logits_are_computed_in_float32(name):
+    labels, logits = batch()
+    rounded = ops.cast(logits, "bfloat16")
+    value = LOSSES[name]()(labels, rounded)
+    assert keras.backend.standardize_dtype(value.dtype) == "float32"
+    same = float(LOSSES[name]()(labels, ops.cast(rounded, "float32")))
+    assert float(value) == same
+
+
+@each_loss
+@pytest.mark.parametrize("jit", [False, True])
+def test_compiled_with_an_unknown_batch_size_it_is_the_same(name, jit):
+    labels, logits = batch()
+    loss = LOSSES[name]()
+    signature = [
+        tf.TensorSpec((None, 5, 3), tf.uint8),
+        tf.TensorSpec((None, 5, 3, CLASSES), tf.float32),
+    ]
+    compiled = tf.function(loss, input_signature=signature, jit_compile=jit)
+    assert float(compiled(labels, logits)) == pytest.approx(
+        float(loss(labels, logits)), rel=1e-5
+    )
+
+
+@each_loss
+def test_it_survives_its_configuration(name):
+    labels, logits = batch()
+    loss = LOSSES[name]()
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(loss)))
+    again = keras.saving.deserialize_keras_object(config)
+    assert type(again) is type(loss) and again.name == loss.name
+    assert float(again(labels, logits)) == float(loss(labels, logits))
+
+
+@each_loss
+def test_shapes_that_do_not_match_are_refused(name):
+    labels, logits = batch()
+    with pytest.raises(ValueError, match=r"labels .* must match logits .*\(2, 5, 2\)"):
+        LOSSES[name]()(labels[:, :, :2], logits)
+    with pytest.raises(ValueError, match="must match logits"):
+        LOSSES[name]()(labels[0], logits)
+
+
+@each_loss
+def test_sample_weights_are_refused(name):
+    labels, logits = batch()
+    with pytest.raises(ValueError, match="sample weights must be None"):
+        LOSSES[name]()(labels, logits, sample_weight=np.ones(2))
+
+
+# Keras's NumPy backend needs nothing installed and shares no kernel with TensorFlow.
+OTHER_BACKEND = """
+import sys
+import numpy as np
+from segshrink.objectives import CrossEntropy, Dice, Focal, WeightedSum
+data = np.load(sys.argv[1])
+weights = data["weights"]
+for loss in (CrossEntropy(weights), Dice(class_weights=weights), Focal()):
+    print(float(loss(data["labels"], data["logits"])))
+"""
+
+
+def test_they_are_the_same_on_another_backend(tmp_path):
+    labels, logits = batch()
+    np.savez(tmp_path / "batch.npz", labels=labels, logits=logits, weights=WEIGHTS)
+    done = subprocess.run(
+        [sys.executable, "-c", OTHER_BACKEND, str(tmp_path / "batch.npz")],
+        env={**os.environ, "KERAS_BACKEND": "numpy"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = ("cross_entropy_weighted", "dice_weighted", "focal")
+    assert [float(line) for line in done.stdout.split()] == pytest.approx(
+        [expected_loss(name, labels, logits) for name in names], rel=1e-5
+    )

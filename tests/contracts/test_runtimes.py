@@ -1,0 +1,122 @@
+"""What every runtime owes, whatever file it runs."""
+
+import keras
+import numpy as np
+import pytest
+
+from segshrink.errors import ModelError, UsageError
+from segshrink.export import export_model
+from segshrink.runtimes import load_artifact
+
+SUFFIXES = [".keras", ".tflite", ".onnx"]
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    image = keras.Input((16, 24, 3))
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(image)
+    x = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(x)
+    return keras.Model(image, keras.layers.Conv2D(5, 1)(x), name="small")
+
+
+@pytest.fixture(scope="module")
+def files(model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runtimes")
+    model.save(folder / "m.keras")
+    export_model(model, folder / "m.tflite")
+    export_model(model, folder / "m.onnx", format="onnx")
+    return folder
+
+
+@pytest.fixture(params=SUFFIXES)
+def path(request, files):
+    return files / f"m{request.param}"
+
+
+@pytest.fixture
+def artifact(path):
+    return load_artifact(path)
+
+
+def some_images(count, dtype=np.uint8):
+    random = np.random.default_rng(count)
+    return random.integers(0, 256, (count, 16, 24, 3)).astype(dtype)
+
+
+def test_tells_what_it_is(artifact, path):
+    assert artifact.path == path
+    assert artifact.runtime in ("keras", "litert", "onnx")
+    assert artifact.runtime_version[0].isdigit()
+    assert artifact.threads >= 1
+    assert artifact.input_shape == (16, 24)
+    assert artifact.num_classes == 5
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_batches_of_any_size_give_the_logits_of_the_model(artifact, model, count):
+    images = some_images(count)
+    logits = artifact.predict(images)
+    assert logits.shape == (count, 16, 24, 5)
+    assert logits.dtype == np.float32
+    if count:
+        expected = model.predict_on_batch(images.astype(np.float32))
+        np.testing.assert_allclose(logits, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_float_images_are_the_same_images(artifact, dtype):
+    expected = artifact.predict(some_images(2))
+    np.testing.assert_array_equal(artifact.predict(some_images(2, dtype)), expected)
+
+
+def test_predictions_are_the_callers_own(artifact):
+    first = artifact.predict(some_images(1))
+    kept = first.copy()
+    artifact.predict(some_images(2))
+    np.testing.assert_array_equal(first, kept)
+
+
+def test_images_need_not_be_contiguous(artifact):
+    images = some_images(2)
+    mirrored = artifact.predict(images[:, :, ::-1])
+    np.testing.assert_array_equal(
+        mirrored, artifact.predict(np.ascontiguousarray(images[:, :, ::-1]))
+    )
+
+
+@pytest.mark.parametrize("shape", [(16, 24, 3), (1, 24, 16, 3), (1, 16, 24, 4)])
+def test_images_of_another_shape_are_refused(artifact, shape):
+    with pytest.raises(UsageError, match=r"must be \(batch, 16, 24, 3\), got") as told:
+        artifact.predict(np.zeros(shape, np.uint8))
+    assert str(shape) in str(told.value)
+
+
+def test_images_of_another_type_are_refused(artifact):
+    with pytest.raises(UsageError, match="must be uint8 or float, got int64"):
+        artifact.predict(some_images(1, np.int64))
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "another file"])
+def test_damaged_files_are_told_in_one_error(path, damage, tmp_path):
+    content = path.read_bytes()
+    damaged = {
+        "empty": b"",
+        "cut": content[: len(content) // 2],
+        "another file": b"PNG, as it were" * 100,
+    }[damage]
+    broken = tmp_path / f"broken{path.suffix}"
+    broken.write_bytes(damaged)
+    with pytest.raises(ModelError, match="broken"):
+        load_artifact(broken)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_missing_files_are_told(suffix, tmp_path):
+    with pytest.raises(ModelError, match="no such file"):
+        load_artifact(tmp_path / f"none{suffix}")
+
+
+def test_loading_says_nothing(path, capfd):
+    load_artifact(path).predict(some_images(1))
+    assert capfd.readouterr() == ("", "")

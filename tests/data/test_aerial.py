@@ -1,0 +1,96 @@
+"""The real aerial set; skipped where it is absent."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segshrink.data import TileSampler, inspect_dataset, open_dataset
+from segshrink.errors import DatasetError
+from segshrink.recipe import Augmentation
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+AERIAL = Path(
+    os.environ.get("SEGSHRINK_AERIAL", REPOSITORY.parent / "shared" / "aerial")
+)
+FOLDER = AERIAL / "Semantic segmentation dataset"
+HELD_OUT = AERIAL / "splits" / "held_out_tiles.json"
+
+pytestmark = pytest.mark.skipif(
+    not FOLDER.is_dir(), reason="the aerial set is not here: set SEGSHRINK_AERIAL"
+)
+
+# Per cent of all pixels, counted independently of this code.
+PUBLISHED_SHARES = {
+    "Building": 13.3,
+    "Land": 52.4,
+    "Road": 9.4,
+    "Vegetation": 10.3,
+    "Water": 13.6,
+    "Unlabeled": 0.5,
+}
+PUBLISHED_VOID = 0.56
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return open_dataset(FOLDER, split=HELD_OUT)
+
+
+def test_shares_are_the_published_ones():
+    report = inspect_dataset(FOLDER)
+    assert report.faults == []
+    found = dict(zip(report.classes.names, report.class_shares, strict=True))
+    for name, share in PUBLISHED_SHARES.items():
+        assert 100 * found[name] == pytest.approx(share, abs=0.1)
+    assert 100 * report.void_share == pytest.approx(PUBLISHED_VOID, abs=0.1)
+    assert len(report.scenes) == 8
+    assert {scene.images for scene in report.scenes} == {9}
+
+
+def test_the_held_out_split_is_followed(dataset):
+    declared = json.loads(HELD_OUT.read_text())
+    record = dataset.split.as_record()
+    assert record["source"] == "file held_out_tiles.json"
+    for part in ("train", "val", "test"):
+        assert record[part] == declared[part]
+        assert list(getattr(dataset, part).scenes) == declared[part]
+    assert len(dataset.train) == 36
+    assert dataset.notices == ()
+
+
+def test_names_are_unique_across_tiles(dataset):
+    images = [*dataset.train, *dataset.val, *dataset.test]
+    assert len({image.name for image in images}) == 72
+
+
+def test_rgb_and_palette_masks_are_read(dataset):
+    for part in (dataset.val, dataset.test):  # Tile 3 is RGB, Tile 4 palette
+        for scene in part.scenes:
+            first = next(image for image in part if image.scene == scene)
+            image, labels = first.read()
+            assert image.shape == (first.height_px, first.width_px, 3)
+            assert set(np.unique(labels)) <= {*range(6), 255}
+
+
+def test_the_patch_split_is_refused():
+    with pytest.raises(DatasetError, match="lists patches, but a split lists scenes"):
+        open_dataset(FOLDER, split=AERIAL / "splits" / "random_patch.json")
+
+
+def test_tiles_are_drawn_within_the_limit_of_memory(dataset):
+    limit = 8 << 20
+    sampler = TileSampler(
+        dataset.val,
+        tile_px=256,
+        batch_size=8,
+        seed=0,
+        augmentation=Augmentation(),
+        cache_bytes=limit,
+    )
+    for step in range(sampler.steps_per_epoch):
+        images, _ = sampler.batch(0, step)
+        assert images.shape == (8, 256, 256, 3)
+        assert sampler._cache.held_bytes <= limit

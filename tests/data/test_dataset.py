@@ -1,0 +1,303 @@
+import json
+import sys
+from subprocess import run
+
+import numpy as np
+import pytest
+
+from segshrink.data import Classes, open_dataset
+from segshrink.errors import DatasetError, UsageError
+
+from .pictures import (
+    DESCRIPTION,
+    THREE_CLASSES,
+    add_pair,
+    camvid_folder,
+    cut_off,
+    noise,
+    save,
+    scenes_folder,
+    stripes,
+)
+
+
+class Recorder:
+    """A progress that remembers."""
+
+    def __init__(self):
+        self.total = self.done = 0
+
+    def start(self, label, total):
+        self.total = total
+
+    def advance(self, steps=1, **facts):
+        self.done += steps
+
+    def finish(self): ...
+
+    def say(self, text): ...
+
+
+def fault_of(root, **options):
+    with pytest.raises(DatasetError) as error:
+        open_dataset(root, **options)
+    return str(error.value)
+
+
+def split_file(tmp_path, **parts):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(parts))
+    return path
+
+
+def test_keras_is_not_imported():
+    code = "import sys, segshrink.data; sys.exit('keras' in sys.modules)"
+    assert run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_folder_is_opened_and_read(tmp_path):
+    progress = Recorder()
+    dataset = open_dataset(scenes_folder(tmp_path / "mine"), progress=progress)
+    assert dataset.name == "mine"
+    assert dataset.classes.names == ("red", "green", "blue")
+    assert dataset.split.source == "seed 0"
+    assert [len(part) for part in (dataset.train, dataset.val, dataset.test)] == [2] * 3
+    assert (progress.total, progress.done) == (6, 6)
+    first = dataset.train[0]
+    assert first.scene == dataset.train.scenes[0]
+    assert first.name == f"{first.scene}/one"
+    assert first.image_path == tmp_path / "mine" / first.scene / "images" / "one.jpg"
+    image, labels = first.read()
+    assert image.shape == (first.height_px, first.width_px, 3) == (20, 30, 3)
+    np.testing.assert_array_equal(labels, stripes(20, 30))
+
+
+def test_the_split_of_a_file_goes_before_that_of_the_description(tmp_path):
+    text = DESCRIPTION + "split: {train: [a], val: [b], test: [c]}\n"
+    root = scenes_folder(tmp_path / "mine", description=text)
+    assert open_dataset(root).split.source == "dataset.yaml"
+    assert open_dataset(root).train.scenes == ("a",)
+    other = split_file(tmp_path, train=["c"], val=["b"], test=["a"])
+    dataset = open_dataset(root, split=other)
+    assert dataset.split.source == "file mine.json"
+    assert dataset.train.scenes == ("c",)
+
+
+def test_scenes_that_a_split_leaves_out_are_noticed(tmp_path):
+    root = scenes_folder(tmp_path / "mine", names="abcd")
+    path = split_file(tmp_path, train=["a"], val=["b"], test=["c"])
+    assert "The split leaves out d." in open_dataset(root, split=path).notices
+
+
+def test_the_same_seed_gives_the_same_split(tmp_path):
+    root = scenes_folder(tmp_path, names="abcdefgh")
+    assert open_dataset(root, seed=3).split == open_dataset(root, seed=3).split
+    splits = [open_dataset(root, seed=seed).split.test for seed in range(4)]
+    assert len(set(splits)) > 1
+
+
+def test_flat_folders_say_what_they_take_as_a_scene(tmp_path):
+    for name in "abc":
+        add_pair(tmp_path, name)
+    (tmp_path / "dataset.yaml").write_text(DESCRIPTION)
+    dataset = open_dataset(tmp_path)
+    assert sorted(sum(dataset.split.parts.values(), ())) == ["a", "b", "c"]
+    assert dataset.notices[0].startswith("Each image is taken as a scene of its own")
+
+
+def test_camvid_is_known_by_its_folders(tmp_path):
+    dataset = open_dataset(camvid_folder(tmp_path))
+    assert dataset.name == "CamVid"
+    assert dataset.classes.num_classes == 11
+    assert dataset.split.as_record() == {
+        "source": "folders",
+        "train": ["train"],
+        "val": ["val"],
+        "test": ["test"],
+    }
+    assert dataset.val[0].name == "val/0001TP_1"
+    _, labels = dataset.val[0].read()
+    assert set(np.unique(labels)) == {*range(11), 255}
+
+
+def test_camvid_folders_may_hold_other_classes(tmp_path):
+    camvid_folder(tmp_path, largest_index=2)
+    (tmp_path / "dataset.yaml").write_text(
+        "name: Mine\n"
+        "classes: [{name: a, index: 0}, {name: b, index: 2}]\n"
+        "void_indices: [1]\n"
+    )
+    dataset = open_dataset(tmp_path)
+    assert (dataset.name, dataset.classes.names) == ("Mine", ("a", "b"))
+
+
+def test_camvid_folders_take_no_other_split(tmp_path):
+    camvid_folder(tmp_path / "data")
+    path = split_file(tmp_path, train=["train"], val=["val"], test=["test"])
+    assert "are the split already. Leave out --split" in fault_of(
+        tmp_path / "data", split=path
+    )
+
+
+def test_conversions_are_said_once_a_kind(tmp_path):
+    scenes_folder(tmp_path)
+    for name in "ab":
+        save(tmp_path / name / "images" / "grey.png", noise(20, 30)[..., 0])
+        save(tmp_path / name / "masks" / "grey.png", rgba_mask())
+    assert open_dataset(tmp_path).notices == (
+        "2 images are greyscale, turned to RGB.",
+        "2 masks have an alpha channel, which is dropped.",
+    )
+
+
+def rgba_mask():
+    picture = THREE_CLASSES.colorize(stripes(20, 30))
+    return np.dstack([picture, np.full((20, 30), 255, np.uint8)])
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    assert fault_of(tmp_path / "gone").startswith(f"{tmp_path / 'gone'}: no such fold")
+
+
+def test_all_faults_are_listed_at_once(tmp_path):
+    root = scenes_folder(tmp_path / "mine", names="abcd")
+    cut_off(root / "a" / "images" / "one.jpg")
+    cut_off(root / "a" / "masks" / "two.png")
+    save(root / "b" / "masks" / "one.png", THREE_CLASSES.colorize(stripes(20, 31)))
+    (root / "b" / "masks" / "two.png").unlink()
+    picture = THREE_CLASSES.colorize(stripes(20, 30))
+    picture[:28, :29] = (255, 0, 255)
+    save(root / "c" / "masks" / "one.png", picture)
+    message = fault_of(root)
+    assert message.startswith(f"{root}: 5 faults.\n")
+    for expected in (
+        "a/images/one.jpg: cannot be decoded (image file is truncated",
+        "a/masks/two.png: cannot be decoded (",
+        "b/masks/one.png: is 31 x 20 pixels, but its image b/images/one.jpg is "
+        "30 x 20. Make both the same size (masks without interpolation).",
+        "b/images/two.jpg: has no mask. Add b/masks/two.png or remove the image.",
+        "c/masks/one.png: 580 pixels have colour #FF00FF, which is no class of this "
+        "data set. Add it to `classes` or to `void_colors` in dataset.yaml.",
+    ):
+        assert expected in message
+
+
+def test_a_long_list_of_faults_is_cut(tmp_path):
+    root = scenes_folder(tmp_path, names=[f"{number:02}" for number in range(12)])
+    for path in root.glob("*/masks/*.png"):
+        path.unlink()
+    message = fault_of(root)
+    assert message.startswith(f"{root}: 24 faults.")
+    assert message.endswith(f"and 4 more: `segshrink inspect {root}` lists all.")
+
+
+def test_unknown_colors_are_listed_with_their_shares(tmp_path):
+    root = scenes_folder(tmp_path, description="")
+    assert fault_of(root) == (
+        f"{root}: there is no dataset.yaml, and the masks' colours are of no data set "
+        "known by itself: #0000FF 33.3%, #00FF00 33.3%, #FF0000 33.3%. "
+        f"`segshrink inspect {root}` writes a dataset.yaml to start from; put it into "
+        "the folder and give the classes their names."
+    )
+
+
+def test_unknown_indices_are_listed_as_such(tmp_path):
+    for name in "abc":
+        save(tmp_path / name / "images" / "x.png", noise(3, 4))
+        save(tmp_path / name / "masks" / "x.png", np.eye(3, 4, dtype=np.uint8) * 255)
+    assert (
+        "the masks' indices are of no data set known by itself: 0 75.0%, 255 25.0%"
+        in (fault_of(tmp_path))
+    )
+
+
+AERIAL_CLASSES = Classes(
+    names=("Building", "Land", "Road", "Vegetation", "Water", "Unlabeled"),
+    colors=(
+        (60, 16, 152),
+        (132, 41, 246),
+        (110, 193, 228),
+        (254, 221, 58),
+        (226, 169, 41),
+        (155, 155, 155),
+    ),
+)
+
+
+def test_the_aerial_set_is_known_by_its_colors(tmp_path):
+    labels = stripes(20, 60, 6)
+    labels[:3] = 255  # drawn black
+    for name in "abc":
+        add_pair(tmp_path / name, "x", labels=labels, classes=AERIAL_CLASSES)
+    dataset = open_dataset(tmp_path)
+    assert dataset.classes.names == AERIAL_CLASSES.names
+    _, read = dataset.test[0].read()
+    np.testing.assert_array_equal(read, labels)
+
+
+def test_a_class_that_no_mask_holds(tmp_path):
+    for name in "abc":
+        add_pair(
+            tmp_path / name, "x", labels=stripes(20, 60, 5), classes=AERIAL_CLASSES
+        )
+    assert fault_of(tmp_path) == (
+        "class 'Unlabeled' has no pixel in the training part (split: seed 0). No mask "
+        "holds it: declare in dataset.yaml only classes that occur "
+        f"(`segshrink inspect {tmp_path}` writes one to start from)."
+    )
+
+
+def test_a_class_that_only_training_lacks(tmp_path):
+    root = scenes_folder(tmp_path / "mine", names="ab")
+    add_pair(root / "c", "x", labels=np.zeros((20, 30), np.uint8))
+    path = split_file(tmp_path, train=["c"], val=["b"], test=["a"])
+    message = fault_of(root, split=path)
+    assert message.startswith(f"{root}: 2 faults.")
+    assert (
+        "class 'blue' has no pixel in the training part (split: file mine.json). It is "
+        "in a, b: put one of these into train, with --split or `split` in dataset.yaml."
+    ) in message
+
+
+def test_a_class_that_only_the_train_folder_lacks(tmp_path):
+    camvid_folder(tmp_path)
+    for path in (tmp_path / "trainannot").iterdir():
+        save(path, stripes(22, 36, 10))
+    assert fault_of(tmp_path) == (
+        "class 'Bicyclist' has no pixel in the training part (split: folders). It is "
+        "in test, val: move images that hold it into the folder train."
+    )
+
+
+def test_two_scenes_cannot_be_divided(tmp_path):
+    message = fault_of(scenes_folder(tmp_path, names="ab"))
+    assert message.startswith(f"{tmp_path}: 2 scenes (a, b), but train, val and test")
+
+
+def test_a_faulty_split_file_shows_before_masks_are_read(tmp_path):
+    root = scenes_folder(tmp_path / "mine")
+    progress = Recorder()
+    path = split_file(tmp_path, train=["a"], val=["b"])
+    assert "test: Field required" in fault_of(root, split=path, progress=progress)
+    assert progress.total == 0
+
+
+def test_an_unknown_scene_in_the_split(tmp_path):
+    root = scenes_folder(tmp_path / "mine")
+    path = split_file(tmp_path, train=["a"], val=["b"], test=["z"])
+    assert "split of file mine.json: no scene is called z." in fault_of(
+        root, split=path
+    )
+
+
+def test_options_of_generated_scenes_are_refused_for_a_folder(tmp_path):
+    with pytest.raises(UsageError, match="scenes and scene_px are for 'synthetic' onl"):
+        open_dataset(scenes_folder(tmp_path), scenes=4)
+
+
+def test_a_mask_changed_after_opening_is_named(tmp_path):
+    dataset = open_dataset(scenes_folder(tmp_path))
+    changed = dataset.train[0]
+    save(changed.mask.path, THREE_CLASSES.colorize(stripes(10, 30)))
+    with pytest.raises(DatasetError, match="is no longer that of when the data set"):
+        changed.read()

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from segshrink.data import images
+from segshrink.errors import DatasetError
+
+from .pictures import cut_off, noise, save, source_file, write_png
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "tiff"])
+def test_lossless_formats_are_read_exactly(tmp_path, suffix):
+    pixels = noise(7, 9)
+    path = save(tmp_path / f"x.{suffix}", pixels)
+    np.testing.assert_array_equal(images.read_image(source_file(path)), pixels)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "jpeg", "webp"])
+def test_lossy_formats_are_read(tmp_path, suffix):
+    path = save(tmp_path / f"x.{suffix}", np.full((8, 8, 3), 90, np.uint8))
+    image = images.read_image(source_file(path))
+    assert image.shape == (8, 8, 3)
+    assert np.abs(image.astype(int) - 90).max() <= 3
+
+
+def test_greyscale_becomes_rgb(tmp_path):
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    file = source_file(save(tmp_path / "x.png", grey))
+    np.testing.assert_array_equal(
+        images.read_image(file), np.stack([grey] * 3, axis=-1)
+    )
+    assert images.read_header(file).conversions == (images.GREYSCALE,)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bit_greyscale_keeps_its_upper_bits(tmp_path, suffix):
+    deep = np.array([[0x0000, 0x01FF], [0x8000, 0xFFFF]], np.uint16)
+    file = source_file(save(tmp_path / f"x.{suffix}", deep))
+    np.testing.assert_array_equal(images.read_image(file)[..., 1], [[0, 1], [128, 255]])
+    expected = (images.GREYSCALE, images.SIXTEEN_BIT)
+    assert images.read_header(file).conversions == expected
+
+
+def test_sixteen_bit_color_is_noticed(tmp_path):
+    row = bytes([0x12, 0xFF, 0x34, 0x00, 0x56, 0x80])  # one pixel
+    path = write_png(tmp_path / "x.png", [row], width=1, depth=16, kind=2)
+    file = source_file(path)
+    assert images.read_header(file).conversions == (images.SIXTEEN_BIT,)
+    np.testing.assert_array_equal(images.read_image(file), [[[0x12, 0x34, 0x56]]])
+
+
+def test_alpha_is_dropped(tmp_path):
+    pixels = np.dstack([noise(4, 5), np.full((4, 5), 3, np.uint8)])
+    file = source_file(save(tmp_path / "x.png", pixels))
+    np.testing.assert_array_equal(images.read_image(file), pixels[..., :3])
+    assert images.read_header(file).conversions == (images.ALPHA,)
+
+
+def test_a_palette_becomes_rgb(tmp_path):
+    picture = Image.fromarray(np.array([[0, 1]], np.uint8), mode="P")
+    picture.putpalette([10, 20, 30, 40, 50, 60])
+    picture.save(tmp_path / "x.png")
+    file = source_file(tmp_path / "x.png")
+    np.testing.assert_array_equal(
+        images.read_image(file), [[[10, 20, 30], [40, 50, 60]]]
+    )
+    assert images.read_header(file).conversions == (images.PALETTE,)
+
+
+def test_an_exif_orientation_is_noticed_and_ignored(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(noise(8, 16)).save(tmp_path / "x.jpg", exif=exif)
+    header = images.read_header(source_file(tmp_path / "x.jpg"))
+    assert (header.height_px, header.width_px) == (8, 16)
+    assert header.conversions == (images.ROTATED,)
+
+
+@pytest.mark.parametrize("work", [images.read_header, images.read_image])
+def test_other_pixel_kinds_are_refused(tmp_path, work):
+    Image.fromarray(noise(4, 4)).convert("CMYK").save(tmp_path / "x.jpg")
+    with pytest.raises(DatasetError) as error:
+        work(source_file(tmp_path / "x.jpg"))
+    assert str(error.value) == (
+        "x.jpg: pixels are of kind 'CMYK', but must be RGB, greyscale or palette. "
+        "Save it as RGB with 8 bits a channel."
+    )
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+@pytest.mark.parametrize("work", [images.read_image, images.check_whole])
+def test_a_file_that_is_cut_off_is_named(tmp_path, suffix, work):
+    path = save(tmp_path / f"x.{suffix}", noise(64, 64))
+    cut_off(path)
+    with pytest.raises(DatasetError) as error:
+        work(source_file(path))
+    assert str(error.value).startswith(f"x.{suffix}: cannot be decoded (image file is")
+    assert str(error.value).endswith(
+        "Download or export it again, or remove it and its counterpart."
+    )
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "tif", "webp"])
+def test_a_whole_file_is_whole(tmp_path, suffix):
+    images.check_whole(source_file(save(tmp_path / f"x.{suffix}", noise(64, 64))))
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_bytes_after_the_end_do_no_harm(tmp_path, suffix):
+    path = save(tmp_path / f"x.{suffix}", noise(64, 64))
+    path.write_bytes(path.read_bytes() + bytes(1000))
+    images.check_whole(source_file(path))
+
+
+@pytest.mark.parametrize("content", [b"", b"no image at all"])
+def test_a_file_that_is_no_image_is_named(tmp_path, content):
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(DatasetError, match=r"^x\.png: not an image that can be read"):
+        images.read_header(source_file(tmp_path / "x.png"))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"^x\.png: cannot be decoded .*No such"):
+        images.read_image(source_file(tmp_path / "x.png"))
+
+
+def test_an_image_that_pillow_finds_too_large_is_named(tmp_path, monkeypatch):
+    path = save(tmp_path / "x.png", noise(40, 40))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DatasetError, match=r"^x\.png: too large to decode at once"):
+        images.read_header(source_file(path))

@@ -1,0 +1,353 @@
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from keras import layers
+
+from segshrink.errors import ModelError, UsageError
+from segshrink.pruning import plan_pruning, prune_channels
+
+from .networks import (
+    chain,
+    images,
+    outputs,
+    random_network,
+    relative_difference,
+    small_unet,
+    weights,
+)
+
+
+@pytest.fixture(scope="module")
+def unet():
+    return small_unet()
+
+
+def channels_after(plan):
+    return {layer.name: len(layer.kept) for layer in plan.layers}
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes
+)
+@given(
+    data=st.data(),
+    keep=st.sampled_from([0.2, 0.5, 0.8]),
+    scope=st.sampled_from(["layer", "global"]),
+    multiple_of=st.sampled_from([1, 4]),
+)
+def test_removed_channels_and_zeroed_ones_give_the_same_outputs(
+    data, keep, scope, multiple_of
+):
+    model = random_network(data.draw)
+    before, inputs = weights(model), images(model)
+    try:
+        plan = plan_pruning(model, keep=keep, scope=scope, multiple_of=multiple_of)
+    except ModelError as error:
+        assert "no channel of this model may leave" in str(error)  # noqa: PT017
+        return
+    smaller, zeroed = plan.apply(model), plan.zero(model)
+    assert relative_difference(outputs(smaller, inputs), outputs(zeroed, inputs)) < 1e-4
+    assert smaller.count_params() == plan.parameters_after
+    assert zeroed.count_params() == plan.parameters_before == model.count_params()
+    assert [layer.name for layer in smaller.layers] == [
+        layer.name for layer in model.layers
+    ]
+    for old, new in zip(before, weights(model), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_unet_keeps_what_is_expected(unet):
+    plan = plan_pruning(unet, keep=0.5)
+    assert channels_after(plan) == {
+        "down_conv": 8,
+        "bottom_conv": 16,
+        "inner_conv": 16,
+        "up": 8,
+        "top_conv": 16,  # 12 lies halfway between 8 and 16
+        "logits": 3,
+    }
+    groups = {group.layers: group.units for group in plan.groups}
+    assert groups == {
+        ("down_conv",): 16,
+        ("bottom_conv", "inner_conv"): 32,
+        ("up",): 16,
+        ("top_conv",): 24,
+    }
+    kept = {layer.name: layer.kept for layer in plan.layers}
+    assert kept["bottom_conv"] == kept["inner_conv"]
+
+
+def test_weights_of_a_smaller_unet_are_those_of_the_large_one_at_kept_indices(unet):
+    plan = plan_pruning(unet, keep=0.5)
+    kept = {layer.name: list(layer.kept) for layer in plan.layers}
+    smaller = plan.apply(unet)
+    joined = kept["up"] + [16 + channel for channel in kept["down_conv"]]
+    kernel = unet.get_layer("top_conv").kernel.numpy()
+    np.testing.assert_array_equal(
+        smaller.get_layer("top_conv").kernel.numpy(),
+        kernel[:, :, joined][..., kept["top_conv"]],
+    )
+    np.testing.assert_array_equal(
+        smaller.get_layer("inner_norm").moving_variance.numpy(),
+        unet.get_layer("inner_norm").moving_variance.numpy()[kept["inner_conv"]],
+    )
+
+
+def test_zeroing_equals_zeroing_filters_by_hand_where_no_bias_follows():
+    model = chain(
+        layers.Conv2D(8, 3, activation="relu", use_bias=False, name="first"),
+        layers.Conv2D(8, 3, activation="relu", use_bias=False, name="second"),
+        layers.Conv2D(2, 1, name="logits"),
+    )
+    plan = plan_pruning(model, keep=0.5, multiple_of=1)
+    by_hand = keras.models.clone_model(model)
+    by_hand.set_weights(weights(model))
+    for planned in plan.layers[:2]:
+        kernel = by_hand.get_layer(planned.name).kernel
+        values = kernel.numpy()
+        values[..., np.setdiff1d(np.arange(8), planned.kept)] = 0
+        kernel.assign(values)
+    inputs = images(model)
+    expected = outputs(by_hand, inputs)
+    np.testing.assert_allclose(outputs(plan.apply(model), inputs), expected, rtol=1e-4)
+    np.testing.assert_allclose(outputs(plan.zero(model), inputs), expected, rtol=1e-4)
+
+
+def test_channels_of_zero_weights_leave_first_and_nothing_changes(unet):
+    dead = {"bottom": [1, 5, 8, 9, 20, 21, 30, 31], "top": [0, 2, 4, 6, 8, 10, 12, 23]}
+    dead["inner"] = dead["bottom"]
+    model = keras.models.clone_model(unet)
+    model.set_weights(weights(unet))
+    for name, channels in dead.items():
+        kernel = model.get_layer(f"{name}_conv").kernel
+        values = kernel.numpy()
+        values[..., channels] = 0
+        kernel.assign(values)
+        for weight in model.get_layer(f"{name}_norm").weights[1:3]:  # beta, mean
+            values = weight.numpy()
+            values[channels] = 0
+            weight.assign(values)
+    plan = plan_pruning(model, keep=0.75, skip=["down_conv", "up"])
+    # 18 of 24 lies nearer to 16 than to 24, so the plan takes just the 8 dead ones.
+    kept = {layer.name: layer.kept for layer in plan.layers}
+    assert not set(kept["bottom_conv"]) & set(dead["bottom"])
+    assert not set(kept["top_conv"]) & set(dead["top"])
+    assert len(kept["bottom_conv"]) == 24 and len(kept["top_conv"]) == 16
+    inputs = images(model)
+    difference = relative_difference(
+        outputs(plan.apply(model), inputs), outputs(model, inputs)
+    )
+    assert difference < 1e-5
+
+
+def test_keep_all_gives_identical_outputs(unet):
+    inputs = images(unet)
+    plan = plan_pruning(unet, keep=1.0)
+    assert plan.parameters_after == plan.parameters_before
+    np.testing.assert_array_equal(
+        outputs(plan.apply(unet), inputs), outputs(unet, inputs)
+    )
+
+
+def test_a_pruned_model_shares_nothing_with_the_original(unet):
+    inputs = images(unet)
+    before = outputs(unet, inputs)
+    smaller = prune_channels(unet, keep=1.0)
+    for weight in smaller.weights:
+        weight.assign(weight * 0)
+    np.testing.assert_array_equal(outputs(unet, inputs), before)
+
+
+def test_a_pruned_model_trains(unet):
+    smaller = prune_channels(unet, keep=0.5)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    smaller.compile("sgd", loss, jit_compile=False)
+    labels = np.random.default_rng(0).integers(0, 3, (4, 8, 8))
+    before = weights(smaller)
+    assert np.isfinite(smaller.train_on_batch(images(unet, 4), labels))
+    changed = [
+        not np.array_equal(old, new)
+        for old, new in zip(before, weights(smaller), strict=True)
+    ]
+    assert all(changed)
+
+
+RELOAD = """
+import sys
+sys.modules["segshrink"] = None  # any import of it fails
+import keras, numpy
+model = keras.models.load_model(sys.argv[1])
+inputs = numpy.load(sys.argv[2])
+numpy.save(sys.argv[3], keras.ops.convert_to_numpy(model(inputs, training=False)))
+"""
+
+
+def test_a_pruned_model_opens_where_segshrink_is_not_installed(unet, tmp_path):
+    plan = plan_pruning(unet, keep=0.5, scope="global")
+    smaller, inputs = plan.apply(unet), images(unet)
+    files = [str(tmp_path / name) for name in ("s.keras", "in.npy", "out.npy")]
+    smaller.save(files[0])
+    np.save(files[1], inputs)
+    subprocess.run(
+        [sys.executable, "-c", RELOAD, *files], check=True, env=dict(os.environ)
+    )
+    np.testing.assert_allclose(
+        np.load(files[2]), outputs(smaller, inputs), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_loaded_model_is_pruned_like_the_one_saved(unet, tmp_path):
+    unet.save(tmp_path / "unet.keras")
+    loaded = keras.models.load_model(tmp_path / "unet.keras")
+    plan = plan_pruning(unet, keep=0.5)
+    assert plan_pruning(loaded, keep=0.5) == plan
+    inputs = images(unet)
+    np.testing.assert_array_equal(
+        outputs(plan.apply(loaded), inputs), outputs(plan.apply(unet), inputs)
+    )
+
+
+def test_the_unet_of_the_house():
+    from segshrink.models import build_model
+
+    model = build_model("unet", num_classes=6, input_shape=(64, 64, 3), base_filters=16)
+    plan = plan_pruning(model, keep=0.4)
+    inputs = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    smaller, zeroed = plan.apply(model), plan.zero(model)
+    assert relative_difference(outputs(smaller, inputs), outputs(zeroed, inputs)) < 1e-4
+    assert smaller.count_params() == plan.parameters_after < 0.4 * model.count_params()
+    assert smaller.output_shape == model.output_shape
+    assert all(kept.reason == "model output" for kept in plan.frozen)
+    assert sum(kept.channels for kept in plan.frozen) == 6
+
+
+def test_global_scope_keeps_the_share_of_all_units_and_empties_no_layer():
+    model = chain(
+        layers.Conv2D(16, 3, name="uniform"),
+        layers.Conv2D(16, 3, name="steep"),
+        layers.Conv2D(2, 1, name="logits"),
+    )
+    model.get_layer("uniform").set_weights([np.ones((3, 3, 3, 16)), np.zeros(16)])
+    steep = np.ones((3, 3, 16, 16)) * (2.0 ** np.arange(16))
+    model.get_layer("steep").set_weights([steep, np.zeros(16)])
+    plan = plan_pruning(model, keep=0.5, scope="global", multiple_of=1)
+    # Relative to the mean of 4096, the 4 steepest filters are above 1, the others
+    # below; the uniform ones are all 1. So 4 + 12 of 32 stay.
+    assert channels_after(plan) == {"uniform": 12, "steep": 4, "logits": 2}
+    kept = {layer.name: layer.kept for layer in plan.layers}
+    assert kept["steep"] == (12, 13, 14, 15)
+    tiny = plan_pruning(model, keep=0.01, scope="global", multiple_of=8)
+    assert channels_after(tiny) == {"uniform": 8, "steep": 8, "logits": 2}
+
+
+def test_a_skipped_layer_keeps_its_channels_and_those_added_to_it(unet):
+    plan = plan_pruning(unet, keep=0.5, skip=["inner_norm", "up"])
+    after = channels_after(plan)
+    assert (after["bottom_conv"], after["inner_conv"], after["up"]) == (32, 32, 16)
+    reasons = {kept.layer: kept.reason for kept in plan.frozen}
+    assert reasons["bottom_conv"] == "skipped: inner_norm"
+    assert reasons["up"] == "skipped: up"
+
+
+def test_a_criterion_may_be_a_function(unet):
+    def last_first(group):
+        return np.arange(group.size)
+
+    plan = plan_pruning(unet, keep=0.5, criterion=last_first)
+    assert plan.settings["criterion"] == "last_first"
+    assert all(
+        group.kept == tuple(range(group.units - len(group.kept), group.units))
+        for group in plan.groups
+    )
+
+
+def test_the_record_is_json_and_complete(unet):
+    plan = plan_pruning(unet, keep=0.5)
+    record = json.loads(json.dumps(plan.as_record(), allow_nan=False))
+    assert record["model"] == "small_unet"
+    assert record["parameters_before"] == unet.count_params()
+    assert record["parameters_after"] == plan.apply(unet).count_params()
+    assert record["settings"] == {
+        "keep": 0.5,
+        "criterion": "l2",
+        "scope": "layer",
+        "multiple_of": 8,
+        "skip": [],
+    }
+    group = record["groups"][1]
+    assert group["layers"] == ["bottom_conv", "inner_conv"]
+    assert (group["units_before"], group["units_after"]) == (32, len(group["kept"]))
+    assert record["frozen"] == [
+        {"layer": "logits", "channels": 3, "reason": "model output"}
+    ]
+
+
+def test_the_plan_reads_as_aligned_columns(unet):
+    lines = str(plan_pruning(unet, keep=0.5)).splitlines()
+    assert lines[0] == "Pruning plan for small_unet"
+    assert lines[3].split() == ["layer", "channels", "kept"]
+    assert lines[5] == "bottom_conv        32  16"
+    assert "  bottom_conv, inner_conv" in lines
+    assert lines[-1] == "logits            3  model output"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"keep": 0}, "keep must be above 0 and at most 1, got 0."),
+        ({"keep": 1.5}, "keep must be above 0 and at most 1, got 1.5."),
+        ({"multiple_of": 0}, "multiple_of must be at least 1, got 0."),
+        ({"scope": "all"}, "scope must be one of layer, global, got 'all'."),
+        (
+            {"criterion": "l3"},
+            "criterion must be one of l2, or a function, got 'l3'.",
+        ),
+        ({"skip": "up"}, "skip must be a list of layer names, got 'up'."),
+    ],
+)
+def test_a_wrong_argument_is_refused(unet, arguments, message):
+    with pytest.raises(UsageError) as refused:
+        plan_pruning(unet, **{"keep": 0.5, **arguments})
+    assert str(refused.value) == message
+
+
+def test_an_unknown_layer_to_skip_is_refused_with_the_known_ones(unet):
+    with pytest.raises(UsageError, match="does not have: nope.*down_conv.*logits"):
+        plan_pruning(unet, keep=0.5, skip=["up", "nope"])
+
+
+def test_a_criterion_of_the_wrong_shape_is_refused(unet):
+    with pytest.raises(ValueError, match=r"each of the 16 units.*down_conv.*\(3,\)"):
+        plan_pruning(unet, keep=0.5, criterion=lambda group: np.zeros(3))
+
+
+def test_a_plan_for_another_model_is_refused(unet):
+    plan = plan_pruning(unet, keep=0.5)
+    other = chain(layers.Conv2D(4, 3, name="down_conv"), layers.Conv2D(3, 1))
+    with pytest.raises(ModelError, match="made for another model.*down_conv"):
+        plan.apply(other)
+    with pytest.raises(ModelError, match="made for another model"):
+        plan.zero(plan.apply(unet))
+
+
+def test_models_that_cannot_be_pruned_are_refused():
+    with pytest.raises(ModelError, match="must be built before"):
+        plan_pruning(keras.Sequential([layers.Conv2D(8, 3)]), keep=0.5)
+
+    class Subclassed(keras.Model):
+        pass
+
+    with pytest.raises(ModelError, match="only Functional and Sequential.*Subclassed"):
+        plan_pruning(Subclassed(), keep=0.5)
+    with pytest.raises(ModelError, match="no channel.*\n  logits: model output"):
+        plan_pruning(chain(layers.Conv2D(8, 3, name="logits")), keep=0.5)

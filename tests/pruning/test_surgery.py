@@ -1,0 +1,100 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from segshrink.errors import ModelError
+from segshrink.pruning import plan_pruning, prune_channels
+from segshrink.pruning.surgery import copy_model
+
+from .networks import chain, images, outputs, small_unet
+
+
+def test_configs_stay_except_for_sizes():
+    model = chain(
+        layers.Conv2D(
+            16,
+            3,
+            dilation_rate=2,
+            kernel_regularizer=keras.regularizers.L2(0.01),
+            kernel_constraint="max_norm",
+            dtype="mixed_bfloat16",
+            trainable=False,
+            name="first",
+        ),
+        layers.Conv2D(2, 1),
+    )
+    smaller = prune_channels(model, keep=0.5)
+    before = model.get_layer("first").get_config()
+    after = smaller.get_layer("first").get_config()
+    assert after == {**before, "filters": 8}
+    assert smaller.get_layer("first").dtype_policy.name == "mixed_bfloat16"
+    assert type(smaller) is keras.Sequential and smaller.name == "chain"
+
+
+def test_a_compiled_model_with_an_unknown_loss_gives_an_uncompiled_one():
+    class Loss(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return y_pred
+
+    model = small_unet()
+    model.compile("adam", Loss())
+    smaller = prune_channels(model, keep=0.5)
+    assert not smaller.compiled and model.compiled
+
+
+def test_adapted_normalization_keeps_its_statistics():
+    data = np.random.default_rng(0).normal(5, 3, (100, 3)).astype("float32")
+    normalize = layers.Normalization()
+    normalize.adapt(data)
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), normalize, layers.Conv2D(8, 1), layers.Conv2D(2, 1)]
+    )
+    inputs = images(model)
+    same = prune_channels(model, keep=1.0)
+    np.testing.assert_array_equal(outputs(same, inputs), outputs(model, inputs))
+
+
+def test_a_model_that_keras_cannot_rebuild_is_refused():
+    class NeedsMore(keras.Layer):
+        def __init__(self, more, **kwargs):
+            super().__init__(**kwargs)
+            self.more = more
+
+        def call(self, inputs):
+            return inputs
+
+        def get_config(self):
+            return {"name": self.name}
+
+    model = chain(
+        layers.Conv2D(8, 1), layers.Conv2D(8, 1), NeedsMore(1), layers.Conv2D(2, 1)
+    )
+    plan = plan_pruning(model, keep=0.5, multiple_of=1)
+    with pytest.raises(ModelError, match="chain: the model cannot be rebuilt"):
+        plan.apply(model)
+
+
+def test_copy_is_equal_and_separate():
+    model = small_unet()
+    inputs = images(model)
+    copy = copy_model(model)
+    expected = outputs(model, inputs)
+    np.testing.assert_array_equal(outputs(copy, inputs), expected)
+    copy.get_layer("up").kernel.assign(copy.get_layer("up").kernel * 0)
+    np.testing.assert_array_equal(outputs(model, inputs), expected)
+
+
+def test_removed_entries_of_a_zeroed_model_are_inert():
+    model = small_unet()
+    plan = plan_pruning(model, keep=0.5)
+    zeroed = plan.zero(model)
+    kept = {layer.name: layer.kept for layer in plan.layers}
+    removed = np.setdiff1d(np.arange(24), kept["top_conv"])
+    assert not zeroed.get_layer("top_conv").kernel.numpy()[..., removed].any()
+    assert not zeroed.get_layer("logits").kernel.numpy()[:, :, removed].any()
+    norm = zeroed.get_layer("top_norm")
+    assert (
+        not norm.gamma.numpy()[removed].any() and not norm.beta.numpy()[removed].any()
+    )
+    assert (norm.moving_variance.numpy()[removed] == 1).all()

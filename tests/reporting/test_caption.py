@@ -1,0 +1,80 @@
+from collections.abc import Callable
+from pathlib import Path
+
+from segshrink.reporting.caption import caption_lines, listing, warning_lines
+from segshrink.reporting.run_records import read_run
+
+from .run_folder import measurement_record
+
+Builder = Callable[..., Path]
+
+
+def test_the_caption_states_data_machine_and_versions(run_folder: Builder) -> None:
+    text = "\n".join(caption_lines(read_run(run_folder())))
+    for fact in (
+        "Quality on the test part of aerial (18 images",
+        "scenes held out: Tile 2, Tile 5)",
+        "split from file by_tile.json",
+        "Example Processor 3000, 2 cores, Linux x86_64",
+        "256×256 pixels with 1 thread",
+        "15 rounds",
+        "LiteRT 2.1.0, ONNX Runtime 1.23.0",
+        "Masks only: a baseline",
+        "No teacher: a baseline",
+    ):
+        assert fact in text
+
+
+def test_baselines_are_explained_only_where_they_are(run_folder: Builder) -> None:
+    records = {"teacher": measurement_record("teacher")}
+    text = "\n".join(caption_lines(read_run(run_folder(records=records))))
+    assert "baseline" not in text
+
+
+def test_a_clean_run_has_no_warnings(run_folder: Builder) -> None:
+    assert warning_lines(read_run(run_folder())) == ()
+
+
+def test_a_doubtful_spread_names_file_and_percent(run_folder: Builder) -> None:
+    record = measurement_record("teacher")
+    record["latency"] |= {
+        **{"median_ms": 100.0, "p25_ms": 90.0, "p75_ms": 130.0},
+        "spread_doubtful": True,
+    }
+    [warning] = warning_lines(read_run(run_folder(records={"teacher": record})))
+    assert warning.startswith("Doubtful latency") and "teacher (40 %)" in warning
+
+
+def test_a_scene_on_two_sides_is_a_leak(run_folder: Builder) -> None:
+    record = measurement_record("teacher")
+    record["data"]["split"]["train"] = ["Tile 1", "Tile 5"]
+    [warning] = warning_lines(read_run(run_folder(records={"teacher": record})))
+    assert warning.startswith("Leaking split")
+
+
+def test_a_split_that_says_it_leaks_is_believed(run_folder: Builder) -> None:
+    record = measurement_record("teacher")
+    record["data"]["split"]["leaking"] = True
+    [warning] = warning_lines(read_run(run_folder(records={"teacher": record})))
+    assert warning.startswith("Leaking split")
+
+
+def test_the_validation_part_is_told(run_folder: Builder) -> None:
+    record = measurement_record("teacher")
+    record["quality"]["part"] = "val"
+    [warning] = warning_lines(read_run(run_folder(records={"teacher": record})))
+    assert warning.startswith("Scored on the validation part")
+
+
+def test_several_machines_and_a_missing_teacher_are_told(run_folder: Builder) -> None:
+    elsewhere = measurement_record("student-onnx", machine={"processor": "Another"})
+    records = {"teacher": measurement_record("teacher"), "student-onnx": elsewhere}
+    machines, lonely = warning_lines(read_run(run_folder(records=records)))
+    assert "Latencies come from 2 machines" in machines and "Another" in machines
+    assert "No float file of the teacher" in lonely and "student-onnx" in lonely
+
+
+def test_long_lists_of_scenes_are_cut() -> None:
+    names = [f"s{number}" for number in range(15)]
+    assert listing(names, most=3) == "s0, s1, s2 and 12 more"
+    assert listing(names[:3], most=3) == "s0, s1, s2"

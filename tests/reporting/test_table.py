@@ -1,0 +1,91 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segshrink.reporting.run_records import read_run
+from segshrink.reporting.table import class_table, results_table
+
+from .run_folder import CLASS_PIXELS, CLASSES, FILES, measurement_record
+
+Builder = Callable[..., Path]
+
+
+def test_cells_hold_the_measured_numbers(run_folder: Builder) -> None:
+    table = results_table(read_run(run_folder()))
+    labels = table.column_cells("model")
+    assert labels == (
+        "teacher",
+        "teacher-onnx",
+        "masked (masks only)",
+        "alone (no teacher)",
+        "student-float",
+        "student-int8",
+        "student-onnx",
+    )
+    place = labels.index("student-int8")
+    assert table.rows[place].cells == (
+        "student-int8",
+        "LiteRT int8",
+        "311 k",
+        "561 M",
+        "358 kB",
+        "213 kB",
+        f"{7_190_000 / 213_400:.1f}×",
+        "14.6 (14.3–15.0)",
+        f"{118.4 / 14.6:.2f}×",
+        "88.1",
+        "85.1",
+        "84.1",
+        "77.1",
+        "−1.4",
+    )
+    assert [row.is_shipped for row in table.rows].index(True) == place
+
+
+def test_ratios_of_all_rows_recompute(run_folder: Builder) -> None:
+    records = read_run(run_folder())
+    table = results_table(records)
+    smaller, faster = table.column_cells("smaller"), table.column_cells("faster")
+    points = table.column_cells("ΔmIoU")
+    for place, measurement in enumerate(records.measurements):
+        own = FILES[measurement.name]
+        teacher = FILES["teacher" if own[1] == "litert" else "teacher-onnx"]
+        assert _number(smaller[place]) == pytest.approx(teacher[4] / own[4], rel=0.006)
+        assert _number(faster[place]) == pytest.approx(teacher[7] / own[7], rel=0.006)
+        assert _number(points[place]) == pytest.approx(
+            100 * (own[8] - teacher[8]), abs=0.051
+        )
+
+
+def _number(cell: str) -> float:
+    return float(cell.rstrip("×").replace("−", "-"))
+
+
+def test_what_was_not_measured_is_a_dash(run_folder: Builder) -> None:
+    bare = measurement_record("student-int8", quality=None, latency=None, size=None)
+    bare["model"] = {}
+    table = results_table(read_run(run_folder(records={"student-int8": bare})))
+    assert table.rows[0].cells == ("student-int8", "LiteRT int8", *["–"] * 12)
+
+
+def test_another_runtime_than_the_formats_own_is_named(run_folder: Builder) -> None:
+    record = measurement_record("student-onnx", runtime="openvino")
+    table = results_table(read_run(run_folder(records={"x": record})))
+    assert table.column_cells("format") == ("ONNX in OpenVINO float",)
+
+
+def test_classes_show_teacher_beside_student(run_folder: Builder) -> None:
+    table = class_table(read_run(run_folder()))
+    assert table is not None
+    assert table.column_cells("class") == tuple(CLASSES)
+    road = table.rows[2].cells
+    assert road[1] == f"{100 * CLASS_PIXELS[2] / sum(CLASS_PIXELS):.1f}"
+    teacher, student = (FILES[name][8] - 0.11 for name in ("teacher", "student-int8"))
+    assert road[2:5] == (f"{100 * teacher:.1f}", f"{100 * student:.1f}", "−1.4")
+    assert table.rows[5].cells == ("Unlabeled", "0.0", *["–"] * 9)
+
+
+def test_without_a_student_there_are_no_classes(run_folder: Builder) -> None:
+    records = {"teacher": measurement_record("teacher")}
+    assert class_table(read_run(run_folder(records=records))) is None
