@@ -1,13 +1,16 @@
 """Arguments that several verbs share, and how they become a recipe."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from segshrink.errors import RecipeError
-from segshrink.recipe import Recipe, parse_recipe, read_recipe_data
+
+if TYPE_CHECKING:
+    from segshrink.recipe import Recipe
 
 Data = Annotated[
     str, typer.Argument(help="Folder of images and masks, or 'synthetic'.")
@@ -44,6 +47,8 @@ def assemble_recipe(
     Raises:
         RecipeError: listing all faults, or naming a flag that contradicts the file.
     """
+    from segshrink.recipe import parse_recipe, read_recipe_data
+
     merged: dict[str, Any] = read_recipe_data(recipe) if recipe else {}
     for setting in settings or []:
         _put(merged, setting)
@@ -60,6 +65,8 @@ def assemble_recipe(
 
 
 def _put(merged: dict[str, Any], setting: str) -> None:
+    import yaml
+
     place, equals, text = setting.partition("=")
     if not equals or not place:
         raise RecipeError(

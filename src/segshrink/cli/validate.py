@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from segshrink.cli.terminal import output
-from segshrink.recipe import load_recipe, recipe_yaml
 
 
 def validate(
@@ -16,4 +15,6 @@ def validate(
 
     Example: segshrink validate recipes/demo.yaml
     """
+    from segshrink.recipe import load_recipe, recipe_yaml
+
     output.print(recipe_yaml(load_recipe(recipe)), markup=False, end="")

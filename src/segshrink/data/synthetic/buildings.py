@@ -63,7 +63,7 @@ class Builder:
         inset = 0.0 if rng.random() < 0.4 else 0.5 * min(roof.width_px, roof.height_px)
         for face, slope in _roof_faces(roof, inset):
             # Courses run along the eaves, so they repeat down the slope.
-            courses = Stripes(abs(slope[0]), abs(slope[1]), period_px=3.6, depth=0.17)
+            courses = Stripes(abs(slope[0]), abs(slope[1]), period_px=4.0, depth=0.2)
             tone = self.layer.slope_tone(*slope)
             self.layer.add_face(face, color * tone, self.classes.building, courses)
 
@@ -73,12 +73,12 @@ class Builder:
         roof = _shrunk(lot, rng.uniform(1.5, 5, 4))
         color, height_px = self._roof_color(), rng.uniform(7, 12)
         along_u = float(rng.random() < 0.5)
-        seams = Stripes(along_u, 1 - along_u, period_px=rng.uniform(5, 7), depth=0.12)
+        seams = Stripes(along_u, 1 - along_u, period_px=rng.uniform(5, 7), depth=0.15)
         outline = roof.corners
         if rng.random() < 0.4:
             outline = _without_corner(roof, *rng.uniform(0.3, 0.48, 2))
         self.layer.cast_shadow(outline, height_px)
-        self.layer.add_face(outline, color * 1.22, self.classes.building)
+        self.layer.add_face(outline, color * 1.28, self.classes.building)
         center = np.array(roof.center)
         inner = outline + 1.8 * np.sign(center - outline)
         self.layer.add_face(inner, color, self.classes.building, seams)
@@ -103,8 +103,8 @@ class Builder:
         """A building site: hatched ground behind a fence, strewn with material."""
         rng, label, ground = self.rng, self.classes.site, self.palette.ground
         soil, asphalt = ground[Surface.SOIL], ground[Surface.ASPHALT]
-        fence, color = soil * 0.55, 0.67 * soil + 0.45 * asphalt
-        hatching = Stripes(1.0, 1.0, period_px=8.5, depth=0.42)
+        fence, color = soil * 0.55, 0.7 * soil + 0.45 * asphalt
+        hatching = Stripes(1.0, 1.0, period_px=8.5, depth=0.5)
         self.layer.add_face(site.corners, fence, label)
         self.layer.add_face(site.inset(1.5).corners, color, label, hatching)
         inner = site.inset(5)

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from segshrink.data.synthetic.arrays import BoolArray, FloatArray, IntArray
 from segshrink.data.synthetic.geometry import CityFrame
 
-_SLOPE_CONTRAST = 0.26
+_SLOPE_CONTRAST = 0.3
 _LINE_SHARE = 0.4
 
 

@@ -13,7 +13,7 @@ from segshrink.data.synthetic.water import draw_shore_distance
 
 _SHORE_PX = 4.0
 _SITE_AREA_PX = 1700
-_SITE_SHARE = 0.022
+_SITE_SHARE = 0.026
 
 
 class BlockKind(IntEnum):

@@ -31,10 +31,10 @@ class Surface(IntEnum):
 
 # How strongly each surface takes up (broad, medium, fine, grain) noise.
 _ROUGHNESS = {
-    Surface.SOIL: (0.07, 0.07, 0.08, 0.07),
+    Surface.SOIL: (0.05, 0.06, 0.08, 0.08),
     Surface.SHORE: (0.02, 0.03, 0.04, 0.06),
     Surface.LAWN: (0.05, 0.05, 0.04, 0.02),
-    Surface.WATER: (0.07, 0.02, 0.0, 0.0),
+    Surface.WATER: (0.05, 0.01, 0.0, 0.0),
     Surface.ASPHALT: (0.03, 0.015, 0.01, 0.01),
     Surface.KERB: (0.0, 0.0, 0.02, 0.03),
     Surface.MARKING: (0.0, 0.0, 0.02, 0.05),
@@ -66,21 +66,21 @@ _CROWNS: tuple[Color, ...] = (
     (68, 88, 78),
 )
 _WATERS: tuple[Color, ...] = (
-    (84, 104, 88),
-    (92, 108, 110),
-    (110, 110, 92),
-    (70, 86, 80),
-    (124, 128, 112),
+    (80, 104, 92),
+    (84, 106, 114),
+    (104, 110, 96),
+    (66, 86, 84),
+    (112, 124, 116),
 )
 _ROOFS: tuple[Color, ...] = (
-    (104, 104, 108),
-    (138, 134, 128),
-    (184, 172, 150),
-    (164, 142, 118),
-    (152, 104, 84),
-    (128, 92, 78),
-    (206, 202, 194),
-    (104, 112, 106),
+    (96, 98, 106),
+    (132, 134, 138),
+    (172, 138, 106),
+    (162, 98, 76),
+    (150, 84, 68),
+    (122, 84, 72),
+    (208, 204, 198),
+    (100, 112, 118),
 )
 
 
@@ -105,7 +105,7 @@ class Palette:
         ground[Surface.KERB] = 0.4 * asphalt + 0.6 * np.array([200, 198, 192])
         ground[Surface.MARKING] = (226, 224, 216)
         # Some roofs take exactly the scene's ground colours: no colour is a roof's own.
-        roofs = np.concatenate([np.array(_ROOFS, float), [asphalt, soil, soil * 0.9]])
+        roofs = np.array([*_ROOFS, asphalt, soil], dtype=float)
         return cls(ground, roofs, _vary(rng, _CROWNS))
 
 
