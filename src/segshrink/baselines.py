@@ -1,5 +1,6 @@
 """What the student is compared with: masks only, and training without a teacher."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from segshrink.pruning import MagnitudePruning
 from segshrink.recipe import TrainingSettings
 from segshrink.records import read_json, write_json
 from segshrink.run_folder import Run
-from segshrink.training import discard_checkpoint, train
+from segshrink.training import train
 
 _MASK_UPDATES = 20
 
@@ -24,19 +25,15 @@ def train_masked(
     """Fine-tune the teacher under magnitude masks for the seconds the student had.
 
     The masks remove the share of weights that the student has fewer than the teacher,
-    so that both have the same number of weights that are not zero.
+    so that both have the same number of weights that are not zero; none, if the
+    student has as many.
     """
+    keras.utils.set_random_seed(run.recipe.seed + 2)
     teacher = load_model(run.teacher)
     ours = read_json(run.student.parent / "record.json")
-    sparsity = 1 - ours["parameters"] / teacher.count_params()
+    sparsity = max(0.0, 1 - ours["parameters"] / teacher.count_params())
     settings = _settings_for(run, teacher, dataset, ours["seconds"], folder, progress)
     steps = settings.epochs * _steps_per_epoch(run, dataset, settings)
-    masks = MagnitudePruning(
-        sparsity,
-        begin_step=0,
-        end_step=max(1, steps // 2),
-        frequency=max(1, steps // 2 // _MASK_UPDATES),
-    )
     result = train(
         load_model(run.teacher),
         dataset,
@@ -44,11 +41,21 @@ def train_masked(
         folder,
         tile_px=run.recipe.data.tile_px,
         seed=run.recipe.seed + 2,
-        callbacks=[masks],
+        callbacks=[_masks(sparsity, steps)] if sparsity > 0 else [],
         progress=progress,
         label="baseline: masks only",
     )
     return _record("masked", teacher, run, result.as_record()) | {"sparsity": sparsity}
+
+
+def _masks(sparsity: float, steps: int) -> MagnitudePruning:
+    last_step = max(1, steps // 2)
+    return MagnitudePruning(
+        sparsity,
+        begin_step=0,
+        end_step=last_step,
+        frequency=max(1, last_step // _MASK_UPDATES),
+    )
 
 
 def train_alone(
@@ -126,9 +133,10 @@ def _settings_for(
             progress=progress,
             label="timing one epoch",
         )
-        discard_checkpoint(folder / "timing")
-        epochs = max(1, round(seconds / trial.seconds))
+        epochs = max(1, round(seconds / max(trial.seconds, 0.1)))
         write_json(kept, {"epochs": epochs, "seconds": seconds})
+    # After the number is kept: a run that stops here does not time again.
+    shutil.rmtree(folder / "timing", ignore_errors=True)
     update = {"epochs": read_json(kept)["epochs"], "patience": None}
     return settings.model_copy(update=update)
 

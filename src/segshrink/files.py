@@ -93,7 +93,7 @@ def export_files(run: Run, dataset: Dataset, progress: Progress) -> None:
     for item in wanted:
         path = run.artifacts / item.file_name
         checked = path.with_name(f"{path.name}.json")
-        if not checked.is_file():
+        if not (checked.is_file() and path.is_file()):
             if tiles is None:
                 tiles = calibration_tiles(
                     dataset,
@@ -110,15 +110,36 @@ def _export(
     item: ExportedFile, model: keras.Model, path: Path, tiles: np.ndarray
 ) -> dict[str, Any]:
     int8 = item.precision == "int8"
+    agreement = export_checked(model, path, item.format, images=tiles, int8=int8)
+    return {"file": path.name, "model": asdict(count_macs(model)), **agreement}
+
+
+def export_checked(
+    model: keras.Model, path: Path, format: str, *, images: np.ndarray, int8: bool
+) -> dict[str, float]:
+    """Export `model`, and compare the file with it on some of `images`.
+
+    Args:
+        model: the model.
+        path: file to write.
+        format: "litert" or "onnx".
+        images: uint8 `(images, height, width, 3)`; an int8 file is calibrated on them.
+        int8: whether to quantize.
+
+    Returns:
+        As `check_export`.
+
+    Raises:
+        ExportError: if the format cannot express the model, or a float file differs.
+    """
     export_model(
         model,
         path,
-        format="onnx" if item.format == "onnx" else "litert",
+        format="onnx" if format == "onnx" else "litert",
         quantize="int8" if int8 else None,
-        calibration=tiles if int8 else None,
+        calibration=images if int8 else None,
     )
-    agreement = check_export(model, path, tiles[:_CHECK_TILES], quantized=int8)
-    return {"file": path.name, "model": asdict(count_macs(model)), **agreement}
+    return check_export(model, path, images[:_CHECK_TILES], quantized=int8)
 
 
 def calibration_tiles(dataset: Dataset, tile_px: int, count: int) -> np.ndarray:

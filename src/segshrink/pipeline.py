@@ -13,7 +13,7 @@ import keras
 
 import segshrink
 from segshrink.baselines import train_alone, train_masked
-from segshrink.data import Dataset, open_dataset
+from segshrink.data import Dataset, class_frequencies, open_dataset
 from segshrink.distillation import distill
 from segshrink.errors import ModelError, RecipeError, RunFolderError
 from segshrink.files import export_files, measure_files
@@ -26,6 +26,7 @@ from segshrink.records import read_json, sha256_of, write_json, written_whole
 from segshrink.reporting import write_report
 from segshrink.run_folder import Run, open_run
 from segshrink.training import TrainingResult, discard_checkpoint, train
+from segshrink.training.train import supervised_loss
 
 
 def compress(
@@ -51,7 +52,8 @@ def compress(
     progress = progress or SilentProgress()
     dataset = open_recipe_data(recipe, progress)
     teacher_file = _checked_teacher_file(recipe, dataset)
-    run = open_run(out, recipe, _versions())
+    require_trainable(recipe, dataset)
+    run = open_run(out, recipe, versions())
     run_stage(
         run.folder / "teacher",
         lambda folder: make_teacher(recipe, dataset, folder, teacher_file, progress),
@@ -72,8 +74,17 @@ def compress(
         )
     export_files(run, dataset, progress)
     measure_files(run, dataset, progress)
-    write_report(run.folder, progress)
+    if not _report_is_current(run):
+        write_report(run.folder, progress)
     return run
+
+
+def _report_is_current(run: Run) -> bool:
+    if not run.report.is_file():
+        return False
+    records = run.measurements.glob("*.json")
+    written = run.report.stat().st_mtime_ns
+    return all(record.stat().st_mtime_ns <= written for record in records)
 
 
 def train_teacher(
@@ -91,7 +102,9 @@ def train_teacher(
             f"teacher.file: {recipe.teacher.file} is trained already. Drop the field."
         )
     dataset = open_recipe_data(recipe, progress)
-    open_run(out, recipe, _versions())
+    require_trainable(recipe, dataset)
+    open_run(out, recipe, versions())
+    _require_kind(out, "teacher")
     return run_stage(
         out, lambda folder: make_teacher(recipe, dataset, folder, None, progress)
     )
@@ -114,16 +127,28 @@ def distill_student(
         SegshrinkError: as for `compress`.
     """
     progress = progress or SilentProgress()
+    # Before the models are loaded: their dropout layers take their seeds then.
+    keras.utils.set_random_seed(recipe.seed + 1)
     teacher, student = load_model(teacher_file), load_model(student_file)
     dataset = open_recipe_data(recipe, progress)
     require_fit(teacher, teacher_file, dataset, recipe.data.tile_px)
     require_fit(student, student_file, dataset, recipe.data.tile_px)
-    open_run(out, recipe, _versions())
+    open_run(out, recipe, versions())
+    _require_kind(out, "student")
     _require_inputs(out, teacher=teacher_file, student=student_file)
     return run_stage(
         out,
         lambda folder: _distil(recipe, dataset, teacher, student, folder, progress),
     )
+
+
+def _require_kind(out: Path, kind: str) -> None:
+    path = out / "record.json"
+    if path.is_file() and read_json(path)["kind"] != kind:
+        raise RunFolderError(
+            f"{out}: this folder holds a {read_json(path)['kind']}, not a {kind}. "
+            "Name another folder."
+        )
 
 
 def _require_inputs(out: Path, **files: Path) -> None:
@@ -245,16 +270,23 @@ def new_student(
 ) -> keras.Model:
     """The student before its training; a pruned one leaves `folder/plan.json`."""
     if settings.kind == "compact":
-        options = settings.model.model_dump()
-        return build_model(
-            options.pop("name"),
-            num_classes=teacher.output_shape[-1],
-            input_shape=teacher.input_shape[1:],
-            **options,
-        )
+        _, tile_px, _, num_classes = teacher.output_shape
+        return _compact_student(settings, num_classes, tile_px)
     plan = plan_pruning(teacher, **settings.pruning.model_dump())
     write_json(folder / "plan.json", plan.as_record())
     return plan.apply(teacher)
+
+
+def _compact_student(
+    settings: StudentSettings, num_classes: int, tile_px: int
+) -> keras.Model:
+    options = settings.model.model_dump()
+    return build_model(
+        options.pop("name"),
+        num_classes=num_classes,
+        input_shape=(tile_px, tile_px, 3),
+        **options,
+    )
 
 
 def stage_record(
@@ -269,7 +301,7 @@ def stage_record(
         "macs": size.macs,
         **training,
         "seed": seed,
-        "versions": _versions(),
+        "versions": versions(),
     }
 
 
@@ -292,6 +324,27 @@ def _checked_teacher_file(recipe: Recipe, dataset: Dataset) -> Path | None:
     return file
 
 
+def require_trainable(recipe: Recipe, dataset: Dataset) -> None:
+    """Find now what would stop the run after hours: a part without labels, say.
+
+    Raises:
+        DatasetError: if no pixel of a part that is used has a class.
+        RecipeError: if a model or a loss cannot be built as the recipe asks.
+    """
+    for part in (dataset.val, getattr(dataset, recipe.measuring.part)):
+        class_frequencies(part)
+    tile_px = recipe.data.tile_px
+    try:
+        supervised_loss(recipe.student.training.loss, dataset)
+        if recipe.teacher.file is None:
+            supervised_loss(recipe.teacher.training.loss, dataset)
+            new_teacher(recipe.teacher, dataset, tile_px)
+        if recipe.student.kind == "compact":
+            _compact_student(recipe.student, dataset.classes.num_classes, tile_px)
+    except ValueError as error:
+        raise RecipeError(f"recipe: {error}") from error
+
+
 def require_fit(model: keras.Model, file: Path, dataset: Dataset, tile_px: int) -> None:
     """Refuse a model that does not take the tiles or give the classes of the data.
 
@@ -312,7 +365,8 @@ def require_fit(model: keras.Model, file: Path, dataset: Dataset, tile_px: int) 
         )
 
 
-def _versions() -> str:
+def versions() -> str:
+    """What a model was made with, in one line."""
     return (
         f"segshrink {segshrink.__version__}, keras {keras.__version__}, "
         f"{keras.backend.backend()}"

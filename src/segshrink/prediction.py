@@ -30,15 +30,20 @@ def segment_file(artifact: Artifact, image_path: Path, out: Path) -> Path:
     image = read_image(SourceFile(image_path, str(image_path)))
     labels = predict_image(artifact, image).argmax(axis=-1).astype(np.uint8)
     colors = [distinct_color(index) for index in range(artifact.num_classes)]
-    mask = out / f"{image_path.stem}.png"
+    mask, overlay = result_paths(image_path, out)
     indexed = Image.fromarray(labels, mode="P")
     indexed.putpalette([value for color in colors for value in color])
     _write(indexed, mask)
     painted = np.array(colors, np.float32)[labels]
     blended = (1 - _OVERLAY_OPACITY) * image + _OVERLAY_OPACITY * painted
-    overlay = Image.fromarray(blended.astype(np.uint8))
-    _write(overlay, out / f"{image_path.stem}-overlay.png")
+    _write(Image.fromarray(blended.astype(np.uint8)), overlay)
     return mask
+
+
+def result_paths(image_path: Path, out: Path) -> tuple[Path, Path]:
+    """Where `segment_file` writes the class-index PNG and the overlay of an image."""
+    stem = image_path.stem
+    return out / f"{stem}.png", out / f"{stem}-overlay.png"
 
 
 def _write(picture: Image.Image, path: Path) -> None:

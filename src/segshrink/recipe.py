@@ -4,11 +4,20 @@ A recipe is a YAML file of the shape of `Recipe`. Nothing in it is executed or i
 Every field has a default, so an empty recipe is the default run.
 """
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from segshrink.errors import RecipeError
 
@@ -16,7 +25,16 @@ from segshrink.errors import RecipeError
 class _Settings(BaseModel):
     """Unknown fields are faults: a misspelt option must not pass silently."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # Pydantic would read `patience: yes` as 1.
+        field = cls.model_fields[str(info.field_name)]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError("true and false have no meaning here")
+        return value
 
 
 class DataSettings(_Settings):
@@ -75,11 +93,29 @@ class LossSettings(_Settings):
     focal: float = Field(0.0, ge=0)
     class_weights: tuple[float, ...] | Literal["balanced"] | None = None
 
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _weights_or_balanced(cls, value: Any) -> Any:
+        # Before the types are looked at, which would find one fault per type.
+        if value is not None and value != "balanced" and not _are_weights(value):
+            raise ValueError(
+                "must be balanced, or numbers >= 0, one a class and not all 0"
+            )
+        return value
+
     @model_validator(mode="after")
     def _something_to_minimize(self) -> "LossSettings":
         if not (self.cross_entropy or self.dice or self.focal):
             raise ValueError("at least one loss needs a weight above 0")
         return self
+
+
+def _are_weights(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and all(isinstance(x, int | float) and 0 <= x < math.inf for x in value)
+        and any(value)
+    )
 
 
 class TrainingSettings(_Settings):
@@ -99,7 +135,6 @@ class TrainingSettings(_Settings):
     warmup: float = Field(0.05, ge=0, lt=1)
     patience: int | None = Field(None, ge=1)
     validate_every: int = Field(1, ge=1)
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
     loss: LossSettings = LossSettings()
     augmentation: Augmentation = Augmentation()
 

@@ -35,7 +35,7 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield partial
         if partial.is_file():
             _flush_to_disk(partial)
-        elif path.exists():
+        elif partial.is_dir() and path.exists():
             # A folder cannot be replaced in one step; the old one goes first.
             _remove(path)
         os.replace(partial, path)

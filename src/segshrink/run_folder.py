@@ -74,13 +74,23 @@ def open_run(folder: Path | str, recipe: Recipe, versions: str) -> Run:
             "Name a new or empty folder."
         )
     else:
-        write_text(kept, f"# {versions}\n{recipe_yaml(recipe)}")
+        _write(kept, f"# {versions}\n{recipe_yaml(recipe)}")
     return Run(folder, recipe)
 
 
 def _foreign_files(folder: Path) -> list[Path]:
     # A kill before the recipe took its name leaves nothing but its partial file.
     return [path for path in folder.iterdir() if not path.name.startswith(".partial-")]
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise RunFolderError(
+            f"{path.parent}: cannot be written to ({error.strerror}). "
+            "Name a folder that can."
+        ) from error
 
 
 def _read(path: Path) -> Any:

@@ -4,13 +4,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segshrink.errors import MissingExtraError, UsageError
-from segshrink.pipeline import make_student, open_recipe_data, run_stage, train_teacher
+from segshrink.data import Dataset
+from segshrink.errors import MissingExtraError, TrainingError, UsageError
+from segshrink.pipeline import (
+    make_student,
+    make_teacher,
+    open_recipe_data,
+    require_trainable,
+    run_stage,
+    versions,
+)
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import Recipe, parse_recipe, recipe_yaml
 from segshrink.records import write_text
+from segshrink.run_folder import open_run
 
 _TEACHER = "teacher"
+_TRIALS = "trials"
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,8 @@ def search_student(
     Searched are the student's learning rate, the weight and the temperature of
     distillation, and the scope of pruning. Trials are proposed by Optuna's
     tree-structured Parzen estimator and kept in `out/study.log`; a search that was
-    stopped goes on, and the trial it was in begins again.
+    stopped goes on, also within a trial. A trial whose loss becomes no number counts as
+    finished, and is not the best.
 
     Args:
         recipe: everything that is not searched.
@@ -48,6 +59,7 @@ def search_student(
 
     Raises:
         MissingExtraError: without Optuna.
+        TrainingError: if no trial came to a result.
         UsageError: if the recipe takes its teacher from a file or its student is not
             a pruned one.
         SegshrinkError: as for `compress`.
@@ -59,30 +71,71 @@ def search_student(
     if recipe.teacher.file is not None or recipe.student.kind != "pruned":
         raise UsageError("search trains its own teacher and prunes it: drop the field.")
     progress = progress or SilentProgress()
-    train_teacher(recipe, out / _TEACHER, progress=progress)
-    dataset = open_recipe_data(recipe, SilentProgress())
+    dataset = open_recipe_data(recipe, progress)
+    require_trainable(recipe, dataset)
+    open_run(out, recipe, versions())
+    teacher = run_stage(
+        out / _TEACHER,
+        lambda folder: make_teacher(recipe, dataset, folder, None, progress),
+    )
+    progress.say(f"teacher: mIoU {teacher['best_val_miou']:.4f}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = _open_study(out, recipe.seed)
-
-    def objective(trial: Any) -> float:
-        tried = _with_values(recipe, _propose(trial))
-        record = run_stage(
-            out / "trials" / f"{trial.number:03d}",
-            lambda folder: make_student(
-                tried, dataset, out / _TEACHER / "model.keras", folder, progress
-            ),
-        )
-        progress.say(f"trial {trial.number}: mIoU {record['best_val_miou']:.4f}")
-        return record["best_val_miou"]
-
-    complete = optuna.trial.TrialState.COMPLETE
-    missing = trials - len(study.get_trials(states=[complete]))
+    state = optuna.trial.TrialState
+    missing = trials - len(study.get_trials(states=[state.COMPLETE, state.PRUNED]))
     if missing > 0:
-        study.optimize(objective, n_trials=missing)
+        _take_up_stopped(study, out)
+        study.optimize(
+            lambda trial: _try(trial, recipe, dataset, out, progress), n_trials=missing
+        )
+    if not study.get_trials(states=[state.COMPLETE]):
+        raise TrainingError(
+            f"{out}: in none of {trials} trials the loss stayed a number. "
+            "Lower student.training.learning_rate, or check the teacher."
+        )
     best = study.best_trial
     path = out / "best.yaml"
     write_text(path, recipe_yaml(_with_values(recipe, best.params)))
     return BestTrial(best.number, best.value, best.params, path)
+
+
+def _try(
+    trial: Any, recipe: Recipe, dataset: Dataset, out: Path, progress: Progress
+) -> float:
+    """Mean IoU on validation of the student that `trial` proposes."""
+    import optuna
+
+    tried = _with_values(recipe, _propose(trial))
+    teacher = out / _TEACHER / "model.keras"
+    try:
+        record = run_stage(
+            _trial_folder(out, trial.number),
+            lambda folder: make_student(tried, dataset, teacher, folder, progress),
+        )
+    except TrainingError as error:
+        progress.say(f"trial {trial.number}: {error}")
+        raise optuna.TrialPruned from error
+    miou: float = record["best_val_miou"]
+    progress.say(f"trial {trial.number}: mIoU {miou:.4f}")
+    return miou
+
+
+def _take_up_stopped(study: Any, out: Path) -> None:
+    """Propose once more what was being tried when the search was stopped.
+
+    Optuna gives it a new number; what was trained of it moves there.
+    """
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(states=[TrialState.RUNNING, TrialState.FAIL]):
+        folder = _trial_folder(out, trial.number)
+        if folder.is_dir():
+            study.enqueue_trial(trial.params)
+            folder.rename(_trial_folder(out, study.trials[-1].number))
+
+
+def _trial_folder(out: Path, number: int) -> Path:
+    return out / _TRIALS / f"{number:03d}"
 
 
 def _open_study(out: Path, seed: int) -> Any:

@@ -1,5 +1,6 @@
 """What every loss over pixels must do."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -206,11 +207,10 @@ def test_sample_weights_are_refused(name):
         LOSSES[name]()(labels, logits, sample_weight=np.ones(2))
 
 
-# Keras's NumPy backend needs nothing installed and shares no kernel with TensorFlow.
-OTHER_BACKEND = """
+ON_ANOTHER_BACKEND = """
 import sys
 import numpy as np
-from segshrink.objectives import CrossEntropy, Dice, Focal, WeightedSum
+from segshrink.objectives import CrossEntropy, Dice, Focal
 data = np.load(sys.argv[1])
 weights = data["weights"]
 for loss in (CrossEntropy(weights), Dice(class_weights=weights), Focal()):
@@ -218,12 +218,15 @@ for loss in (CrossEntropy(weights), Dice(class_weights=weights), Focal()):
 """
 
 
-def test_they_are_the_same_on_another_backend(tmp_path):
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_they_are_the_same_on_another_backend(backend, tmp_path):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
     labels, logits = batch()
     np.savez(tmp_path / "batch.npz", labels=labels, logits=logits, weights=WEIGHTS)
     done = subprocess.run(
-        [sys.executable, "-c", OTHER_BACKEND, str(tmp_path / "batch.npz")],
-        env={**os.environ, "KERAS_BACKEND": "numpy"},
+        [sys.executable, "-c", ON_ANOTHER_BACKEND, str(tmp_path / "batch.npz")],
+        env={**os.environ, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,
         check=True,

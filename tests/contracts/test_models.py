@@ -83,10 +83,11 @@ def test_every_weight_learns(case):
     model.compile(
         keras.optimizers.SGD(1.0),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
     )
     before = [weight.numpy() for weight in model.trainable_weights]
-    labels = np.random.default_rng(1).integers(0, 5, (4, 64, 96))
-    model.fit(images(4), labels, epochs=2, batch_size=2, verbose=0)
+    labels = np.random.default_rng(1).integers(0, 5, (2, 64, 96))
+    model.train_on_batch(images(), labels)
     for weight, old in zip(model.trainable_weights, before, strict=True):
         assert np.isfinite(weight.numpy()).all()
         assert not np.array_equal(weight.numpy(), old), weight.path

@@ -43,6 +43,13 @@ def test_batch_norm_takes_the_place_of_the_bias():
             assert model.get_layer(f"{layer.name}_relu").input is norm.output
 
 
+def test_running_statistics_settle_within_a_short_run():
+    model = build_model("unet", num_classes=2, input_shape=(32, 32, 3), base_filters=4)
+    norm = model.get_layer("encoder_1_conv_1_norm")
+    # After 50 steps less than a hundredth of the start values is left.
+    assert norm.momentum**50 < 0.01
+
+
 def test_without_dropout_there_is_no_dropout_layer():
     model = build_model("unet", num_classes=2, input_shape=(32, 32, 3), dropout=0.0)
     assert not any(isinstance(layer, keras.layers.Dropout) for layer in model.layers)

@@ -21,7 +21,7 @@ def labels_and_predictions(draw):
 
 
 @given(labels_and_predictions())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_agrees_with_scikit_learn(case):
     num_classes, labels, predictions = case
     confusion = ConfusionMatrix(num_classes)

@@ -46,6 +46,6 @@ def benchmark(
         )
     output.print(table)
     machine = machine_facts()
-    output.print(f"{threads} thread(s), {rounds} rounds, {machine['processor']}")
+    output.out(f"{threads} thread(s), {rounds} rounds, {machine['processor']}")
     if json_file is not None:
         write_json(json_file, {"machine": machine, "files": records})

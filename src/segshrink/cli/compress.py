@@ -45,4 +45,4 @@ def compress(
 
     run = run_pipeline(chosen, out, progress=TerminalProgress())
     output.print(summary_table(run.folder))
-    output.print(f"Report: {run.report}")
+    output.out(f"Report: {run.report}")

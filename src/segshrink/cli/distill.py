@@ -35,7 +35,7 @@ def distill(
     from segshrink.pipeline import distill_student
 
     record = distill_student(chosen, teacher, student, out, progress=TerminalProgress())
-    output.print(
+    output.out(
         f"{out / 'model.keras'}: mean IoU {record['best_val_miou']:.3f} on validation "
         f"(epoch {record['best_epoch']} of {record['epochs']})"
     )

@@ -58,7 +58,7 @@ def _print(quality: dict[str, Any]) -> None:
         values = (row["iou"], row["precision"], row["recall"], row["average_precision"])
         table.add_row(row["name"], f"{row['pixels']:,}", *map(_share, values))
     output.print(table)
-    output.print(
+    output.out(
         f"{quality['images']} images of {quality['part']}: "
         f"mean IoU {_share(quality['mean_iou'])}, "
         f"pixel accuracy {_share(quality['pixel_accuracy'])}"

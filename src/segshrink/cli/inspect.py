@@ -45,9 +45,9 @@ def _model(path: Path, keep: float | None) -> None:
 
     model = load_model(path)
     size = count_macs(model)
-    output.print(f"{path}: {model.input_shape} -> {model.output_shape}", markup=False)
-    output.print(f"{size.parameters:,} parameters, {size.macs:,} MACs an image")
-    output.print(str(plan_pruning(model, keep=keep or 1.0)), markup=False)
+    output.out(f"{path}: {model.input_shape} -> {model.output_shape}")
+    output.out(f"{size.parameters:,} parameters, {size.macs:,} MACs an image")
+    output.out(str(plan_pruning(model, keep=1.0 if keep is None else keep)))
 
 
 def _artifact(path: Path) -> None:
@@ -57,9 +57,9 @@ def _artifact(path: Path) -> None:
     artifact = load_artifact(path)
     size = measure_size(path)
     height_px, width_px = artifact.input_shape
-    output.print(f"{path}: opened by {artifact.runtime} {artifact.runtime_version}")
-    output.print(f"images {height_px} x {width_px} x 3, {artifact.num_classes} classes")
-    output.print(
+    output.out(f"{path}: opened by {artifact.runtime} {artifact.runtime_version}")
+    output.out(f"images {height_px} x {width_px} x 3, {artifact.num_classes} classes")
+    output.out(
         f"{size['size_bytes']:,} bytes, {size['gzipped_bytes']:,} gzipped, "
         f"sha256 {size['sha256']}"
     )
@@ -83,11 +83,12 @@ def _dataset(source: str, write: bool) -> None:
             shares.add_row("(undeclared)", f"{report.undeclared_share:.2%}")
         output.print(shares)
     for notice in report.notices:
-        output.print(f"Note: {notice}", markup=False)
-    if write and Path(source).is_dir():
+        output.out(f"Note: {notice}")
+    # Without codes it would declare no classes, and be one more fault.
+    if write and report.code_shares and Path(source).is_dir():
         _write_starter(Path(source), starter_yaml(report))
     for fault in report.faults:
-        errors.print(f"Fault: {fault}", markup=False)
+        errors.print(f"Fault: {fault}")
     if report.faults:
         raise SystemExit(DatasetError.exit_code)
 
@@ -101,6 +102,6 @@ def _write_starter(folder: Path, text: str) -> None:
     try:
         write_text(path, text)
     except OSError as error:
-        output.print(f"No starter dataset.yaml: {error}.", markup=False)
+        output.out(f"No starter dataset.yaml: {error}.")
     else:
-        output.print(f"Wrote {path}: edit the names, then train.", markup=False)
+        output.out(f"Wrote {path}: edit the names, then train.")

@@ -34,7 +34,7 @@ Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads to run w
 
 
 def assemble_recipe(
-    data: str | None,
+    data: str,
     recipe: Path | None,
     settings: list[str] | None,
     *,
@@ -53,7 +53,7 @@ def assemble_recipe(
     for setting in settings or []:
         _put(merged, setting)
     flags = {
-        "data.source": data,
+        "data.source": _without_end_slash(data),
         "data.split": None if split is None else str(split),
         "seed": seed,
         "baselines": baselines,
@@ -64,6 +64,12 @@ def assemble_recipe(
     return parse_recipe(merged, where=str(recipe) if recipe else "recipe")
 
 
+def _without_end_slash(source: str) -> str:
+    # Shells complete a folder's name with a slash, but it is the same folder, and a
+    # run that is continued compares recipes. Path() would make "./synthetic" another.
+    return source.rstrip("/") or source
+
+
 def _put(merged: dict[str, Any], setting: str) -> None:
     import yaml
 
@@ -72,9 +78,15 @@ def _put(merged: dict[str, Any], setting: str) -> None:
         raise RecipeError(
             f"--set {setting}: must be FIELD=VALUE, such as student.pruning.keep=0.5."
         )
+    if place == "data.source":
+        raise RecipeError(
+            f"--set {setting}: has no effect, since the data set is an argument of its "
+            "own. Name it there."
+        )
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    # A date that no calendar has is a plain ValueError.
+    except (yaml.YAMLError, ValueError):
         raise RecipeError(f"--set {setting}: {text!r} is not a YAML value.") from None
     _place(merged, place.split("."), value, place)
 
@@ -82,7 +94,10 @@ def _put(merged: dict[str, Any], setting: str) -> None:
 def _place(merged: dict[str, Any], keys: list[str], value: Any, place: str) -> None:
     section = merged
     for key in keys[:-1]:
-        section = section.setdefault(key, {})
+        # A section whose fields are all comments arrives as None.
+        if section.get(key) is None:
+            section[key] = {}
+        section = section[key]
         if not isinstance(section, dict):
             raise RecipeError(f"{place}: {key} is a value and holds no fields.")
     section[keys[-1]] = value

@@ -23,11 +23,11 @@ def predict(
     Example: segshrink predict student.tflite photo.jpg --out predicted
     """
     from segshrink.errors import DatasetError
-    from segshrink.prediction import segment_file
+    from segshrink.prediction import result_paths, segment_file
     from segshrink.runtimes import load_artifact
 
     opened = load_artifact(artifact, threads=threads)
-    _refuse_doubles(images)
+    _refuse_overwriting(images, [result_paths(path, out) for path in images])
     progress = TerminalProgress()
     progress.start("predict", len(images))
     faults = []
@@ -38,18 +38,25 @@ def predict(
             faults.append(str(error))
         progress.advance(image=path.name)
     progress.finish()
-    output.print(f"{len(images) - len(faults)} of {len(images)} images: {out}")
+    output.out(f"{len(images) - len(faults)} of {len(images)} images: {out}")
     for fault in faults:
-        errors.print(fault, markup=False)
+        errors.print(fault)
     if faults:
         raise SystemExit(DatasetError.exit_code)
 
 
-def _refuse_doubles(images: list[Path]) -> None:
-    stems = [path.stem for path in images]
-    doubles = sorted({stem for stem in stems if stems.count(stem) > 1})
+def _refuse_overwriting(images: list[Path], results: list[tuple[Path, Path]]) -> None:
+    written = [path for pair in results for path in pair]
+    doubles = sorted({path.name for path in written if written.count(path) > 1})
     if doubles:
         raise UsageError(
-            f"Images share the names {', '.join(doubles)}, and their results would "
-            "overwrite each other. Predict them into different folders."
+            f"The results {', '.join(doubles)} of several images would overwrite each "
+            "other. Predict images of the same name into different folders."
+        )
+    originals = {path.resolve() for path in images}
+    lost = sorted(path.name for path in written if path.resolve() in originals)
+    if lost:
+        raise UsageError(
+            f"The results would overwrite the images {', '.join(lost)}. "
+            "Name another folder as --out."
         )

@@ -42,7 +42,7 @@ def prune(
         skip=skip or (),
     )
     save_model(plan.apply(before), out)
-    output.print(str(plan), markup=False)
-    output.print(
+    output.out(str(plan))
+    output.out(
         f"{out}: {plan.parameters_before:,} -> {plan.parameters_after:,} weights"
     )

@@ -21,8 +21,8 @@ def report(
     from segshrink.reporting import markdown_table, summary_table, write_report
 
     if markdown:
-        output.print(markdown_table(run), markup=False, soft_wrap=True)
+        output.out(markdown_table(run))
         return
     page = write_report(run, TerminalProgress())
     output.print(summary_table(run))
-    output.print(f"Report: {page}")
+    output.out(f"Report: {page}")

@@ -36,7 +36,7 @@ def search(
     from segshrink.searching import search_student
 
     best = search_student(chosen, out, trials=trials, progress=TerminalProgress())
-    output.print(f"Best validation mean IoU {best.miou:.3f} in trial {best.trial}")
+    output.out(f"Best validation mean IoU {best.miou:.3f} in trial {best.trial}")
     for name, value in best.values.items():
-        output.print(f"  {name}: {value}")
-    output.print(f"Recipe: {best.recipe}")
+        output.out(f"  {name}: {value}")
+    output.out(f"Recipe: {best.recipe}")

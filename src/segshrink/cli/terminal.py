@@ -1,5 +1,6 @@
 """How the command line shows progress, results and errors."""
 
+import atexit
 import os
 import sys
 import time
@@ -21,9 +22,22 @@ from segshrink.errors import SegshrinkError
 
 _LINES_EVERY_SECONDS = 20.0
 
-# highlight=False: numbers in sentences need no colours of their own.
-output = Console(highlight=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# What a Python call would report as these is a path that the user named wrongly.
+_WRONG_PATH = (
+    FileExistsError,
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+_WRONG_PATH_EXIT_CODE = 2
+
+# Names of files and classes are shown as they are, whatever brackets and colons they
+# hold; numbers in sentences need no colours of their own.
+output = Console(highlight=False, markup=False, emoji=False)
+errors = Console(
+    stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True
+)
 
 
 class TerminalProgress:
@@ -42,6 +56,8 @@ class TerminalProgress:
         self._began = self._last_line = time.monotonic()
         if errors.is_terminal:
             self._bar = _bar()
+            # An error leaves the bar open, and with it the terminal without a cursor.
+            atexit.register(self._bar.stop)
             self._bar.start()
             self._bar.add_task(label, total=total, facts="")
 
@@ -71,7 +87,7 @@ class TerminalProgress:
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
-        (self._bar.console if self._bar else errors).print(text, markup=False)
+        (self._bar.console if self._bar else errors).print(text)
 
 
 def _bar() -> RichProgress:
@@ -93,11 +109,15 @@ def _fact(value: float | str) -> str:
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Turn errors made on purpose into a message and an exit code."""
+    """Turn errors that a user can make into a message and an exit code.
+
+    It wraps each verb and not the whole application, since the application would take
+    Ctrl-C for itself and leave without a word.
+    """
     try:
         yield
     except SegshrinkError as error:
-        errors.print(f"{type(error).__name__}: {error}", markup=False)
+        errors.print(f"{type(error).__name__}: {error}")
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         errors.print(
@@ -108,3 +128,12 @@ def user_errors() -> Iterator[None]:
         # The reader of our output has gone, as in `segshrink inspect DATA | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        errors.print(
+            f"{error.filename}: {error.strerror}. "
+            "Name another place, or make this one readable and writable."
+        )
+        is_wrong_path = isinstance(error, _WRONG_PATH)
+        raise SystemExit(_WRONG_PATH_EXIT_CODE if is_wrong_path else 1) from None

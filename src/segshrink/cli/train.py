@@ -28,7 +28,7 @@ def train(
     from segshrink.pipeline import train_teacher
 
     record = train_teacher(chosen, out, progress=TerminalProgress())
-    output.print(
+    output.out(
         f"{out / 'model.keras'}: mean IoU {record['best_val_miou']:.3f} on validation "
         f"(epoch {record['best_epoch']} of {record['epochs']})"
     )

@@ -17,4 +17,4 @@ def validate(
     """
     from segshrink.recipe import load_recipe, recipe_yaml
 
-    output.print(recipe_yaml(load_recipe(recipe)), markup=False, end="")
+    output.out(recipe_yaml(load_recipe(recipe)), end="")

@@ -1,5 +1,6 @@
 """Train a student with a teacher, start to end."""
 
+import hashlib
 from pathlib import Path
 
 import keras
@@ -63,6 +64,18 @@ def distill(
         tile_px=tile_px,
         seed=seed,
         model=student,
+        also_fixed={
+            "distillation": distillation.model_dump(mode="json"),
+            "teacher": _digest(teacher),
+        },
         progress=progress,
         label=label,
     )
+
+
+def _digest(model: keras.Model) -> str:
+    """A fingerprint of the model's weights."""
+    digest = hashlib.sha256()
+    for values in model.get_weights():
+        digest.update(values.tobytes())
+    return digest.hexdigest()

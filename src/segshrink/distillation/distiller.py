@@ -1,12 +1,13 @@
 """A trainer that shows a student both the labels and a teacher's logits."""
 
+from functools import partial
 from typing import Any
 
 import keras
 from keras import ops
 
 from segshrink.data import IGNORE_INDEX
-from segshrink.distillation.pixel_kl import PixelKL
+from segshrink.distillation.pixel_kl import PixelKL, require_classes
 
 
 class Distiller(keras.Model):
@@ -18,14 +19,15 @@ class Distiller(keras.Model):
 
     Args:
         student: images to logits `(batch, height, width, classes)`; trained in place.
-        teacher: images to logits of the same shape; left as it is.
+        teacher: images to logits of the same shape, at least two classes; left exactly
+            as it is.
         supervised: loss of labels `(batch, height, width)` and student logits.
         distillation: loss of teacher logits, student logits and a `valid` mask.
         weight: share of the distillation loss, in [0, 1].
 
     Raises:
-        ValueError: if the models differ in input or output shape, or `weight` is
-            outside [0, 1].
+        ValueError: if the models differ in input or output shape, there is one class
+            only, or `weight` is outside [0, 1].
     """
 
     def __init__(
@@ -40,8 +42,9 @@ class Distiller(keras.Model):
         super().__init__(name="distiller")
         _check_pair(student, teacher, weight)
         self.student = student
-        self.teacher = teacher
-        self.teacher.trainable = False
+        # Not the teacher itself: Keras would count its weights among those to train,
+        # and marking them otherwise would change an object that is the caller's.
+        self._teach = partial(teacher, training=False)
         self.supervised = supervised
         self.distillation = distillation
         self.weight = weight
@@ -68,8 +71,9 @@ class Distiller(keras.Model):
                 f"with label {IGNORE_INDEX}."
             )
         supervised = self.supervised(y, y_pred)
-        teacher_logits = ops.stop_gradient(self.teacher(x, training=False))
-        valid = ops.not_equal(ops.cast(y, "int32"), IGNORE_INDEX)
+        teacher_logits = ops.stop_gradient(self._teach(x))
+        labels = ops.reshape(ops.cast(y, "int32"), ops.shape(y_pred)[:-1])
+        valid = ops.not_equal(labels, IGNORE_INDEX)
         distilled = self.distillation.compute_loss(teacher_logits, y_pred, valid=valid)
         self.supervised_tracker.update_state(supervised)
         self.distillation_tracker.update_state(distilled)
@@ -86,3 +90,4 @@ def _check_pair(student: keras.Model, teacher: keras.Model, weight: float) -> No
                 f"Teacher and student must have the same {side}, got {theirs} and "
                 f"{ours}."
             )
+    require_classes(student.output_shape[-1])

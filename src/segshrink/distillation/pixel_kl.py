@@ -1,5 +1,6 @@
 """Pixel-wise Kullback-Leibler divergence from teacher to student."""
 
+import math
 from typing import Any
 
 import keras
@@ -30,12 +31,13 @@ def pixel_kl(
         float32 scalar; 0 where no pixel is valid.
 
     Raises:
-        ValueError: if the shapes differ, there is one class only, or `temperature` is
-            not positive.
+        ValueError: if the shapes do not fit together, there is one class only, or
+            `temperature` is not positive.
     """
-    _check(tuple(teacher_logits.shape), tuple(student_logits.shape), temperature)
-    teacher = ops.cast(teacher_logits, "float32") / temperature
-    student = ops.cast(student_logits, "float32") / temperature
+    require_positive(temperature)
+    _check_shapes(teacher_logits, student_logits, valid)
+    teacher = ops.cast(_without_void(teacher_logits, valid), "float32") / temperature
+    student = ops.cast(_without_void(student_logits, valid), "float32") / temperature
     teacher_log = ops.log_softmax(teacher, axis=-1)
     student_log = ops.log_softmax(student, axis=-1)
     divergence = ops.sum(
@@ -43,26 +45,52 @@ def pixel_kl(
     )  # (batch, height, width)
     if valid is None:
         return temperature**2 * ops.mean(divergence)
-    # where() rather than a product, so that a NaN or infinity at a void pixel, in the
-    # teacher's logits say, cannot reach the loss.
-    counted = ops.where(valid, divergence, 0.0)
     pixels = ops.sum(ops.cast(valid, "float32"))
-    return temperature**2 * ops.sum(counted) / ops.maximum(pixels, 1.0)
+    return temperature**2 * ops.sum(divergence) / ops.maximum(pixels, 1.0)
 
 
-def _check(teacher: tuple, student: tuple, temperature: float) -> None:
-    if temperature <= 0:
+def _without_void(logits: Any, valid: Any) -> Any:
+    # Equal logits diverge by exactly 0. They are replaced here rather than in the
+    # result: there, the gradient at a void pixel with a NaN would be 0 * NaN = NaN.
+    return logits if valid is None else ops.where(valid[..., None], logits, 0)
+
+
+def require_positive(temperature: float) -> None:
+    """Raise `ValueError` unless the temperature can divide logits."""
+    if not 0 < temperature < math.inf:
         raise ValueError(f"temperature must be above 0, got {temperature}.")
-    if teacher != student:
-        raise ValueError(
-            "Teacher and student logits must have the same shape, got "
-            f"{teacher} and {student}."
-        )
-    if teacher[-1] == 1:
+
+
+def require_classes(num_classes: int) -> None:
+    """Raise `ValueError` if there is nothing to choose between."""
+    if num_classes == 1:
         raise ValueError(
             "The softmax over a single class is 1 everywhere and teaches nothing. "
             "Give the models two classes, or train without distillation."
         )
+
+
+def _check_shapes(teacher_logits: Any, student_logits: Any, valid: Any) -> None:
+    teacher, student = tuple(teacher_logits.shape), tuple(student_logits.shape)
+    if not _fit(teacher, student):
+        raise ValueError(
+            "Teacher and student logits must have the same shape, got "
+            f"{teacher} and {student}."
+        )
+    require_classes(student[-1])
+    # A mask with a channel axis would broadcast into something else.
+    if valid is not None and not _fit(tuple(valid.shape), student[:-1]):
+        raise ValueError(
+            f"valid must have the shape of the logits without classes, {student[:-1]}, "
+            f"got {tuple(valid.shape)}."
+        )
+
+
+def _fit(one: tuple, other: tuple) -> bool:
+    """Whether two shapes agree where both are known; the batch size may not be."""
+    return len(one) == len(other) and all(
+        a == b for a, b in zip(one, other, strict=True) if None not in (a, b)
+    )
 
 
 @keras.saving.register_keras_serializable("segshrink")
@@ -74,8 +102,7 @@ class PixelKL(DistillationLoss):
     """
 
     def __init__(self, temperature: float = 2.0) -> None:
-        if temperature <= 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}.")
+        require_positive(temperature)
         self.temperature = temperature
 
     def compute_loss(

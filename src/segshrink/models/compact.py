@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from segshrink.models.input_size import check_input_shape
+from segshrink.models.normalization import batch_normalization
 
 # Depthwise-separable blocks in each stage of the encoder, finest first. The coarse
 # stages see most of the image for little work, so they get most of the blocks.
@@ -133,5 +134,5 @@ def _pointwise(x: Any, filters: int, name: str) -> Any:
 
 
 def _norm_and_activation(x: Any, name: str) -> Any:
-    x = layers.BatchNormalization(name=f"{name}_norm")(x)
+    x = batch_normalization(x, f"{name}_norm")
     return layers.ReLU(6.0, name=f"{name}_relu6")(x)

@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from segshrink.models.input_size import check_input_shape
+from segshrink.models.normalization import batch_normalization
 
 
 def unet(
@@ -88,7 +89,7 @@ def _convolution(
         name=name,
     )(x)
     if norm == "batch":
-        x = layers.BatchNormalization(name=f"{name}_norm")(x)
+        x = batch_normalization(x, f"{name}_norm")
     return layers.Activation(activation, name=f"{name}_{activation}")(x)
 
 

@@ -1,5 +1,7 @@
 """Hands the tiles of a sampler to `keras.Model.fit`, epoch after epoch."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -7,20 +9,21 @@ from segshrink.data import TileSampler
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """The batches of one epoch at a time; the next epoch follows by itself.
+    """The batches of one epoch, in the order of the sampler.
 
-    A second thread decodes and augments while the model computes, so a batch must
-    depend on nothing but its epoch and position; `TileSampler.batch` grants that.
+    Pass `shuffle=False` to `fit`: Keras would put the batches into an order of its own,
+    which no seed repeats and which tears apart tiles of the same image.
 
     Args:
         sampler: where tiles come from.
-        first_epoch: 0-based epoch to begin with, larger than 0 after a resume.
     """
 
-    def __init__(self, sampler: TileSampler, first_epoch: int = 0) -> None:
-        super().__init__(workers=2, use_multiprocessing=False, max_queue_size=4)
+    def __init__(self, sampler: TileSampler) -> None:
+        # One worker means: without the queue of Keras, which can carry batches of one
+        # epoch into the next. The backend still reads ahead in a thread of its own.
+        super().__init__(workers=1)
         self._sampler = sampler
-        self._epoch = first_epoch
+        self._epoch = 0
 
     def __len__(self) -> int:
         return self._sampler.steps_per_epoch
@@ -28,6 +31,14 @@ class TrainingBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         return self._sampler.batch(self._epoch, index)
 
-    def on_epoch_end(self) -> None:
-        """Move on to the next epoch; Keras has stopped the workers by now."""
-        self._epoch += 1
+    def epoch_setter(self) -> keras.callbacks.Callback:
+        """The callback that tells these batches which epoch begins.
+
+        Counting calls of `on_epoch_end` would not do: Keras also calls it before the
+        first epoch.
+        """
+
+        def set_epoch(epoch: int, logs: dict[str, Any] | None = None) -> None:
+            self._epoch = epoch
+
+        return keras.callbacks.LambdaCallback(on_epoch_begin=set_epoch)

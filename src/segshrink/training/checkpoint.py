@@ -6,6 +6,7 @@ the last finished epoch and ends as if it had never stopped.
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,20 @@ def state_path(folder: Path) -> Path:
     return Path(folder) / _FOLDER / "last.npz"
 
 
-def best_path(folder: Path) -> Path:
-    """File that holds the best model so far."""
-    return Path(folder) / _FOLDER / "best.keras"
+def best_path(folder: Path, epoch: int) -> Path:
+    """File that holds the best model so far, that of `epoch`.
+
+    The epoch is in the name, so that the state and the model it speaks of belong
+    together even if the run is killed between writing the one and the other.
+    """
+    return Path(folder) / _FOLDER / f"best-{epoch}.keras"
+
+
+def discard_other_models(folder: Path, best_epoch: int) -> None:
+    """Remove models that were the best before that of `best_epoch`."""
+    for path in (Path(folder) / _FOLDER).glob("best-*.keras"):
+        if path != best_path(folder, best_epoch):
+            path.unlink()
 
 
 def discard_checkpoint(folder: Path) -> None:
@@ -63,21 +75,43 @@ def load_state(
     path = state_path(folder)
     if not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            facts = json.loads(str(saved["facts"]))
-            values = [saved[f"variable_{i}"] for i in range(len(saved.files) - 1)]
-    except (OSError, ValueError, KeyError) as error:
+    facts, values = _read_state(path)
+    differences = _differences(facts["fingerprint"], fingerprint)
+    if [tuple(v.shape) for v in variables] != [v.shape for v in values]:
+        differences.append("model")
+    if differences:
         raise RunFolderError(
-            f"{path}: the checkpoint is damaged ({error}). "
-            f"Delete {path.parent} to train again from the start."
-        ) from error
-    same_shapes = [tuple(v.shape) for v in variables] == [v.shape for v in values]
-    if facts["fingerprint"] != fingerprint or not same_shapes:
-        raise RunFolderError(
-            f"{path}: this checkpoint belongs to a training with other settings. "
-            f"Continue with the settings it was begun with, or delete {path.parent}."
+            f"{path}: this checkpoint belongs to a training with other settings "
+            f"({', '.join(differences)}). Continue with the settings it was begun "
+            f"with, or delete {path.parent}."
         )
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return facts
+
+
+def _read_state(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            facts = json.loads(str(saved["facts"]))
+            values = [saved[f"variable_{i}"] for i in range(len(saved.files) - 1)]
+    # What a damaged archive raises depends on where the damage is.
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise RunFolderError(
+            f"{path}: the checkpoint is damaged ({error}). "
+            f"Delete {path.parent} to train again from the start."
+        ) from error
+    return facts, values
+
+
+def _differences(saved: Any, asked: Any, place: str = "") -> list[str]:
+    """Dotted names of what differs between two JSON-able descriptions."""
+    if not (isinstance(saved, dict) and isinstance(asked, dict)):
+        return [] if saved == asked else [place]
+    return [
+        difference
+        for key in sorted(saved.keys() | asked.keys())
+        for difference in _differences(
+            saved.get(key), asked.get(key), f"{place}.{key}" if place else key
+        )
+    ]

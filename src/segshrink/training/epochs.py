@@ -7,13 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from segshrink.errors import TrainingError
 from segshrink.models import save_model
 from segshrink.objectives import ConfusionMatrix
 from segshrink.progress import Progress
 from segshrink.recipe import TrainingSettings
-from segshrink.training.checkpoint import best_path, save_state
+from segshrink.training.checkpoint import (
+    best_path,
+    discard_other_models,
+    save_state,
+)
 from segshrink.training.history import write_history
 
 
@@ -59,9 +64,15 @@ class EpochKeeper(keras.callbacks.Callback):
     def finished(self) -> bool:
         """Whether all epochs are done, or none of the last `patience` was better."""
         epoch = len(self.history)
+        return epoch >= self.settings.epochs or self._out_of_patience(epoch)
+
+    def _out_of_patience(self, epoch: int) -> bool:
         patience = self.settings.patience
-        impatient = patience is not None and epoch - self.best_epoch >= patience
-        return epoch >= self.settings.epochs or (impatient and self.best_epoch > 0)
+        if patience is None or not self.history:
+            return False
+        # Epochs that were not validated had no chance to be better.
+        validated = self.history[-1]["val_miou"] is not None
+        return validated and epoch - self.best_epoch >= patience
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Start the epoch's clock."""
@@ -73,18 +84,14 @@ class EpochKeeper(keras.callbacks.Callback):
         """Count the step; stop when the loss is no number."""
         loss = float((logs or {})["loss"])
         if not math.isfinite(loss):
-            raise TrainingError(
-                f"The loss became {loss} in epoch {len(self.history) + 1}, step "
-                f"{batch + 1}. Lower learning_rate (now "
-                f"{self.settings.learning_rate:g}), raise warmup, or use "
-                "precision: float32; the last finished epoch is kept."
-            )
+            raise self._diverged(f"The loss became {loss}", f", step {batch + 1}")
         miou = {} if self.best_miou is None else {"best mIoU": self.best_miou}
         self.progress.advance(1, loss=loss, **miou)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Validate, remember the best model, write history and state."""
         seconds = time.perf_counter() - self._began
+        self._require_finite_weights()
         row: dict[str, float | None] = {"epoch": epoch + 1}
         row |= {name: float(value) for name, value in (logs or {}).items()}
         row |= self._validated(epoch + 1)
@@ -94,6 +101,21 @@ class EpochKeeper(keras.callbacks.Callback):
         if self.finished:
             self.model.stop_training = True
 
+    def _require_finite_weights(self) -> None:
+        # The last step of an epoch can spoil the weights after its loss was computed.
+        # Once saved, such a state would spoil every continuation.
+        for weight in self.plain.weights:
+            if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+                raise self._diverged(f"The weight {weight.path} is no number")
+
+    def _diverged(self, what: str, where: str = "") -> TrainingError:
+        return TrainingError(
+            f"{what} in epoch {len(self.history) + 1}{where}. Lower learning_rate (now "
+            f"{self.settings.learning_rate:g}) or raise warmup (now "
+            f"{self.settings.warmup:g}), and train into another folder than "
+            f"{self.folder}, which keeps the epochs before."
+        )
+
     def _validated(self, epoch: int) -> dict[str, float | None]:
         last = epoch == self.settings.epochs
         if epoch % self.settings.validate_every and not last:
@@ -102,7 +124,7 @@ class EpochKeeper(keras.callbacks.Callback):
         miou = confusion.mean_iou()
         if self.best_miou is None or miou > self.best_miou:
             self.best_miou, self.best_epoch = miou, epoch
-            save_model(self.plain, best_path(self.folder))
+            save_model(self.plain, best_path(self.folder, epoch))
         return {"val_miou": miou, "val_pixel_accuracy": confusion.pixel_accuracy}
 
     def _learning_rate(self) -> float:
@@ -117,6 +139,7 @@ class EpochKeeper(keras.callbacks.Callback):
         }
         write_history(self.folder, self.history)
         save_state(self.folder, run_variables(self.plain, self.model), facts)
+        discard_other_models(self.folder, self.best_epoch)
 
 
 def run_variables(model: keras.Model, trainee: keras.Model) -> list[keras.Variable]:

@@ -1,7 +1,7 @@
 """The one training loop; a teacher's, a student's and a distilled student's alike."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import keras
 
 from segshrink.data import Dataset, TileSampler
 from segshrink.errors import RunFolderError
-from segshrink.objectives import ConfusionMatrix
+from segshrink.objectives import ConfusionMatrix, WeightedSum
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import TrainingSettings
 from segshrink.records import written_whole
@@ -55,6 +55,7 @@ def fit(
     seed: int = 0,
     loss: keras.losses.Loss | None = None,
     model: keras.Model | None = None,
+    also_fixed: Mapping[str, Any] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Progress | None = None,
     label: str = "training",
@@ -75,6 +76,8 @@ def fit(
         loss: as for `keras.Model.compile`; None if the trainee computes its own.
         model: plain model inside `trainee` that is validated and saved; None is the
             trainee itself.
+        also_fixed: JSON-able facts of `trainee` that must be the same when a run
+            continues, beside the other arguments.
         callbacks: run before each validation, such as `MagnitudePruning`.
         progress: told of every step.
         label: name of the work in the progress display.
@@ -98,7 +101,9 @@ def fit(
         tiles_per_epoch=settings.tiles_per_epoch,
     )
     _compile(trainee, settings, loss, settings.epochs * sampler.steps_per_epoch)
-    fingerprint = _fingerprint(settings, dataset, tile_px, seed)
+    fingerprint = _fingerprint(settings, dataset, tile_px, seed) | dict(
+        also_fixed or {}
+    )
     state = load_state(folder, run_variables(plain, trainee), fingerprint)
 
     def validate_now() -> ConfusionMatrix:
@@ -138,9 +143,19 @@ def _compile(
     # benchmarks/training_speed.py: on TensorFlow's CPU, XLA gains nothing over the
     # plain graph and costs a long compilation.
     trainee.compile(
-        optimizer, loss=loss, jit_compile=False if on_tensorflow else "auto"
+        optimizer,
+        loss=loss,
+        metrics=_components(loss),
+        jit_compile=False if on_tensorflow else "auto",
     )
     optimizer.build(trainee.trainable_variables)
+
+
+def _components(loss: keras.losses.Loss | None) -> list[keras.metrics.Metric]:
+    """Metrics that report the terms of a sum of losses each by itself."""
+    if not isinstance(loss, WeightedSum):
+        return []
+    return [keras.metrics.MeanMetricWrapper(x, name=x.name) for x in loss.losses]
 
 
 def _fingerprint(
@@ -169,11 +184,13 @@ def _run(
         keeper.progress.say(f"{label}: continues after epoch {done}.")
         keeper.progress.advance(done * sampler.steps_per_epoch)
     if not keeper.finished:
+        batches = TrainingBatches(sampler)
         trainee.fit(
-            TrainingBatches(sampler, first_epoch=done),
+            batches,
+            shuffle=False,
             initial_epoch=done,
             epochs=keeper.settings.epochs,
-            callbacks=[*callbacks, keeper],
+            callbacks=[batches.epoch_setter(), *callbacks, keeper],
             verbose=0,
         )
     keeper.progress.finish()
@@ -185,7 +202,7 @@ def _finish(
     if keeper.best_miou is None:
         raise RunFolderError(f"{folder}: the training was never validated.")
     with written_whole(folder / "model.keras") as partial:
-        shutil.copyfile(best_path(folder), partial)
+        shutil.copyfile(best_path(folder, keeper.best_epoch), partial)
     epochs = len(keeper.history)
     return TrainingResult(
         epochs=epochs,

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from segshrink.data import Dataset, class_frequencies
+from segshrink.errors import RecipeError
 from segshrink.objectives import balanced_class_weights, build_loss
 from segshrink.progress import Progress
 from segshrink.recipe import LossSettings, TrainingSettings
@@ -44,6 +45,7 @@ def train(
 
     Raises:
         TrainingError: if the loss is not a number.
+        RecipeError: if there is not one class weight for each class.
         RunFolderError: if `folder` holds the checkpoint of another training.
     """
     return fit(
@@ -61,14 +63,25 @@ def train(
 
 
 def supervised_loss(settings: LossSettings, dataset: Dataset) -> keras.losses.Loss:
-    """The loss on labels that `settings` describes, with class weights resolved."""
-    weights: np.ndarray | None
+    """The loss on labels that `settings` describes, with class weights resolved.
+
+    Raises:
+        RecipeError: if there is not one class weight for each class.
+    """
+    weights: np.ndarray | None = None
     if settings.class_weights == "balanced":
         weights = balanced_class_weights(class_frequencies(dataset.train))
-    elif settings.class_weights is None:
-        weights = None
-    else:
-        weights = np.asarray(settings.class_weights, "float32")
+    elif settings.class_weights is not None:
+        _require_one_each(settings.class_weights, dataset)
     return build_loss(
         settings, num_classes=dataset.classes.num_classes, class_weights=weights
     )
+
+
+def _require_one_each(weights: Sequence[float], dataset: Dataset) -> None:
+    names = dataset.classes.names
+    if len(weights) != len(names):
+        raise RecipeError(
+            f"loss.class_weights: must hold one number for each of the {len(names)} "
+            f"classes of {dataset.name} ({', '.join(names)}), got {len(weights)}."
+        )

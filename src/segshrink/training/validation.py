@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from segshrink.data import Part, iter_tiles
+from segshrink.errors import DatasetError
 from segshrink.objectives import ConfusionMatrix
 
 
@@ -26,6 +27,9 @@ def validate(
 
     Returns:
         The confusion matrix over all pixels that have a class.
+
+    Raises:
+        DatasetError: if no pixel of `part` has a class.
     """
     confusion = ConfusionMatrix(num_classes)
     for images, labels in iter_tiles(part, tile_px=tile_px, batch_size=batch_size):
@@ -33,4 +37,9 @@ def validate(
         padding = ((0, batch_size - count), (0, 0), (0, 0), (0, 0))
         logits = model.predict_on_batch(np.pad(images, padding))[:count]
         confusion.update(labels, np.argmax(logits, axis=-1))
+    if not confusion.counts.any():
+        raise DatasetError(
+            f"The {part.name} part ({', '.join(part.scenes)}) has no pixel with a "
+            "class, so no epoch can be found to be the best. Split the data otherwise."
+        )
     return confusion

@@ -11,6 +11,9 @@ from segshrink.data.synthetic.plan import BlockKind, Plan
 from segshrink.data.synthetic.streets import Streets
 from segshrink.data.synthetic.textures import Palette, Surface
 
+_BEAM_SPACING_PX = 7.5
+_BEAM_WIDTH_PX = 2.4
+_FENCE_COLOR = (188, 122, 72)
 _CAR_SPACING_PX = 65.0
 _CAR_COLORS = ((226, 226, 224), (54, 56, 60), (150, 152, 156), (150, 52, 46))
 
@@ -63,7 +66,7 @@ class Builder:
         inset = 0.0 if rng.random() < 0.4 else 0.5 * min(roof.width_px, roof.height_px)
         for face, slope in _roof_faces(roof, inset):
             # Courses run along the eaves, so they repeat down the slope.
-            courses = Stripes(abs(slope[0]), abs(slope[1]), period_px=4.0, depth=0.2)
+            courses = Stripes(abs(slope[0]), abs(slope[1]), period_px=4.0, depth=0.24)
             tone = self.layer.slope_tone(*slope)
             self.layer.add_face(face, color * tone, self.classes.building, courses)
 
@@ -73,7 +76,7 @@ class Builder:
         roof = _shrunk(lot, rng.uniform(1.5, 5, 4))
         color, height_px = self._roof_color(), rng.uniform(7, 12)
         along_u = float(rng.random() < 0.5)
-        seams = Stripes(along_u, 1 - along_u, period_px=rng.uniform(5, 7), depth=0.15)
+        seams = Stripes(along_u, 1 - along_u, period_px=rng.uniform(5, 7), depth=0.22)
         outline = roof.corners
         if rng.random() < 0.4:
             outline = _without_corner(roof, *rng.uniform(0.3, 0.48, 2))
@@ -100,17 +103,26 @@ class Builder:
             self.layer.add_face(box, np.full(3, gray), self.classes.building)
 
     def add_site(self, site: Rectangle) -> None:
-        """A building site: hatched ground behind a fence, strewn with material."""
-        rng, label, ground = self.rng, self.classes.site, self.palette.ground
-        soil, asphalt = ground[Surface.SOIL], ground[Surface.ASPHALT]
-        fence, color = soil * 0.55, 0.7 * soil + 0.45 * asphalt
-        hatching = Stripes(1.0, 1.0, period_px=8.5, depth=0.5)
-        self.layer.add_face(site.corners, fence, label)
-        self.layer.add_face(site.inset(1.5).corners, color, label, hatching)
-        inner = site.inset(5)
-        for _ in range(int(site.width_px * site.height_px / 160)):
-            u, v = rng.uniform(inner.u0, inner.u1), rng.uniform(inner.v0, inner.v1)
-            sides = rng.permutation([rng.uniform(2.5, 5), rng.uniform(1.2, 2)])
+        """A building site: a lattice of foundations over dark pits, behind a fence.
+
+        A lattice looks the same at any angle and like no roof, whose seams run one way.
+        """
+        rng, label = self.rng, self.classes.site
+        soil = self.palette.ground[Surface.SOIL]
+        pits, beams = 0.42 * soil, 0.4 * soil + 0.6 * np.array([212.0, 206.0, 196.0])
+        self.layer.add_face(site.corners, np.array(_FENCE_COLOR, float), label)
+        inner = site.inset(2)
+        self.layer.add_face(inner.corners, pits, label)
+        for u in np.arange(inner.u0 + 3, inner.u1 - 2, _BEAM_SPACING_PX).tolist():
+            beam = Rectangle(u, inner.v0, u + _BEAM_WIDTH_PX, inner.v1)
+            self.layer.add_face(beam.corners, beams, label)
+        for v in np.arange(inner.v0 + 3, inner.v1 - 2, _BEAM_SPACING_PX).tolist():
+            beam = Rectangle(inner.u0, v, inner.u1, v + _BEAM_WIDTH_PX)
+            self.layer.add_face(beam.corners, beams, label)
+        yard = inner.inset(5)
+        for _ in range(int(rng.integers(3, 8))):
+            u, v = rng.uniform(yard.u0, yard.u1), rng.uniform(yard.v0, yard.v1)
+            sides = rng.permutation([rng.uniform(2.5, 4.5), rng.uniform(1.2, 2)])
             item = _around(u, v, *sides)
             self.layer.add_face(item.corners, self._roof_color(), label)
 

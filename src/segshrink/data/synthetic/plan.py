@@ -12,8 +12,8 @@ from segshrink.data.synthetic.textures import Surface, smooth_noise
 from segshrink.data.synthetic.water import draw_shore_distance
 
 _SHORE_PX = 4.0
-_SITE_AREA_PX = 1700
-_SITE_SHARE = 0.026
+_SITE_AREA_PX = 2000
+_SITE_SHARE = 0.03
 
 
 class BlockKind(IntEnum):
@@ -132,7 +132,7 @@ class Plan:
 
 
 def _draw_site(rng: np.random.Generator, ground: Rectangle) -> Rectangle:
-    width = min(rng.uniform(34, 50), ground.width_px)
+    width = min(rng.uniform(38, 52), ground.width_px)
     height = min(_SITE_AREA_PX / width, ground.height_px)
     u0 = rng.uniform(ground.u0, ground.u1 - width)
     v0 = rng.uniform(ground.v0, ground.v1 - height)

@@ -75,7 +75,7 @@ _WATERS: tuple[Color, ...] = (
 _ROOFS: tuple[Color, ...] = (
     (96, 98, 106),
     (132, 134, 138),
-    (172, 138, 106),
+    (180, 130, 92),
     (162, 98, 76),
     (150, 84, 68),
     (122, 84, 72),
@@ -104,8 +104,8 @@ class Palette:
         ground[Surface.ASPHALT] = asphalt
         ground[Surface.KERB] = 0.4 * asphalt + 0.6 * np.array([200, 198, 192])
         ground[Surface.MARKING] = (226, 224, 216)
-        # Some roofs take exactly the scene's ground colours: no colour is a roof's own.
-        roofs = np.array([*_ROOFS, asphalt, soil], dtype=float)
+        # Some roofs are as grey as the scene's streets: no colour is a roof's own.
+        roofs = np.array([*_ROOFS, asphalt], dtype=float)
         return cls(ground, roofs, _vary(rng, _CROWNS))
 
 

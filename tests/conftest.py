@@ -1,0 +1,78 @@
+"""What the tests of several rooms share."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+# Before any test imports a backend.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from segshrink.data import IGNORE_INDEX, AnnotatedImage, Classes, Dataset, Part, Split
+
+# Backends compile while an example runs, which says nothing about the example.
+settings.register_profile("segshrink", deadline=None)
+settings.load_profile("segshrink")
+
+THREE_CLASSES = Classes(
+    names=("grass", "water", "road"), colors=((0, 200, 0), (0, 0, 200), (90, 90, 90))
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawnImage(AnnotatedImage):
+    """Blocks of noisy class colours: drawn at once, and learnt within an epoch or two.
+
+    Attributes:
+        seed: another seed gives another picture.
+        absent: a class that does not occur; its blocks are void.
+    """
+
+    seed: int
+    absent: int | None = None
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        generator = np.random.default_rng(self.seed)
+        blocks = generator.integers(0, 3, (self.height_px // 8, self.width_px // 8))
+        labels = np.kron(blocks, np.ones((8, 8))).astype(np.uint8)
+        colors = np.array(THREE_CLASSES.colors)[labels]
+        image = np.clip(colors + generator.normal(0, 20, colors.shape), 0, 255)
+        labels[:4] = IGNORE_INDEX
+        labels[labels == self.absent] = IGNORE_INDEX
+        return image.astype(np.uint8), labels
+
+
+@pytest.fixture(scope="session")
+def draw_dataset() -> Callable[..., Dataset]:
+    """Makes a data set of drawn images; takes attributes of `DrawnImage`."""
+
+    def draw(side_px: int = 64, **attributes: object) -> Dataset:
+        def part(name: str, seeds: range) -> Part:
+            images = [
+                DrawnImage(
+                    scene=f"{name}-{seed}",
+                    name=f"{name}-{seed}/view",
+                    height_px=side_px,
+                    width_px=side_px,
+                    seed=seed,
+                    **attributes,
+                )
+                for seed in seeds
+            ]
+            return Part(name, images, THREE_CLASSES)
+
+        train, val = part("train", range(3)), part("val", range(3, 4))
+        test = part("test", range(4, 5))
+        split = Split("drawn", train.scenes, val.scenes, test.scenes)
+        return Dataset("drawn", THREE_CLASSES, train, val, test, split)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(draw_dataset: Callable[..., Dataset]) -> Dataset:
+    """Three classes and some void, 64 px: 12 training tiles of 32 px."""
+    return draw_dataset()

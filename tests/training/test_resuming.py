@@ -1,0 +1,263 @@
+"""A training that was killed ends as if it had never stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from segshrink.data import open_dataset
+from segshrink.errors import RunFolderError
+from segshrink.training import discard_checkpoint, train
+from segshrink.training.checkpoint import best_path, state_path
+
+from .runs import (
+    TILE_PX,
+    Interrupted,
+    KillAfter,
+    read_history,
+    small_settings,
+    small_unet,
+    weights_of,
+)
+
+SETTINGS = small_settings(epochs=4)
+STEPS = 3
+
+
+def run(folder, dataset, *, model=None, settings=SETTINGS, **options):
+    model = model or small_unet()
+    return train(model, dataset, settings, folder, tile_px=TILE_PX, **options)
+
+
+def without_seconds(folder: Path) -> list[dict[str, str]]:
+    return [row | {"seconds": ""} for row in read_history(folder)]
+
+
+def assert_same_outcome(folder: Path, expected: Path) -> None:
+    assert without_seconds(folder) == without_seconds(expected)
+    ours, theirs = (weights_of(f / "model.keras") for f in (folder, expected))
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, tiny_dataset):
+    """A folder and what its training said and left in memory."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    model = small_unet()
+    result = run(folder, tiny_dataset, model=model)
+    return folder, result, model
+
+
+def test_augmentation_and_dropout_are_on():
+    # Without them the tests below would show little.
+    assert SETTINGS.augmentation.scale_jitter != (1, 1)
+    assert any(isinstance(x, keras.layers.Dropout) for x in small_unet().layers)
+
+
+@pytest.mark.parametrize("steps", [2 * STEPS, 3 * STEPS + 1])
+def test_continues_as_if_never_stopped(tmp_path, tiny_dataset, undisturbed, steps):
+    folder, result, model = undisturbed
+    with pytest.raises(Interrupted):
+        run(tmp_path, tiny_dataset, progress=KillAfter(steps))
+    # Other weights and other dropout: everything must come from the checkpoint.
+    continued = small_unet(seed=99)
+    again = run(tmp_path, tiny_dataset, model=continued)
+    assert_same_outcome(tmp_path, folder)
+    assert (again.epochs, again.best_epoch) == (result.epochs, result.best_epoch)
+    assert again.best_val_miou == result.best_val_miou
+    for mine, other in zip(continued.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_killed_twice(tmp_path, tiny_dataset, undisturbed):
+    for steps in (STEPS + 1, 3 * STEPS):
+        with pytest.raises(Interrupted):
+            run(tmp_path, tiny_dataset, progress=KillAfter(steps))
+    run(tmp_path, tiny_dataset)
+    assert_same_outcome(tmp_path, undisturbed[0])
+
+
+def test_killed_in_the_first_epoch(tmp_path, tiny_dataset, undisturbed):
+    with pytest.raises(Interrupted):
+        run(tmp_path, tiny_dataset, progress=KillAfter(1))
+    run(tmp_path, tiny_dataset)
+    assert_same_outcome(tmp_path, undisturbed[0])
+
+
+def test_killed_between_best_model_and_state(
+    tmp_path, tiny_dataset, undisturbed, monkeypatch
+):
+    folder, result, _ = undisturbed
+    with monkeypatch.context() as patch:
+        patch.setattr("segshrink.training.epochs.write_history", _raise_at_epoch(3))
+        with pytest.raises(Interrupted):
+            run(tmp_path, tiny_dataset)
+    # The state is of epoch 2, and so is the model that it names as the best.
+    assert len(read_history(tmp_path)) == 2
+    assert best_path(tmp_path, result.best_epoch).is_file() or result.best_epoch > 2
+    run(tmp_path, tiny_dataset)
+    assert_same_outcome(tmp_path, folder)
+
+
+def _raise_at_epoch(epoch):
+    from segshrink.training.history import write_history
+
+    def write(folder, rows):
+        if len(rows) == epoch:
+            raise Interrupted
+        write_history(folder, rows)
+
+    return write
+
+
+def test_a_worse_epoch_after_a_kill_does_not_take_the_name_of_the_best(
+    tmp_path, tiny_dataset, monkeypatch
+):
+    """An epoch that is killed when it was the best, and is worse when repeated."""
+    scores = iter([0.5, 0.9, 0.4])
+    monkeypatch.setattr(
+        "segshrink.training.fit.validate", lambda *_, **__: _Scored(next(scores))
+    )
+    settings = small_settings(epochs=2)
+    with monkeypatch.context() as patch:
+        patch.setattr("segshrink.training.epochs.write_history", _raise_at_epoch(2))
+        with pytest.raises(Interrupted):
+            run(tmp_path, tiny_dataset, settings=settings)
+    first = weights_of(best_path(tmp_path, 1))
+    result = run(tmp_path, tiny_dataset, settings=settings)
+    assert (result.best_epoch, result.best_val_miou) == (1, 0.5)
+    np.testing.assert_array_equal(weights_of(tmp_path / "model.keras")[0], first[0])
+
+
+class _Scored:
+    """A confusion matrix that knows its scores beforehand."""
+
+    def __init__(self, miou):
+        self.pixel_accuracy = self.miou = miou
+
+    def mean_iou(self):
+        return self.miou
+
+
+def test_a_finished_training_is_not_repeated(tmp_path, tiny_dataset):
+    settings = small_settings(epochs=1)
+    first = run(tmp_path, tiny_dataset, settings=settings)
+    again = run(tmp_path, tiny_dataset, settings=settings, progress=KillAfter(STEPS))
+    assert again == first
+
+
+def test_discard_checkpoint_leaves_the_result(tmp_path, tiny_dataset):
+    run(tmp_path, tiny_dataset, settings=small_settings(epochs=1))
+    discard_checkpoint(tmp_path)
+    assert sorted(x.name for x in tmp_path.iterdir()) == ["history.csv", "model.keras"]
+
+
+def test_survives_sigkill(tmp_path):
+    """A real kill in another process, in the middle of the second epoch."""
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, str(tmp_path / "killed")], check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    dataset = open_dataset("synthetic", scenes=3, scene_px=64)
+    for name in ("killed", "whole"):
+        train(_for_synthetic(), dataset, SETTINGS, tmp_path / name, tile_px=TILE_PX)
+    assert_same_outcome(tmp_path / "killed", tmp_path / "whole")
+
+
+def _for_synthetic():
+    from segshrink.models import build_model
+
+    keras.utils.set_random_seed(0)
+    return build_model(
+        "unet", num_classes=6, input_shape=(32, 32, 3), base_filters=4, levels=1
+    )
+
+
+_KILLED = """
+import os, signal, sys
+import keras
+from segshrink.data import open_dataset
+from segshrink.models import build_model
+from segshrink.progress import SilentProgress
+from segshrink.recipe import TrainingSettings
+from segshrink.training import train
+
+class Kill(SilentProgress):
+    done = 0
+    def advance(self, steps=1, **facts):
+        self.done += steps
+        if self.done == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+keras.utils.set_random_seed(0)
+model = build_model(
+    "unet", num_classes=6, input_shape=(32, 32, 3), base_filters=4, levels=1
+)
+settings = TrainingSettings(epochs=4, batch_size=4, learning_rate=0.01)
+dataset = open_dataset("synthetic", scenes=3, scene_px=64)
+train(model, dataset, settings, sys.argv[1], tile_px=32, progress=Kill())
+"""
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory, tiny_dataset):
+    folder = tmp_path_factory.mktemp("begun")
+    with pytest.raises(Interrupted):
+        run(folder, tiny_dataset, progress=KillAfter(STEPS))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"settings": small_settings(epochs=4, weight_decay=0)}, "settings.weight_dec"),
+        ({"seed": 1}, "seed"),
+        ({"model": small_unet(dropout=0.0)}, "model"),
+    ],
+)
+def test_refuses_the_checkpoint_of_another_training(
+    begun, tiny_dataset, changes, named
+):
+    before = state_path(begun).read_bytes()
+    with pytest.raises(RunFolderError) as caught:
+        run(begun, tiny_dataset, **changes)
+    text = str(caught.value)
+    assert text.startswith(f"{state_path(begun)}: this checkpoint belongs to a training")
+    assert named in text
+    assert f"or delete {state_path(begun).parent}." in text
+    assert state_path(begun).read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other"])
+def test_refuses_a_damaged_checkpoint(begun, tmp_path, tiny_dataset, damage):
+    content = bytearray(state_path(begun).read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 64] = bytes(64) if damage == "flipped" else b"x" * 64
+    damaged = {
+        "cut": content[:middle],
+        "flipped": content,
+        "empty": b"",
+        "other": b"no archive at all",
+    }[damage]
+    state_path(tmp_path).parent.mkdir()
+    state_path(tmp_path).write_bytes(damaged)
+    with pytest.raises(RunFolderError, match=r"the checkpoint is damaged .*Delete "):
+        run(tmp_path, tiny_dataset)
+
+
+def test_no_half_written_state(begun, tmp_path, tiny_dataset):
+    """What a kill while writing leaves behind does not count."""
+    partial = state_path(tmp_path).with_name(".partial-last.npz")
+    partial.parent.mkdir()
+    partial.write_bytes(state_path(begun).read_bytes()[:1000])
+    run(tmp_path, tiny_dataset, settings=small_settings(epochs=1))
+    assert not partial.exists()
+    assert os.listdir(partial.parent) == ["last.npz", "best-1.keras"] or sorted(
+        os.listdir(partial.parent)
+    ) == ["best-1.keras", "last.npz"]
