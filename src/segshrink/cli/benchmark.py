@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from segshrink.cli.options import Threads
-from segshrink.cli.terminal import TerminalProgress, output
+from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
 
 def benchmark(
@@ -26,6 +26,8 @@ def benchmark(
     from segshrink.measuring import measure_latency, measure_size
     from segshrink.records import machine_facts, write_json
 
+    if any(path.suffix == ".keras" for path in files):
+        load_keras()
     latency = measure_latency(
         files, threads=threads, rounds=rounds, progress=TerminalProgress()
     )

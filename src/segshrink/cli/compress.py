@@ -13,7 +13,7 @@ from segshrink.cli.options import (
     SplitFile,
     assemble_recipe,
 )
-from segshrink.cli.terminal import TerminalProgress, output
+from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
 
 def compress(
@@ -40,6 +40,7 @@ def compress(
     chosen = assemble_recipe(
         data, recipe, settings, split=split, seed=seed, baselines=baselines
     )
+    load_keras()
     from segshrink.pipeline import compress as run_pipeline
     from segshrink.reporting import summary_table
 

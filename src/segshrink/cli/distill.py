@@ -14,7 +14,7 @@ from segshrink.cli.options import (
     SplitFile,
     assemble_recipe,
 )
-from segshrink.cli.terminal import TerminalProgress, output
+from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
 
 def distill(
@@ -32,6 +32,7 @@ def distill(
     Example: segshrink distill synthetic --teacher t.keras --student s.keras --out s
     """
     chosen = assemble_recipe(data, recipe, settings, split=split, seed=seed)
+    load_keras()
     from segshrink.pipeline import distill_student
 
     record = distill_student(chosen, teacher, student, out, progress=TerminalProgress())

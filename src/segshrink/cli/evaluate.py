@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from segshrink.cli.options import Data, SplitFile, Threads
-from segshrink.cli.terminal import TerminalProgress, output
+from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
 
 def evaluate(
@@ -33,6 +33,8 @@ def evaluate(
     from segshrink.records import write_json
     from segshrink.runtimes import load_artifact
 
+    if artifact.suffix == ".keras":
+        load_keras()
     progress = TerminalProgress()
     opened = load_artifact(artifact, threads=threads)
     dataset = open_dataset(data, split=split, seed=seed, progress=progress)

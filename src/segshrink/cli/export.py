@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from segshrink.cli.options import SplitFile
-from segshrink.cli.terminal import TerminalProgress, output
+from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
 
 _FORMATS = {".tflite": "litert", ".onnx": "onnx"}
@@ -40,6 +40,7 @@ def export(
         )
     import numpy as np
 
+    load_keras()
     from segshrink.export.model_form import fixed_input_shape
     from segshrink.files import calibration_tiles, export_checked
     from segshrink.models import load_model

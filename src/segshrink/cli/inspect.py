@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from segshrink.cli.terminal import TerminalProgress, errors, output
+from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import DatasetError, UsageError
 
 
@@ -39,6 +39,7 @@ def inspect(
 
 
 def _model(path: Path, keep: float | None) -> None:
+    load_keras()
     from segshrink.measuring import count_macs
     from segshrink.models import load_model
     from segshrink.pruning import plan_pruning

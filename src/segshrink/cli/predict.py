@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from segshrink.cli.options import Threads
-from segshrink.cli.terminal import TerminalProgress, errors, output
+from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import UsageError
 
 
@@ -26,6 +26,8 @@ def predict(
     from segshrink.prediction import result_paths, segment_file
     from segshrink.runtimes import load_artifact
 
+    if artifact.suffix == ".keras":
+        load_keras()
     opened = load_artifact(artifact, threads=threads)
     _refuse_overwriting(images, [result_paths(path, out) for path in images])
     progress = TerminalProgress()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from segshrink.cli.terminal import output
+from segshrink.cli.terminal import load_keras, output
 from segshrink.errors import UsageError
 
 
@@ -29,6 +29,7 @@ def prune(
     """
     if out.suffix != ".keras":
         raise UsageError(f"--out {out}: the name of a model must end in .keras.")
+    load_keras()
     from segshrink.models import load_model, save_model
     from segshrink.pruning import plan_pruning
 

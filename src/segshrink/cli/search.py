@@ -13,7 +13,7 @@ from segshrink.cli.options import (
     SplitFile,
     assemble_recipe,
 )
-from segshrink.cli.terminal import TerminalProgress, output
+from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
 
 def search(
@@ -33,6 +33,7 @@ def search(
     Example: segshrink search synthetic --out runs/search --trials 8
     """
     chosen = assemble_recipe(data, recipe, settings, split=split, seed=seed)
+    load_keras()
     from segshrink.searching import search_student
 
     best = search_student(chosen, out, trials=trials, progress=TerminalProgress())

@@ -107,6 +107,14 @@ def _fact(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.3g}"
 
 
+def load_keras() -> None:
+    """Import Keras and its backend before a verb needs them, without their chatter."""
+    from segshrink.quiet import quiet
+
+    with quiet():
+        import keras  # noqa: F401
+
+
 @contextmanager
 def user_errors() -> Iterator[None]:
     """Turn errors that a user can make into a message and an exit code.

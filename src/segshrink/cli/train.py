@@ -9,7 +9,7 @@ from segshrink.cli.options import (
     SplitFile,
     assemble_recipe,
 )
-from segshrink.cli.terminal import TerminalProgress, output
+from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
 
 def train(
@@ -25,6 +25,7 @@ def train(
     Example: segshrink train synthetic --out teacher --set teacher.training.epochs=5
     """
     chosen = assemble_recipe(data, recipe, settings, split=split, seed=seed)
+    load_keras()
     from segshrink.pipeline import train_teacher
 
     record = train_teacher(chosen, out, progress=TerminalProgress())

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from segshrink.export.litert import INPUT_NAME
-from segshrink.export.quiet import quiet
+from segshrink.quiet import quiet
 
 _SIGNATURE = "serving_default"
 

@@ -3,7 +3,7 @@
 import keras
 
 from segshrink.errors import ExportError
-from segshrink.export.quiet import quiet
+from segshrink.quiet import quiet
 
 INPUT_NAME = "image"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 
 from segshrink.errors import ExportError
-from segshrink.export.quiet import quiet
+from segshrink.quiet import quiet
 
 
 def write_onnx(model: keras.Model, path: Path, height_px: int, width_px: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from segshrink.errors import MissingExtraError, ModelError
-from segshrink.export.quiet import quiet
+from segshrink.quiet import quiet
 from segshrink.runtimes.artifact import checked_images, checked_signature
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from segshrink.export.quiet import quiet
+from segshrink.quiet import quiet
 
 
 def test_native_and_python_standard_error_are_held_back(capfd):
