@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from e2e.command_line import started
 from e2e.scenes import RECIPE, write_scenes
 
@@ -38,7 +39,7 @@ def finished_run(shared, scenes, recipe_file) -> Path:
             "compress", scenes, "--recipe", recipe_file, "--out", folder,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        out, errors = process.communicate(timeout=300)
+        out, errors = process.communicate(timeout=900)
         assert process.returncode == 0, errors
         folder.with_suffix(".printed").write_text(out, encoding="utf-8")
 

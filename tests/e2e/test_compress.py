@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
+
 from e2e.command_line import succeeded
 from e2e.run_files import FILES, RECORDS, files_of, times_of
 from e2e.scenes import NAMES, SPLIT
-from PIL import Image
-
 from segshrink.data import open_dataset
 from segshrink.objectives import ConfusionMatrix
 from segshrink.recipe import load_recipe

@@ -145,7 +145,7 @@ def test_survives_sigkill(tmp_path):
     killed = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], check=False)
     assert killed.returncode == -signal.SIGKILL
     dataset = open_dataset("synthetic", scenes=3, scene_px=64)
-    settings = small_settings(epochs=2)
+    settings = small_settings(epochs=2, batch_size=2)
     for name in ("killed", "whole"):
         model = keras.saving.load_model(tmp_path / "untrained.keras")
         train(model, dataset, settings, tmp_path / name, tile_px=TILE_PX)
@@ -178,7 +178,7 @@ class Kill(SilentProgress):
 
 folder = Path(sys.argv[1])
 model = keras.saving.load_model(folder / "untrained.keras")
-settings = TrainingSettings(epochs=2, batch_size=4, learning_rate=0.01)
+settings = TrainingSettings(epochs=2, batch_size=2, learning_rate=0.01)
 dataset = open_dataset("synthetic", scenes=3, scene_px=64)
 train(model, dataset, settings, folder / "killed", tile_px=32, progress=Kill())
 """
@@ -207,7 +207,9 @@ def test_refuses_the_checkpoint_of_another_training(
     with pytest.raises(RunFolderError) as caught:
         run(begun, tiny_dataset, **changes)
     text = str(caught.value)
-    assert text.startswith(f"{state_path(begun)}: this checkpoint belongs to a training")
+    assert text.startswith(
+        f"{state_path(begun)}: this checkpoint belongs to a training"
+    )
     assert named in text
     assert f"or delete {state_path(begun).parent}." in text
     assert state_path(begun).read_bytes() == before

@@ -14,7 +14,9 @@ def evaluate(
     data: Data,
     part: Annotated[str, typer.Option(help="val or test.")] = "test",
     split: SplitFile = None,
-    seed: Annotated[int, typer.Option(help="Of a split that is chosen by seed.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of a split that is chosen by seed.")
+    ] = 0,
     threads: Threads = 1,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the record here.")

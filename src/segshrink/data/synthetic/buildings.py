@@ -14,6 +14,7 @@ from segshrink.data.synthetic.textures import Palette, Surface
 _BEAM_SPACING_PX = 7.5
 _BEAM_WIDTH_PX = 2.4
 _FENCE_COLOR = (188, 122, 72)
+_FORMWORK_COLOR = (220, 192, 132)
 _CAR_SPACING_PX = 65.0
 _CAR_COLORS = ((226, 226, 224), (54, 56, 60), (150, 152, 156), (150, 52, 46))
 
@@ -103,13 +104,13 @@ class Builder:
             self.layer.add_face(box, np.full(3, gray), self.classes.building)
 
     def add_site(self, site: Rectangle) -> None:
-        """A building site: a lattice of foundations over dark pits, behind a fence.
+        """A building site: a lattice of formwork over dark pits, behind a fence.
 
         A lattice looks the same at any angle and like no roof, whose seams run one way.
         """
         rng, label = self.rng, self.classes.site
         soil = self.palette.ground[Surface.SOIL]
-        pits, beams = 0.42 * soil, 0.4 * soil + 0.6 * np.array([212.0, 206.0, 196.0])
+        pits, beams = 0.42 * soil, 0.3 * soil + 0.7 * np.array(_FORMWORK_COLOR)
         self.layer.add_face(site.corners, np.array(_FENCE_COLOR, float), label)
         inner = site.inset(2)
         self.layer.add_face(inner.corners, pits, label)

@@ -1,0 +1,86 @@
+"""Help is quick, and its examples are true."""
+
+import inspect
+import shlex
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from e2e.command_line import succeeded
+from segshrink import __version__
+from segshrink.cli.app import app
+
+COMMANDS = typer.main.get_command(app).commands
+VERBS = (
+    "benchmark",
+    "compress",
+    "distill",
+    "evaluate",
+    "export",
+    "inspect",
+    "predict",
+    "prune",
+    "report",
+    "search",
+    "train",
+    "validate",
+)
+
+
+def test_every_verb_is_there():
+    assert tuple(sorted(COMMANDS)) == VERBS
+    overview = succeeded("--help")
+    assert all(f" {verb} " in overview for verb in VERBS)
+
+
+def test_version():
+    assert succeeded("--version") == f"segshrink {__version__}\n"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_shows_an_example_that_parses(verb):
+    [example] = [
+        line.partition("Example:")[2].strip()
+        for line in inspect.getdoc(COMMANDS[verb].callback).splitlines()
+        if line.startswith("Example:")
+    ]
+    # Help wraps at the width of the terminal, and may draw a frame.
+    assert "".join(example.split()) in "".join(succeeded(verb, "--help").split())
+    program, named, *arguments = shlex.split(example)
+    assert (program, named) == ("segshrink", verb)
+    context = COMMANDS[verb].make_context(verb, list(arguments))
+    given = {name for name in arguments if name.startswith("--")}
+    known = {option for part in COMMANDS[verb].params for option in part.opts}
+    assert given <= known
+    assert context.params
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_argument_and_option_is_explained(verb):
+    for parameter in COMMANDS[verb].params:
+        if parameter.name != "help":
+            assert parameter.help, f"{verb}: {parameter.name}"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["compress", "--help"]])
+def test_help_imports_nothing_heavy(arguments):
+    heavy = {"keras", "numpy", "tensorflow", "matplotlib", "PIL", "optuna", "yaml"}
+    if arguments == ["--help"]:  # typer itself reads a verb's arguments with pydantic
+        heavy.add("pydantic")
+    code = f"""
+import sys
+from segshrink.cli import main
+sys.argv = ["segshrink", *{arguments!r}]
+try:
+    main()
+except SystemExit as leaving:
+    assert not leaving.code, leaving.code
+loaded = sorted({heavy!r} & set(sys.modules))
+assert not loaded, loaded
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert finished.returncode == 0, finished.stderr

@@ -1,0 +1,145 @@
+"""Progress, messages and exit codes."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from segshrink.cli.terminal import TerminalProgress, errors, output, user_errors
+from segshrink.errors import DatasetError, ExportError
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "message"),
+    [
+        (DatasetError("a.png: torn."), 2, "DatasetError: a.png: torn.\n"),
+        (ExportError("no."), 1, "ExportError: no.\n"),
+        (DatasetError("[bold]a[/] :car:"), 2, "DatasetError: [bold]a[/] :car:\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "Stopped. Whole stages and epochs are kept; the same command goes on.\n",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "runs/a"),
+            2,
+            "runs/a: Permission denied. Name another place, or make this one readable "
+            "and writable.\n",
+        ),
+    ],
+)
+def test_errors_of_users_are_a_message_and_an_exit_code(
+    error, exit_code, message, capsys
+):
+    with pytest.raises(SystemExit) as leaving, user_errors():
+        raise error
+    assert leaving.value.code == exit_code
+    printed = capsys.readouterr()
+    assert printed.err == message
+    assert printed.out == ""
+
+
+def test_full_disk_is_no_fault_of_the_arguments(capsys):
+    with pytest.raises(SystemExit) as leaving, user_errors():
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/a")
+    assert leaving.value.code == 1
+    assert capsys.readouterr().err.startswith("runs/a: No space left on device.")
+
+
+@pytest.mark.parametrize("error", [ValueError("ours"), OSError("without a file")])
+def test_faults_of_the_program_pass_through(error):
+    with pytest.raises(type(error)), user_errors():
+        raise error
+
+
+def test_reader_who_leaves_early_is_no_error():
+    code = (
+        "from segshrink.cli.terminal import output, user_errors\n"
+        "with user_errors():\n"
+        "    for line in range(100_000): output.out('a line')\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 1
+
+
+def test_long_paths_are_not_broken_into_lines(capsys):
+    path = "/very/long" * 30
+    output.out(f"Report: {path}")
+    errors.print(f"Fault: {path}")
+    printed = capsys.readouterr()
+    assert printed.out == f"Report: {path}\n"
+    assert printed.err == f"Fault: {path}\n"
+
+
+def test_without_a_terminal_each_work_ends_in_one_line(capsys):
+    progress = TerminalProgress()
+    progress.start("teacher [1]", 3)
+    for _ in range(3):
+        progress.advance(loss=0.5)
+    progress.say("a notice [of note]")
+    progress.finish()
+    progress.finish()
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "a notice [of note]"
+    assert second.startswith("teacher [1]: done in ")
+
+
+def test_long_work_without_a_terminal_tells_where_it_is(capsys, monkeypatch):
+    now = iter(range(0, 1000, 15))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(now)))
+    progress = TerminalProgress()
+    progress.start("teacher", 10)
+    for _ in range(4):
+        progress.advance(loss=0.123456, file="a.png")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all("loss 0.123  file a.png" in line for line in lines)
+    assert lines[0].startswith("teacher: 2/10  ")
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="has no pseudo-terminals")
+def test_error_amid_a_bar_gives_the_terminal_its_cursor_back():
+    code = (
+        "from segshrink.cli.terminal import TerminalProgress, user_errors\n"
+        "from segshrink.errors import DatasetError\n"
+        "with user_errors():\n"
+        "    progress = TerminalProgress()\n"
+        "    progress.start('teacher', 5)\n"
+        "    progress.advance()\n"
+        "    raise DatasetError('torn.')\n"
+    )
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    )
+    os.close(theirs)
+    shown = _read_all(ours)
+    assert process.wait() == 2
+    hide, show = b"\x1b[?25l", b"\x1b[?25h"
+    assert b"DatasetError: torn." in shown
+    assert hide in shown
+    assert shown.rindex(show) > shown.rindex(hide)
+
+
+def _read_all(descriptor: int) -> bytes:
+    shown = b""
+    while True:
+        try:
+            piece = os.read(descriptor, 4096)
+        except OSError:  # how Linux says that the other side has closed
+            piece = b""
+        if not piece:
+            return shown
+        shown += piece

@@ -1,0 +1,429 @@
+"""Every verb on files, as a user types it."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from e2e.command_line import succeeded, typed
+from e2e.run_files import RECORDS, files_of, times_of
+from e2e.scenes import COLORS, NAMES, write_description
+from segshrink.data import open_dataset
+from segshrink.export import export_model
+from segshrink.measuring import count_macs
+from segshrink.objectives import ConfusionMatrix
+from segshrink.recipe import load_recipe, recipe_yaml
+from segshrink.records import sha256_of
+from segshrink.runtimes import load_artifact, predict_image
+from segshrink.searching import search_student
+
+BRIEF = (
+    "--set", "data.tile_px=64",
+    "--set", "student.training.epochs=1",
+    "--set", "student.training.tiles_per_epoch=8",
+    "--set", "student.training.batch_size=4",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def teacher(finished_run):
+    return finished_run / "teacher" / "model.keras"
+
+
+@pytest.fixture(scope="module")
+def student(finished_run):
+    return finished_run / "student" / "model.keras"
+
+
+def test_prune_writes_a_smaller_plain_model(teacher, tmp_path):
+    out = tmp_path / "neu" / "smaller.keras"
+    printed = succeeded(
+        "prune", teacher, "--out", out, "--keep", 0.5, "--multiple-of", 2
+    )
+    before = keras.models.load_model(teacher, compile=False)
+    after = keras.models.load_model(out, compile=False)
+    assert after.output_shape == before.output_shape
+    assert after.count_params() < 0.5 * before.count_params()
+    assert printed.endswith(
+        f"{out}: {before.count_params():,} -> {after.count_params():,} weights\n"
+    )
+
+
+def test_prune_of_nothing_keeps_the_function(teacher, tmp_path):
+    out = tmp_path / "same.keras"
+    succeeded("prune", teacher, "--out", out, "--keep", 1.0)
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    before, after = (
+        keras.models.load_model(path, compile=False).predict_on_batch(image)
+        for path in (teacher, out)
+    )
+    np.testing.assert_array_equal(after, before)
+
+
+def test_distil_trains_the_student_file_and_leaves_the_others(
+    teacher, scenes, tmp_path
+):
+    student, out = tmp_path / "student.keras", tmp_path / "distilled"
+    succeeded("prune", teacher, "--out", student, "--multiple-of", 2)
+    hashes = [sha256_of(path) for path in (teacher, student)]
+    command = (
+        "distill", scenes, "--teacher", teacher, "--student", student, "--out", out,
+        *BRIEF,
+    )  # fmt: skip
+    printed = succeeded(*command)
+    assert [sha256_of(path) for path in (teacher, student)] == hashes
+    assert files_of(out) == {
+        "history.csv", "inputs.json", "model.keras", "recipe.yaml", "record.json"
+    }  # fmt: skip
+    record = json.loads((out / "record.json").read_text())
+    assert f"mean IoU {record['best_val_miou']:.3f} on validation" in printed
+    assert _miou_of_tiles(out / "model.keras", open_dataset(scenes).val) == (
+        pytest.approx(record["best_val_miou"], abs=1e-6)
+    )
+    before = times_of(out)
+    assert succeeded(*command) == printed
+    assert times_of(out) == before
+    shutil.copy(teacher, tmp_path / "other.keras")
+    succeeded("prune", teacher, "--out", student, "--multiple-of", 1)
+    again = typed(*command)
+    assert again.exit_code == 2
+    assert "this folder was begun with another teacher or student" in again.errors
+    assert times_of(out) == before
+
+
+def _miou_of_tiles(path, part):
+    model = keras.models.load_model(path, compile=False)
+    confusion = ConfusionMatrix(len(NAMES))
+    for image in part:
+        pixels, labels = image.read()
+        for top in (0, 64):
+            for left in (0, 64):
+                here = (slice(top, top + 64), slice(left, left + 64))
+                logits = model.predict_on_batch(pixels[here][None].astype("float32"))
+                confusion.update(labels[here][None], logits.argmax(axis=-1))
+    return confusion.mean_iou()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "least_agreement"),
+    [("s.tflite", (), 0.999), ("s.onnx", (), 0.999), ("s.tflite", ("--int8",), 0.8)],
+    ids=["litert", "onnx", "int8"],
+)
+def test_export_writes_a_file_that_agrees_with_the_model(
+    student, scenes, tmp_path, name, options, least_agreement
+):
+    out = tmp_path / name
+    data = ("--data", scenes, "--tiles", 8) if options else ()
+    printed = succeeded("export", student, "--out", out, *options, *data)
+    assert f"{out}: {out.stat().st_size:,} bytes" in printed
+    assert files_of(tmp_path) == {name}
+    image, _ = open_dataset(scenes).test[0].read()
+    expected, found = (
+        predict_image(load_artifact(path), image).argmax(axis=-1)
+        for path in (student, out)
+    )
+    assert (expected == found).mean() >= least_agreement
+
+
+def test_evaluate_gives_the_numbers_of_the_run(finished_run, scenes, tmp_path):
+    artifact = finished_run / "artifacts" / "student-int8.tflite"
+    record = tmp_path / "records" / "int8.json"
+    printed = succeeded("evaluate", artifact, scenes, "--json", record)
+    found = json.loads(record.read_text(encoding="utf-8"))
+    kept = json.loads(
+        (finished_run / "measurements" / "student-int8-litert.json").read_text(
+            encoding="utf-8"
+        )
+    )
+    assert found["quality"] == kept["quality"]
+    assert found["data"]["split"] == kept["data"]["split"]
+    assert f"2 images of test: mean IoU {kept['quality']['mean_iou']:.3f}" in printed
+    assert all(name in printed for name in NAMES)
+
+
+def test_evaluate_takes_another_split_and_part(finished_run, scenes, tmp_path):
+    split = tmp_path / "andere.json"
+    parts = {"train": ["north/1"], "val": ["south/ö 6"], "test": ["south/4"]}
+    split.write_text(json.dumps(parts), encoding="utf-8")
+    record = tmp_path / "quality.json"
+    succeeded(
+        "evaluate", finished_run / "student" / "model.keras", scenes,
+        "--part", "val", "--split", split, "--json", record,
+    )  # fmt: skip
+    found = json.loads(record.read_text(encoding="utf-8"))
+    assert found["quality"]["images"] == 1
+    assert found["data"]["split"] == {"source": "file andere.json", **parts}
+
+
+def test_benchmark_times_each_file_and_names_the_machine(finished_run, tmp_path):
+    files = [
+        finished_run / "artifacts" / name
+        for name in ("teacher-float.tflite", "student-int8.tflite")
+    ]
+    record = tmp_path / "latency.json"
+    printed = succeeded("benchmark", *files, "--rounds", 3, "--json", record)
+    found = json.loads(record.read_text())
+    assert [entry["file"] for entry in found["files"]] == [file.name for file in files]
+    for entry, file in zip(found["files"], files, strict=True):
+        assert entry["size"]["sha256"] == sha256_of(file)
+        assert entry["latency"]["rounds"] == 3
+        assert f"{entry['latency']['median_ms']:.2f}" in printed
+    assert found["machine"]["processor"] in printed
+
+
+def test_predict_writes_class_indices_and_an_overlay(finished_run, scenes, tmp_path):
+    artifact = finished_run / "artifacts" / "student-float.tflite"
+    image, _ = open_dataset(scenes).test[0].read()
+    photos, out = tmp_path / "Fotos [2]", tmp_path / "Ergebnis (1)"
+    photos.mkdir()
+    Image.fromarray(image[:40, :100]).save(photos / "straße: eins.png")
+    Image.fromarray(image).convert("L").save(photos / "grau.png")
+    printed = succeeded("predict", artifact, *photos.iterdir(), "--out", out)
+    assert printed == f"2 of 2 images: {out}\n"
+    assert files_of(out) == {
+        "straße: eins.png", "straße: eins-overlay.png", "grau.png", "grau-overlay.png"
+    }  # fmt: skip
+    expected = predict_image(load_artifact(artifact), image[:40, :100]).argmax(-1)
+    mask = Image.open(out / "straße: eins.png")
+    np.testing.assert_array_equal(np.asarray(mask), expected)
+    assert mask.mode == "P"
+    assert Image.open(out / "straße: eins-overlay.png").size == (100, 40)
+
+
+def test_predict_does_the_good_images_and_reports_the_damaged(
+    finished_run, scenes, tmp_path
+):
+    artifact = finished_run / "artifacts" / "student-float.tflite"
+    source = scenes / "south" / "5" / "images" / "view.png"
+    good, damaged, missing = (
+        tmp_path / name for name in ("good.png", "damaged.png", "missing.png")
+    )
+    good.write_bytes(source.read_bytes())
+    damaged.write_bytes(source.read_bytes()[:2000])
+    out = tmp_path / "out"
+    finished = typed("predict", artifact, damaged, missing, good, "--out", out)
+    assert finished.exit_code == 2
+    assert finished.out == f"1 of 3 images: {out}\n"
+    assert f"{damaged}: cannot be decoded" in finished.errors
+    assert str(missing) in finished.errors
+    assert files_of(out) == {"good.png", "good-overlay.png"}
+
+
+@pytest.mark.parametrize("onto", ["image", "overlay"])
+def test_predict_never_overwrites_an_image_it_reads(
+    finished_run, scenes, tmp_path, onto
+):
+    artifact = finished_run / "artifacts" / "student-float.tflite"
+    images = [tmp_path / "photo.png"]
+    if onto == "overlay":
+        images.append(tmp_path / "photo-overlay.png")
+    for image in images:
+        shutil.copy(scenes / "south" / "5" / "images" / "view.png", image)
+    before = [image.read_bytes() for image in images]
+    finished = typed("predict", artifact, *images, "--out", tmp_path)
+    assert finished.exit_code == 2
+    assert "overwrite" in finished.errors
+    assert [image.read_bytes() for image in images] == before
+    assert files_of(tmp_path) == {image.name for image in images}
+
+
+def test_inspect_of_a_data_set_lists_scenes_and_classes(scenes):
+    printed = succeeded("inspect", scenes)
+    for scene in ("north/1", "south/ö 6"):
+        assert scene in printed
+    report = [line.split() for line in printed.splitlines()]
+    shares = {
+        line[1]: float(line[3].rstrip("%"))
+        for line in report
+        if len(line) > 3 and line[1] in (*NAMES, "(void)")
+    }
+    assert set(shares) == {*NAMES, "(void)"}
+    assert sum(shares.values()) == pytest.approx(100, abs=0.05)
+
+
+def test_inspect_writes_a_starter_that_makes_the_data_set_usable(own_scenes):
+    (own_scenes / "dataset.yaml").unlink()
+    unnamed = typed("inspect", own_scenes)
+    assert unnamed.exit_code == 2
+    assert "there is no dataset.yaml" in unnamed.errors
+    assert f"Wrote {own_scenes / 'dataset.yaml'}" in unnamed.out
+    started = yaml.safe_load((own_scenes / "dataset.yaml").read_text(encoding="utf-8"))
+    assert {tuple(entry["color"]) for entry in started["classes"]} >= set(COLORS)
+    succeeded("inspect", own_scenes)
+
+
+def test_inspect_writes_no_starter_where_it_is_told_not_to(own_scenes):
+    (own_scenes / "dataset.yaml").unlink()
+    typed("inspect", own_scenes, "--no-write")
+    assert not (own_scenes / "dataset.yaml").exists()
+
+
+def test_inspect_of_a_data_set_tells_its_faults(own_scenes):
+    (own_scenes / "north/1/masks/view.png").unlink()
+    write_description(own_scenes, classes=[{"name": "Road", "color": list(COLORS[2])}])
+    finished = typed("inspect", own_scenes)
+    assert finished.exit_code == 2
+    assert "Fault: north/1/images/view.png: has no mask." in finished.errors
+    assert "no class of this data set" in finished.errors
+    assert "(undeclared)" in finished.out
+
+
+def test_inspect_of_synthetic(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "scene-023" in succeeded("inspect", "synthetic")
+    assert files_of(tmp_path) == set()
+
+
+def test_inspect_of_a_model_counts_it_and_shows_what_pruning_would_keep(teacher):
+    printed = succeeded("inspect", teacher, "--keep", 0.5)
+    size = count_macs(keras.models.load_model(teacher, compile=False))
+    assert f"{size.parameters:,} parameters, {size.macs:,} MACs an image" in printed
+    assert "(None, 64, 64, 3) -> (None, 64, 64, 5)" in printed
+    assert printed != succeeded("inspect", teacher)
+
+
+@pytest.mark.parametrize("name", ["student-int8.tflite", "student-float.onnx"])
+def test_inspect_of_an_exported_file(finished_run, name):
+    path = finished_run / "artifacts" / name
+    printed = succeeded("inspect", path)
+    assert "images 64 x 64 x 3, 5 classes" in printed
+    assert sha256_of(path) in printed
+
+
+def test_report_is_made_again_from_the_records(own_run):
+    shutil.rmtree(own_run / "report")
+    printed = succeeded("report", own_run)
+    assert printed.endswith(f"Report: {own_run / 'report' / 'index.html'}\n")
+    assert (own_run / "report" / "index.html").stat().st_size > 10_000
+
+
+def test_report_as_markdown_writes_nothing(own_run):
+    before = times_of(own_run)
+    printed = succeeded("report", own_run, "--markdown")
+    rows = [line for line in printed.splitlines() if line.startswith("|")]
+    assert len(rows) == len(RECORDS) + 2
+    assert all(any(name in row for row in rows) for name in RECORDS)
+    assert times_of(own_run) == before
+
+
+def test_validate_prints_a_recipe_that_is_valid_itself(recipe_file, tmp_path):
+    complete = tmp_path / "complete.yaml"
+    long_path = f"/data/{'sehr lang ' * 30}"
+    asked = load_recipe(recipe_file)
+    data = asked.data.model_copy(update={"source": long_path})
+    complete.write_text(recipe_yaml(asked.model_copy(update={"data": data})))
+    printed = succeeded("validate", complete)
+    (tmp_path / "printed.yaml").write_text(printed, encoding="utf-8")
+    again = load_recipe(tmp_path / "printed.yaml")
+    assert again.data.source == long_path
+    assert again.teacher == asked.teacher
+
+
+class StopsAfterTheFirstTrial:
+    """Presses Ctrl-C in the first step of the second trial's training."""
+
+    def __init__(self):
+        self.students = 0
+
+    def start(self, label, total):
+        self.students += label == "student"
+
+    def advance(self, steps=1, **facts):
+        if self.students == 2:
+            raise KeyboardInterrupt
+
+    def finish(self): ...
+
+    def say(self, text): ...
+
+
+def test_search_that_was_stopped_reaches_the_asked_number_of_trials(scenes, tmp_path):
+    import optuna
+
+    out = tmp_path / "suche"
+    recipe_file = tmp_path / "search.yaml"
+    training = "{epochs: 1, tiles_per_epoch: 4, batch_size: 4}"
+    recipe_file.write_text(
+        f"data: {{source: '{scenes}', tile_px: 32}}\n"
+        f"teacher: {{model: {{base_filters: 4, levels: 1}}, training: {training}}}\n"
+        f"student: {{training: {training}, pruning: {{multiple_of: 1}}}}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(KeyboardInterrupt):
+        search_student(
+            load_recipe(recipe_file), out, trials=2, progress=StopsAfterTheFirstTrial()
+        )
+    command = ("search", scenes, "--recipe", recipe_file, "--out", out, "--trials", 2)
+    printed = succeeded(*command)
+    storage = optuna.storages.JournalStorage(
+        optuna.storages.journal.JournalFileBackend(str(out / "study.log"))
+    )
+    study = optuna.load_study(study_name="segshrink", storage=storage)
+    stopped, repeated = study.trials[1], study.trials[2]
+    assert [trial.state.name for trial in study.trials] == [
+        "COMPLETE", "FAIL", "COMPLETE"
+    ]  # fmt: skip
+    assert repeated.params == stopped.params
+    assert sorted(path.name for path in (out / "trials").iterdir()) == ["000", "002"]
+    best = study.best_trial
+    assert (
+        f"Best validation mean IoU {best.value:.3f} in trial {best.number}" in printed
+    )
+    found = load_recipe(out / "best.yaml")
+    assert found.student.pruning.scope == best.params["student.pruning.scope"]
+    assert (
+        found.student.training.learning_rate
+        == (best.params["student.training.learning_rate"])
+    )
+    before = times_of(out / "trials")
+    assert succeeded(*command) == printed
+    assert times_of(out / "trials") == before
+
+
+def test_file_names_with_brackets_are_shown_whole(student, tmp_path):
+    out = tmp_path / "a[bold]b :car: [" / "x]" / "s.tflite"
+    assert str(out) in succeeded("export", student, "--out", out)
+
+
+def test_teacher_file_is_taken_as_it_is(teacher, scenes, tmp_path, monkeypatch):
+    """The teacher's stage alone: the rest is as in any run."""
+    from segshrink import pipeline
+
+    class Reached(Exception): ...
+
+    def stop(*arguments):
+        raise Reached
+
+    monkeypatch.setattr(pipeline, "make_student", stop)
+    with pytest.raises(Reached):
+        typed("compress", scenes, "--out", tmp_path / "run", "--set",
+              f"teacher.file={teacher}", "--set", "data.tile_px=64")  # fmt: skip
+    assert sha256_of(tmp_path / "run" / "teacher" / "model.keras") == sha256_of(teacher)
+    record = json.loads((tmp_path / "run" / "teacher" / "record.json").read_text())
+    assert record["sha256"] == sha256_of(teacher)
+    assert "seconds" not in record
+
+
+def test_export_of_a_model_of_any_size_is_refused_in_one_line(scenes, tmp_path):
+    image = keras.Input((None, None, 3))
+    path = tmp_path / "any.keras"
+    keras.Model(image, keras.layers.Conv2D(5, 1)(image)).save(path)
+    finished = typed(
+        "export", path, "--out", tmp_path / "any.tflite", "--int8", "--data", scenes
+    )
+    assert finished.exit_code == 2
+    assert "must be (batch, height, width, 3) of fixed height" in finished.errors
+    assert not (tmp_path / "any.tflite").exists()
+
+
+def test_exported_file_of_other_code_is_used_like_ours(scenes, tmp_path):
+    """Evaluate and predict ask for one image in and logits out, no more."""
+    image = keras.Input((32, 48, 3))
+    model = keras.Model(image, keras.layers.Conv2D(len(NAMES), 1)(image))
+    path = export_model(model, tmp_path / "foreign.tflite")
+    printed = succeeded("evaluate", path, scenes)
+    assert "2 images of test" in printed

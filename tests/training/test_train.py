@@ -1,0 +1,322 @@
+"""train(): what it writes, how it stops, and what it refuses."""
+
+import importlib
+import subprocess
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+from segshrink.errors import RecipeError, TrainingError
+from segshrink.objectives import ConfusionMatrix, build_loss
+from segshrink.progress import SilentProgress
+from segshrink.recipe import LossSettings
+from segshrink.training import train
+from segshrink.training.checkpoint import state_path
+from segshrink.training.train import supervised_loss
+
+from .runs import (
+    TILE_PX,
+    read_history,
+    small_model,
+    small_settings,
+    weights_of,
+)
+
+
+class Recorded(SilentProgress):
+    def __init__(self):
+        self.calls = []
+
+    def start(self, label, total):
+        self.calls.append(("start", label, total))
+
+    def advance(self, steps=1, **facts):
+        self.calls.append(("advance", steps, *facts))
+
+    def finish(self):
+        self.calls.append(("finish",))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, tiny_dataset):
+    """A folder, the result and the progress of two epochs with two losses."""
+    folder, progress = tmp_path_factory.mktemp("trained"), Recorded()
+    settings = small_settings(loss={"cross_entropy": 1, "dice": 0.5}, warmup=0.5)
+    result = train(
+        small_model(),
+        tiny_dataset,
+        settings,
+        folder,
+        tile_px=TILE_PX,
+        progress=progress,
+    )
+    return folder, result, progress
+
+
+def test_history_has_a_row_an_epoch(trained):
+    folder, result, _ = trained
+    rows = read_history(folder)
+    assert list(rows[0]) == [
+        "epoch",
+        "loss",
+        "cross_entropy",
+        "dice",
+        "val_miou",
+        "val_pixel_accuracy",
+        "learning_rate",
+        "seconds",
+    ]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    for row in rows:
+        parts = float(row["cross_entropy"]) + 0.5 * float(row["dice"])
+        assert float(row["loss"]) == pytest.approx(parts, rel=1e-4)
+    # 6 steps in all: the warm-up ends with the first epoch, the cosine with the second.
+    rates = [float(row["learning_rate"]) for row in rows]
+    assert rates == pytest.approx([0.01, 0], abs=1e-8)
+    assert max(float(row["val_miou"]) for row in rows) == result.best_val_miou
+
+
+def test_result_counts_what_was_done(trained):
+    folder, result, _ = trained
+    rows = read_history(folder)
+    seconds = sum(float(row["seconds"]) for row in rows)
+    assert result.seconds == pytest.approx(seconds, abs=0.06)
+    assert (result.epochs, result.tiles) == (2, 24)
+    assert set(result.as_record()) == {
+        "epochs",
+        "best_epoch",
+        "best_val_miou",
+        "seconds",
+        "tiles",
+    }
+
+
+def test_tells_its_progress(trained):
+    calls = trained[2].calls
+    assert calls[0] == ("start", "teacher", 6)
+    assert calls[-1] == ("finish",)
+    assert [call for call in calls if call[0] == "advance"] == [
+        *[("advance", 1, "loss")] * 3,
+        *[("advance", 1, "loss", "best mIoU")] * 3,
+    ]
+
+
+def test_learns(tmp_path, tiny_dataset):
+    result = train(
+        small_model(),
+        tiny_dataset,
+        small_settings(epochs=6, learning_rate=0.05, augmentation={"photometric": 0}),
+        tmp_path,
+        tile_px=TILE_PX,
+    )
+    losses = [float(row["loss"]) for row in read_history(tmp_path)]
+    assert losses[-1] < losses[0] / 2
+    assert result.best_val_miou > 0.9
+
+
+def test_saved_model_is_plain_keras(trained):
+    """It opens where segshrink cannot be imported, and holds nothing of training."""
+    path = trained[0] / "model.keras"
+    code = (
+        "import sys; sys.modules['segshrink'] = None; import keras;"
+        f"model = keras.saving.load_model({str(path)!r});"
+        "print(model.output_shape, model.optimizer, model.compiled)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n")[-2] == "(None, 32, 32, 3) None False"
+    with zipfile.ZipFile(path) as archive:
+        assert b"optimizer" not in archive.read("model.weights.h5")
+        assert b"compile_config" not in archive.read("config.json")
+
+
+def scores_from(monkeypatch, *scores):
+    """Let validation find these mean IoUs, one after the other."""
+    left = iter(scores)
+
+    def validate(model, part, *, num_classes, tile_px, batch_size):
+        confusion = ConfusionMatrix(1)
+        miou = next(left)
+        confusion.mean_iou = lambda: miou
+        return confusion
+
+    module = importlib.import_module("segshrink.training.fit")
+    monkeypatch.setattr(module, "validate", validate)
+
+
+class WeightsPerEpoch(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.weights = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.weights.append(self.model.get_weights())
+
+
+def test_stops_without_patience_and_keeps_the_best(tmp_path, tiny_dataset, monkeypatch):
+    scores_from(monkeypatch, 0.2, 0.6, 0.6, 0.1)
+    seen = WeightsPerEpoch()
+    settings = small_settings(epochs=9, patience=2, tiles_per_epoch=4)
+    result = train(
+        small_model(),
+        tiny_dataset,
+        settings,
+        tmp_path,
+        tile_px=TILE_PX,
+        callbacks=[seen],
+    )
+    # Epoch 3 is as good and not better, epoch 4 is worse: two in a row.
+    assert (result.epochs, result.best_epoch, result.best_val_miou) == (4, 2, 0.6)
+    assert len(read_history(tmp_path)) == 4
+    for saved, at_best in zip(
+        weights_of(tmp_path / "model.keras"), seen.weights[1], strict=True
+    ):
+        np.testing.assert_array_equal(saved, at_best)
+
+
+def test_validates_now_and_then_and_at_the_end(tmp_path, tiny_dataset, monkeypatch):
+    scores_from(monkeypatch, 0.5, 0.6, 0.4)
+    settings = small_settings(epochs=5, validate_every=2, tiles_per_epoch=4)
+    result = train(small_model(), tiny_dataset, settings, tmp_path, tile_px=TILE_PX)
+    mious = [row["val_miou"] for row in read_history(tmp_path)]
+    assert mious == ["", "0.5", "", "0.6", "0.4"]
+    assert result.best_epoch == 4
+
+
+def test_patience_ends_only_where_it_was_validated(tmp_path, tiny_dataset, monkeypatch):
+    scores_from(monkeypatch, 0.5, 0.4)
+    settings = small_settings(epochs=9, validate_every=3, patience=1, tiles_per_epoch=4)
+    result = train(small_model(), tiny_dataset, settings, tmp_path, tile_px=TILE_PX)
+    # Epochs 4 and 5 had no chance to be better.
+    assert (result.epochs, result.best_epoch) == (6, 3)
+
+
+class Spoil(keras.callbacks.Callback):
+    """Makes the weights NaN before or after a step of the second epoch."""
+
+    def __init__(self, moment):
+        super().__init__()
+        self.moment, self.epoch = moment, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._spoil("before", batch)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._spoil("after", batch)
+
+    def _spoil(self, moment, batch):
+        if (self.moment, self.epoch, batch) == (moment, 1, 2):
+            kernel = self.model.get_layer("logits").kernel
+            kernel.assign(kernel * float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (
+            "before",
+            "The loss became nan in epoch 2, step 3. Lower learning_rate (now 0."
+            "01) or raise warmup (now 0.05), and train into another folder than ",
+        ),
+        ("after", "The weight logits/kernel is no number in epoch 2. Lower learning_r"),
+    ],
+)
+def test_stops_when_numbers_end(tmp_path, tiny_dataset, moment, text):
+    with pytest.raises(TrainingError) as caught:
+        train(
+            small_model(),
+            tiny_dataset,
+            small_settings(),
+            tmp_path,
+            tile_px=TILE_PX,
+            callbacks=[Spoil(moment)],
+        )
+    assert str(caught.value).startswith(text)
+    assert not (tmp_path / "model.keras").exists()
+    # What was good is kept, and nothing else.
+    assert len(read_history(tmp_path)) == 1
+    with np.load(state_path(tmp_path)) as state:
+        values = [state[name] for name in state.files if name != "facts"]
+    assert all(np.isfinite(value).all() for value in values)
+    train(small_model(), tiny_dataset, small_settings(), tmp_path, tile_px=TILE_PX)
+    assert len(read_history(tmp_path)) == 2
+
+
+def test_weight_decay_spares_scales_and_offsets(tmp_path, tiny_dataset):
+    """With a loss that has no gradient, what changes is decay alone."""
+    model = small_model()
+    # A layer's name must not count as the name of its weights.
+    model.get_layer("first").name = "beta"
+    for weight in model.trainable_weights:
+        weight.assign(np.ones(weight.shape))
+    fit = importlib.import_module("segshrink.training.fit").fit
+    rates = RatePerStep()
+    settings = small_settings(epochs=1, weight_decay=0.5, warmup=0)
+    fit(
+        model,
+        tiny_dataset,
+        settings,
+        tmp_path,
+        tile_px=TILE_PX,
+        loss=NoGradient(),
+        callbacks=[rates],
+    )
+    shrunk = np.prod([1 - 0.5 * rate for rate in rates.rates])
+    assert len(rates.rates) == 3
+    for weight in model.trainable_weights:
+        expected = shrunk if weight.name == "kernel" else 1.0
+        np.testing.assert_allclose(weight, expected, rtol=1e-5, err_msg=weight.path)
+
+
+class NoGradient(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return 0.0 * keras.ops.mean(y_pred)
+
+
+class RatePerStep(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.rates = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.rates.append(float(self.model.optimizer.learning_rate))
+
+
+def test_balanced_weights_cope_with_an_absent_class(draw_dataset):
+    dataset = draw_dataset(absent=1)
+    loss = supervised_loss(LossSettings(class_weights="balanced"), dataset)
+    grass, water, road = loss.class_weights
+    assert water == 0
+    counts = np.zeros(3)
+    for image in dataset.train:
+        counts += image.count_classes(3)
+    share = counts / counts.sum()
+    assert grass / road == pytest.approx((share[2] / share[0]) ** 0.5)
+    logits = np.random.default_rng(0).normal(size=(1, 64, 64, 3)).astype("float32")
+    assert np.isfinite(float(loss(dataset.train[0].read()[1][None], logits)))
+
+
+def test_given_class_weights_reach_the_loss(tiny_dataset):
+    settings = LossSettings(class_weights=(1.0, 2.0, 0.5))
+    loss = supervised_loss(settings, tiny_dataset)
+    assert loss.class_weights == (1.0, 2.0, 0.5)
+    plain = build_loss(LossSettings(), num_classes=3)
+    assert plain.class_weights is None
+
+
+def test_class_weights_of_the_wrong_length(tmp_path, tiny_dataset):
+    settings = small_settings(loss={"class_weights": [1, 2]})
+    with pytest.raises(RecipeError) as caught:
+        train(small_model(), tiny_dataset, settings, tmp_path, tile_px=TILE_PX)
+    assert str(caught.value) == (
+        "loss.class_weights: must hold one number for each of the 3 classes of drawn "
+        "(grass, water, road), got 2."
+    )
+    assert list(tmp_path.iterdir()) == []
