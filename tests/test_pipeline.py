@@ -8,6 +8,7 @@ import keras
 import pytest
 
 from segshrink import pipeline
+from segshrink.data import Split
 from segshrink.errors import DatasetError, ModelError, RecipeError, RunFolderError
 from segshrink.pipeline import (
     compress,
@@ -80,21 +81,21 @@ def test_model_must_give_the_classes(tiny_dataset, tmp_path):
     [
         ({"data": {"tile_px": 96}, "teacher": {"model": {"levels": 6}}}, "divisible"),
         (
-            {"student": {"kind": "compact", "model": {"stem_stride": 4}}} | {
-                "data": {"tile_px": 48 * 2}
+            {
+                "data": {"tile_px": 96},
+                "teacher": {"training": {"loss": {"class_weights": [1, 2, 3]}}},
+                "student": {"kind": "compact", "model": {"stem_stride": 4}},
             },
             None,
         ),
         (
             {"student": {"training": {"loss": {"class_weights": [1, 2]}}}},
-            "one factor for each of the 3 classes",
+            "for each of the 3 classes",
         ),
         (
             {"teacher": {"training": {"loss": {"class_weights": [1, 2, 3, 4]}}}},
-            "one factor for each of the 3 classes",
+            "for each of the 3 classes",
         ),
-        ({"student": {"training": {"loss": {"class_weights": [1, 2, 3]}}}}, None),
-        ({}, None),
     ],
 )  # fmt: skip
 def test_what_cannot_be_trained_is_found_before_training(tiny_dataset, fields, message):
@@ -107,13 +108,18 @@ def test_what_cannot_be_trained_is_found_before_training(tiny_dataset, fields, m
 
 
 @pytest.mark.parametrize("empty", ["val", "test"])
-def test_part_without_a_single_label_is_found_before_training(draw_dataset, empty):
-    dataset = draw_dataset()
-    void = draw_dataset(absent=0)
-    part = _all_void(getattr(void, empty))
-    spoilt = dataclasses.replace(dataset, **{empty: part})
+def test_part_without_a_single_label_is_found_before_training(
+    tiny_dataset, tmp_path, monkeypatch, empty
+):
+    part = _all_void(getattr(tiny_dataset, empty))
+    spoilt = dataclasses.replace(tiny_dataset, **{empty: part})
+    monkeypatch.setattr(pipeline, "open_dataset", lambda *a, **options: spoilt)
+    recipe = parse_recipe(
+        {"data": {"tile_px": 32}, "teacher": {"model": {"levels": 1}}}
+    )
     with pytest.raises(DatasetError, match=f"the {empty} part .*no pixel has a class"):
-        require_trainable(Recipe(), spoilt)
+        compress(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def _all_void(part):
@@ -126,21 +132,23 @@ def _all_void(part):
     return type(part)(part.name, [image], part.classes)
 
 
-def test_data_tells_its_split(capsys):
+def test_data_tells_its_notices_and_its_split(tiny_dataset, monkeypatch):
     class Heard(SilentProgress):
         lines: list[str] = []
 
         def say(self, text):
             self.lines.append(text)
 
-    recipe = parse_recipe({"data": {"scenes": 20, "scene_px": 64}})
-    open_recipe_data(recipe, Heard())
+    split = Split("file by_hand.json", tuple("abcdefgh"), ("i",), ("j",))
+    dataset = dataclasses.replace(tiny_dataset, split=split, notices=("Grey images.",))
+    monkeypatch.setattr(pipeline, "open_dataset", lambda *a, **options: dataset)
+    assert open_recipe_data(Recipe(), Heard()) is dataset
     assert Heard.lines == [
-        "Split by scene, from scene order:",
-        "  train: 12 images of scene-000, scene-001, scene-002, scene-003, scene-004, "
-        "scene-005 and 6 more",
-        "  val: 4 images of scene-012, scene-013, scene-014, scene-015",
-        "  test: 4 images of scene-016, scene-017, scene-018, scene-019",
+        "Grey images.",
+        "Split by scene, from file by_hand.json:",
+        "  train: 3 images of a, b, c, d, e, f and 2 more",
+        "  val: 1 images of i",
+        "  test: 1 images of j",
     ]
 
 

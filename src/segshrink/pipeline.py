@@ -53,6 +53,7 @@ def compress(
     dataset = open_recipe_data(recipe, progress)
     teacher_file = _checked_teacher_file(recipe, dataset)
     require_trainable(recipe, dataset)
+    class_frequencies(getattr(dataset, recipe.measuring.part))
     run = open_run(out, recipe, versions())
     run_stage(
         run.folder / "teacher",
@@ -133,6 +134,8 @@ def distill_student(
     dataset = open_recipe_data(recipe, progress)
     require_fit(teacher, teacher_file, dataset, recipe.data.tile_px)
     require_fit(student, student_file, dataset, recipe.data.tile_px)
+    class_frequencies(dataset.val)
+    supervised_loss(recipe.student.training.loss, dataset)
     open_run(out, recipe, versions())
     _require_kind(out, "student")
     _require_inputs(out, teacher=teacher_file, student=student_file)
@@ -325,14 +328,13 @@ def _checked_teacher_file(recipe: Recipe, dataset: Dataset) -> Path | None:
 
 
 def require_trainable(recipe: Recipe, dataset: Dataset) -> None:
-    """Find now what would stop the run after hours: a part without labels, say.
+    """Find now what would stop the run after hours.
 
     Raises:
-        DatasetError: if no pixel of a part that is used has a class.
+        DatasetError: if no pixel of the validation part has a class.
         RecipeError: if a model or a loss cannot be built as the recipe asks.
     """
-    for part in (dataset.val, getattr(dataset, recipe.measuring.part)):
-        class_frequencies(part)
+    class_frequencies(dataset.val)
     tile_px = recipe.data.tile_px
     try:
         supervised_loss(recipe.student.training.loss, dataset)

@@ -46,7 +46,7 @@ class DataSettings(_Settings):
 
     source: str = "synthetic"
     split: str | None = None
-    split_seed: int = 0
+    split_seed: int = Field(0, ge=0)
     tile_px: int = Field(256, ge=32, multiple_of=32)
     scenes: int | None = Field(None, ge=3)
     scene_px: int | None = Field(None, ge=64)
@@ -89,7 +89,7 @@ class LossSettings(_Settings):
     """
 
     cross_entropy: float = Field(1.0, ge=0)
-    dice: float = Field(0.0, ge=0)
+    dice: float = Field(1.0, ge=0)
     focal: float = Field(0.0, ge=0)
     class_weights: tuple[float, ...] | Literal["balanced"] | None = None
 
@@ -121,22 +121,34 @@ def _are_weights(value: Any) -> bool:
 class TrainingSettings(_Settings):
     """One training run.
 
+    The defaults bound the number of tiles, so that a run takes about an hour on two
+    cores however large the data set is.
+
     `tiles_per_epoch`: training tiles an epoch; None is as many as cover every training
     image once. `patience`: epochs without a better validation mIoU before training
     stops; None never stops early. `warmup` is the share of all steps in which the
     learning rate climbs from 0. `validate_every`: epochs between validations.
     """
 
-    epochs: int = Field(20, ge=1)
-    tiles_per_epoch: int | None = Field(None, ge=1)
+    epochs: int = Field(10, ge=1)
+    tiles_per_epoch: int | None = Field(480, ge=1)
     batch_size: int = Field(8, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
+    learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     warmup: float = Field(0.05, ge=0, lt=1)
     patience: int | None = Field(None, ge=1)
     validate_every: int = Field(1, ge=1)
     loss: LossSettings = LossSettings()
     augmentation: Augmentation = Augmentation()
+
+
+class StudentTrainingSettings(TrainingSettings):
+    """A student's training run; it begins from what the teacher has learnt."""
+
+    # Defaults of the fields, not of the section: a recipe that sets only `epochs` must
+    # not fall back to the teacher's learning rate.
+    epochs: int = Field(8, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
 
 
 class UNetSettings(_Settings):
@@ -177,7 +189,7 @@ class TeacherSettings(_Settings):
 class PruningSettings(_Settings):
     """How much of the teacher's channels the student keeps, and which."""
 
-    keep: float = Field(0.4, gt=0, lt=1)
+    keep: float = Field(0.3, gt=0, lt=1)
     criterion: Literal["l2"] = "l2"
     scope: Literal["global", "layer"] = "layer"
     multiple_of: int = Field(8, ge=1)
@@ -200,7 +212,7 @@ class StudentSettings(_Settings):
     pruning: PruningSettings = PruningSettings()
     model: CompactSettings = CompactSettings()
     distillation: DistillationSettings = DistillationSettings()
-    training: TrainingSettings = TrainingSettings(learning_rate=1e-3)
+    training: StudentTrainingSettings = StudentTrainingSettings()
 
     @model_validator(mode="after")
     def _options_have_an_effect(self) -> "StudentSettings":
@@ -237,7 +249,8 @@ class MeasuringSettings(_Settings):
 class Recipe(_Settings):
     """A whole run of `segshrink compress`."""
 
-    seed: int = Field(0, ge=0)
+    # Backends take 32 bits, and each stage has a seed of its own beside this one.
+    seed: int = Field(0, ge=0, lt=2**32 - 8)
     data: DataSettings = DataSettings()
     teacher: TeacherSettings = TeacherSettings()
     student: StudentSettings = StudentSettings()
@@ -269,7 +282,8 @@ def read_recipe_data(path: Path | str) -> dict[str, Any]:
         raise RecipeError(f"{path}: no such file. Name a recipe in YAML.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}).") from error
-    except yaml.YAMLError as error:
+    # A date that no calendar has is a plain ValueError.
+    except (yaml.YAMLError, ValueError) as error:
         raise RecipeError(f"{path}: not YAML. {error}") from error
     if not isinstance(data, dict | None):
         raise RecipeError(

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segshrink.data import open_dataset
-from segshrink.data.generated import scenes_in_order
+from segshrink.data.generated import split_by_number
 from segshrink.errors import DatasetError, UsageError
 
 
@@ -31,11 +33,17 @@ def test_by_default_there_are_24_scenes_of_512_pixels():
 @pytest.mark.parametrize(
     ("count", "sizes"), [(3, (1, 1, 1)), (5, (3, 1, 1)), (10, (6, 2, 2))]
 )
-def test_parts_are_cut_in_order(count, sizes):
+def test_every_scene_is_in_one_part(count, sizes):
     scenes = [f"scene-{index:03}" for index in range(count)]
-    split = scenes_in_order(scenes)
+    split = split_by_number(scenes)
     assert tuple(len(part) for part in split.parts.values()) == sizes
-    assert split.train + split.val + split.test == tuple(scenes)
+    assert sorted(split.train + split.val + split.test) == scenes
+
+
+@given(counts=st.tuples(st.integers(3, 60), st.integers(3, 60)))
+def test_a_test_scene_is_never_a_training_scene_of_another_number(counts):
+    few, many = (split_by_number([f"{i:03}" for i in range(n)]) for n in counts)
+    assert not {*few.test, *few.val} & {*many.train}
 
 
 def test_a_split_file_may_divide_generated_scenes(tmp_path):

@@ -27,7 +27,8 @@ def pair(**options):
 
 
 def trained(distiller, *, steps=1, optimizer=None, labels=LABELS):
-    distiller.compile(optimizer or keras.optimizers.SGD(0.1), jit_compile=False)
+    # Eagerly, since tracing takes longer than these few steps.
+    distiller.compile(optimizer or keras.optimizers.SGD(0.1), run_eagerly=True)
     return [
         distiller.train_on_batch(IMAGES, labels, return_dict=True) for _ in range(steps)
     ]
@@ -103,7 +104,7 @@ def test_loss_and_its_parts():
 def test_weight_zero_is_supervised_training():
     distiller, student, _ = pair(weight=0)
     alone = network(1, filters=2)
-    alone.compile(keras.optimizers.SGD(0.1), loss=CrossEntropy(), jit_compile=False)
+    alone.compile(keras.optimizers.SGD(0.1), loss=CrossEntropy(), run_eagerly=True)
     losses = [logs["loss"] for logs in trained(distiller, steps=3)]
     expected = [
         alone.train_on_batch(IMAGES, LABELS, return_dict=True)["loss"] for _ in range(3)
@@ -134,7 +135,7 @@ def test_a_teacher_that_fails_on_void_pixels_does_no_harm():
     distiller = Distiller(
         student, teacher, supervised=CrossEntropy(), distillation=PixelKL()
     )
-    distiller.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    distiller.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
     logs = distiller.train_on_batch(pictures, LABELS, return_dict=True)
     assert np.isfinite(list(logs.values())).all()
     assert all(np.isfinite(value).all() for value in values_of(student))

@@ -171,6 +171,11 @@ FAULTY_RECIPES = {
         b"teacher: {training: {loss: {class_weights: [1, 2]}}}",
         ["class_weights", "5 classes", "got 2"],
     ),
+    "no date": (b"seed: 2020-99-99", ["not YAML"]),
+    "seeds": (
+        b"seed: 99999999999\ndata: {split_seed: -1}",
+        ["2 faults", "  seed: ", "data.split_seed: "],
+    ),
     "keep everything": (b"student: {pruning: {keep: 1.0}}", ["student.pruning.keep"]),
 }
 

@@ -272,6 +272,21 @@ def test_inspect_of_a_data_set_tells_its_faults(own_scenes):
     assert "(undeclared)" in finished.out
 
 
+def test_inspect_writes_no_starter_that_would_hide_or_spoil(own_scenes):
+    misnamed = own_scenes / "dataset.yml"
+    (own_scenes / "dataset.yaml").rename(misnamed)
+    finished = typed("inspect", own_scenes)
+    assert f"{misnamed}: rename it to dataset.yaml" in finished.errors
+    assert not (own_scenes / "dataset.yaml").exists()
+    misnamed.unlink()
+    for masks in own_scenes.glob("*/*/masks"):
+        shutil.rmtree(masks)
+    finished = typed("inspect", own_scenes)
+    assert finished.exit_code == 2
+    assert "has no masks folder beside it" in finished.errors
+    assert not (own_scenes / "dataset.yaml").exists()
+
+
 def test_inspect_of_synthetic(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "scene-023" in succeeded("inspect", "synthetic")

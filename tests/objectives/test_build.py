@@ -14,7 +14,8 @@ from segshrink.recipe import LossSettings
 
 
 def test_one_loss_of_weight_one_is_that_loss():
-    assert type(build_loss(LossSettings(), num_classes=3)) is CrossEntropy
+    only_cross_entropy = LossSettings(cross_entropy=1, dice=0)
+    assert type(build_loss(only_cross_entropy, num_classes=3)) is CrossEntropy
     only_dice = LossSettings(cross_entropy=0, dice=1)
     assert type(build_loss(only_dice, num_classes=3)) is Dice
 
@@ -28,7 +29,7 @@ def test_weights_of_the_recipe_are_those_of_the_sum():
 
 
 def test_one_loss_of_another_weight_is_a_sum():
-    loss = build_loss(LossSettings(cross_entropy=0, focal=3), num_classes=3)
+    loss = build_loss(LossSettings(cross_entropy=0, dice=0, focal=3), num_classes=3)
     labels, logits = np.zeros((1, 1, 2)), np.zeros((1, 1, 2, 3))
     assert float(loss(labels, logits)) == pytest.approx(
         3 * float(Focal()(labels, logits))
@@ -42,7 +43,7 @@ def test_class_weights_reach_every_loss():
 
 
 def test_balanced_weights_are_passed_in():
-    settings = LossSettings(class_weights="balanced")
+    settings = LossSettings(dice=0, class_weights="balanced")
     weights = balanced_class_weights([0.5, 0.3, 0.2])
     loss = build_loss(settings, num_classes=3, class_weights=weights)
     assert loss.class_weights == tuple(weights)

@@ -25,8 +25,14 @@ def small_model(seed: int = 0, filters: int = 4) -> keras.Model:
 
 def small_settings(**changes: object) -> TrainingSettings:
     """Three steps an epoch on `tiny_dataset`, augmentation on."""
-    values = {"epochs": 2, "batch_size": 4, "learning_rate": 0.01} | changes
-    return TrainingSettings.model_validate(values)
+    values: dict[str, object] = {
+        "epochs": 2,
+        "batch_size": 4,
+        "tiles_per_epoch": None,
+        "learning_rate": 0.01,
+        "loss": {"dice": 0},
+    }
+    return TrainingSettings.model_validate(values | changes)
 
 
 def read_history(folder: Path) -> list[dict[str, str]]:

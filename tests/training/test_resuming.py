@@ -178,7 +178,9 @@ class Kill(SilentProgress):
 
 folder = Path(sys.argv[1])
 model = keras.saving.load_model(folder / "untrained.keras")
-settings = TrainingSettings(epochs=2, batch_size=2, learning_rate=0.01)
+settings = TrainingSettings(
+    epochs=2, batch_size=2, learning_rate=0.01, tiles_per_epoch=None, loss={"dice": 0}
+)
 dataset = open_dataset("synthetic", scenes=3, scene_px=64)
 train(model, dataset, settings, folder / "killed", tile_px=32, progress=Kill())
 """

@@ -291,7 +291,7 @@ class RatePerStep(keras.callbacks.Callback):
 
 def test_balanced_weights_cope_with_an_absent_class(draw_dataset):
     dataset = draw_dataset(absent=1)
-    loss = supervised_loss(LossSettings(class_weights="balanced"), dataset)
+    loss = supervised_loss(LossSettings(dice=0, class_weights="balanced"), dataset)
     grass, water, road = loss.class_weights
     assert water == 0
     counts = np.zeros(3)
@@ -304,10 +304,10 @@ def test_balanced_weights_cope_with_an_absent_class(draw_dataset):
 
 
 def test_given_class_weights_reach_the_loss(tiny_dataset):
-    settings = LossSettings(class_weights=(1.0, 2.0, 0.5))
+    settings = LossSettings(dice=0, class_weights=(1.0, 2.0, 0.5))
     loss = supervised_loss(settings, tiny_dataset)
     assert loss.class_weights == (1.0, 2.0, 0.5)
-    plain = build_loss(LossSettings(), num_classes=3)
+    plain = build_loss(LossSettings(dice=0), num_classes=3)
     assert plain.class_weights is None
 
 
@@ -316,7 +316,7 @@ def test_class_weights_of_the_wrong_length(tmp_path, tiny_dataset):
     with pytest.raises(RecipeError) as caught:
         train(small_model(), tiny_dataset, settings, tmp_path, tile_px=TILE_PX)
     assert str(caught.value) == (
-        "loss.class_weights: must hold one number for each of the 3 classes of drawn "
+        "loss.class_weights: must hold one factor for each of the 3 classes of drawn "
         "(grass, water, road), got 2."
     )
     assert list(tmp_path.iterdir()) == []

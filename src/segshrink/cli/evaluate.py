@@ -1,5 +1,6 @@
 """segshrink evaluate."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,9 @@ def evaluate(
     seed: Annotated[
         int, typer.Option(min=0, help="Of a split that is chosen by seed.")
     ] = 0,
+    without: Annotated[
+        str | None, typer.Option(help="Class to leave out of a second mean IoU.")
+    ] = None,
     threads: Threads = 1,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the record here.")
@@ -40,6 +44,7 @@ def evaluate(
     progress = TerminalProgress()
     opened = load_artifact(artifact, threads=threads)
     dataset = open_dataset(data, split=split, seed=seed, progress=progress)
+    _require_class(without, dataset.classes.names)
     quality = measure_quality(
         opened, getattr(dataset, part), dataset.classes, progress=progress
     )
@@ -52,6 +57,27 @@ def evaluate(
         }
         write_json(json_file, record)
     _print(quality)
+    if without is not None:
+        output.print(f"mean IoU without {without}: {_share(_mean(quality, without))}")
+
+
+def _require_class(name: str | None, known: Sequence[str]) -> None:
+    from segshrink.errors import UsageError
+
+    if name is not None and name not in known:
+        raise UsageError(
+            f"--without {name}: no such class. There are {', '.join(known)}."
+        )
+
+
+def _mean(quality: dict[str, Any], without: str) -> float | None:
+    """Mean over the classes that have an IoU, all but one."""
+    ious = [
+        row["iou"]
+        for row in quality["classes"]
+        if row["name"] != without and row["iou"] is not None
+    ]
+    return sum(ious) / len(ious) if ious else None
 
 
 def _print(quality: dict[str, Any]) -> None:

@@ -28,10 +28,10 @@ def inspect(
     Example: segshrink inspect path/to/dataset
     """
     suffix = Path(path).suffix
-    if suffix == ".keras":
+    if suffix in (".keras", ".h5", ".hdf5"):
         _model(Path(path), keep)
     elif keep is not None:
-        raise UsageError(f"--keep is for .keras models, but {path} is none.")
+        raise UsageError(f"--keep is for Keras models, but {path} is none.")
     elif suffix in (".tflite", ".onnx"):
         _artifact(Path(path))
     else:
@@ -98,7 +98,8 @@ def _write_starter(folder: Path, text: str) -> None:
     from segshrink.records import write_text
 
     path = folder / "dataset.yaml"
-    if path.exists():
+    # Of the misspelt name the faults tell; a second file would hide what it declares.
+    if path.exists() or path.with_suffix(".yml").exists():
         return
     try:
         write_text(path, text)

@@ -11,7 +11,7 @@ from segshrink.data.annotated import AnnotatedImage, ImageFile, Part
 from segshrink.data.classes import Classes
 from segshrink.data.description import DESCRIPTION_NAME, SplitEntry, read_split_file
 from segshrink.data.folder import Folder, read_folder
-from segshrink.data.generated import SOURCE_NAME, generated_images, scenes_in_order
+from segshrink.data.generated import SOURCE_NAME, generated_images, split_by_number
 from segshrink.data.layout import PART_NAMES, Layout, LayoutKind
 from segshrink.data.splits import Split, choose_split, declared_split, shortened
 from segshrink.data.survey import SurveyedPair
@@ -101,7 +101,7 @@ def _read_wish(path: Path) -> _Wish:
 
 def _generated_split(images: Sequence[AnnotatedImage], wish: _Wish | None) -> Split:
     names = [image.scene for image in images]
-    return declared_split(*wish, names) if wish else scenes_in_order(names)
+    return declared_split(*wish, names) if wish else split_by_number(names)
 
 
 def _open_folder(

@@ -92,8 +92,10 @@ class EpochKeeper(keras.callbacks.Callback):
         """Validate, remember the best model, write history and state."""
         seconds = time.perf_counter() - self._began
         self._require_finite_weights()
-        row: dict[str, float | None] = {"epoch": epoch + 1}
-        row |= {name: float(value) for name, value in (logs or {}).items()}
+        losses = {name: float(value) for name, value in (logs or {}).items()}
+        # Keras sorts by name; the sum comes before its parts.
+        row: dict[str, float | None] = {"epoch": epoch + 1, "loss": losses["loss"]}
+        row |= losses
         row |= self._validated(epoch + 1)
         row |= {"learning_rate": self._learning_rate(), "seconds": round(seconds, 3)}
         self.history.append(row)

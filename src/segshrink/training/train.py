@@ -82,6 +82,6 @@ def _require_one_each(weights: Sequence[float], dataset: Dataset) -> None:
     names = dataset.classes.names
     if len(weights) != len(names):
         raise RecipeError(
-            f"loss.class_weights: must hold one number for each of the {len(names)} "
+            f"loss.class_weights: must hold one factor for each of the {len(names)} "
             f"classes of {dataset.name} ({', '.join(names)}), got {len(weights)}."
         )

@@ -1,0 +1,260 @@
+import textwrap
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segshrink.errors import RecipeError
+from segshrink.recipe import (
+    Recipe,
+    TrainingSettings,
+    load_recipe,
+    parse_recipe,
+    read_recipe_data,
+    recipe_yaml,
+)
+
+
+def faults_of(data) -> str:
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(data, where="mine.yaml")
+    return str(caught.value)
+
+
+def test_an_empty_recipe_is_the_default_run(tmp_path):
+    path = tmp_path / "empty.yaml"
+    path.write_text("# nothing\n")
+    assert load_recipe(path) == Recipe()
+
+
+def test_all_faults_at_once():
+    data = {
+        "sed": 1,
+        "data": {"tile_px": 100},
+        "teacher": {"model": {"levels": "many"}, "training": {"epochs": 0}},
+        "student": {"pruning": {"keep": 1.5}, "distillation": {"weight": 2}},
+    }
+    assert faults_of(data).splitlines() == [
+        "mine.yaml: 6 faults.",
+        "  data.tile_px: Input should be a multiple of 32 (got 100)",
+        "  teacher.model.levels: Input should be a valid integer, unable to parse "
+        "string as an integer (got 'many')",
+        "  teacher.training.epochs: Input should be greater than or equal to 1 (got 0)",
+        "  student.pruning.keep: Input should be less than 1 (got 1.5)",
+        "  student.distillation.weight: Input should be less than or equal to 1 "
+        "(got 2)",
+        "  sed: Extra inputs are not permitted (got 1)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (
+            {"data": {"source": "houses", "scenes": 6}},
+            "data: scenes and scene_px apply to source: synthetic only",
+        ),
+        (
+            {"data": {"source": "houses", "scene_px": 128}},
+            "data: scenes and scene_px apply to source: synthetic only",
+        ),
+        (
+            {"teacher": {"file": "t.keras", "training": {"epochs": 3}}},
+            "teacher: a teacher file is taken as it is: drop model and training",
+        ),
+        (
+            {"teacher": {"file": "t.keras", "model": {}}},
+            "teacher: a teacher file is taken as it is: drop model and training",
+        ),
+        (
+            {"student": {"model": {"width": 16}}},
+            "student: a pruned student does not use model: drop it",
+        ),
+        (
+            {"student": {"kind": "compact", "pruning": {"keep": 0.5}}},
+            "student: a compact student does not use pruning: drop it",
+        ),
+        (
+            {"export": {"litert": False, "int8": False, "onnx": False}},
+            "export: at least one of litert, int8 and onnx must be true",
+        ),
+        (
+            {"student": {"training": {"loss": {"cross_entropy": 0, "dice": 0}}}},
+            "student.training.loss: at least one loss needs a weight above 0",
+        ),
+        (
+            {"student": {"training": {"augmentation": {"scale_jitter": [2, 1]}}}},
+            "student.training.augmentation: scale_jitter must be low <= high within "
+            "0.25 to 4, got 2.0, 1.0",
+        ),
+        (
+            {"teacher": {"training": {"patience": True}}},
+            "teacher.training.patience: true and false have no meaning here (got True)",
+        ),
+        (
+            {"teacher": {"training": {"learning_rate": float("inf")}}},
+            "teacher.training.learning_rate: Input should be a finite number (got inf)",
+        ),
+        (
+            {"teacher": {"training": {"precision": "float32"}}},
+            "teacher.training.precision: Extra inputs are not permitted "
+            "(got 'float32')",
+        ),
+    ],
+)
+def test_faults_and_options_without_effect(data, fault):
+    assert faults_of(data) == f"mine.yaml: 1 fault.\n  {fault}"
+
+
+@pytest.mark.parametrize(
+    "weights",
+    ["even", [], [0, 0], [1, -1], [1, float("nan")], [1, "a"], {"road": 2}, 3],
+)
+def test_faulty_class_weights(weights):
+    data = {"teacher": {"training": {"loss": {"class_weights": weights}}}}
+    assert "teacher.training.loss.class_weights: must be balanced, or numbers >= 0" in (
+        faults_of(data)
+    )
+    assert "mine.yaml: 1 fault." in faults_of(data)
+
+
+@pytest.mark.parametrize("weights", [None, "balanced", [1, 0.5]])
+def test_class_weights(weights):
+    settings = TrainingSettings.model_validate({"loss": {"class_weights": weights}})
+    found = settings.loss.class_weights
+    assert found == (tuple(weights) if isinstance(weights, list) else weights)
+
+
+FRACTIONS = st.floats(0.001, 0.999)
+TRAINING = st.fixed_dictionaries(
+    {},
+    optional={
+        "epochs": st.integers(1, 500),
+        "tiles_per_epoch": st.none() | st.integers(1, 10**6),
+        "learning_rate": st.floats(1e-12, 10),
+        "weight_decay": st.floats(0, 1),
+        "warmup": st.floats(0, 0.99),
+        "patience": st.none() | st.integers(1, 100),
+        "loss": st.fixed_dictionaries(
+            {"cross_entropy": FRACTIONS},
+            optional={
+                "dice": st.floats(0, 5),
+                "class_weights": st.sampled_from([None, "balanced", [1, 0.1, 0]]),
+            },
+        ),
+        "augmentation": st.fixed_dictionaries(
+            {"flips": st.booleans(), "scale_jitter": st.just([0.5, 2])}
+        ),
+    },
+)
+TEACHERS = st.fixed_dictionaries({"training": TRAINING}) | st.fixed_dictionaries(
+    {"file": st.text(min_size=1)}
+)
+STUDENTS = st.fixed_dictionaries(
+    {"pruning": st.fixed_dictionaries({"keep": FRACTIONS}), "training": TRAINING}
+) | st.fixed_dictionaries(
+    {
+        "kind": st.just("compact"),
+        "model": st.fixed_dictionaries({"width": st.sampled_from([8, 64])}),
+        "distillation": st.fixed_dictionaries({"temperature": st.floats(0.1, 20)}),
+    }
+)
+SOURCES = st.fixed_dictionaries(
+    {"source": st.text(min_size=1).filter(lambda name: name != "synthetic")},
+    optional={"split": st.none() | st.text(min_size=1)},
+) | st.fixed_dictionaries({"scenes": st.none() | st.integers(3, 99)})
+RECIPES = st.fixed_dictionaries(
+    {},
+    optional={
+        "seed": st.integers(0, 2**31),
+        "data": SOURCES,
+        "teacher": TEACHERS,
+        "student": STUDENTS,
+        "baselines": st.booleans(),
+    },
+)
+
+
+@given(data=RECIPES)
+def test_the_complete_recipe_is_the_same_recipe(data):
+    recipe = parse_recipe(data)
+    text = recipe_yaml(recipe)
+    again = parse_recipe(yaml.safe_load(text))
+    assert again == recipe
+    assert recipe_yaml(again) == text
+
+
+def test_the_complete_recipe_holds_every_field_in_use():
+    data = yaml.safe_load(recipe_yaml(Recipe()))
+    assert list(data) == list(Recipe.model_fields)
+    assert set(data["teacher"]["training"]) == set(TrainingSettings.model_fields)
+    assert "model" not in data["student"]
+    compact = parse_recipe({"student": {"kind": "compact"}, "teacher": {"file": "t"}})
+    data = yaml.safe_load(recipe_yaml(compact))
+    assert "pruning" not in data["student"]
+    assert set(data["teacher"]) == {"file"}
+
+
+def test_a_students_defaults_are_its_own():
+    """Also where a recipe sets another field of the section."""
+    default = Recipe().student.training
+    some = parse_recipe({"student": {"training": {"patience": 3}}}).student.training
+    assert some == default.model_copy(update={"patience": 3})
+    assert default.learning_rate < Recipe().teacher.training.learning_rate
+
+
+def test_numbers_as_yaml_1_1_misreads_them(tmp_path):
+    # YAML 1.1 takes 1e-3, without a point, for a string.
+    path = tmp_path / "recipe.yaml"
+    path.write_text("teacher: {training: {learning_rate: 1e-3}}")
+    assert load_recipe(path).teacher.training.learning_rate == 0.001
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"- seed\n", ": a recipe is a mapping of sections, got list."),
+        (b"seed\n", ": a recipe is a mapping of sections, got str."),
+        (b"0\n", ": a recipe is a mapping of sections, got int."),
+        (b"[]\n", ": a recipe is a mapping of sections, got list."),
+        (b"a: [1", ": not YAML. "),
+        (b"\xff\xfe\x00", ": cannot be read ("),
+        (b"a: !!python/object/apply:os.getcwd []\n", ": not YAML. "),
+    ],
+)
+def test_what_is_no_recipe(tmp_path, content, fault):
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(content)
+    with pytest.raises(RecipeError) as caught:
+        read_recipe_data(path)
+    assert str(caught.value).startswith(f"{path}{fault}")
+
+
+def test_no_file(tmp_path):
+    path = tmp_path / "none.yaml"
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert str(caught.value) == f"{path}: no such file. Name a recipe in YAML."
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_recipe(tmp_path)
+
+
+def test_faults_name_the_file(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        textwrap.dedent("""\
+        teacher:
+          training: {epoch: 3}
+        """)
+    )
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert str(caught.value) == (
+        f"{path}: 1 fault.\n"
+        "  teacher.training.epoch: Extra inputs are not permitted (got 3)"
+    )
+
+
+def test_a_recipe_of_another_kind_than_a_mapping():
+    assert faults_of([1]) == "mine.yaml: a recipe is a mapping of sections, got list."
