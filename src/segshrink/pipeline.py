@@ -15,7 +15,7 @@ import segshrink
 from segshrink.baselines import train_alone, train_masked
 from segshrink.data import Dataset, class_frequencies, open_dataset
 from segshrink.distillation import distill
-from segshrink.errors import ModelError, RecipeError, RunFolderError
+from segshrink.errors import DatasetError, ModelError, RecipeError, RunFolderError
 from segshrink.files import export_files, measure_files
 from segshrink.measuring import count_macs
 from segshrink.models import build_model, load_model
@@ -166,7 +166,11 @@ def _require_inputs(out: Path, **files: Path) -> None:
 
 
 def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
-    """Open the recipe's data and tell its notices and split."""
+    """Open the recipe's data and tell its notices and split.
+
+    Raises:
+        DatasetError: if it has faults, or nothing to tell apart.
+    """
     data = recipe.data
     dataset = open_dataset(
         data.source,
@@ -176,6 +180,11 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
         scene_px=data.scene_px,
         progress=progress,
     )
+    if dataset.classes.num_classes < 2:
+        raise DatasetError(
+            f"{data.source}: has the one class {dataset.classes.names[0]!r}, but a model "
+            "needs two to tell apart. Give the rest, now void, a class in dataset.yaml."
+        )
     for notice in dataset.notices:
         progress.say(notice)
     split = dataset.split

@@ -12,7 +12,7 @@ from PIL import Image
 
 from e2e.command_line import refused, typed
 from e2e.run_files import times_of
-from e2e.scenes import COLORS, NAMES, SPLIT, write_description
+from e2e.scenes import COLORS, NAMES, SPLIT, VOID_COLORS, write_description
 
 SOUTH = ("south/4", "south/5", "south/ö 6")
 
@@ -47,6 +47,15 @@ def _without_road_in_training(scenes: Path) -> None:
         pixels = np.array(Image.open(_mask(scenes, scene)))
         pixels[(pixels == COLORS[2]).all(axis=-1)] = 0
         Image.fromarray(pixels).save(_mask(scenes, scene))
+
+
+def _one_class(scenes: Path) -> None:
+    others = [list(color) for color in (*COLORS[1:], *VOID_COLORS)]
+    write_description(
+        scenes,
+        classes=[{"name": NAMES[0], "color": list(COLORS[0])}],
+        void_colors=others,
+    )
 
 
 def _two_scenes(scenes: Path) -> None:
@@ -99,6 +108,7 @@ FAULTY_DATA = {
         _without_road_in_training,
         ["class 'Road' has no pixel in the training part", "put one of these into"],
     ),
+    "one class": (_one_class, ["the one class 'Building'", "Give the rest"]),
     "too few scenes": (_two_scenes, ["2 scenes", "Add scenes"]),
     "all void in validation": (
         lambda scenes: _painted(_mask(scenes, "south/4"), slice(None), (0, 0, 0)),

@@ -1,0 +1,25 @@
+"""The README's figures are those of the records."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_figures_are_those_of_the_records():
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "readme", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_names_every_verb_and_recipe():
+    from segshrink.cli.app import app
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    verbs = [command.callback.__name__ for command in app.registered_commands]
+    assert [verb for verb in verbs if f"`{verb} " not in text] == []
