@@ -2,7 +2,7 @@ import textwrap
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segshrink.errors import RecipeError
@@ -176,6 +176,7 @@ RECIPES = st.fixed_dictionaries(
 )
 
 
+@settings(max_examples=50)
 @given(data=RECIPES)
 def test_the_complete_recipe_is_the_same_recipe(data):
     recipe = parse_recipe(data)

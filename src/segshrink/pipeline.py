@@ -157,12 +157,13 @@ def _require_kind(out: Path, kind: str) -> None:
 def _require_inputs(out: Path, **files: Path) -> None:
     path = out / "inputs.json"
     inputs = {name: sha256_of(file) for name, file in files.items()}
-    if path.is_file() and read_json(path) != inputs:
+    if not path.is_file():
+        write_json(path, inputs)
+    elif read_json(path) != inputs:
         raise RunFolderError(
             f"{out}: this folder was begun with another teacher or student. "
             "Name another folder."
         )
-    write_json(path, inputs)
 
 
 def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
@@ -182,8 +183,9 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
     )
     if dataset.classes.num_classes < 2:
         raise DatasetError(
-            f"{data.source}: has the one class {dataset.classes.names[0]!r}, but a model "
-            "needs two to tell apart. Give the rest, now void, a class in dataset.yaml."
+            f"{data.source}: has the one class {dataset.classes.names[0]!r}, but a "
+            "model needs two to tell apart. Give the rest, now void, a class in "
+            "dataset.yaml."
         )
     for notice in dataset.notices:
         progress.say(notice)

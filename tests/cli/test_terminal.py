@@ -28,6 +28,12 @@ from segshrink.errors import DatasetError, ExportError
             "runs/a: Permission denied. Name another place, or make this one readable "
             "and writable.\n",
         ),
+        (
+            IsADirectoryError(errno.EISDIR, "Is a directory", ".partial-m", None, "m"),
+            2,
+            "m: Is a directory. Name another place, or make this one readable and "
+            "writable.\n",
+        ),
     ],
 )
 def test_errors_of_users_are_a_message_and_an_exit_code(

@@ -1,7 +1,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
@@ -41,6 +41,7 @@ def cases(draw):
     return logits[0], logits[1], valid, draw(st.floats(0.5, 10))
 
 
+@settings(max_examples=40)
 @given(cases(), st.booleans())
 def test_equals_plain_loops(case, masked):
     teacher, student, valid, temperature = case
@@ -50,6 +51,7 @@ def test_equals_plain_loops(case, masked):
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
+@settings(max_examples=25)
 @given(cases())
 def test_void_counts_as_if_it_were_cut_out(case):
     teacher, student, valid, temperature = case

@@ -14,6 +14,8 @@ from e2e.command_line import refused, typed
 from e2e.run_files import times_of
 from e2e.scenes import COLORS, NAMES, SPLIT, VOID_COLORS, write_description
 
+pytestmark = pytest.mark.e2e
+
 SOUTH = ("south/4", "south/5", "south/ö 6")
 
 
@@ -209,7 +211,7 @@ def test_faulty_recipe_is_refused_with_all_its_faults(scenes, tmp_path, fault):
         ("=3", "must be FIELD=VALUE"),
         ("seed=[1", "is not a YAML value"),
         ("seed=2020-99-99", "is not a YAML value"),
-        ("seed.deep=1", "seed.deep"),
+        ("seed.deep=1", "seed: Input should be a valid integer"),
         ("student.prunning.keep=0.5", "student.prunning"),
         ("student.pruning=0.5", "student.pruning"),
         ("student.pruning.keep=half", "student.pruning.keep"),

@@ -17,6 +17,8 @@ from segshrink.recipe import load_recipe
 from segshrink.records import gzipped_size_bytes, sha256_of
 from segshrink.runtimes import load_artifact, predict_image
 
+pytestmark = pytest.mark.e2e
+
 
 def test_run_folder_holds_what_is_promised_and_nothing_else(finished_run):
     assert files_of(finished_run) == FILES

@@ -18,6 +18,8 @@ from segshrink.pipeline import compress
 from segshrink.progress import SilentProgress
 from segshrink.recipe import load_recipe, recipe_yaml
 
+pytestmark = pytest.mark.e2e
+
 # The first trace of each stage, and what is not there before it has ended.
 STAGES = {
     "teacher": ("teacher/checkpoint/last.npz", "teacher/record.json"),
@@ -88,7 +90,11 @@ def test_ctrl_c_says_that_the_command_goes_on_and_it_does(
     out = tmp_path / "teacher"
     command = ("train", scenes, "--recipe", recipe_file, "--out", out)
     process = started(
-        *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        *command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_ctrl_c,
     )
     printed, errors = _signal_at(process, signal.SIGINT, out, "checkpoint/last.npz")
     assert process.returncode == 130
@@ -104,6 +110,11 @@ def test_ctrl_c_says_that_the_command_goes_on_and_it_does(
     epochs = [row["epoch"] for row in _history(out)]
     assert epochs == ["1", "2", "3", "4"]
     assert 1 <= epochs_kept < 4
+
+
+def _heed_ctrl_c() -> None:
+    # Shells let what they run in the background ignore it, and so would our child.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class StopsIn(SilentProgress):

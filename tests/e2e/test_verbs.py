@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from e2e.command_line import succeeded, typed
+from e2e.command_line import started, succeeded, typed
 from e2e.run_files import RECORDS, files_of, times_of
 from e2e.scenes import COLORS, NAMES, write_description
 from segshrink.data import open_dataset
@@ -20,6 +21,8 @@ from segshrink.recipe import load_recipe, recipe_yaml
 from segshrink.records import sha256_of
 from segshrink.runtimes import load_artifact, predict_image
 from segshrink.searching import search_student
+
+pytestmark = pytest.mark.e2e
 
 BRIEF = (
     "--set", "data.tile_px=64",
@@ -143,6 +146,23 @@ def test_evaluate_gives_the_numbers_of_the_run(finished_run, scenes, tmp_path):
     assert found["data"]["split"] == kept["data"]["split"]
     assert f"2 images of test: mean IoU {kept['quality']['mean_iou']:.3f}" in printed
     assert all(name in printed for name in NAMES)
+    others = [row["iou"] for row in kept["quality"]["classes"] if row["name"] != "Road"]
+    again = succeeded("evaluate", artifact, scenes, "--without", "Road")
+    assert f"mean IoU without Road: {sum(others) / 4:.3f}" in again
+
+
+def test_commands_on_files_say_nothing_beside_the_result(finished_run, tmp_path):
+    """A process of its own, since a backend chatters once only."""
+    process = started(
+        "benchmark", finished_run / "artifacts" / "student-int8.tflite",
+        "--rounds", 3, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    out, errors = process.communicate(timeout=300)
+    assert process.returncode == 0
+    assert "student-int8.tflite" in out
+    assert [line.partition(":")[0] for line in errors.splitlines()] == [
+        "latency of 1 files"
+    ]
 
 
 def test_evaluate_takes_another_split_and_part(finished_run, scenes, tmp_path):

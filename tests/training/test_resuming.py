@@ -1,7 +1,7 @@
 """A training that was killed ends as if it had never stopped."""
 
 import importlib
-import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,17 +126,36 @@ class _Scored:
         return self.miou
 
 
-def test_a_finished_training_is_not_repeated(tmp_path, tiny_dataset):
-    settings = small_settings(epochs=1)
-    first = run(tmp_path, tiny_dataset, settings=settings)
-    again = run(tmp_path, tiny_dataset, settings=settings, progress=KillAfter(STEPS))
-    assert again == first
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_dataset):
+    """A training of one epoch, in a folder where a kill left half a file."""
+    folder = tmp_path_factory.mktemp("finished")
+    partial = state_path(folder).with_name(".partial-last.npz")
+    partial.parent.mkdir()
+    partial.write_bytes(b"half of a st")
+    return folder, run(folder, tiny_dataset, settings=small_settings(epochs=1))
 
 
-def test_discard_checkpoint_leaves_the_result(tmp_path, tiny_dataset):
-    run(tmp_path, tiny_dataset, settings=small_settings(epochs=1))
-    discard_checkpoint(tmp_path)
-    assert sorted(x.name for x in tmp_path.iterdir()) == ["history.csv", "model.keras"]
+def test_half_a_file_does_not_count(finished):
+    folder, result = finished
+    assert result.epochs == 1
+    assert names_in(state_path(folder).parent) == ["best-1.keras", "last.npz"]
+
+
+def test_a_finished_training_is_not_repeated(finished, tiny_dataset):
+    folder, result = finished
+    settings, progress = small_settings(epochs=1), KillAfter(STEPS)
+    assert run(folder, tiny_dataset, settings=settings, progress=progress) == result
+
+
+def test_discard_checkpoint_leaves_the_result(finished, tmp_path):
+    folder = shutil.copytree(finished[0], tmp_path / "copy")
+    discard_checkpoint(folder)
+    assert names_in(folder) == ["history.csv", "model.keras"]
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_survives_sigkill(tmp_path):
@@ -232,13 +251,3 @@ def test_refuses_a_damaged_checkpoint(begun, tmp_path, tiny_dataset, damage):
     state_path(tmp_path).write_bytes(damaged)
     with pytest.raises(RunFolderError, match=r"the checkpoint is damaged .*Delete "):
         run(tmp_path, tiny_dataset)
-
-
-def test_no_half_written_state(begun, tmp_path, tiny_dataset):
-    """What a kill while writing leaves behind does not count."""
-    partial = state_path(tmp_path).with_name(".partial-last.npz")
-    partial.parent.mkdir()
-    partial.write_bytes(state_path(begun).read_bytes()[:1000])
-    run(tmp_path, tiny_dataset, settings=small_settings(epochs=1))
-    assert not partial.exists()
-    assert sorted(os.listdir(partial.parent)) == ["best-1.keras", "last.npz"]

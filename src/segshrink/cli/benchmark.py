@@ -23,11 +23,10 @@ def benchmark(
     """
     from rich.table import Table
 
+    load_keras()
     from segshrink.measuring import measure_latency, measure_size
     from segshrink.records import machine_facts, write_json
 
-    if any(path.suffix == ".keras" for path in files):
-        load_keras()
     latency = measure_latency(
         files, threads=threads, rounds=rounds, progress=TerminalProgress()
     )

@@ -34,13 +34,12 @@ def evaluate(
 
     if part not in ("val", "test"):
         raise UsageError(f"--part must be val or test, got {part}.")
+    load_keras()
     from segshrink.data import open_dataset
     from segshrink.measuring import measure_quality
     from segshrink.records import write_json
     from segshrink.runtimes import load_artifact
 
-    if artifact.suffix == ".keras":
-        load_keras()
     progress = TerminalProgress()
     opened = load_artifact(artifact, threads=threads)
     dataset = open_dataset(data, split=split, seed=seed, progress=progress)
@@ -48,6 +47,9 @@ def evaluate(
     quality = measure_quality(
         opened, getattr(dataset, part), dataset.classes, progress=progress
     )
+    _print(quality)
+    if without is not None:
+        output.out(f"mean IoU without {without}: {_share(_mean(quality, without))}")
     if json_file is not None:
         record = {
             "file": artifact.name,
@@ -56,9 +58,6 @@ def evaluate(
             "quality": quality,
         }
         write_json(json_file, record)
-    _print(quality)
-    if without is not None:
-        output.print(f"mean IoU without {without}: {_share(_mean(quality, without))}")
 
 
 def _require_class(name: str | None, known: Sequence[str]) -> None:

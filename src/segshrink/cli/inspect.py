@@ -52,6 +52,7 @@ def _model(path: Path, keep: float | None) -> None:
 
 
 def _artifact(path: Path) -> None:
+    load_keras()
     from segshrink.measuring import measure_size
     from segshrink.runtimes import load_artifact
 

@@ -137,10 +137,12 @@ def user_errors() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except OSError as error:
-        if error.filename is None:
+        # Of a renaming, which is how files are written, the second is the user's.
+        path = error.filename2 or error.filename
+        if path is None:
             raise
         errors.print(
-            f"{error.filename}: {error.strerror}. "
+            f"{path}: {error.strerror}. "
             "Name another place, or make this one readable and writable."
         )
         is_wrong_path = isinstance(error, _WRONG_PATH)
