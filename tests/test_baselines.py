@@ -67,7 +67,15 @@ RECIPE = parse_recipe(
     {
         "data": {"tile_px": 32},
         "teacher": {"training": {"learning_rate": 0.02}},
-        "student": {"training": {"learning_rate": 0.003, "patience": 2, "epochs": 9}},
+        "student": {
+            "training": {
+                "learning_rate": 0.003,
+                "patience": 2,
+                "epochs": 9,
+                "tiles_per_epoch": None,
+                "batch_size": 8,
+            }
+        },
     }
 )
 
