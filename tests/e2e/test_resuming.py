@@ -17,6 +17,7 @@ from e2e.run_files import ARTIFACTS, FILES, RECORDS, files_of
 from segshrink.pipeline import compress
 from segshrink.progress import SilentProgress
 from segshrink.recipe import load_recipe, recipe_yaml
+from segshrink.runtimes import load_artifact
 
 pytestmark = pytest.mark.e2e
 
@@ -49,7 +50,8 @@ def test_run_killed_in_every_stage_ends_as_the_undisturbed_one(
 
 def _assert_same_results(run: Path, undisturbed: Path) -> None:
     same = [f"{stage}/model.keras" for stage in ("teacher", "student")]
-    same += ["student/plan.json", *(f"artifacts/{name}" for name in ARTIFACTS)]
+    same += ["student/plan.json"]
+    same += [f"artifacts/{name}" for name in ARTIFACTS if name.endswith(".tflite")]
     same += [f"measurements/quality/{name}.json" for name in RECORDS]
     different = [
         name
@@ -57,6 +59,14 @@ def _assert_same_results(run: Path, undisturbed: Path) -> None:
         if (run / name).read_bytes() != (undisturbed / name).read_bytes()
     ]
     assert different == []
+    # The ONNX converter numbers its nodes by what the process has converted before.
+    image = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3))
+    for name in ARTIFACTS:
+        logits = [
+            load_artifact(folder / "artifacts" / name).predict(image)
+            for folder in (run, undisturbed)
+        ]
+        np.testing.assert_array_equal(*logits)
     for stage in ("teacher", "student"):
         assert _history(run / stage) == _history(undisturbed / stage)
 
