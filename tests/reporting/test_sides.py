@@ -71,6 +71,15 @@ def test_a_picture_has_panels_and_a_legend(run_folder: Builder) -> None:
     np.testing.assert_array_equal(shown[1].images[0].get_array(), truth)
 
 
+def test_the_legend_stays_inside_the_picture(run_folder: Builder) -> None:
+    [plot] = side_plots(read_run(run_folder(samples=1)))
+    figure = plot.draw(LIGHT)
+    figure.draw_without_rendering()
+    frame = figure.legends[0].get_window_extent()
+    assert frame.x0 >= 0 and frame.y0 >= 0
+    assert frame.x1 <= figure.bbox.width
+
+
 def test_void_stands_in_the_legend_only_where_there_is_some(
     run_folder: Builder,
 ) -> None:

@@ -28,6 +28,8 @@ MOST_SAMPLES = 10
 _MOST_COLUMNS = 4
 _PANEL_INCHES = 2.1
 _PANEL_PX = 340
+_LEGEND_PATCH_INCHES = 0.6
+_LETTER_INCHES = 0.075
 
 
 @dataclass(frozen=True)
@@ -130,18 +132,26 @@ def _draw(side: Side, classes: Sequence[ClassColor], theme: Theme) -> Figure:
     rows = math.ceil(len(pictures) / _MOST_COLUMNS)
     columns = math.ceil(len(pictures) / rows)
     shape = pictures[0].height / pictures[0].width
-    height = (
-        rows * (_PANEL_INCHES * shape + 0.3) + 0.3 + 0.22 * math.ceil(len(classes) / 6)
-    )
-    figure = new_figure(_PANEL_INCHES * columns, height, theme)
+    width = _PANEL_INCHES * columns
+    legend_columns = _legend_columns(width, classes)
+    legend_rows = math.ceil(len(classes) / legend_columns)
+    height = rows * (_PANEL_INCHES * shape + 0.3) + 0.3 + 0.22 * legend_rows
+    figure = new_figure(width, height, theme)
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.flat:
         axes.set_axis_off()
     for axes, panel, picture in zip(panels.flat, side.panels, pictures, strict=False):
         _draw_panel(axes, panel, picture, theme)
     figure.suptitle(plain(side.name), fontsize=9, color=theme.faint)
-    _draw_legend(figure, classes, theme)
+    _draw_legend(figure, classes, legend_columns, theme)
     return figure
+
+
+def _legend_columns(width_inches: float, classes: Sequence[ClassColor]) -> int:
+    """How many entries beside each other surely fit: by the longest class name."""
+    longest = max((len(each.name) for each in classes), default=0)
+    entry_inches = _LEGEND_PATCH_INCHES + _LETTER_INCHES * longest
+    return max(1, min(len(classes), int(width_inches / entry_inches)))
 
 
 def _draw_panel(axes: Any, panel: Panel, picture: Image.Image, theme: Theme) -> None:
@@ -150,7 +160,9 @@ def _draw_panel(axes: Any, panel: Panel, picture: Image.Image, theme: Theme) -> 
     axes.set_title(plain(panel.label), fontsize=8.5, color=theme.ink, pad=3)
 
 
-def _draw_legend(figure: Figure, classes: Sequence[ClassColor], theme: Theme) -> None:
+def _draw_legend(
+    figure: Figure, classes: Sequence[ClassColor], columns: int, theme: Theme
+) -> None:
     if not classes:
         return
     patches = [
@@ -162,7 +174,5 @@ def _draw_legend(figure: Figure, classes: Sequence[ClassColor], theme: Theme) ->
         )
         for each in classes
     ]
-    legend = figure.legend(
-        handles=patches, loc="outside lower center", ncols=min(len(patches), 6)
-    )
+    legend = figure.legend(handles=patches, loc="outside lower center", ncols=columns)
     style_legend(legend, theme)
