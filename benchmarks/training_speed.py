@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 _PATCH_PX = 256
@@ -57,13 +58,14 @@ def main() -> None:
     if arguments.one:
         print(json.dumps(measure(json.loads(arguments.one), arguments.steps)))
         return
-    record = compare(arguments.rounds, arguments.steps, arguments.limit)
-    arguments.out.write_text(json.dumps(record, indent=2) + "\n")
-    arguments.out.with_suffix(".md").write_text(table(record))
+    for record in compare(arguments.rounds, arguments.steps, arguments.limit):
+        arguments.out.write_text(json.dumps(record, indent=2) + "\n")
+        arguments.out.with_suffix(".md").write_text(table(record))
     print(table(record))
 
 
-def compare(rounds: int, steps: int, limit: float) -> dict:
+def compare(rounds: int, steps: int, limit: float) -> Iterator[dict]:
+    """Yield the record so far after every round."""
     from segshrink.records import machine_facts
 
     speeds: dict[str, list[float]] = {name: [] for name in VARIANTS}
@@ -79,14 +81,15 @@ def compare(rounds: int, steps: int, limit: float) -> dict:
             else:
                 speeds[name].append(found)
             print(f"round {number + 1}: {name}: {found}", file=sys.stderr, flush=True)
-    return {
-        "what": "training, 256 x 256 patches a second, U-Net with 16 base filters",
-        "machine": machine_facts(),
-        "versions": versions(),
-        "steps": steps,
-        "speeds": speeds,
-        "remarks": remarks,
-    }
+        yield {
+            "what": "256 x 256 patches a second, U-Net with 16 base filters",
+            "machine": machine_facts(),
+            "versions": versions(),
+            "rounds": number + 1,
+            "steps": steps,
+            "speeds": speeds,
+            "remarks": remarks,
+        }
 
 
 def run_apart(choice: dict, steps: int, limit: float) -> float | str:
@@ -217,7 +220,8 @@ def table(record: dict) -> str:
         f"Training speed: {record['what']}.",
         f"{machine['processor']}, {machine['cores']} cores; "
         + ", ".join(f"{name} {number}" for name, number in record["versions"].items())
-        + ". Median of interleaved rounds, each in a process of its own.",
+        + f". Median of {record['rounds']} interleaved rounds of {record['steps']} "
+        "steps, each in a process of its own.",
         "",
         "| variant | patches/s | lowest - highest | x plain |",
         "|---|---:|---:|---:|",

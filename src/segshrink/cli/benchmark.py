@@ -32,6 +32,7 @@ def benchmark(
     )
     first = next(iter(latency.values()))["median_ms"]
     table = Table("file", "size kB", "gzipped kB", "median ms", "quartiles", "x faster")
+    table.columns[0].no_wrap = True
     records = []
     for path, timed in latency.items():
         size = measure_size(path)
