@@ -158,7 +158,7 @@ def test_commands_on_files_say_nothing_beside_the_result(finished_run, tmp_path)
     )  # fmt: skip
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 0
-    assert "student-int8.tflite" in out
+    assert "1 thread(s), 3 rounds" in out
     assert [line.partition(":")[0] for line in errors.splitlines()] == [
         "latency of 1 files"
     ]
