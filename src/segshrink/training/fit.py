@@ -140,8 +140,8 @@ def _compile(
     # Weight decay is for kernels; on scales and offsets it only hurts.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     on_tensorflow = keras.backend.backend() == "tensorflow"
-    # benchmarks/training_speed.py: on TensorFlow's CPU, XLA gains nothing over the
-    # plain graph and costs a long compilation.
+    # On TensorFlow's CPU, XLA compiles a U-Net for more than a minute
+    # (benchmarks/training_speed.md); short runs would spend themselves on that.
     trainee.compile(
         optimizer,
         loss=loss,
