@@ -1,7 +1,12 @@
 """What a model file is worth: quality, latency, size, cost; as records."""
 
 from segshrink.measuring.agreement import check_export
-from segshrink.measuring.cost import ModelSize, count_macs
+from segshrink.measuring.cost import (
+    ModelSize,
+    Multiplication,
+    count_macs,
+    multiplications,
+)
 from segshrink.measuring.latency import measure_latency
 from segshrink.measuring.quality import measure_quality
 from segshrink.measuring.record import Subject, measurement_record
@@ -9,6 +14,7 @@ from segshrink.measuring.size import measure_size
 
 __all__ = [
     "ModelSize",
+    "Multiplication",
     "Subject",
     "check_export",
     "count_macs",
@@ -16,4 +22,5 @@ __all__ = [
     "measure_quality",
     "measure_size",
     "measurement_record",
+    "multiplications",
 ]

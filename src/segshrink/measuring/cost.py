@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
@@ -26,8 +27,8 @@ class ModelSize:
 def count_macs(model: keras.Model) -> ModelSize:
     """Count the parameters of `model` and its multiply-accumulates for one image.
 
-    Counted exactly from kernels and output shapes: Conv2D, DepthwiseConv2D,
-    SeparableConv2D, Conv2DTranspose and Dense, with groups, strides and dilation, in
+    Counted exactly from kernels and output shapes: convolutions of every kind and rank
+    with groups, strides and dilation, Dense, EinsumDense and MultiHeadAttention, in
     nested models too, and once for every use of a shared layer. A multiplication with
     padding counts. Everything else (bias, normalization, activation, pooling,
     upsampling, addition, and layers of classes unknown here) counts 0: in an exported
@@ -51,7 +52,10 @@ def _macs(model: keras.Model) -> int:
         if isinstance(layer, Model):
             total += _macs(layer)
         elif outputs and node.input_tensors:
-            total += _layer_macs(layer, node.input_tensors[0].shape, outputs[0].shape)
+            shapes = [tensor.shape for tensor in node.input_tensors]
+            for product in multiplications(layer, shapes, outputs[0].shape):
+                sizes = (layer.weights[p].shape[axis] for p, axis in product.axes)
+                total += product.times * math.prod(sizes)
     return total
 
 
@@ -68,31 +72,110 @@ def _nodes(model: keras.Model) -> list:
     return [node for nodes in nodes_by_depth.values() for node in nodes]
 
 
-def _layer_macs(layer: keras.Layer, input_shape: tuple, output_shape: tuple) -> int:
+@dataclass(frozen=True)
+class Multiplication:
+    """Multiply-accumulates of one call of a layer: `times` * the sizes of `axes`.
+
+    Attributes:
+        times: how often for one image, such as the number of output positions.
+        axes: pairs (position in `layer.weights`, axis of that weight).
+    """
+
+    times: int
+    axes: tuple[tuple[int, int], ...]
+
+
+def multiplications(
+    layer: Any, input_shapes: Sequence[tuple], output_shape: tuple
+) -> tuple[Multiplication, ...]:
+    """What one call of `layer` multiplies, by the axes of its weights.
+
+    Args:
+        layer: a built Keras layer, or an operation (which has no weights).
+        input_shapes: shape of each input, batch first.
+        output_shape: shape of the output, batch first.
+
+    Raises:
+        ValueError: if a size that counts is not fixed.
+    """
     from keras import layers
 
-    if isinstance(layer, layers.SeparableConv2D):
-        positions = _positions(layer, output_shape, output_shape[1:3])
+    if isinstance(layer, layers.MultiHeadAttention):
+        return _attention(layer, input_shapes, output_shape)
+    if isinstance(layer, (layers.SeparableConv1D, layers.SeparableConv2D)):
+        times = _positions(layer, output_shape)
         kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
-        return positions * sum(math.prod(kernel.shape) for kernel in kernels)
-    if isinstance(layer, layers.Conv2DTranspose):
+        return tuple(_whole(layer, kernel, times) for kernel in kernels)
+    transposed = (layers.Conv1DTranspose, layers.Conv2DTranspose)
+    if isinstance(layer, (*transposed, layers.Conv3DTranspose)):
         # Each input pixel is spread through the whole kernel.
-        return _positions(layer, input_shape, input_shape[1:3]) * _weights(layer)
-    if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
-        return _positions(layer, output_shape, output_shape[1:3]) * _weights(layer)
+        return (_whole(layer, layer.kernel, _positions(layer, input_shapes[0])),)
+    convolutions = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
+    depthwise = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+    if isinstance(layer, convolutions + depthwise):
+        # Of a grouped convolution the kernel holds the inputs of one group only, which
+        # is what each output channel multiplies with.
+        return (_whole(layer, layer.kernel, _positions(layer, output_shape)),)
     if isinstance(layer, layers.Dense):
-        return _positions(layer, output_shape, output_shape[1:-1]) * _weights(layer)
-    return 0
+        times = _product(layer, output_shape, output_shape[1:-1])
+        return (_whole(layer, layer.kernel, times),)
+    if isinstance(layer, layers.EinsumDense):
+        times = _einsum_times(layer, input_shapes[0])
+        return (_whole(layer, layer.kernel, times),)
+    return ()
 
 
-def _weights(layer: keras.Layer) -> int:
-    # Of a grouped convolution the kernel holds the inputs of one group only, which is
-    # what each output channel multiplies with. A depthwise kernel has no more weights
-    # than multiplications a position either.
-    return math.prod(layer.kernel.shape)
+def _whole(layer: Any, weight: Any, times: int) -> Multiplication:
+    position = _position(layer, weight)
+    return Multiplication(times, tuple((position, a) for a in range(len(weight.shape))))
 
 
-def _positions(layer: keras.Layer, shape: tuple, sides: tuple) -> int:
+def _position(layer: Any, weight: Any) -> int:
+    return next(p for p, other in enumerate(layer.weights) if other is weight)
+
+
+def _einsum_times(layer: Any, input_shape: tuple) -> int:
+    """Product of the axes that the weight of an EinsumDense does not have."""
+    from_input, weight = layer.equation.split("->")[0].split(",")
+    letters = from_input.replace("...", "")
+    sizes = input_shape[len(input_shape) - len(letters) :]
+    if "..." in from_input:
+        leading = input_shape[1 : len(input_shape) - len(letters)]
+    else:
+        leading, letters, sizes = (), letters[1:], sizes[1:]
+    free = [s for letter, s in zip(letters, sizes, strict=True) if letter not in weight]
+    return _product(layer, input_shape, (*leading, *free))
+
+
+def _attention(
+    layer: Any, input_shapes: Sequence[tuple], output_shape: tuple
+) -> tuple[Multiplication, ...]:
+    """Projections, and the scores and sums over all pairs of positions."""
+    queries = _product(layer, output_shape, output_shape[1:-1])
+    value_shape = input_shapes[1] if len(input_shapes) > 1 else input_shapes[0]
+    keys = _product(layer, value_shape, value_shape[1:-1])
+    query, key = layer.query_dense.kernel, layer.key_dense.kernel
+    value, output = layer.value_dense.kernel, layer.output_dense.kernel
+    head_axes = [
+        tuple((_position(layer, kernel), axis) for axis in (-2, -1))
+        for kernel in (query, value)
+    ]
+    pairs = queries * keys
+    return (
+        _whole(layer, query, queries),
+        _whole(layer, key, keys),
+        _whole(layer, value, keys),
+        _whole(layer, output, queries),
+        *(Multiplication(pairs, axes) for axes in head_axes),
+    )
+
+
+def _positions(layer: Any, shape: tuple) -> int:
+    first = getattr(layer, "data_format", None) == "channels_first"
+    return _product(layer, shape, shape[2:] if first else shape[1:-1])
+
+
+def _product(layer: Any, shape: tuple, sides: tuple) -> int:
     if None in sides:
         raise ValueError(
             f"layer {layer.name} has shape {tuple(shape)}: multiply-accumulates can be "

@@ -1,6 +1,6 @@
 """The channel graph of a model: which channels exist, and where they are held."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,51 +52,87 @@ class FrozenChannels:
     reason: str
 
 
+@dataclass(frozen=True)
+class TracedCall:
+    """One call of a layer or operation.
+
+    Attributes:
+        path: of the layer.
+        node: the call, as Keras holds it.
+        inputs: channels of each input; a text where they are not traced.
+        outputs: channels of each output; empty where the call is not traced.
+    """
+
+    path: str
+    node: Any
+    inputs: Sequence[Channels | str]
+    outputs: Sequence[Channels]
+
+
 class ChannelGraph:
     """Channels of a model, traced through every call of every layer.
 
     Attributes:
         space: identities of all channels.
-        layers: layer name -> where that layer holds channels.
+        layers: path of a layer -> where that layer holds channels. A path is the name,
+            behind the names of the models that the layer is nested in: `a/b/name`.
+        calls: every call in the model's order, with the channels that it reads and
+            gives.
     """
 
-    def __init__(self, model: keras.Model, rules: Mapping[type, Rule]) -> None:
+    def __init__(
+        self, model: keras.Model, rules: Mapping[type | str, Rule | None]
+    ) -> None:
         self.space = ChannelSpace()
         self.layers: dict[str, LayerChannels] = {}
+        self.calls: list[TracedCall] = []
         self._rules = rules
         self._traced: dict[int, Channels | str] = {}
-        functional = as_functional(model)
-        for node in nodes_in_order(functional):
-            self._trace(node)
+        for tensor in as_functional(model).inputs:
+            self._traced[id(tensor)] = "model input"
+        self._trace_model(model, "")
         # Parallel branches may be traced in any order; people read the model's.
         self.layers = {
-            operation.name: self.layers[operation.name]
-            for operation in functional.operations
-            if operation.name in self.layers
+            path: self.layers[path]
+            for path in operations_by_path(model)
+            if path in self.layers
         }
         self._keep_shared_weights()
-        for tensor in model.outputs:
+        for tensor in as_functional(model).outputs:
             self._keep_tensor(tensor, "model output")
 
     @property
     def producers(self) -> list[Producer]:
-        """Every layer that makes channels, in the model's order."""
-        made = (record.made for record in self.layers.values())
-        return [producer for producer in made if producer is not None]
+        """Everything that makes channels, in the model's order."""
+        return [made for record in self.layers.values() for made in record.made]
 
     def output_ids(self, layer: str) -> ChannelIds | None:
         """Output channels of a layer; None if not traced, or different by call."""
         record = self.layers[layer]
-        if record.made is not None:
-            return record.made.ids
+        if record.made:
+            return record.made[0].ids
         if len(record.outputs) != 1 or record.untraceable:
             return None
         return record.outputs[0].ids
 
     def keep_layer(self, layer: str, reason: str) -> None:
-        """Freeze the output channels of a layer."""
-        for output in self.layers[layer].outputs:
-            self.space.freeze(output.ids, reason)
+        """Freeze the channels that a layer, or the layers of a nested model, give.
+
+        Raises:
+            KeyError: if there is no such layer.
+        """
+        records = [
+            record
+            for path, record in self.layers.items()
+            if path == layer or path.startswith(f"{layer}/")
+        ]
+        if not records:
+            raise KeyError(layer)
+        for record in records:
+            for ids in [output.ids for output in record.outputs] + [
+                producer.ids for producer in record.made
+            ]:
+                self.space.freeze(ids, reason)
 
     def groups(self) -> tuple[ChannelGroup, ...]:
         """Groups of channels that may leave, in the model's order."""
@@ -105,7 +141,7 @@ class ChannelGraph:
             free = producer.ids[~self.space.frozen(producer.ids)]
             # dict.fromkeys keeps the order in which the layer outputs them.
             for root in dict.fromkeys(self.space.roots(free).tolist()):
-                makers.setdefault(root, []).append(producer.layer)
+                makers.setdefault(root, []).append(producer.name)
         units: dict[tuple[str, ...], list[int]] = {}
         for root, layers in makers.items():
             units.setdefault(tuple(layers), []).append(root)
@@ -123,46 +159,82 @@ class ChannelGraph:
                 if reason is not None:
                     counts[reason] = counts.get(reason, 0) + 1
             found += [
-                FrozenChannels(producer.layer, count, reason)
+                FrozenChannels(producer.name, count, reason)
                 for reason, count in counts.items()
             ]
         return tuple(found)
 
-    def _trace(self, node: Any) -> None:
-        layer = node.operation
-        if node.is_input:
-            for tensor in node.outputs:
-                self._traced[id(tensor)] = "model input"
-            return
-        record = self.layers.setdefault(layer.name, LayerChannels(layer))
-        try:
-            output = self._follow_rule(record, node)
-        except Untraceable as problem:
-            self._keep_all(record, node, f"{describe(layer)}: {problem}")
-            return
-        record.outputs.append(output)
-        self._traced[id(node.outputs[0])] = output
+    def _trace_model(self, model: keras.Model, prefix: str) -> None:
+        for node in nodes_in_order(as_functional(model)):
+            if is_graph(node.operation):
+                self._enter(node, prefix)
+            elif not node.is_input:
+                self._trace(node, prefix + node.operation.name)
 
-    def _follow_rule(self, record: LayerChannels, node: Any) -> Channels:
+    def _enter(self, node: Any, prefix: str) -> None:
+        """Trace one call of a nested model: the same layers, once more."""
+        path = prefix + node.operation.name
+        inner = as_functional(node.operation)
+        if len(node.input_tensors) != len(inner.inputs):
+            raise ModelError(
+                f"{path}: {len(inner.inputs)} inputs must be passed to it."
+            )
+        for outside, inside in zip(node.input_tensors, inner.inputs, strict=True):
+            self._pass_in(path, outside, inside)
+        self._trace_model(node.operation, f"{path}/")
+        for outside, inside in zip(node.outputs, inner.outputs, strict=True):
+            self._traced[id(outside)] = self._traced[id(inside)]
+
+    def _pass_in(self, path: str, outside: Any, inside: Any) -> None:
+        """The input layer of a nested model states the number of channels, too."""
+        traced = self._traced[id(inside)] = self._traced[id(outside)]
+        layer = inside._keras_history.operation
+        record = self._record(f"{path}/{layer.name}", layer)
+        if isinstance(traced, Channels):
+            place = ("config", "batch_shape", traced.axis)
+            earlier = record.sizes.setdefault(place, traced.ids)
+            self.space.unite(earlier, traced.ids)
+        else:
+            record.untraceable = traced
+        # One call of a shared model may pass what another call must keep.
+        if record.untraceable is not None:
+            self._keep_weights(record, record.untraceable)
+
+    def _record(self, path: str, layer: Any) -> LayerChannels:
+        return self.layers.setdefault(path, LayerChannels(layer, path))
+
+    def _trace(self, node: Any, path: str) -> None:
+        record = self._record(path, node.operation)
+        inputs = [self._traced[id(tensor)] for tensor in node.input_tensors]
+        try:
+            outputs = self._follow_rule(record, inputs, node)
+        except Untraceable as problem:
+            reason = f"{describe(node.operation)}: {problem}"
+            self._keep_all(record, node, reason)
+            self.calls.append(TracedCall(path, node, inputs, ()))
+            return
+        record.outputs += outputs
+        for tensor, output in zip(node.outputs, outputs, strict=True):
+            self._traced[id(tensor)] = output
+        self.calls.append(TracedCall(path, node, inputs, outputs))
+
+    def _follow_rule(
+        self, record: LayerChannels, inputs: list[Channels | str], node: Any
+    ) -> tuple[Channels, ...]:
         layer = record.layer
-        rule = self._rules.get(type(layer))
+        rule = rule_of(layer, self._rules)
         if record.untraceable is not None:
             raise Untraceable("another call of it is not traced")
         if rule is None:
             raise Untraceable("no rule says how channels pass through it")
-        if len(node.outputs) != 1:
-            raise Untraceable("it has several outputs")
         for obstacle in ("quantization_mode", "lora_enabled"):
             if getattr(layer, obstacle, None):
                 raise Untraceable(f"its weights are not plain ({obstacle})")
-        call = LayerCall(
-            record,
-            self.space,
-            inputs=[self._traced[id(tensor)] for tensor in node.input_tensors],
-            input_shapes=[tuple(tensor.shape) for tensor in node.input_tensors],
-            output_shape=tuple(node.outputs[0].shape),
-        )
-        return rule(call)
+        found = rule(LayerCall(record, self.space, inputs, node))
+        outputs = (found,) if isinstance(found, Channels) else tuple(found)
+        if len(outputs) != len(node.outputs):
+            raise Untraceable("it has several outputs")
+        return outputs
 
     def _keep_all(self, record: LayerChannels, node: Any, reason: str) -> None:
         """Freeze what a layer reads, holds and gives, over all of its calls."""
@@ -194,7 +266,9 @@ class ChannelGraph:
             self.space.freeze(traced.ids, reason)
 
 
-def trace(model: keras.Model, rules: Mapping[type, Rule] | None = None) -> ChannelGraph:
+def trace(
+    model: keras.Model, rules: Mapping[type | str, Rule | None] | None = None
+) -> ChannelGraph:
     """Trace the channels of a Functional or Sequential model.
 
     Args:
@@ -205,6 +279,26 @@ def trace(model: keras.Model, rules: Mapping[type, Rule] | None = None) -> Chann
         ModelError: if the model is not built, or not Functional or Sequential.
     """
     return ChannelGraph(model, {**RULES, **(rules or {})})
+
+
+def rule_of(layer: Any, rules: Mapping[type | str, Rule | None]) -> Rule | None:
+    """The rule of a layer or operation: by its class, Keras's own also by name.
+
+    The classes of operations, and of layers inside `keras.applications`, have no public
+    name.
+    """
+    found = rules.get(type(layer))
+    if found is None and type(layer).__module__.startswith("keras.src."):
+        if not type(layer).__module__.startswith("keras.src.layers."):
+            found = rules.get(type(layer).__name__)
+    return found
+
+
+def is_graph(operation: Any) -> bool:
+    """Whether an operation is a nested Functional or Sequential model."""
+    return isinstance(operation, keras.Sequential) or (
+        isinstance(operation, keras.Model) and hasattr(operation, "_nodes_by_depth")
+    )
 
 
 def as_functional(model: keras.Model) -> keras.Model:
@@ -233,3 +327,15 @@ def nodes_in_order(functional: keras.Model) -> Iterator[Any]:
     """Every call of every layer, each after the calls that it depends on."""
     for depth in sorted(functional._nodes_by_depth, reverse=True):
         yield from functional._nodes_by_depth[depth]
+
+
+def operations_by_path(model: keras.Model, prefix: str = "") -> dict[str, Any]:
+    """Layers and operations of a model and of those nested in it, by their paths."""
+    found = {}
+    for operation in as_functional(model).operations:
+        path = prefix + operation.name
+        if is_graph(operation):
+            found |= operations_by_path(operation, f"{path}/")
+        else:
+            found[path] = operation
+    return found

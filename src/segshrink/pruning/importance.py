@@ -68,7 +68,7 @@ def group_weights(graph: ChannelGraph, group: ChannelGroup) -> GroupWeights:
     """Collect the weights that make the channels of `group`."""
     producers = []
     for producer in graph.producers:
-        if producer.layer in group.layers:
+        if producer.name in group.layers:
             units = group.units_of(graph.space.roots(producer.ids))
             producers.append(_producer_weights(graph, producer, units))
     return GroupWeights(size=len(group.units), producers=tuple(producers))
@@ -87,7 +87,7 @@ def _producer_weights(
     squares = _squared_scale(graph, producer)
     if squares is not None:
         scale = np.sqrt(squares)[inside]
-    return ProducerWeights(producer.layer, units[inside], rows[inside], bias, scale)
+    return ProducerWeights(producer.name, units[inside], rows[inside], bias, scale)
 
 
 def _squared_scale(graph: ChannelGraph, producer: Producer) -> FloatArray | None:

@@ -1,11 +1,12 @@
 """What a pruning rule sees of one call of one layer, and what it can declare."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from segshrink.measuring import Multiplication
 from segshrink.pruning.channels import ChannelIds, ChannelSpace
 
 Shape = tuple[int | None, ...]
@@ -32,9 +33,11 @@ class Producer:
     """A weight whose slices along `axes` make one channel each.
 
     `ids` has as many entries as the axes have positions, in row-major order. `kernel`
-    and `bias` are positions in `layer.weights`.
+    and `bias` are positions in `layer.weights`; `layer` is the path of the layer.
+    `name` is the path too, with a word behind it where a layer makes several kinds.
     """
 
+    name: str
     layer: str
     kernel: int
     axes: tuple[int, ...]
@@ -61,45 +64,57 @@ class LayerChannels:
     """Where one layer holds channels, over all of its calls.
 
     Attributes:
+        layer: the Keras layer, or the operation of a raw `keras.ops` call.
+        path: its name, behind the names of the models that it is nested in, `a/b/name`.
         slices: position in `layer.weights` -> axis -> channel ids along that axis.
         neutral: position in `layer.weights` -> the value that makes a removed channel
             inert, where it is not 0.
-        sizes: place in the layer's config -> ids whose number the config must state.
-        outputs: channels of the output of each call that could be traced.
-        made: channels that the layer's own weights make.
+        sizes: place in the layer's entry in the model's config -> ids whose number the
+            config must state.
+        outputs: channels of each output that could be traced, of all calls.
+        made: channels that the layer's own weights make; the output's come first.
         scalings: what the layer multiplies channels by, for each call.
+        statistics: channels over which the layer computes a mean or a norm.
+        products: what the calls multiply.
         untraceable: why the layer keeps all its channels; None if it is traced.
     """
 
     layer: Any
+    path: str
     slices: dict[int, dict[int, ChannelIds]] = field(default_factory=dict)
     neutral: dict[int, float] = field(default_factory=dict)
     sizes: dict[ConfigPath, ChannelIds] = field(default_factory=dict)
     outputs: list[Channels] = field(default_factory=list)
-    made: Producer | None = None
+    made: list[Producer] = field(default_factory=list)
     scalings: list[Scaling] = field(default_factory=list)
+    statistics: ChannelIds | None = None
+    products: list[Multiplication] = field(default_factory=list)
     untraceable: str | None = None
 
     def all_ids(self) -> list[ChannelIds]:
         """Every vector that the layer's weights or config depend on."""
         along_weights = [ids for axes in self.slices.values() for ids in axes.values()]
-        made = [] if self.made is None else [self.made.ids]
+        made = [producer.ids for producer in self.made]
         return along_weights + list(self.sizes.values()) + made
 
 
 class LayerCall:
-    """One call of one layer.
+    """One call of one layer, or of one operation.
 
-    A rule is a function from a `LayerCall` to the `Channels` of the layer's output. It
-    asks for the channels of the inputs, says along which axes the weights hold which
-    channels, and which numbers in the layer's config follow the number of channels.
+    A rule is a function from a `LayerCall` to the `Channels` of the layer's output, or
+    to a sequence of them, one an output. It asks for the channels of the inputs, says
+    along which axes the weights hold which channels, and which numbers in the layer's
+    config follow the number of channels.
     A layer that is called more than once goes through its rule once for each call;
     what the calls say about the same weight is united.
 
     Attributes:
-        layer: the Keras layer.
+        layer: the Keras layer, or the operation.
         input_shapes: one shape for each input, batch first.
-        output_shape: shape of the output, batch first.
+        output_shapes: one shape for each output, batch first.
+        arguments: positional arguments of the call, tensors as symbolic ones.
+        keywords: keyword arguments of the call.
+        tensors: the symbolic tensors among the arguments, one an input.
     """
 
     def __init__(
@@ -107,16 +122,28 @@ class LayerCall:
         record: LayerChannels,
         space: ChannelSpace,
         inputs: Sequence[Channels | str],
-        input_shapes: Sequence[Shape],
-        output_shape: Shape,
+        node: Any,
     ) -> None:
         """Start a call; an input that is not traced is given as the reason, a text."""
         self.layer = record.layer
-        self.input_shapes = tuple(input_shapes)
-        self.output_shape = output_shape
+        self.input_shapes = tuple(tuple(t.shape) for t in node.input_tensors)
+        self.output_shapes = tuple(tuple(t.shape) for t in node.outputs)
+        self.arguments: tuple[Any, ...] = node.arguments.args
+        self.keywords: Mapping[str, Any] = node.arguments.kwargs
         self._record = record
         self._space = space
         self._inputs = inputs
+        self.tensors: Sequence[Any] = node.input_tensors
+
+    @property
+    def output_shape(self) -> Shape:
+        """Shape of the first output, batch first."""
+        return self.output_shapes[0]
+
+    def traced_axis(self, which: int = 0) -> int | None:
+        """The axis along which input `which` is traced; None if it is not."""
+        traced = self._inputs[which]
+        return traced.axis if isinstance(traced, Channels) else None
 
     def axis(self) -> int:
         """The axis along which the first traced input is traced; else the last one."""
@@ -150,29 +177,39 @@ class LayerCall:
         self._space.freeze(ids, reason)
         return ids
 
+    def which(self, tensor: Any) -> int:
+        """The place of a symbolic tensor among the inputs."""
+        return next(i for i, other in enumerate(self.tensors) if other is tensor)
+
     def new(self, count: int) -> ChannelIds:
         """Make `count` channels that no weight of this layer makes, as a sum does."""
         return self._space.new(count)
 
     def produce(
-        self, kernel: Any, axes: tuple[int, ...], bias: Any = None
+        self, kernel: Any, axes: tuple[int, ...], bias: Any = None, kind: str = ""
     ) -> ChannelIds:
         """Make the channels that the slices of `kernel` along `axes` make.
 
         Also declares `bias`, a vector over the same channels. `kernel` itself is left
-        to `slice`, because not every kernel has one axis for its outputs.
+        to `slice`, because not every kernel has one axis for its outputs. A layer that
+        makes several kinds of channels names those of its output first, and gives the
+        others a `kind`, such as "heads".
         """
-        if self._record.made is None:
-            axes = tuple(axis % len(kernel.shape) for axis in axes)
+        axes = tuple(axis % len(kernel.shape) for axis in axes)
+        position = self._position(kernel)
+        made = {producer.kernel: producer for producer in self._record.made}
+        if position not in made:
             count = int(np.prod([kernel.shape[axis] for axis in axes]))
-            self._record.made = Producer(
-                layer=self.layer.name,
-                kernel=self._position(kernel),
+            made[position] = Producer(
+                name=" ".join(filter(None, (self._record.path, kind))),
+                layer=self._record.path,
+                kernel=position,
                 axes=axes,
                 bias=None if bias is None else self._position(bias),
                 ids=self.new(count),
             )
-        ids = self._record.made.ids
+            self._record.made.append(made[position])
+        ids = made[position].ids
         if bias is not None:
             self.slice(bias, 0, ids)
         return ids
@@ -200,7 +237,26 @@ class LayerCall:
 
     def resize(self, path: ConfigPath, ids: ChannelIds) -> None:
         """Say that the number at `path` in the layer's config counts `ids`."""
-        self._unite_with_earlier(self._record.sizes, path, ids)
+        self._unite_with_earlier(self._record.sizes, ("config", *path), ids)
+
+    def resize_argument(self, path: ConfigPath, ids: ChannelIds) -> None:
+        """Say that a number in the positional arguments of the call counts `ids`.
+
+        `path` starts with the place among the arguments and goes on as the call is
+        written in the model's config. For operations, which are called once each.
+        """
+        place = ("inbound_nodes", 0, "args", *path)
+        self._unite_with_earlier(self._record.sizes, place, ids)
+
+    def average(self, ids: ChannelIds) -> None:
+        """Say that the layer computes a mean or a norm over the channels `ids`.
+
+        In the model of the old shapes, the removed ones are then left out of it.
+        """
+        if self._record.statistics is None:
+            self._record.statistics = ids
+        else:
+            self.unite(self._record.statistics, ids)
 
     def scale(self, ids: ChannelIds, gamma: Any, variance: Any, epsilon: float) -> None:
         """Say that the layer multiplies channels by |gamma| / sqrt(variance + epsilon).
@@ -208,7 +264,7 @@ class LayerCall:
         Only importance uses this; see `segshrink.pruning.importance`.
         """
         scaling = Scaling(
-            layer=self.layer.name,
+            layer=self._record.path,
             gamma=None if gamma is None else self._position(gamma),
             variance=self._position(variance),
             epsilon=epsilon,
@@ -247,5 +303,5 @@ class LayerCall:
 
 
 def describe(layer: Any) -> str:
-    """A layer as reasons and messages name it: `conv_1 (Conv2D)`."""
+    """A layer or operation as messages name it: `conv_1 (Conv2D)`."""
     return f"{layer.name} ({type(layer).__name__})"

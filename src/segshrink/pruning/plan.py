@@ -256,7 +256,7 @@ def _planned_layers(graph: ChannelGraph, gone: ChannelIds) -> tuple[PlannedLayer
     for producer in graph.producers:
         stays = ~np.isin(graph.space.roots(producer.ids), gone)
         kept = tuple(np.flatnonzero(stays).tolist())
-        planned.append(PlannedLayer(producer.layer, len(stays), kept))
+        planned.append(PlannedLayer(producer.name, len(stays), kept))
     return tuple(planned)
 
 

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from segshrink.errors import ModelError
 from segshrink.pruning.channels import ChannelIds
-from segshrink.pruning.graph import ChannelGraph
+from segshrink.pruning.graph import ChannelGraph, operations_by_path
+from segshrink.pruning.kept_statistics import KEPT_STATISTICS
 from segshrink.pruning.layer_call import ConfigPath, LayerChannels
 
 Kept = npt.NDArray[np.bool_]
@@ -59,11 +60,20 @@ class WeightCut:
 
 @dataclass(frozen=True, eq=False)
 class LayerCut:
-    """What stays of one layer: its weights by position, and numbers in its config."""
+    """What stays of one layer.
+
+    Attributes:
+        layer: path of the layer.
+        weights: position in the layer's weights -> what stays of that weight.
+        sizes: place in the layer's entry in the model's config -> number to write.
+        statistics: True for each channel that stays, of those over which the layer
+            computes a mean or a norm; None if all of them stay.
+    """
 
     layer: str
     weights: Mapping[int, WeightCut]
     sizes: Mapping[ConfigPath, int]
+    statistics: Kept | None = None
 
 
 def layer_cuts(graph: ChannelGraph, removed: ChannelIds) -> tuple[LayerCut, ...]:
@@ -87,12 +97,15 @@ def layer_cuts(graph: ChannelGraph, removed: ChannelIds) -> tuple[LayerCut, ...]
             for position, axes in record.slices.items()
         }
         sizes = {path: int(keeps(ids).sum()) for path, ids in record.sizes.items()}
-        return LayerCut(name, weights, sizes)
+        statistics = None
+        if record.statistics is not None and not keeps(record.statistics).all():
+            statistics = keeps(record.statistics)
+        return LayerCut(name, weights, sizes, statistics)
 
     return tuple(
         cut_of(name, record)
         for name, record in graph.layers.items()
-        if record.slices or record.sizes
+        if record.slices or record.sizes or record.statistics is not None
     )
 
 
@@ -112,8 +125,7 @@ def cut_model(model: keras.Model, cuts: tuple[LayerCut, ...]) -> keras.Model:
         ModelError: if the cuts belong to another model, or it cannot be rebuilt.
     """
     _require_same_architecture(model, cuts)
-    sizes = {cut.layer: cut.sizes for cut in cuts}
-    return _with_weights(_rebuilt(model, sizes), model, cuts, WeightCut.cut)
+    return _with_weights(_rebuilt(model, cuts), model, cuts, WeightCut.cut)
 
 
 def zero_model(model: keras.Model, cuts: tuple[LayerCut, ...]) -> keras.Model:
@@ -121,12 +133,14 @@ def zero_model(model: keras.Model, cuts: tuple[LayerCut, ...]) -> keras.Model:
 
     The entries that make a channel and the entries that read it are zeroed: a channel
     whose filter is zero still carries its activation of 0 or its beta to the readers.
+    Normalizations over channels become layers that leave the removed ones out.
 
     Raises:
         ModelError: if the cuts belong to another model, or it cannot be rebuilt.
     """
     _require_same_architecture(model, cuts)
-    return _with_weights(_rebuilt(model, {}), model, cuts, WeightCut.neutralize)
+    rebuilt = _rebuilt(model, cuts, keep_shapes=True)
+    return _with_weights(rebuilt, model, cuts, WeightCut.neutralize)
 
 
 def copy_model(model: keras.Model) -> keras.Model:
@@ -135,13 +149,14 @@ def copy_model(model: keras.Model) -> keras.Model:
     Raises:
         ModelError: if the model cannot be rebuilt from its config.
     """
-    return _with_weights(_rebuilt(model, {}), model, (), WeightCut.cut)
+    return _with_weights(_rebuilt(model, ()), model, (), WeightCut.cut)
 
 
 def _require_same_architecture(model: keras.Model, cuts: tuple[LayerCut, ...]) -> None:
-    layers = {layer.name: layer for layer in model.layers}
+    layers = operations_by_path(model)
     for cut in cuts:
-        shapes = [tuple(w.shape) for w in getattr(layers.get(cut.layer), "weights", ())]
+        weights = getattr(layers.get(cut.layer), "weights", ())
+        shapes = [tuple(weight.shape) for weight in weights]
         for position, weight in cut.weights.items():
             found = shapes[position] if position < len(shapes) else None
             if found != weight.shape:
@@ -153,21 +168,54 @@ def _require_same_architecture(model: keras.Model, cuts: tuple[LayerCut, ...]) -
 
 
 def _rebuilt(
-    model: keras.Model, sizes: Mapping[str, Mapping[ConfigPath, int]]
+    model: keras.Model, cuts: tuple[LayerCut, ...], *, keep_shapes: bool = False
 ) -> keras.Model:
-    """The model from its config, with edited sizes and fresh weights, not compiled."""
-    config = model.get_config()
-    for layer in config["layers"]:
+    """The model from its config, edited by the cuts, with fresh weights, not compiled.
+
+    With `keep_shapes`, only normalizations over channels are replaced.
+    """
+    change = _with_kept_statistics if keep_shapes else _with_sizes
+    changes = {cut.layer: cut for cut in cuts}
+
+    def edited(entry: dict[str, Any], prefix: str) -> dict[str, Any]:
         # It holds the shapes of before, to which Keras would build the layer at once.
-        layer.pop("build_config", None)
-        for path, size in sizes.get(layer["config"]["name"], {}).items():
-            layer["config"] = _edited(layer["config"], path, size)
+        entry = {key: entry[key] for key in entry if key != "build_config"}
+        config, path = entry["config"], prefix + entry["config"]["name"]
+        if "layers" in config and entry["class_name"] in ("Functional", "Sequential"):
+            inner = [edited(layer, f"{path}/") for layer in config["layers"]]
+            entry["config"] = _without_build_shape(config) | {"layers": inner}
+        return change(entry, changes[path]) if path in changes else entry
+
+    config = _without_build_shape(model.get_config())
+    config["layers"] = [edited(layer, "") for layer in config["layers"]]
     try:
         return type(model).from_config(config, custom_objects=_layer_classes(model))
     except (TypeError, ValueError) as error:
         raise ModelError(
             f"{model.name}: the model cannot be rebuilt from its config. {error}"
         ) from error
+
+
+def _without_build_shape(config: dict[str, Any]) -> dict[str, Any]:
+    return {key: config[key] for key in config if key != "build_input_shape"}
+
+
+def _with_sizes(entry: dict[str, Any], cut: LayerCut) -> dict[str, Any]:
+    for path, size in cut.sizes.items():
+        entry = _edited(entry, path, size)
+    return entry
+
+
+def _with_kept_statistics(entry: dict[str, Any], cut: LayerCut) -> dict[str, Any]:
+    if cut.statistics is None:
+        return entry
+    return {
+        **entry,
+        "module": None,
+        "class_name": f"Kept{entry['class_name']}",
+        "registered_name": f"Kept{entry['class_name']}",
+        "config": {**entry["config"], "kept": cut.statistics.tolist()},
+    }
 
 
 def _edited(config: Any, path: ConfigPath, size: int) -> Any:
@@ -180,9 +228,9 @@ def _edited(config: Any, path: ConfigPath, size: int) -> Any:
 
 def _layer_classes(model: keras.Model) -> dict[str, type]:
     """Classes of custom layers, which a user may not have registered with Keras."""
-    classes = {type(layer) for layer in model._flatten_layers(include_self=False)}
+    classes = {type(layer) for layer in operations_by_path(model).values()}
     custom = {cls for cls in classes if not cls.__module__.startswith("keras.")}
-    return {cls.__name__: cls for cls in custom}
+    return {cls.__name__: cls for cls in (*custom, *KEPT_STATISTICS.values())}
 
 
 def _with_weights(
@@ -193,13 +241,17 @@ def _with_weights(
 ) -> keras.Model:
     """Give `rebuilt` the weights of `model`, changed where a cut says so."""
     weight_cuts = {cut.layer: cut.weights for cut in cuts}
-    for layer in model.layers:
-        values = [keras.ops.convert_to_numpy(weight) for weight in layer.weights]
-        for position, weight_cut in weight_cuts.get(layer.name, {}).items():
+    targets = operations_by_path(rebuilt)
+    for path, layer in operations_by_path(model).items():
+        values = [
+            keras.ops.convert_to_numpy(weight)
+            for weight in getattr(layer, "weights", ())
+        ]
+        for position, weight_cut in weight_cuts.get(path, {}).items():
             values[position] = change(weight_cut, values[position])
-        rebuilt.get_layer(layer.name).set_weights(values)
-    for layer in rebuilt._flatten_layers(include_self=False):
+        if values:
+            targets[path].set_weights(values)
         # It computes with tensors that it derives from its weights once.
         if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()
+            targets[path].finalize_state()
     return rebuilt

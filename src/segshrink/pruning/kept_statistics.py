@@ -1,0 +1,106 @@
+"""Normalizations that leave the removed channels out of their means.
+
+A smaller model computes mean and variance over the channels that are left. These layers
+do the same in a model of the old shapes, where zeros would count as values. They stand
+only in what `PruningPlan.zero` gives, never in a model that is kept.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class _KeptChannels(keras.layers.Layer):
+    """Adds `kept`, one bool a channel, to a normalization over one axis."""
+
+    def __init__(self, *, kept: Sequence[bool], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.kept = list(kept)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that build this layer again."""
+        return {**super().get_config(), "kept": self.kept}
+
+    def _along_axis(self, vector: Any, rank: int) -> Any:
+        axis = int(np.ravel(self.axis)[0])
+        shape = [1] * rank
+        shape[axis] = -1
+        return ops.reshape(vector, shape)
+
+    def _mask(self, rank: int) -> Any:
+        return self._along_axis(ops.convert_to_tensor(self.kept, "float32"), rank)
+
+    def _scaled(self, values: Any, gamma: Any, beta: Any) -> Any:
+        rank = len(values.shape)
+        if gamma is not None:
+            values = values * self._along_axis(gamma, rank)
+        return values if beta is None else values + self._along_axis(beta, rank)
+
+
+class KeptLayerNormalization(_KeptChannels, keras.layers.LayerNormalization):
+    """LayerNormalization over the kept channels; the others give `beta`."""
+
+    def call(self, inputs: Any) -> Any:
+        """Normalize `(batch, ..., channels)`."""
+        mask = self._mask(len(inputs.shape))
+        mean, inverse = _moments(inputs, mask, self.axis, self.epsilon)
+        normalized = (inputs - mean) * mask * inverse
+        return self._scaled(normalized, self.gamma, self.beta)
+
+
+class KeptRMSNormalization(_KeptChannels, keras.layers.RMSNormalization):
+    """RMSNormalization over the kept channels; the others give 0."""
+
+    def call(self, inputs: Any) -> Any:
+        """Normalize `(batch, ..., channels)`."""
+        mask = self._mask(len(inputs.shape))
+        squares = ops.sum(ops.square(inputs) * mask, axis=self.axis, keepdims=True)
+        mean = squares / float(sum(self.kept))
+        normalized = inputs * mask * ops.rsqrt(mean + self.epsilon)
+        return self._scaled(normalized, self.scale, None)
+
+
+class KeptUnitNormalization(_KeptChannels, keras.layers.UnitNormalization):
+    """UnitNormalization over the kept channels; the others give 0."""
+
+    def call(self, inputs: Any) -> Any:
+        """Normalize `(batch, ..., channels)`."""
+        return super().call(inputs * self._mask(len(inputs.shape)))
+
+
+class KeptGroupNormalization(_KeptChannels, keras.layers.GroupNormalization):
+    """GroupNormalization over the kept channels of each group."""
+
+    def call(self, inputs: Any) -> Any:
+        """Normalize `(batch, ..., channels)`."""
+        rank, axis = len(inputs.shape), self.axis % len(inputs.shape)
+        mask = ops.broadcast_to(self._mask(rank), ops.shape(inputs[:1]))
+        values, mask = (
+            self._reshape_into_groups(inputs),
+            self._reshape_into_groups(mask),
+        )
+        # The group axis stands where the channel axis stood.
+        over = [place for place in range(1, rank + 1) if place != axis]
+        mean, inverse = _moments(values, mask, over, self.epsilon)
+        normalized = ops.reshape((values - mean) * mask * inverse, ops.shape(inputs))
+        return self._scaled(normalized, self.gamma, self.beta)
+
+
+def _moments(values: Any, mask: Any, axis: Any, epsilon: float) -> tuple[Any, Any]:
+    """Mean, and 1 / standard deviation, of the values that the mask keeps."""
+    count = ops.sum(mask, axis=axis, keepdims=True)
+    mean = ops.sum(values * mask, axis=axis, keepdims=True) / count
+    squares = ops.square(values - mean) * mask
+    variance = ops.sum(squares, axis=axis, keepdims=True) / count
+    return mean, ops.rsqrt(variance + epsilon)
+
+
+KEPT_STATISTICS = {
+    keras.layers.LayerNormalization: KeptLayerNormalization,
+    keras.layers.RMSNormalization: KeptRMSNormalization,
+    keras.layers.UnitNormalization: KeptUnitNormalization,
+    keras.layers.GroupNormalization: KeptGroupNormalization,
+}

@@ -1,0 +1,35 @@
+"""Activations that belong to a layer: which of them treat each channel for itself."""
+
+from typing import Any
+
+import keras
+
+from segshrink.pruning.channels import ChannelIds
+from segshrink.pruning.layer_call import Channels, LayerCall
+
+ELEMENTWISE_ACTIVATIONS = frozenset(
+    getattr(keras.activations, name)
+    for name in (
+        "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh "
+        "leaky_relu linear log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink "
+        "softplus softsign sparse_plus sparse_sigmoid squareplus tanh tanh_shrink "
+        "threshold"
+    ).split()
+)
+
+
+def activated(call: LayerCall, axis: int, outgoing: ChannelIds) -> Channels:
+    """The output, kept whole if the layer's own activation mixes channels."""
+    if not is_elementwise(call.layer.activation):
+        name = getattr(call.layer.activation, "__name__", call.layer.activation)
+        call.freeze(outgoing, f"activation {name} is not known to be elementwise")
+    return Channels(axis, outgoing)
+
+
+def is_elementwise(activation: Any) -> bool:
+    """Whether an activation is known to treat every value for itself."""
+    return activation is None or (
+        callable(activation)
+        and not isinstance(activation, keras.Layer)
+        and activation in ELEMENTWISE_ACTIVATIONS
+    )

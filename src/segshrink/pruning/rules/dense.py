@@ -1,0 +1,94 @@
+"""Dense layers and attention."""
+
+from segshrink.pruning.layer_call import Channels, LayerCall, Untraceable
+from segshrink.pruning.rules.activation import activated
+
+
+def dense(call: LayerCall) -> Channels:
+    """Dense, over the last axis; kernel `(channels, units)`."""
+    layer = call.layer
+    incoming = call.channels(-1)
+    outgoing = call.produce(layer.kernel, axes=(-1,), bias=layer.bias)
+    call.slice(layer.kernel, 0, incoming)
+    call.slice(layer.kernel, 1, outgoing)
+    call.resize(("units",), outgoing)
+    return activated(call, len(call.output_shape) - 1, outgoing)
+
+
+def einsum_dense(call: LayerCall) -> Channels:
+    """EinsumDense that contracts the channel axis and makes one new axis.
+
+    A letter that input, weight and output share runs along: its axis is kept whole.
+    """
+    layer = call.layer
+    read, held, given = _einsum_letters(layer.equation, len(call.input_shapes[0]))
+    made = [letter for letter in given if letter not in read]
+    axis = call.axis()
+    if len(made) != 1 or read[axis] not in held or read[axis] in given:
+        raise Untraceable(f"equation {layer.equation} has more than one channel axis")
+    if set(held) != {read[axis], made[0]}:
+        raise Untraceable(f"equation {layer.equation} weights other axes, too")
+    if layer.bias is not None and len(layer.bias.shape) > 1:
+        raise Untraceable("its bias runs over more than the channels")
+    incoming, place = call.channels(axis), given.index(made[0])
+    outgoing = call.produce(layer.kernel, axes=(held.index(made[0]),), bias=layer.bias)
+    call.slice(layer.kernel, held.index(read[axis]), incoming)
+    call.slice(layer.kernel, held.index(made[0]), outgoing)
+    call.resize(("output_shape", place - len(given)), outgoing)
+    return activated(call, place, outgoing)
+
+
+def _einsum_letters(equation: str, rank: int) -> tuple[str, str, str]:
+    """Letters of input, weight and output, with an ellipsis written out."""
+    inputs, given = equation.replace(" ", "").split("->")
+    read, held = inputs.split(",")
+    missing = rank - len(read.replace("...", ""))
+    letters = "".join(chr(ord("A") + place) for place in range(missing))
+    return read.replace("...", letters), held, given.replace("...", letters)
+
+
+def attention(call: LayerCall) -> Channels:
+    """MultiHeadAttention; kernels `(channels, heads, size)`, out `(heads, size, out)`.
+
+    A head leaves as a whole, since the scores are a sum over its entries, scaled by
+    their number.
+    """
+    layer = call.layer
+    query, key, value = _attended(call)
+    if layer.get_config().get("use_gate"):
+        raise Untraceable("it has a gate")
+    output = layer.output_dense
+    if len(output.kernel.shape) != 3:
+        raise Untraceable("its output has more than one channel axis")
+    outgoing = call.produce(output.kernel, axes=(-1,), bias=output.bias)
+    heads = call.produce(layer.value_dense.kernel, axes=(1,), kind="heads")
+    for projection, place in (
+        (layer.query_dense, query),
+        (layer.key_dense, key),
+        (layer.value_dense, value),
+    ):
+        call.slice(projection.kernel, 0, call.channels(-1, place))
+        call.slice(projection.kernel, 1, heads)
+        if projection.bias is not None:
+            call.slice(projection.bias, 0, heads)
+    call.slice(output.kernel, 0, heads)
+    call.slice(output.kernel, -1, outgoing)
+    call.resize(("num_heads",), heads)
+    call.resize(("output_shape",), outgoing)
+    return Channels(len(call.output_shape) - 1, outgoing)
+
+
+def _attended(call: LayerCall) -> tuple[int, int, int]:
+    """Places of query, key and value among the inputs.
+
+    Raises:
+        Untraceable: if there are other inputs, such as a mask.
+    """
+    names = ("query", "value", "key")
+    given = dict(zip(names, call.arguments, strict=False)) | dict(call.keywords)
+    tensors = {name: t for name, t in given.items() if hasattr(t, "shape")}
+    if set(tensors) - set(names):
+        raise Untraceable(f"it takes {', '.join(sorted(set(tensors) - set(names)))}")
+    tensors.setdefault("key", tensors["value"])
+    query, key, value = (call.which(tensors[n]) for n in ("query", "key", "value"))
+    return query, key, value
