@@ -168,10 +168,9 @@ def _opaque(draw, x):
     return draw(
         st.sampled_from(
             [
-                layers.LayerNormalization(),
                 layers.Softmax(),
                 layers.Activation("softmax"),
-                layers.GroupNormalization(groups=1),
+                layers.TimeDistributed(layers.Dense(8)),
             ]
         )
     )(x)
@@ -187,7 +186,38 @@ def _border(draw, x):
     )
 
 
+def _channel_norm(draw, x):
+    groups = [count for count in (1, 2, 4) if x.shape[-1] % count == 0]
+    group = layers.GroupNormalization(groups=draw(st.sampled_from([*groups, -1])))
+    return draw(st.sampled_from([layers.LayerNormalization(), group]))(x)
+
+
+def _operators(draw, x):
+    """Arithmetic, and a cut of the channels that is put together in another order."""
+    place = draw(st.integers(1, x.shape[-1] - 1))
+    head, tail = x[..., :place], x[..., place:]
+    return keras.ops.concatenate([keras.ops.relu(tail) * 0.5, 1.0 - head], axis=-1)
+
+
+def _nested(draw, x):
+    inner = keras.Input((None, None, x.shape[-1]))
+    body = layers.Conv2D(x.shape[-1], 3, padding="same", activation="relu")(inner)
+    block = keras.Model(inner, layers.Add()([inner, body]))
+    return block(block(x)) if draw(st.booleans()) else block(x)
+
+
+def _self_attention(draw, x):
+    _, height, width, channels = x.shape
+    y = layers.Reshape((height * width, channels))(x)
+    y = layers.MultiHeadAttention(num_heads=2, key_dim=3)(y, y)
+    return layers.Add()([x, layers.Reshape((height, width, channels))(y)])
+
+
 STEPS = (
+    _channel_norm,
+    _operators,
+    _nested,
+    _self_attention,
     _conv,
     _normalized_conv,
     _depthwise,

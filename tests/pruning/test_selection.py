@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segshrink.pruning.selection import by_rank, highest, rounded
+from segshrink.pruning.selection import kept_first, rounded
 
 
 @pytest.mark.parametrize(
@@ -34,17 +34,6 @@ def test_rounded_is_the_nearest_allowed_count(size, share, multiple_of):
     assert abs(count - target) == min(abs(other - target) for other in allowed)
 
 
-def test_highest_prefers_the_first_of_equals_and_sorts():
+def test_the_first_of_equals_stays_longest():
     scores = np.array([1.0, 3.0, 3.0, 2.0, 3.0])
-    assert highest(scores, 2).tolist() == [1, 2]
-    assert highest(scores, 4).tolist() == [1, 2, 3, 4]
-
-
-def test_rank_is_relative_to_the_mean_of_the_group():
-    large, small = np.array([100.0, 300.0]), np.array([1.0, 2.0, 3.0, 2.0])
-    # 0.5, 1.5 and 0.5, 1, 1.5, 1: the upper four are one and three.
-    assert by_rank([large, small], 4 / 6) == [1.0, 3.0]
-
-
-def test_a_group_of_zeros_ranks_last():
-    assert by_rank([np.zeros(3), np.array([1.0, 2.0])], 0.4) == [0.0, 2.0]
+    assert kept_first(scores).tolist() == [1, 2, 4, 3, 0]

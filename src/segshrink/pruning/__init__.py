@@ -1,5 +1,11 @@
 """Pruning: channels that really leave, and the unstructured baseline that does not."""
 
+from segshrink.pruning.budgets import (
+    LatencyBudget,
+    MacsBudget,
+    ParameterBudget,
+    SizeBudget,
+)
 from segshrink.pruning.criteria import CRITERIA
 from segshrink.pruning.graph import FrozenChannels
 from segshrink.pruning.importance import Criterion, GroupWeights, ProducerWeights
@@ -22,13 +28,17 @@ __all__ = [
     "Criterion",
     "FrozenChannels",
     "GroupWeights",
+    "LatencyBudget",
     "LayerCall",
+    "MacsBudget",
     "MagnitudePruning",
+    "ParameterBudget",
     "PlannedGroup",
     "PlannedLayer",
     "ProducerWeights",
     "PruningPlan",
     "Rule",
+    "SizeBudget",
     "Untraceable",
     "apply_channel_masks",
     "plan_pruning",

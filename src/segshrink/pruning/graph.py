@@ -331,7 +331,7 @@ def nodes_in_order(functional: keras.Model) -> Iterator[Any]:
 
 def operations_by_path(model: keras.Model, prefix: str = "") -> dict[str, Any]:
     """Layers and operations of a model and of those nested in it, by their paths."""
-    found = {}
+    found: dict[str, Any] = {}
     for operation in as_functional(model).operations:
         path = prefix + operation.name
         if is_graph(operation):

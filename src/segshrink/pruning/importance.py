@@ -35,16 +35,62 @@ class ProducerWeights:
 
 
 @dataclass(frozen=True, eq=False)
+class CoupledWeights:
+    """The entries of one weight that leave with the units of a group.
+
+    Attributes:
+        layer: path of the layer.
+        units: int array `(slices,)`, the unit that each slice leaves with.
+        rows: float64 array `(slices, entries of a slice)`.
+        is_scale: True for the gamma of a normalization.
+    """
+
+    layer: str
+    units: npt.NDArray[np.int64]
+    rows: FloatArray
+    is_scale: bool
+
+
+@dataclass(frozen=True, eq=False)
 class GroupWeights:
     """All weights that make the channels of one group.
 
     Attributes:
         size: number of units, at least 1.
         producers: one entry for each layer; a unit may have several channels of one.
+        collect: gives `coupled`, which few criteria look at.
     """
 
     size: int
     producers: tuple[ProducerWeights, ...]
+    collect: Callable[[], tuple[CoupledWeights, ...]] = tuple
+
+    @property
+    def coupled(self) -> tuple[CoupledWeights, ...]:
+        """Everything that leaves: filters, normalizations, and slices of readers."""
+        return self.collect()
+
+    def filters(self) -> FloatArray:
+        """One vector a unit: its filters as inference sees them, strung together.
+
+        A unit with fewer channels of a layer than another is filled up with zeros.
+
+        Returns:
+            float64 array `(units, entries)`.
+        """
+        parts = []
+        for producer in self.producers:
+            rows = producer.kernel
+            if producer.scale is not None:
+                rows = rows * producer.scale[:, None]
+            order = np.argsort(producer.units, kind="stable")
+            units = producer.units[order]
+            place = np.arange(len(units)) - np.searchsorted(units, units)
+            width = int(place.max()) + 1 if len(place) else 0
+            laid_out = np.zeros((self.size, width, rows.shape[1]))
+            laid_out[units, place] = rows[order]
+            parts.append(laid_out.reshape(self.size, -1))
+        return np.concatenate(parts, axis=1)
 
     def total(self, per_channel: Callable[[ProducerWeights], FloatArray]) -> FloatArray:
         """Sum a number per channel over all layers and channels of each unit.
@@ -71,7 +117,29 @@ def group_weights(graph: ChannelGraph, group: ChannelGroup) -> GroupWeights:
         if producer.name in group.layers:
             units = group.units_of(graph.space.roots(producer.ids))
             producers.append(_producer_weights(graph, producer, units))
-    return GroupWeights(size=len(group.units), producers=tuple(producers))
+    return GroupWeights(
+        size=len(group.units),
+        producers=tuple(producers),
+        collect=lambda: _coupled(graph, group),
+    )
+
+
+def _coupled(graph: ChannelGraph, group: ChannelGroup) -> tuple[CoupledWeights, ...]:
+    found = []
+    for path, record in graph.layers.items():
+        for position, axes in record.slices.items():
+            for axis, ids in axes.items():
+                units = group.units_of(graph.space.roots(ids))
+                inside = units >= 0
+                # Moving statistics follow the data; they are not learned.
+                if not inside.any() or not record.layer.weights[position].trainable:
+                    continue
+                values = np.moveaxis(_values(graph, path, position), axis, 0)
+                rows = values.reshape(len(ids), -1)[inside]
+                gamma = getattr(record.layer, "gamma", None)
+                is_scale = record.layer.weights[position] is gamma
+                found.append(CoupledWeights(path, units[inside], rows, is_scale))
+    return tuple(found)
 
 
 def _producer_weights(

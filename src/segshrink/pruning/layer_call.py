@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from segshrink.measuring import Multiplication
 from segshrink.pruning.channels import ChannelIds, ChannelSpace
 
 Shape = tuple[int | None, ...]
@@ -75,7 +74,6 @@ class LayerChannels:
         made: channels that the layer's own weights make; the output's come first.
         scalings: what the layer multiplies channels by, for each call.
         statistics: channels over which the layer computes a mean or a norm.
-        products: what the calls multiply.
         untraceable: why the layer keeps all its channels; None if it is traced.
     """
 
@@ -88,7 +86,6 @@ class LayerChannels:
     made: list[Producer] = field(default_factory=list)
     scalings: list[Scaling] = field(default_factory=list)
     statistics: ChannelIds | None = None
-    products: list[Multiplication] = field(default_factory=list)
     untraceable: str | None = None
 
     def all_ids(self) -> list[ChannelIds]:

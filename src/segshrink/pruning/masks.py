@@ -18,7 +18,7 @@ def apply_channel_masks(
     model: keras.Model,
     masks: Mapping[str, npt.ArrayLike],
     *,
-    rules: Mapping[type, Rule] | None = None,
+    rules: Mapping[type | str, Rule | None] | None = None,
 ) -> keras.Model:
     """Remove the output channels of layers for which a mask is False.
 

@@ -1,40 +1,200 @@
-"""How many units of each group stay, and which."""
+"""How many units of each group stay under a cost, and which."""
 
+import heapq
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from segshrink.pruning.channels import ChannelIds
+from segshrink.pruning.cost import Costs
 from segshrink.pruning.importance import FloatArray
 
-Scope = Callable[[Sequence[FloatArray], float], list[float]]
+Counts = npt.NDArray[np.int64]
 
 
-def by_layer(scores: Sequence[FloatArray], keep: float) -> list[float]:
-    """Each group keeps the share `keep` of its units."""
-    return [keep * len(group) for group in scores]
+class Scope(Protocol):
+    """How a cost limit is spread over the groups."""
+
+    def __call__(
+        self,
+        costs: Costs,
+        prices: FloatArray,
+        limit: float,
+        *,
+        scores: Sequence[FloatArray],
+        steps: Sequence[int],
+    ) -> Counts:
+        """Number of units that each group keeps.
+
+        Args:
+            costs: of the model; its groups keep their units in the order of `scores`.
+            prices: cost of one of each term of `costs`, at least 0.
+            limit: what the terms may cost in all.
+            scores: for each group, scores of its units, highest first.
+            steps: for each group, what its count must be a multiple of.
+
+        Returns:
+            Counts within the limit; the least possible ones if no counts are.
+        """
+        ...
 
 
-def by_rank(scores: Sequence[FloatArray], keep: float) -> list[float]:
-    """Of all units of all groups, the share `keep` with the highest scores stays.
+def by_layer(
+    costs: Costs,
+    prices: FloatArray,
+    limit: float,
+    *,
+    scores: Sequence[FloatArray],
+    steps: Sequence[int],
+) -> Counts:
+    """Every group keeps the same share of its units: the largest that is affordable."""
 
-    Scores are divided by the mean of their group, since norms of filters of different
-    size do not compare; equal scores stay in the order of the model.
+    def counts_of(share: float) -> Counts:
+        pairs = zip(costs.sizes.tolist(), steps, strict=True)
+        kept = [rounded(share * size, size, step) for size, step in pairs]
+        return np.array(kept, dtype=np.int64)
+
+    def is_affordable(share: float) -> bool:
+        values = costs.terms(costs.counts(counts_of(share)))
+        return float(prices @ values) <= limit
+
+    low, high = 0.0, 1.0
+    if is_affordable(high):
+        return counts_of(high)
+    # Rounded counts only change at multiples of the smallest step of the widest group.
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_affordable(middle) else (low, middle)
+    return counts_of(low)
+
+
+def by_importance(
+    costs: Costs,
+    prices: FloatArray,
+    limit: float,
+    *,
+    scores: Sequence[FloatArray],
+    steps: Sequence[int],
+) -> Counts:
+    """Groups lose those units first that matter least for what they cost.
+
+    The counts minimize the sum over groups of 1 / (kept share of the group's total
+    score), greedily. It grows without bound as a group empties, so that none does, and
+    it prefers two groups of middle width to a wide and a narrow one, which cost the
+    same where one reads the other. Scores of different groups need not have the same
+    scale. In the end units come back in as far as the limit leaves room.
     """
-    sizes = [len(group) for group in scores]
-    relative = np.concatenate([_relative(group) for group in scores])
-    owner = np.repeat(np.arange(len(scores)), sizes)
-    kept = np.argsort(-relative, kind="stable")[: round(keep * len(relative))]
-    return np.bincount(owner[kept], minlength=len(scores)).astype(float).tolist()
+    allocation = _Allocation(costs, prices, scores, steps)
+    allocation.shrink_to(limit)
+    allocation.fill_up_to(limit)
+    return allocation.kept
 
 
-def _relative(scores: FloatArray) -> FloatArray:
-    mean = scores.mean()
-    return scores / mean if mean > 0 else np.zeros_like(scores)
+class _Allocation:
+    """Counts of units, their cost, and moves to smaller and larger counts."""
+
+    def __init__(
+        self,
+        costs: Costs,
+        prices: FloatArray,
+        scores: Sequence[FloatArray],
+        steps: Sequence[int],
+    ) -> None:
+        self.kept = costs.sizes.copy()
+        self._costs, self._prices, self._steps = costs, prices, steps
+        self._counts = costs.counts(self.kept)
+        self._utilities = [_utilities(group) for group in scores]
+
+    def cost(self) -> float:
+        return float(self._prices @ self._costs.terms(self._counts))
+
+    def _change(self, group: int, count: int) -> tuple[float, float]:
+        """Rise in cost and in utility if a group keeps `count` units."""
+        utilities, before = self._utilities[group], int(self.kept[group])
+        which = self._costs.touched[group]
+        prices = self._prices[which]
+        old = prices @ self._costs.terms(self._counts, which)
+        self._costs.change(self._counts, group, before, count)
+        new = prices @ self._costs.terms(self._counts, which)
+        self._costs.change(self._counts, group, count, before)
+        return float(new - old), float(utilities[count] - utilities[before])
+
+    def _keep(self, group: int, count: int) -> None:
+        self._costs.change(self._counts, group, int(self.kept[group]), count)
+        self.kept[group] = count
+
+    def _smaller(self, group: int) -> int:
+        """The next smaller count that is allowed; the count itself if there is none."""
+        step, count = self._steps[group], int(self.kept[group])
+        return max((count - 1) // step * step, 0) or count
+
+    def _larger(self, group: int) -> int:
+        step, count = self._steps[group], int(self.kept[group])
+        return min(count + step, int(self._costs.sizes[group]))
+
+    def _loss_rate(self, group: int) -> float:
+        """Utility lost for each unit of cost saved by the next smaller count."""
+        rise, gain = self._change(group, self._smaller(group))
+        return -gain / -rise if rise < 0 else math.inf
+
+    def shrink_to(self, limit: float) -> None:
+        groups = [g for g in range(len(self.kept)) if self._smaller(g) < self.kept[g]]
+        heap = [(self._loss_rate(group), group) for group in groups]
+        heapq.heapify(heap)
+        cost = self.cost()
+        while heap and cost > limit:
+            _, group = heapq.heappop(heap)
+            # Neighbours may have shrunk since, which makes the group save less.
+            rate = self._loss_rate(group)
+            if heap and rate > heap[0][0]:
+                heapq.heappush(heap, (rate, group))
+                continue
+            if math.isinf(rate):
+                continue
+            cost += self._change(group, self._smaller(group))[0]
+            self._keep(group, self._smaller(group))
+            if self._smaller(group) < self.kept[group]:
+                heapq.heappush(heap, (self._loss_rate(group), group))
+
+    def fill_up_to(self, limit: float) -> None:
+        while True:
+            room = limit - self.cost()
+            found = []
+            for group in range(len(self.kept)):
+                if self._larger(group) > self.kept[group]:
+                    rise, gain = self._change(group, self._larger(group))
+                    if rise <= room:
+                        found.append((gain / max(rise, 1e-12), group))
+            if not found:
+                return
+            group = max(found)[1]
+            self._keep(group, self._larger(group))
 
 
-SCOPES: Mapping[str, Scope] = {"layer": by_layer, "global": by_rank}
+def _utilities(scores: FloatArray) -> FloatArray:
+    """-1 / (share of the total score in the first k units), for k from 0 to all.
+
+    A group whose scores are all 0 counts its units.
+    """
+    scores = scores - min(0.0, float(scores.min()))
+    evenly = np.arange(1, len(scores) + 1) / len(scores)
+    total = scores.sum()
+    shares = np.cumsum(scores) / total if total > 0 else evenly
+    # A trace of the even share makes units of score 0 leave one after the other.
+    mixed = (shares + 1e-6 * evenly) / (1 + 1e-6)
+    return np.concatenate([[-np.inf], -1 / mixed])
+
+
+def utility(scores: Sequence[FloatArray], kept: Counts) -> float:
+    """What `by_importance` maximizes: - the sum of 1 / (kept share of the score)."""
+    pairs = zip(scores, kept.tolist(), strict=True)
+    return float(sum(_utilities(group)[count] for group, count in pairs))
+
+
+SCOPES: Mapping[str, Scope] = {"layer": by_layer, "global": by_importance}
 
 
 def rounded(target: float, size: int, multiple_of: int) -> int:
@@ -55,6 +215,6 @@ def rounded(target: float, size: int, multiple_of: int) -> int:
     return below if target - below < above - target else above
 
 
-def highest(scores: FloatArray, count: int) -> ChannelIds:
-    """Indices of the `count` highest scores, ascending; of equals the first stay."""
-    return np.sort(np.argsort(-scores, kind="stable")[:count])
+def kept_first(scores: FloatArray) -> ChannelIds:
+    """Units in the order in which they stay: highest score first, of equals as is."""
+    return np.argsort(-np.asarray(scores), kind="stable")

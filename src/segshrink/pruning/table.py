@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+_NAMED = 2
+
 
 def plan_table(record: dict[str, Any]) -> str:
     """The record of a plan as aligned columns for a terminal.
@@ -10,24 +12,19 @@ def plan_table(record: dict[str, Any]) -> str:
     Args:
         record: what `PruningPlan.as_record()` gives.
     """
-    before, after = record["parameters_before"], record["parameters_after"]
-    share = after / before if before else 1.0
     lines = [
         f"Pruning plan for {record['model']}",
-        f"parameters {before:,} -> {after:,} ({share:.1%})",
-        "",
-        *_columns(
-            ("layer", "channels", "kept"),
-            [
-                (row["name"], str(row["channels_before"]), str(row["channels_after"]))
-                for row in record["layers"]
-            ],
-        ),
+        _change("parameters", record["parameters_before"], record["parameters_after"]),
     ]
-    shared = [group["layers"] for group in record["groups"] if len(group["layers"]) > 1]
-    if shared:
+    if record["macs_before"]:
+        lines.append(_change("MACs", record["macs_before"], record["macs_after"]))
+    lines += _measured(record)
+    if record["groups"]:
+        lines += ["", *_groups(record["groups"])]
+    together = [row["layers"] for row in record["groups"] if len(row["layers"]) > 1]
+    if together:
         lines += ["", "together: the same channels leave from all layers of a line"]
-        lines += [f"  {', '.join(layers)}" for layers in shared]
+        lines += [f"  {', '.join(layers)}" for layers in together]
     if record["frozen"]:
         rows = [
             (kept["layer"], str(kept["channels"]), kept["reason"])
@@ -37,14 +34,82 @@ def plan_table(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _change(name: str, before: int, after: int) -> str:
+    share = after / before if before else 1.0
+    return f"{name} {before:,} -> {after:,} ({share:.1%})"
+
+
+def _groups(groups: Sequence[dict[str, Any]]) -> list[str]:
+    """One row a group; shares overlap, since a kernel joins two groups."""
+    heads = ("prunable", "channels", "kept", "of parameters", "of MACs")
+    rows = [
+        (
+            _name(group["layers"]),
+            str(group["units_before"]),
+            str(group["units_after"]),
+            f"{group['parameters_share']:.1%}",
+            "" if group["macs_share"] is None else f"{group['macs_share']:.1%}",
+        )
+        for group in groups
+    ]
+    return _columns(heads, rows)
+
+
+def _name(layers: Sequence[str]) -> str:
+    more = len(layers) - _NAMED
+    named = ", ".join(layers[:_NAMED])
+    return named if more <= 0 else f"{named} +{more}"
+
+
+def _measured(record: dict[str, Any]) -> list[str]:
+    measured = record["measured"]
+    if not measured:
+        return ["latency: not measured; fewer MACs do not buy it by themselves"]
+    before, after = measured["before"], measured["after"]
+    target, predicted = measured["target"], measured["predicted"]
+    if measured["unit"] == "bytes":
+        return [
+            f"file {before:,.0f} -> {after:,.0f} bytes, {before / after:.2f}x smaller "
+            f"(budget {target:,.0f}, predicted {predicted:,.0f})"
+        ]
+    faster, fewer = before / after, record["macs_before"] / record["macs_after"]
+    lines = [
+        f"latency {before:.2f} -> {after:.2f} ms, {faster:.2f}x faster in "
+        f"{measured['runtime']} with {measured['threads']} thread(s), measured "
+        f"(budget {target:.2f} ms, predicted {predicted:.2f} ms)",
+        f"{faster / fewer:.0%} of the {fewer:.2f}x fewer MACs became latency",
+    ]
+    slow = measured["slowest_layers"]
+    if slow:
+        heads = ("most time now", "ms before", "ms after", "bound by")
+        rows = [
+            (
+                row["layer"],
+                f"{row['before_ms']:.2f}",
+                f"{row['after_ms']:.2f}",
+                row["bound_by"],
+            )
+            for row in slow
+        ]
+        lines += ["", *_columns(heads, rows)]
+    return lines
+
+
 def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    return ["  ".join(_padded(row, widths)).rstrip() for row in (heads, *rows)]
-
-
-def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Cells at the width of their column; counts to the right, as numbers are read."""
+    number = [_is_number(column) for column in zip(*rows, strict=True)]
     return [
-        cell.rjust(width) if place == 1 else cell.ljust(width)
-        for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, number, strict=True)
+        ).rstrip()
+        for row in (heads, *rows)
     ]
+
+
+def _is_number(column: Sequence[str]) -> bool:
+    """Whether a column holds numbers, which are read from the right."""
+    cells = [cell for cell in column if cell]
+    return all(cell.replace(",", "").rstrip("%")[-1:].isdigit() for cell in cells) and (
+        all(cell[0].isdigit() for cell in cells)
+    )

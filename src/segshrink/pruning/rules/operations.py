@@ -229,7 +229,9 @@ def flipping(call: LayerCall) -> Channels:
     return Channels(axis, call.channels(axis))
 
 
-OPERATIONS: Mapping[str, Callable[[LayerCall], Channels | Sequence[Channels]]] = {
+OPERATIONS: Mapping[
+    type | str, Callable[[LayerCall], Channels | Sequence[Channels]] | None
+] = {
     **dict.fromkeys(_ELEMENTWISE, elementwise_operation),
     **dict.fromkeys(_BROADCASTING, broadcasting),
     **dict.fromkeys(("Divide", "TrueDivide"), division),

@@ -1,0 +1,16 @@
+"""Budgets: how small or fast a pruned model must become."""
+
+from segshrink.pruning.budgets.counted import MacsBudget, ParameterBudget
+from segshrink.pruning.budgets.latency import LatencyBudget
+from segshrink.pruning.budgets.problem import Allocation, Budget, Problem
+from segshrink.pruning.budgets.size import SizeBudget
+
+__all__ = [
+    "Allocation",
+    "Budget",
+    "LatencyBudget",
+    "MacsBudget",
+    "ParameterBudget",
+    "Problem",
+    "SizeBudget",
+]

@@ -1,0 +1,87 @@
+"""Budgets of what can be counted without running the model."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from segshrink.errors import UsageError
+from segshrink.pruning.budgets.problem import (
+    Allocation,
+    Problem,
+    cannot_be_met,
+    require_target,
+)
+from segshrink.pruning.importance import FloatArray
+
+
+@dataclass(frozen=True)
+class MacsBudget:
+    """At most so many multiply-accumulates for one image.
+
+    They do not buy latency by themselves; see `LatencyBudget`.
+
+    Args:
+        target: up to 1 a share of the model's, above 1 a number.
+
+    Raises:
+        UsageError: if `target` is not a number above 0.
+    """
+
+    target: float
+
+    def __post_init__(self) -> None:
+        require_target("MacsBudget", self.target, "a share or a number above 0")
+
+    def solve(self, problem: Problem) -> Allocation:
+        """See `Budget`; the image size must be fixed."""
+        if not problem.costs.fixed:
+            raise UsageError(
+                f"{problem.model.name}: MACs can only be counted for a model whose "
+                f"images have a fixed size, got {problem.model.input_shape}. "
+                "Build it for one size, or use ParameterBudget."
+            )
+        prices = problem.costs.prices(macs=1.0, pointwise_macs=1.0)
+        return _within(problem, prices, self.target, "MACs")
+
+    def as_record(self) -> dict[str, Any]:
+        """The budget as plain data."""
+        return {"kind": "macs", "target": self.target}
+
+
+@dataclass(frozen=True)
+class ParameterBudget:
+    """At most so many weights, normalization statistics included.
+
+    Args:
+        target: up to 1 a share of the model's, above 1 a number.
+
+    Raises:
+        UsageError: if `target` is not a number above 0.
+    """
+
+    target: float
+
+    def __post_init__(self) -> None:
+        require_target("ParameterBudget", self.target, "a share or a number above 0")
+
+    def solve(self, problem: Problem) -> Allocation:
+        """See `Budget`."""
+        prices = problem.costs.prices(parameters=1.0)
+        return _within(problem, prices, self.target, "parameters")
+
+    def as_record(self) -> dict[str, Any]:
+        """The budget as plain data."""
+        return {"kind": "parameters", "target": self.target}
+
+
+def _within(
+    problem: Problem, prices: FloatArray, target: float, unit: str
+) -> Allocation:
+    whole = problem.price_of(prices, problem.costs.sizes)
+    limit = target * whole if target <= 1 else target
+    kept = problem.spread(prices, limit)
+    if problem.price_of(prices, kept) > limit:
+        least = problem.price_of(prices, problem.least())
+        raise cannot_be_met(
+            f"{limit:,.0f} {unit}", f"{least:,.0f} of {whole:,.0f} {unit}"
+        )
+    return Allocation(kept)

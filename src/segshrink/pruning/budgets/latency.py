@@ -1,0 +1,243 @@
+"""A budget of milliseconds, kept by timing the exported file."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from segshrink.errors import UsageError
+from segshrink.export import export_model
+from segshrink.measuring import measure_latency
+from segshrink.pruning.budgets.candidates import (
+    SUFFIXES,
+    calibration_images,
+    require_format,
+)
+from segshrink.pruning.budgets.latency_model import FEATURES, LatencyModel, Sample
+from segshrink.pruning.budgets.problem import (
+    Allocation,
+    Problem,
+    cannot_be_met,
+    require_target,
+)
+from segshrink.pruning.selection import Counts, utility
+
+_MIXED_PROBES = 4
+_ATTEMPTS = 6
+# A candidate this close under the target is taken.
+_CLOSE = 0.94
+_SLOWEST_LAYERS = 8
+
+
+@dataclass(frozen=True)
+class LatencyBudget:
+    """At most so much time for one image, measured on the exported file.
+
+    A few candidates of different shapes are exported and timed, and a latency model is
+    fitted to them (see `segshrink.pruning.budgets.latency_model`), which says what a
+    channel of each group costs in this runtime on this machine. The plan found with it
+    is exported and timed in turn with the unpruned model; a miss corrects the model,
+    until a candidate is within the target by measurement.
+
+    Args:
+        target: up to 1 a share of the unpruned model's latency, above 1 milliseconds.
+        runtime: `"litert"` or `"onnx"`, what the file is for and timed in.
+        threads: threads that a prediction may compute with, at least 1.
+        quantize: `"int8"` (LiteRT only) or None for float32.
+        rounds: int >= 3, samples of each candidate.
+
+    Raises:
+        UsageError: if an argument is out of range.
+    """
+
+    target: float
+    runtime: Literal["litert", "onnx"] = "litert"
+    threads: int = 1
+    quantize: Literal["int8"] | None = None
+    rounds: int = 9
+
+    def __post_init__(self) -> None:
+        require_target("LatencyBudget", self.target, "a share or milliseconds above 0")
+        require_format("LatencyBudget", self.runtime, self.quantize)
+        if self.threads < 1 or self.rounds < 3:
+            raise UsageError(
+                "LatencyBudget: threads must be at least 1 and rounds at least 3, got "
+                f"{self.threads} and {self.rounds}."
+            )
+
+    def solve(self, problem: Problem) -> Allocation:
+        """See `Budget`; the image size must be fixed."""
+        if not problem.costs.fixed:
+            raise UsageError(
+                f"{problem.model.name}: latency can only be measured for a model whose "
+                f"images have a fixed size, got {problem.model.input_shape}."
+            )
+        with tempfile.TemporaryDirectory(prefix="segshrink-latency-") as folder:
+            bench = _Bench(self, problem, Path(folder))
+            try:
+                return _search(self, problem, bench)
+            finally:
+                problem.progress.finish()
+
+    def wanted(self, before: float) -> float:
+        """The target in milliseconds, if the unpruned model takes `before`."""
+        return self.target * before if self.target <= 1 else self.target
+
+    def as_record(self) -> dict[str, Any]:
+        """The budget as plain data."""
+        return {
+            "kind": "latency",
+            "target": self.target,
+            "runtime": self.runtime,
+            "threads": self.threads,
+            "quantize": self.quantize,
+        }
+
+
+class _Bench:
+    """Exports candidates and times them, each in turn with the unpruned model."""
+
+    def __init__(self, budget: LatencyBudget, problem: Problem, folder: Path) -> None:
+        self._budget, self._problem, self._folder = budget, problem, folder
+        self._files: dict[bytes, Path] = {}
+
+    def expect(self, candidates: int) -> None:
+        """Tell of the most candidates that will be timed."""
+        self._problem.progress.start("timing candidates", candidates)
+
+    def time(self, candidates: Sequence[Counts]) -> tuple[float, list[Sample]]:
+        """Median milliseconds of the unpruned model, and a sample of each candidate."""
+        whole = self._file(self._problem.costs.sizes)
+        paths = [self._file(kept) for kept in candidates]
+        records = measure_latency(
+            list(dict.fromkeys([whole, *paths])),
+            threads=self._budget.threads,
+            rounds=self._budget.rounds,
+        )
+        before = records[whole]["median_ms"]
+        samples = [
+            Sample(kept, records[path]["median_ms"])
+            for kept, path in zip(candidates, paths, strict=True)
+        ]
+        self._problem.progress.advance(len(candidates), ms=samples[-1].ms)
+        return before, samples
+
+    def _file(self, kept: Counts) -> Path:
+        key = kept.tobytes()
+        if key not in self._files:
+            name = f"{len(self._files)}{SUFFIXES[self._budget.runtime]}"
+            model = self._problem.candidate(kept)
+            quantize = self._budget.quantize
+            images = calibration_images(model) if quantize else None
+            self._files[key] = export_model(
+                model,
+                self._folder / name,
+                format=self._budget.runtime,
+                quantize=quantize,
+                calibration=images,
+            )
+        return self._files[key]
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """A candidate that was timed beside the unpruned model."""
+
+    kept: Counts
+    predicted: float
+    before: float
+    after: float
+    target: float
+
+    @property
+    def ratio(self) -> float:
+        """Time taken, as a share of the target."""
+        return self.after / self.target
+
+
+def _search(budget: LatencyBudget, problem: Problem, bench: _Bench) -> Allocation:
+    grids = problem.grids()
+    probes = _probes(grids[-1])
+    bench.expect(len(probes) + _ATTEMPTS * len(grids))
+    before, samples = bench.time(probes)
+    tried = []
+    for grid in grids:
+        tried += _close_in(budget, grid, bench, before, samples)
+    met = [trial for trial in tried if trial.ratio <= 1]
+    if not met:
+        fastest = min(tried, key=lambda trial: trial.ratio)
+        raise cannot_be_met(
+            f"{fastest.target:.3g} ms in {budget.runtime}",
+            f"{fastest.after:.3g} of {fastest.before:.3g} ms",
+        )
+    best = max(met, key=lambda trial: utility(problem.scores, trial.kept))
+    model = LatencyModel(problem.costs, samples)
+    return Allocation(best.kept, _record(budget, model, best, len(samples)))
+
+
+def _close_in(
+    budget: LatencyBudget,
+    problem: Problem,
+    bench: _Bench,
+    before: float,
+    samples: list[Sample],
+) -> list[_Trial]:
+    """Time candidates ever closer to the target; each adds to the samples, too."""
+    aim, tried, seen = budget.wanted(before), [], set()
+    for _ in range(_ATTEMPTS):
+        model = LatencyModel(problem.costs, samples)
+        kept = problem.spread(model.prices, aim - model.constant)
+        if kept.tobytes() in seen:
+            break
+        seen.add(kept.tobytes())
+        now, (sample,) = bench.time([kept])
+        # The machine's mood is taken out: the unpruned model was timed beside it.
+        mood = now / before
+        trial = _Trial(
+            kept, model.predict(kept) * mood, now, sample.ms, budget.wanted(now)
+        )
+        samples.append(Sample(kept, sample.ms / mood))
+        tried.append(trial)
+        if _CLOSE <= trial.ratio <= 1:
+            break
+        aim *= (1 + _CLOSE) / 2 / trial.ratio
+    return tried
+
+
+def _probes(problem: Problem) -> list[Counts]:
+    """Candidates of different shapes: all groups alike, and each in its own way."""
+    sizes, steps = problem.costs.sizes, np.array(problem.steps)
+    least = problem.least()
+    random = np.random.default_rng(0)
+
+    def keeping(shares: Any) -> Counts:
+        kept = np.round(shares * sizes / steps).astype(np.int64) * steps
+        return np.minimum(np.maximum(kept, least), sizes)
+
+    alike = [keeping(share) for share in (1.0, 0.5, 0.25)]
+    return alike + [
+        keeping(random.choice((0.2, 0.4, 1.0), len(sizes)))
+        for _ in range(_MIXED_PROBES)
+    ]
+
+
+def _record(
+    budget: LatencyBudget, model: LatencyModel, best: _Trial, timed: int
+) -> dict[str, Any]:
+    return {
+        "unit": "ms",
+        "runtime": budget.runtime,
+        "threads": budget.threads,
+        "quantize": budget.quantize,
+        "before": best.before,
+        "target": best.target,
+        "predicted": best.predicted,
+        "after": best.after,
+        "candidates_timed": timed,
+        "fit_error": model.error,
+        "prices": dict(zip(FEATURES, model.coefficients, strict=True)),
+        "slowest_layers": model.slowest(best.kept, _SLOWEST_LAYERS),
+    }

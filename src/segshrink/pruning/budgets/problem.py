@@ -1,0 +1,105 @@
+"""What a budget is given, and what it gives back."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+
+from segshrink.errors import UsageError
+from segshrink.progress import Progress
+from segshrink.pruning.cost import Costs
+from segshrink.pruning.importance import FloatArray
+from segshrink.pruning.selection import Counts, Scope
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A model of which some units are to leave.
+
+    Attributes:
+        model: the model, unpruned.
+        costs: what it costs by the number of units that each group keeps.
+        scores: for each group, scores of its units, highest first.
+        steps: for each group, what its count must be a multiple of.
+        finer: other steps that a measured budget may take instead, where it finds by
+            measurement that they serve better; None if they are settled.
+        scope: spreads a cost limit over the groups.
+        candidate: builds the model that keeps so many units of each group.
+        progress: told of every candidate that is built and measured.
+    """
+
+    model: keras.Model
+    costs: Costs
+    scores: Sequence[FloatArray]
+    steps: Sequence[int]
+    finer: Sequence[int] | None
+    scope: Scope
+    candidate: Callable[[Counts], keras.Model]
+    progress: Progress
+
+    def spread(self, prices: FloatArray, limit: float) -> Counts:
+        """Counts of which the terms, at these prices, stay within `limit`."""
+        return self.scope(
+            self.costs, prices, limit, scores=self.scores, steps=self.steps
+        )
+
+    def price_of(self, prices: FloatArray, kept: Counts) -> float:
+        """What the terms cost when each group keeps so many units."""
+        return float(prices @ self.costs.terms(self.costs.counts(kept)))
+
+    def grids(self) -> list["Problem"]:
+        """This problem, and the same with the finer steps if there are any."""
+        if self.finer is None:
+            return [self]
+        return [self, replace(self, steps=self.finer, finer=None)]
+
+    def least(self) -> Counts:
+        """The fewest units that the groups can keep."""
+        pairs = zip(self.costs.sizes.tolist(), self.steps, strict=True)
+        return np.array([min(size, step) for size, step in pairs], dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Allocation:
+    """Number of units that each group keeps, and what was measured to find it.
+
+    Attributes:
+        kept: one count a group.
+        measured: plain data of a measured budget; empty for one that is counted.
+    """
+
+    kept: Counts
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Budget(Protocol):
+    """A limit, and how the units are found that keep it."""
+
+    def solve(self, problem: Problem) -> Allocation:
+        """Find counts within the budget.
+
+        Raises:
+            UsageError: if even the least possible counts exceed it.
+        """
+        ...
+
+    def as_record(self) -> dict[str, Any]:
+        """The budget as plain data."""
+        ...
+
+
+def require_target(name: str, target: float, what: str) -> None:
+    """Raise `UsageError` unless a target is a finite number above 0."""
+    number = isinstance(target, (int, float)) and not isinstance(target, bool)
+    if not number or not 0 < target < np.inf:
+        raise UsageError(f"{name} must be {what}, got {target!r}.")
+
+
+def cannot_be_met(wanted: str, least: str) -> UsageError:
+    """The error for a budget below what pruning can reach."""
+    return UsageError(
+        f"The budget of {wanted} cannot be met: with every group at its least, {least} "
+        "are left. Raise the budget, lower multiple_of, or skip fewer layers."
+    )

@@ -1,0 +1,222 @@
+"""What a model costs, as a function of how many units each group keeps.
+
+Every cost here is a sum of terms, and every term a product of channel counts: the size
+of a weight, the multiply-accumulates of a call, the values that a call reads and
+writes. A budget gives each term a price; see `segshrink.pruning.budgets`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segshrink.measuring import multiplications
+from segshrink.pruning.channels import ChannelIds
+from segshrink.pruning.graph import ChannelGraph, ChannelGroup, TracedCall
+from segshrink.pruning.layer_call import Channels
+
+FloatArray = npt.NDArray[np.float64]
+KINDS = ("units", "parameters", "macs", "pointwise_macs", "values")
+
+
+@dataclass
+class _Terms:
+    """Terms in the making: coefficient, counts that it multiplies, kind and layer."""
+
+    coefficients: list[float] = field(default_factory=list)
+    factors: list[tuple[int, ...]] = field(default_factory=list)
+    kinds: list[int] = field(default_factory=list)
+    layers: list[str] = field(default_factory=list)
+
+    def add(
+        self, kind: str, layer: str, coefficient: float, factors: Sequence[int]
+    ) -> None:
+        self.coefficients.append(coefficient)
+        self.factors.append(tuple(factors))
+        self.kinds.append(KINDS.index(kind))
+        self.layers.append(layer)
+
+
+class Costs:
+    """Terms of the cost of a model, for groups whose units leave in a fixed order.
+
+    Attributes:
+        sizes: number of units of each group.
+        kinds: for each term its place in `KINDS`: `"units"` are those of a group,
+            `"parameters"` weight entries, `"macs"` multiply-accumulates for one image
+            with a window of several pixels, `"pointwise_macs"` all other ones,
+            `"values"` activations that a call reads and writes for one image.
+        layers: for each term the path of its layer.
+        fixed: True if the image has a fixed size, so that MACs and values are known.
+    """
+
+    def __init__(
+        self,
+        graph: ChannelGraph,
+        groups: Sequence[ChannelGroup],
+        orders: Sequence[ChannelIds],
+    ) -> None:
+        """Collect the terms.
+
+        Args:
+            graph: a traced model.
+            groups: its groups.
+            orders: for each group its units, in the order in which they are kept.
+        """
+        self.sizes = np.array([len(group.units) for group in groups], dtype=np.int64)
+        self.fixed = True
+        self._graph, self._groups, self._orders = graph, groups, orders
+        # Count 0 is the constant 1, with which short products are filled up.
+        self._known: dict[bytes, int] = {}
+        self._constants: list[float] = [1.0]
+        # For each group: which counts depend on it, and by how much at each size.
+        self._axes: list[list[int]] = [[] for _ in groups]
+        self._cumulated: list[list[FloatArray]] = [[] for _ in groups]
+        self._owner = self._units_by_root()
+        terms = _Terms()
+        for group in groups:
+            terms.add("units", group.layers[0], 1.0, [self._count(group.units)])
+        self._add_weights(terms)
+        self._add_calls(terms)
+        self._finish(terms)
+
+    def _units_by_root(self) -> dict[int, tuple[int, int]]:
+        found = {}
+        for number, (group, order) in enumerate(
+            zip(self._groups, self._orders, strict=True)
+        ):
+            for rank, unit in enumerate(order.tolist()):
+                found[int(group.units[unit])] = (number, rank)
+        return found
+
+    def _count(self, ids: ChannelIds) -> int:
+        """The place of the number of kept channels among `ids`."""
+        roots = self._graph.space.roots(ids)
+        key = np.sort(roots).tobytes()
+        if key in self._known:
+            return self._known[key]
+        place = self._known[key] = len(self._constants)
+        self._constants.append(0.0)
+        steps: dict[int, FloatArray] = {}
+        values, repeats = np.unique(roots, return_counts=True)
+        for root, times in zip(values.tolist(), repeats.tolist(), strict=True):
+            if root not in self._owner:
+                self._constants[place] += times
+                continue
+            group, rank = self._owner[root]
+            steps.setdefault(group, np.zeros(self.sizes[group] + 1))[rank + 1] += times
+        for group, added in steps.items():
+            self._axes[group].append(place)
+            self._cumulated[group].append(np.cumsum(added))
+        return place
+
+    def _add_weights(self, terms: _Terms) -> None:
+        for path, record in self._graph.layers.items():
+            for position, weight in enumerate(getattr(record.layer, "weights", ())):
+                sliced = record.slices.get(position, {})
+                whole = [s for axis, s in enumerate(weight.shape) if axis not in sliced]
+                counts = [self._count(ids) for ids in sliced.values()]
+                terms.add("parameters", path, float(np.prod(whole)), counts)
+
+    def _add_calls(self, terms: _Terms) -> None:
+        for call in self._graph.calls:
+            try:
+                self._add_products(terms, call)
+                self._add_values(terms, call)
+            except ValueError:
+                # Raised for sizes that only a real image settles.
+                self.fixed = False
+
+    def _add_products(self, terms: _Terms, call: TracedCall) -> None:
+        record = self._graph.layers[call.path]
+        layer = record.layer
+        shapes = [tensor.shape for tensor in call.node.input_tensors]
+        kernel = getattr(layer, "kernel_size", ())
+        kind = "macs" if np.prod(kernel) > 1 else "pointwise_macs"
+        for product in multiplications(layer, shapes, call.node.outputs[0].shape):
+            coefficient, counts = float(product.times), []
+            for position, axis in product.axes:
+                ids = record.slices.get(position, {}).get(axis)
+                if ids is None:
+                    coefficient *= layer.weights[position].shape[axis]
+                else:
+                    counts.append(self._count(ids))
+            terms.add(kind, call.path, coefficient, counts)
+
+    def _add_values(self, terms: _Terms, call: TracedCall) -> None:
+        node = call.node
+        outputs: Sequence[Channels | None] = call.outputs or [None] * len(node.outputs)
+        pairs: list[tuple[Any, Channels | str | None]] = [
+            *zip(node.input_tensors, call.inputs, strict=True),
+            *zip(node.outputs, outputs, strict=True),
+        ]
+        for tensor, traced in pairs:
+            shape = list(tensor.shape[1:])
+            counts = []
+            if isinstance(traced, Channels) and traced.axis >= 1:
+                del shape[traced.axis - 1]
+                counts = [self._count(traced.ids)]
+            if None in shape:
+                raise ValueError("the image has no fixed size")
+            terms.add("values", call.path, float(np.prod(shape)), counts)
+
+    def _finish(self, terms: _Terms) -> None:
+        width = max((len(factors) for factors in terms.factors), default=0)
+        self.kinds = np.array(terms.kinds, dtype=np.int64)
+        self.layers = tuple(terms.layers)
+        self._coefficients = np.array(terms.coefficients)
+        self._factors = np.array(
+            [(*factors, *[0] * (width - len(factors))) for factors in terms.factors],
+            dtype=np.int64,
+        ).reshape(len(terms.factors), width)
+        self._group_axes = [np.array(axes, dtype=np.int64) for axes in self._axes]
+        self._steps = [
+            np.array(rows).reshape(len(axes), size + 1)
+            for rows, axes, size in zip(
+                self._cumulated, self._axes, self.sizes, strict=True
+            )
+        ]
+        self.touched = [
+            np.flatnonzero(np.isin(self._factors, axes).any(axis=1))
+            for axes in self._group_axes
+        ]
+
+    def counts(self, kept: npt.NDArray[np.int64]) -> FloatArray:
+        """All channel counts when each group keeps its first `kept[group]` units."""
+        counts = np.array(self._constants)
+        for axes, steps, units in zip(self._group_axes, self._steps, kept, strict=True):
+            counts[axes] += steps[:, units]
+        return counts
+
+    def change(self, counts: FloatArray, group: int, before: int, after: int) -> None:
+        """Update `counts` in place to another number of units of one group."""
+        steps = self._steps[group]
+        counts[self._group_axes[group]] += steps[:, after] - steps[:, before]
+
+    def terms(self, counts: FloatArray, which: ChannelIds | None = None) -> FloatArray:
+        """Value of each term, or of those in `which`."""
+        rows = slice(None) if which is None else which
+        factors = counts[self._factors[rows]].prod(axis=1)
+        return np.asarray(self._coefficients[rows] * factors)
+
+    def totals(self, kept: npt.NDArray[np.int64]) -> dict[str, float]:
+        """Sum of the terms by kind."""
+        values = self.terms(self.counts(kept))
+        sums = np.bincount(self.kinds, weights=values, minlength=len(KINDS))
+        return dict(zip(KINDS, sums.tolist(), strict=True))
+
+    def prices(self, **of_kind: float) -> FloatArray:
+        """A price for each term by its kind; 0 for kinds that are not named."""
+        table = np.zeros(len(KINDS))
+        for kind, price in of_kind.items():
+            table[KINDS.index(kind)] = price
+        return table[self.kinds]
+
+    def by_layer(self, values: FloatArray) -> dict[str, float]:
+        """Sum of values, one a term, for each layer, in the model's order."""
+        sums: dict[str, float] = {}
+        for layer, value in zip(self.layers, values.tolist(), strict=True):
+            sums[layer] = sums.get(layer, 0.0) + value
+        return sums

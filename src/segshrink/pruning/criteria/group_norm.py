@@ -1,0 +1,22 @@
+"""Norm of everything that leaves with a unit."""
+
+import numpy as np
+
+from segshrink.pruning.importance import FloatArray, GroupWeights
+
+
+def group_norm(group: GroupWeights) -> FloatArray:
+    """L2 norm of all coupled weights of a unit: of its makers and of its readers.
+
+    Reference: Fang, Ma, Song, Mi, Wang, DepGraph: Towards Any Structural Pruning, 2023.
+
+    Args:
+        group: weights of one group of channels.
+
+    Returns:
+        float64 array `(units,)`, at least 0.
+    """
+    squares = np.zeros(group.size)
+    for weights in group.coupled:
+        np.add.at(squares, weights.units, np.square(weights.rows).sum(axis=1))
+    return np.sqrt(squares)
