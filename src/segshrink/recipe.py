@@ -190,7 +190,9 @@ class PruningSettings(_Settings):
     """How much of the teacher's channels the student keeps, and which."""
 
     keep: float = Field(0.3, gt=0, lt=1)
-    criterion: Literal["l2"] = "l2"
+    criterion: Literal[
+        "l1", "l2", "group_norm", "slimming", "geometric_median", "random"
+    ] = "l2"
     scope: Literal["global", "layer"] = "layer"
     multiple_of: int = Field(8, ge=1)
 

@@ -248,7 +248,7 @@ def plan_pruning(
         "budget": None if budget is None else budget.as_record(),
         "criterion": getattr(score, "__name__", type(score).__name__),
         "scope": scope,
-        "multiple_of": multiple_of or _MULTIPLE,
+        "multiple_of": multiple_of if budget is not None else multiple_of or _MULTIPLE,
         "skip": list(skip),
     }
     kept = _first(orders, solved.kept)
