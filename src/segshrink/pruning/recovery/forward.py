@@ -1,0 +1,122 @@
+"""Compute a model call by call, so that a layer can change before its output."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from segshrink.errors import UsageError
+from segshrink.pruning.graph import as_functional, is_graph, nodes_in_order
+
+Batches = list[np.ndarray]
+"""One tensor over all images, a batch an entry."""
+
+Visit = Callable[[str, Any, Batches], None]
+"""Receives the path of a layer, the layer and its first input, before each call."""
+
+
+def in_batches(model: keras.Model, images: np.ndarray, batch_size: int) -> Batches:
+    """Images as the model takes them, cut into batches; the last may be shorter.
+
+    Raises:
+        UsageError: if there are no images, or they do not fit the model.
+    """
+    if len(model.inputs) != 1:
+        raise UsageError(
+            f"{model.name}: a model of one input is needed, got {len(model.inputs)}."
+        )
+    if batch_size < 1:
+        raise UsageError(f"batch_size must be at least 1, got {batch_size}.")
+    wanted, images = tuple(model.inputs[0].shape[1:]), np.asarray(images)
+    if len(images.shape) != len(wanted) + 1 or not _fits(images.shape[1:], wanted):
+        raise UsageError(
+            f"images for {model.name} must have shape (images, "
+            f"{', '.join(map(str, wanted))}), got {images.shape}. Cut them to size."
+        )
+    if len(images) == 0:
+        raise UsageError(f"images for {model.name} must be at least one, got none.")
+    images = images.astype(model.inputs[0].dtype)
+    return [images[i : i + batch_size] for i in range(0, len(images), batch_size)]
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return all(size in (None, found) for found, size in zip(shape, wanted, strict=True))
+
+
+def run(model: keras.Model, batches: Batches, visit: Visit) -> list[Batches]:
+    """The outputs of a model in inference; each call is computed for all batches.
+
+    Tensors are held in main memory until the last call that reads them is done. The
+    most that is held at once is, for an encoder and decoder, the features that wait
+    to be concatenated, and input and output of one layer, for all images.
+
+    Args:
+        model: Functional or Sequential; models nested in it are entered.
+        batches: the model's input.
+        visit: called before each call of a layer or operation.
+    """
+    return _run(model, "", [batches], visit)
+
+
+def _run(
+    model: keras.Model, prefix: str, inputs: list[Batches], visit: Visit
+) -> list[Batches]:
+    functional = as_functional(model)
+    held = {id(t): values for t, values in zip(functional.inputs, inputs, strict=True)}
+    waiting = Counter(id(tensor) for tensor in functional.outputs)
+    nodes = [node for node in nodes_in_order(functional) if not node.is_input]
+    for node in nodes:
+        waiting.update(id(tensor) for tensor in node.input_tensors)
+    for node in nodes:
+        path = prefix + node.operation.name
+        read = [held[id(tensor)] for tensor in node.input_tensors]
+        if is_graph(node.operation):
+            outputs = _run(node.operation, f"{path}/", read, visit)
+        else:
+            visit(path, node.operation, read[0])
+            outputs = _call(node, read)
+        held |= {id(t): values for t, values in zip(node.outputs, outputs, strict=True)}
+        del read
+        for tensor in node.input_tensors:
+            waiting[id(tensor)] -= 1
+            if not waiting[id(tensor)]:
+                held.pop(id(tensor), None)
+    return [held[id(tensor)] for tensor in functional.outputs]
+
+
+def _call(node: Any, inputs: list[Batches]) -> list[Batches]:
+    """Call an operation for each batch; one entry an output."""
+    found: list[Batches] = [[] for _ in node.outputs]
+    for values in zip(*inputs, strict=True):
+        filled = {
+            id(tensor): keras.ops.convert_to_tensor(value)
+            for tensor, value in zip(node.input_tensors, values, strict=True)
+        }
+        arguments, keywords = node.arguments.fill_in(filled)
+        outputs = keras.tree.flatten(node.operation(*arguments, **keywords))
+        for batches, output in zip(found, outputs, strict=True):
+            batches.append(keras.ops.convert_to_numpy(output))
+    return found
+
+
+def calls(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(path, call, the Functional model it is in) in order, nested models entered."""
+    functional = as_functional(model)
+    for node in nodes_in_order(functional):
+        path = prefix + node.operation.name
+        if is_graph(node.operation):
+            yield from calls(node.operation, f"{path}/")
+        elif not node.is_input:
+            yield path, node, functional
+
+
+def called_once(model: keras.Model) -> dict[str, Any]:
+    """Path -> layer or operation, of those that one call computes."""
+    counts = Counter(id(node.operation) for _, node, _ in calls(model))
+    return {
+        path: node.operation
+        for path, node, _ in calls(model)
+        if counts[id(node.operation)] == 1
+    }
