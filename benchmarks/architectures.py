@@ -215,12 +215,7 @@ def table(found: dict) -> str:
         if "failed" in row:
             lines.append(f"| {name} | | | | | failed: {row['failed']} |")
             continue
-        marks = [
-            key
-            if row["errors"][key] <= limit
-            else f"**{key} {row['errors'][key]:.1e}**"
-            for key, limit in limits.items()
-        ]
+        marks = [mark(key, row["errors"][key], limit) for key, limit in limits.items()]
         parameters, macs = (
             " -> ".join(f"{value / 1e6:.2f} M" for value in row[key])
             for key in ("parameters", "macs")
