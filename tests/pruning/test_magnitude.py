@@ -215,10 +215,10 @@ def test_what_is_kept_trains_as_if_the_rest_was_not_there():
 
 
 def test_averages_end_with_zeros():
-    model = train(classifier(adam(use_ema=True, ema_momentum=0.5)))
-    pruning = MagnitudePruning(0.5, begin_step=10, end_step=15, frequency=1)
+    pruning = MagnitudePruning(0.5, begin_step=2, end_step=8, frequency=1)
     before_end = Watch(values)
-    train(model, pruning, before_end)
+    optimizer = adam(use_ema=True, ema_momentum=0.5)
+    model = train(classifier(optimizer), pruning, before_end)
     assert zeros(model) == [0.5, 0.5]
     for last, average in zip(before_end.seen[-1], values(model), strict=True):
         assert ((last == 0) == (average == 0)).all()

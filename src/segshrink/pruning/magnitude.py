@@ -173,7 +173,7 @@ class MagnitudePruning(keras.callbacks.Callback):
 
     def _due(self) -> int | None:
         """Step of the schedule whose masks hold now; None before the first."""
-        step = int(self.model.optimizer.iterations)
+        step = int(ops.convert_to_numpy(self.model.optimizer.iterations))
         if step < self.begin_step:
             return None
         if step >= self.end_step:

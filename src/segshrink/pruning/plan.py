@@ -230,7 +230,9 @@ def plan_pruning(
     if multiple_of is None:
         finer = [_step(graph, group, _FINER_MULTIPLE) for group in groups]
     if budget is not None or (keep is not None and keep < 1):
-        _require_prunable(model, graph, steps)
+        _require_groups(model, graph)
+    if budget is not None:
+        _require_room(model, groups, steps)
     orders = [kept_first(of_group) for of_group in scores]
     problem = Problem(
         model=model,
@@ -419,14 +421,16 @@ def _keep_skipped(graph: ChannelGraph, skip: Sequence[str]) -> None:
         )
 
 
-def _require_prunable(
-    model: keras.Model, graph: ChannelGraph, steps: Sequence[int]
-) -> None:
-    groups = graph.groups()
-    if not groups:
+def _require_groups(model: keras.Model, graph: ChannelGraph) -> None:
+    if not graph.groups():
         reasons = [f"  {kept.layer}: {kept.reason}" for kept in graph.frozen()]
         lines = [f"{model.name}: no channel of this model may leave.", *reasons]
         raise ModelError("\n".join(lines))
+
+
+def _require_room(
+    model: keras.Model, groups: Sequence[ChannelGroup], steps: Sequence[int]
+) -> None:
     if all(len(g.units) <= step for g, step in zip(groups, steps, strict=True)):
         raise ModelError(
             f"{model.name}: the model is already at its minimum. No group has more "

@@ -134,7 +134,7 @@ def test_keep_and_budget_exclude_each_other(unet):
 def test_a_model_at_its_minimum_is_refused():
     model = chain(layers.Conv2D(8, 3), layers.Conv2D(2, 1))
     with pytest.raises(ModelError, match="already at its minimum"):
-        plan_pruning(model, keep=0.5)
+        plan_pruning(model, budget=ParameterBudget(0.5))
 
 
 def test_macs_of_an_open_size_are_refused():
