@@ -60,7 +60,7 @@ def test_void_counts_as_if_it_were_cut_out(case):
         return
     cut = [logits[valid][None, None] for logits in (teacher, student)]
     assert float(pixel_kl(teacher, student, temperature, valid)) == pytest.approx(
-        float(pixel_kl(*cut, temperature)), rel=1e-5, abs=1e-6
+        float(pixel_kl(*cut, temperature)), rel=1e-4, abs=1e-6
     )
 
 
