@@ -22,35 +22,34 @@ class MagnitudePruning(keras.callbacks.Callback):
 
     sparsity(t) = final + (initial - final) * (1 - (t - begin) / (end - begin))^3
     for begin <= t <= end, t = `optimizer.iterations`; 0 before, final after. Masks are
-    chosen by magnitude at begin, every `frequency` steps from there, and at end; they
-    hold in between. They are in force inside the compiled step, as a constraint that
-    the optimizer applies after its update: no forward pass sees a masked weight that
-    is not zero. So a masked weight is among the smallest of the next choice, too, and
-    stays masked while training goes on.
+    chosen at begin, every `frequency` steps from there, and at end, and hold in
+    between. They act inside the compiled step, as constraints that the optimizer
+    applies after its update: no forward pass sees a masked weight that is not zero.
+    So it is among the smallest of the next choice, too, and stays masked while the
+    training goes on. In either scope the largest weight of a kernel stays. Scope
+    "global" compares plain magnitudes, not divided by the size of their kernel;
+    kernels with large weights, such as those with few inputs, then keep more.
 
-    With scope "global" plain magnitudes of all kernels are compared, not divided by
-    the size of their kernel; kernels of large weights, such as those with few inputs,
-    then keep more. In either scope the largest weight of a kernel stays.
-
-    Constraints that kernels have keep acting, on the masked values. When `fit` ends,
-    the constraints and the variables of the optimizer are as before, and nothing has
-    to be stripped; the same holds between two batches, when other callbacks save.
-    Until then every kernel has a mask of its size in memory.
+    A constraint that a kernel has keeps acting, on the masked values. After `fit` the
+    constraints and the variables of the optimizer are as before: nothing has to be
+    stripped. What other callbacks save in between is plain as well (on JAX at the end
+    of a batch only if they are listed after this one). Meanwhile each kernel has a
+    mask of its size in memory.
 
     - Resuming: masks follow from weights and `optimizer.iterations`. A further `fit`,
       of this callback or a new one, goes on as if it had been one; zeros count among
-      the smallest weights. `compile` begins the schedule anew: before `begin_step`
-      there are no masks, and zeros grow again.
+      the smallest weights. A newly compiled optimizer begins the schedule anew: before
+      `begin_step` there are no masks, and zeros grow again.
     - An exception out of `fit` leaves the masks in force. The next `fit` with masks
       replaces them; `on_train_end()` removes them.
     - steps_per_execution: masks hold in each inner step, and are chosen after the last.
-    - Gradient accumulation, weight decay and loss scaling: supported; a skipped step is
-      no step of the schedule.
-    - use_ema: the optimizer averages weights before they are masked; the averages are
-      masked when they become the weights at the end of `fit`. What `SwapEMAWeights`
+    - Gradient accumulation, weight decay and loss scaling are supported; a step that
+      was only accumulated or skipped is no step of the schedule.
+    - use_ema: the optimizer averages weights before they are masked. The averages are
+      masked when they become the weights at the end of `fit`; what `SwapEMAWeights`
       shows in between is not.
-    - Restored weights (`EarlyStopping`) have the zeros of their epoch. Listed before
-      this callback, such a callback's weights are masked as the last ones were.
+    - `EarlyStopping` that restores weights restores the zeros of that epoch. Listed
+      before this callback, what it restores gets the last masks.
 
     Reference: Zhu, Gupta, To Prune, or Not to Prune: Exploring the Efficacy of Pruning
     for Model Compression, 2017. Of the scopes: Blalock et al., What is the State of
