@@ -34,7 +34,7 @@ def reestimate_batch_norm(
 
     Returns:
         A plain copy of the model with other statistics. A layer that is called several
-        times, or whose statistics are not stored in float, keeps its own.
+        times keeps its own.
 
     Raises:
         UsageError: if there are no images, or they do not fit the model.

@@ -33,6 +33,7 @@ from segshrink.pruning.recovery.windows import (
 from segshrink.pruning.surgery import Kept, copy_model
 
 _BATCH_SIZE = 8
+_ALL = np.ones(1, dtype=bool)
 
 
 @dataclass(eq=False)
@@ -183,7 +184,8 @@ def _readers(recovered: keras.Model, plan: PruningPlan) -> dict[str, _Reader]:
             continue
         kernel = next(i for i, w in enumerate(layer.weights) if w is layer.kernel)
         weight = cuts[path][kernel]
-        if weight.kept[input_axis(layer)].all():
+        # Groups that leave whole take nothing from the inputs of those that stay.
+        if weight.kept.get(input_axis(layer), _ALL).all():
             continue
         following = None if layer.use_bias else normalizations.get(path)
         kept = weight.kept[output_axis(layer)]
