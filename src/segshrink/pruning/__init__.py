@@ -16,9 +16,8 @@ from segshrink.pruning.plan import (
     PlannedGroup,
     PlannedLayer,
     PruningPlan,
-    plan_pruning,
-    prune_channels,
 )
+from segshrink.pruning.planning import plan_pruning, prune_channels
 from segshrink.pruning.rules import RULES, Rule
 
 __all__ = [

@@ -1,12 +1,14 @@
 """What a criterion sees of a group of channels: the weights that make each of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
+from segshrink.errors import UsageError
+from segshrink.pruning.evidence import Evidence
 from segshrink.pruning.graph import ChannelGraph, ChannelGroup
 from segshrink.pruning.layer_call import Producer
 
@@ -59,16 +61,67 @@ class GroupWeights:
         size: number of units, at least 1.
         producers: one entry for each layer; a unit may have several channels of one.
         collect: gives `coupled`, which few criteria look at.
+        roots: ids of the units in the channel graph.
+        evidence: of the data; None if there is none.
     """
 
     size: int
     producers: tuple[ProducerWeights, ...]
     collect: Callable[[], tuple[CoupledWeights, ...]] = tuple
+    roots: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    evidence: Evidence | None = None
 
     @property
     def coupled(self) -> tuple[CoupledWeights, ...]:
         """Everything that leaves: filters, normalizations, and slices of readers."""
         return self.collect()
+
+    @property
+    def layers(self) -> str:
+        """Names of the layers that make the channels, for messages."""
+        return ", ".join(producer.layer for producer in self.producers)
+
+    def gradients(self) -> FloatArray:
+        """How the loss of each image answers to each unit, to first order.
+
+        With m = 1 a factor on everything that reads the unit, the derivative of the
+        loss by m: what removing the unit (m = 0) would take from the loss.
+
+        Returns:
+            float64 array `(images, units)`.
+
+        Raises:
+            UsageError: if the plan was asked for without data with labels.
+        """
+        return self._require_evidence().gradients(self.roots)
+
+    def activations(self) -> FloatArray:
+        """Mean absolute value of each unit where layers read it.
+
+        The mean runs over images, positions that are not void, and calls that read the
+        unit; several channels of a unit in one tensor are added up.
+
+        Returns:
+            float64 array `(units,)`.
+
+        Raises:
+            UsageError: if the plan was asked for without data, or nothing outside of a
+                layer reads the units, as with the heads of an attention.
+        """
+        found = self._require_evidence().activations(self.roots)
+        if np.isnan(found).any():
+            raise UsageError(
+                f"Activations of {self.layers} cannot be seen from outside. Name these "
+                "layers in skip, or take another criterion."
+            )
+        return found
+
+    def _require_evidence(self) -> Evidence:
+        if self.evidence is None:
+            raise UsageError(
+                "This criterion looks at data. Give plan_pruning data=(images, labels)."
+            )
+        return self.evidence
 
     def filters(self) -> FloatArray:
         """One vector a unit: its filters as inference sees them, strung together.
@@ -110,7 +163,9 @@ class GroupWeights:
 Criterion = Callable[[GroupWeights], FloatArray]
 
 
-def group_weights(graph: ChannelGraph, group: ChannelGroup) -> GroupWeights:
+def group_weights(
+    graph: ChannelGraph, group: ChannelGroup, evidence: Evidence | None = None
+) -> GroupWeights:
     """Collect the weights that make the channels of `group`."""
     producers = []
     for producer in graph.producers:
@@ -121,6 +176,8 @@ def group_weights(graph: ChannelGraph, group: ChannelGroup) -> GroupWeights:
         size=len(group.units),
         producers=tuple(producers),
         collect=lambda: _coupled(graph, group),
+        roots=group.units,
+        evidence=evidence,
     )
 
 
@@ -195,10 +252,9 @@ def importance(criterion: Criterion, weights: GroupWeights) -> FloatArray:
     """
     scores = np.asarray(criterion(weights), dtype=np.float64)
     if scores.shape != (weights.size,) or not np.isfinite(scores).all():
-        layers = ", ".join(producer.layer for producer in weights.producers)
         raise ValueError(
             f"Criterion {getattr(criterion, '__name__', criterion)} must give one "
             f"finite number for each of the {weights.size} units of the group of "
-            f"{layers}; got an array of shape {scores.shape}."
+            f"{weights.layers}; got an array of shape {scores.shape}."
         )
     return scores

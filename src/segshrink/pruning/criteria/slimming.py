@@ -23,10 +23,9 @@ def slimming(group: GroupWeights) -> FloatArray:
     """
     scales = [weights for weights in group.coupled if weights.is_scale]
     if not scales:
-        layers = ", ".join(producer.layer for producer in group.producers)
         raise UsageError(
-            f"Criterion slimming needs a normalization with a scale behind {layers}. "
-            "Name these layers in skip, or take another criterion."
+            "Criterion slimming needs a normalization with a scale behind "
+            f"{group.layers}. Name these layers in skip, or take another criterion."
         )
     sums = np.zeros(group.size)
     for weights in scales:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from segshrink.errors import ModelError
-from segshrink.pruning.recovery.forward import Batches, called_once, in_batches, run
+from segshrink.pruning.forward import Batches, called_once, in_batches, run
 from segshrink.pruning.surgery import copy_model
 
 

@@ -9,15 +9,15 @@ import numpy as np
 
 from segshrink.errors import ModelError, UsageError
 from segshrink.progress import Progress, SilentProgress
-from segshrink.pruning.graph import operations_by_path
-from segshrink.pruning.plan import PruningPlan
-from segshrink.pruning.recovery.forward import (
+from segshrink.pruning.forward import (
     Batches,
     called_once,
     calls,
     in_batches,
     run,
 )
+from segshrink.pruning.graph import operations_by_path
+from segshrink.pruning.plan import PruningPlan
 from segshrink.pruning.recovery.least_squares import RidgeSums
 from segshrink.pruning.recovery.windows import (
     Indices,

@@ -6,9 +6,9 @@ import pytest
 from keras import layers
 
 from segshrink.errors import UsageError
-from segshrink.pruning.recovery.forward import called_once, in_batches, run
+from segshrink.pruning.forward import called_once, in_batches, run
 
-from ..networks import chain, images, outputs, small_unet, with_random_weights
+from .networks import chain, images, outputs, small_unet, with_random_weights
 
 
 def nested_twice():

@@ -318,6 +318,7 @@ def test_the_plan_reads_as_aligned_columns(unet):
         (
             {"criterion": "l3"},
             "criterion must be one of l1, l2, group_norm, slimming, geometric_median, "
+            "mean_activation, taylor, fisher, "
             "random, or a function, got 'l3'.",
         ),
         ({"skip": "up"}, "skip must be a list of layer names, got 'up'."),

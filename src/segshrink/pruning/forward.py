@@ -16,6 +16,9 @@ Batches = list[np.ndarray]
 Visit = Callable[[str, Any, Batches], None]
 """Receives the path of a layer, the layer and its first input, before each call."""
 
+Compute = Callable[[str, Any, list[Any]], list[Any]]
+"""From the path of a layer, a call of it and its inputs to the outputs."""
+
 
 def in_batches(model: keras.Model, images: np.ndarray, batch_size: int) -> Batches:
     """Images as the model takes them, cut into batches; the last may be shorter.
@@ -57,14 +60,27 @@ def run(model: keras.Model, batches: Batches, visit: Visit) -> list[Batches]:
         batches: the model's input.
         visit: called before each call of a layer or operation.
     """
-    return _run(model, "", [batches], visit)
+
+    def compute(path: str, node: Any, inputs: list[Batches]) -> list[Batches]:
+        visit(path, node.operation, inputs[0])
+        return _call_in_batches(node, inputs)
+
+    return run_calls(model, [batches], compute)
 
 
-def _run(
-    model: keras.Model, prefix: str, inputs: list[Batches], visit: Visit
-) -> list[Batches]:
+def run_calls(
+    model: keras.Model, inputs: list[Any], compute: Compute, prefix: str = ""
+) -> list[Any]:
+    """The outputs of a model of which every call is left to `compute`.
+
+    Args:
+        model: Functional or Sequential; models nested in it are entered.
+        inputs: one value an input, of whatever kind `compute` takes.
+        compute: gives the outputs of one call.
+        prefix: of the paths.
+    """
     functional = as_functional(model)
-    held = {id(t): values for t, values in zip(functional.inputs, inputs, strict=True)}
+    held = {id(t): value for t, value in zip(functional.inputs, inputs, strict=True)}
     waiting = Counter(id(tensor) for tensor in functional.outputs)
     nodes = [node for node in nodes_in_order(functional) if not node.is_input]
     for node in nodes:
@@ -73,11 +89,10 @@ def _run(
         path = prefix + node.operation.name
         read = [held[id(tensor)] for tensor in node.input_tensors]
         if is_graph(node.operation):
-            outputs = _run(node.operation, f"{path}/", read, visit)
+            outputs = run_calls(node.operation, read, compute, f"{path}/")
         else:
-            visit(path, node.operation, read[0])
-            outputs = _call(node, read)
-        held |= {id(t): values for t, values in zip(node.outputs, outputs, strict=True)}
+            outputs = compute(path, node, read)
+        held |= {id(t): value for t, value in zip(node.outputs, outputs, strict=True)}
         del read
         for tensor in node.input_tensors:
             waiting[id(tensor)] -= 1
@@ -86,15 +101,18 @@ def _run(
     return [held[id(tensor)] for tensor in functional.outputs]
 
 
-def _call(node: Any, inputs: list[Batches]) -> list[Batches]:
+def arguments_of(node: Any, inputs: list[Any]) -> tuple[Any, Any]:
+    """Arguments and keywords of a call, with `inputs` for its symbolic tensors."""
+    pairs = zip(node.input_tensors, inputs, strict=True)
+    return node.arguments.fill_in({id(tensor): value for tensor, value in pairs})
+
+
+def _call_in_batches(node: Any, inputs: list[Batches]) -> list[Batches]:
     """Call an operation for each batch; one entry an output."""
     found: list[Batches] = [[] for _ in node.outputs]
     for values in zip(*inputs, strict=True):
-        filled = {
-            id(tensor): keras.ops.convert_to_tensor(value)
-            for tensor, value in zip(node.input_tensors, values, strict=True)
-        }
-        arguments, keywords = node.arguments.fill_in(filled)
+        tensors = [keras.ops.convert_to_tensor(value) for value in values]
+        arguments, keywords = arguments_of(node, tensors)
         outputs = keras.tree.flatten(node.operation(*arguments, **keywords))
         for batches, output in zip(found, outputs, strict=True):
             batches.append(keras.ops.convert_to_numpy(output))
