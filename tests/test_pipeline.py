@@ -1,7 +1,6 @@
 """The stages of a run: done once, checked before they begin."""
 
 import dataclasses
-import json
 import os
 
 import keras
@@ -13,15 +12,13 @@ from segshrink.errors import DatasetError, ModelError, RecipeError, RunFolderErr
 from segshrink.pipeline import (
     compress,
     make_teacher,
-    new_student,
     open_recipe_data,
     require_fit,
     require_trainable,
-    run_stage,
     train_teacher,
 )
 from segshrink.progress import SilentProgress
-from segshrink.recipe import Recipe, StudentSettings, parse_recipe
+from segshrink.recipe import Recipe, parse_recipe
 from segshrink.run_folder import open_run
 
 
@@ -29,32 +26,6 @@ def _model(side_px: int = 32, num_classes: int = 3) -> keras.Model:
     image = keras.Input((side_px, side_px, 3))
     inner = keras.layers.Conv2D(4, 1, name="inner")(image)
     return keras.Model(image, keras.layers.Conv2D(num_classes, 1)(inner))
-
-
-def test_stage_with_a_record_is_not_run_again(tmp_path):
-    calls = []
-
-    def make(folder):
-        calls.append(folder)
-        (folder / "checkpoint").mkdir(parents=True)
-        return {"kind": "teacher", "epochs": 3}
-
-    first = run_stage(tmp_path / "stage", make)
-    assert run_stage(tmp_path / "stage", make) == first == {
-        "kind": "teacher", "epochs": 3
-    }  # fmt: skip
-    assert calls == [tmp_path / "stage"]
-    assert [path.name for path in (tmp_path / "stage").iterdir()] == ["record.json"]
-
-
-def test_stage_that_fails_leaves_no_record_and_runs_again(tmp_path):
-    def fail(folder):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_stage(tmp_path, fail)
-    assert list(tmp_path.iterdir()) == []
-    assert run_stage(tmp_path, lambda folder: {"seed": 1}) == {"seed": 1}
 
 
 def test_model_must_take_the_tiles(tiny_dataset, tmp_path):
@@ -171,23 +142,6 @@ def test_teacher_verb_refuses_a_trained_file(tmp_path):
     with pytest.raises(RecipeError, match="t.keras is trained already"):
         train_teacher(recipe, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_pruned_student_leaves_its_plan(tmp_path):
-    settings = parse_recipe(
-        {"student": {"pruning": {"keep": 0.5, "multiple_of": 1}}}
-    ).student
-    student = new_student(settings, _model(), tmp_path)
-    plan = json.loads((tmp_path / "plan.json").read_text())
-    assert student.get_layer("inner").filters == 2
-    assert plan["parameters_after"] == student.count_params()
-
-
-def test_compact_student_has_the_teachers_input_and_classes(tmp_path):
-    student = new_student(StudentSettings(kind="compact"), _model(64, 7), tmp_path)
-    assert student.input_shape == (None, 64, 64, 3)
-    assert student.output_shape == (None, 64, 64, 7)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_report_is_written_where_a_record_is_newer(tmp_path):

@@ -15,6 +15,9 @@ from segshrink.recipe import (
     recipe_yaml,
 )
 
+MACS = {"kind": "macs", "target": 0.5}
+INT8 = {"kind": "size", "target": 90_000, "quantize": "int8"}
+
 
 def faults_of(data) -> str:
     with pytest.raises(RecipeError) as caught:
@@ -74,6 +77,30 @@ def test_all_faults_at_once():
         (
             {"student": {"kind": "compact", "pruning": {"keep": 0.5}}},
             "student: a compact student does not use pruning: drop it",
+        ),
+        (
+            {"student": {"pruning": {"keep": 0.5, "budget": MACS}}},
+            "student.pruning: give keep or budget, not both",
+        ),
+        (
+            {"student": {"pruning": {"tiles": 8}}},
+            "student.pruning: tiles: no effect with criterion l2 and no recovery",
+        ),
+        (
+            {"student": {"pruning": {"step_epochs": 8}}},
+            "student.pruning: step_epochs: no effect with one step",
+        ),
+        (
+            {"student": {"pruning": {"budget": {**MACS, "runtime": "onnx"}}}},
+            "student.pruning.budget: runtime: no effect on macs, drop it",
+        ),
+        (
+            {"student": {"pruning": {"budget": {**INT8, "threads": 2}}}},
+            "student.pruning.budget: threads: no effect on size, drop it",
+        ),
+        (
+            {"student": {"pruning": {"budget": {**INT8, "runtime": "onnx"}}}},
+            "student.pruning.budget: quantize: int8 needs runtime: litert",
         ),
         (
             {"export": {"litert": False, "int8": False, "onnx": False}},

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from segshrink.data import AnnotatedImage, Classes, Dataset, Part, TileSampler
+from segshrink.data import AnnotatedImage, Classes, Dataset, Part, plain_tiles
 from segshrink.export import export_model
 from segshrink.measuring import (
     ModelSize,
@@ -22,7 +22,7 @@ from segshrink.measuring import (
 )
 from segshrink.models import load_model
 from segshrink.progress import Progress
-from segshrink.recipe import Augmentation, ExportSettings
+from segshrink.recipe import ExportSettings
 from segshrink.records import read_json, write_json, written_whole
 from segshrink.run_folder import Run
 from segshrink.runtimes import load_artifact
@@ -144,18 +144,7 @@ def export_checked(
 
 def calibration_tiles(dataset: Dataset, tile_px: int, count: int) -> np.ndarray:
     """Images of `count` training tiles as they are, uint8 `(count, px, px, 3)`."""
-    plain = Augmentation(
-        flips=False, quarter_turns=False, scale_jitter=(1.0, 1.0), photometric=0.0
-    )
-    sampler = TileSampler(
-        dataset.train,
-        tile_px=tile_px,
-        batch_size=count,
-        seed=0,
-        augmentation=plain,
-        tiles_per_epoch=count,
-    )
-    return sampler.batch(0, 0)[0]
+    return plain_tiles(dataset.train, tile_px, count)[0]
 
 
 def measure_files(run: Run, dataset: Dataset, progress: Progress) -> None:

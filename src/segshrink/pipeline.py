@@ -5,27 +5,24 @@ killed before begins again from what its own checkpoints kept.
 """
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 
-import segshrink
 from segshrink.baselines import train_alone, train_masked
 from segshrink.data import Dataset, class_frequencies, open_dataset
-from segshrink.distillation import distill
 from segshrink.errors import DatasetError, ModelError, RecipeError, RunFolderError
 from segshrink.files import export_files, measure_files
-from segshrink.measuring import count_macs
 from segshrink.models import build_model, load_model
 from segshrink.progress import Progress, SilentProgress
-from segshrink.pruning import plan_pruning
-from segshrink.recipe import Recipe, StudentSettings, TeacherSettings
+from segshrink.recipe import Recipe, TeacherSettings
 from segshrink.records import read_json, sha256_of, write_json, written_whole
 from segshrink.reporting import write_report
 from segshrink.run_folder import Run, open_run
-from segshrink.training import TrainingResult, discard_checkpoint, train
+from segshrink.stages import run_stage, stage_record, versions
+from segshrink.students import compact_student, make_student, train_student
+from segshrink.training import train
 from segshrink.training.train import supervised_loss
 
 
@@ -141,7 +138,9 @@ def distill_student(
     _require_inputs(out, teacher=teacher_file, student=student_file)
     return run_stage(
         out,
-        lambda folder: _distil(recipe, dataset, teacher, student, folder, progress),
+        lambda folder: train_student(
+            recipe, dataset, teacher, student, folder, progress
+        ),
     )
 
 
@@ -241,94 +240,6 @@ def new_teacher(
     )
 
 
-def make_student(
-    recipe: Recipe,
-    dataset: Dataset,
-    teacher_file: Path,
-    folder: Path,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Prune or build the student and distil it into `folder`; returns its record."""
-    settings = recipe.student
-    teacher = load_model(teacher_file)
-    keras.utils.set_random_seed(recipe.seed + 1)
-    student = new_student(settings, teacher, folder)
-    return _distil(recipe, dataset, teacher, student, folder, progress)
-
-
-def _distil(
-    recipe: Recipe,
-    dataset: Dataset,
-    teacher: keras.Model,
-    student: keras.Model,
-    folder: Path,
-    progress: Progress,
-) -> dict[str, Any]:
-    settings = recipe.student
-    result = distill(
-        student,
-        teacher,
-        dataset,
-        settings.training,
-        settings.distillation,
-        folder,
-        tile_px=recipe.data.tile_px,
-        seed=recipe.seed + 1,
-        progress=progress,
-    )
-    return stage_record("student", student, recipe.seed, result)
-
-
-def new_student(
-    settings: StudentSettings, teacher: keras.Model, folder: Path
-) -> keras.Model:
-    """The student before its training; a pruned one leaves `folder/plan.json`."""
-    if settings.kind == "compact":
-        _, tile_px, _, num_classes = teacher.output_shape
-        return _compact_student(settings, num_classes, tile_px)
-    plan = plan_pruning(teacher, **settings.pruning.model_dump())
-    write_json(folder / "plan.json", plan.as_record())
-    return plan.apply(teacher)
-
-
-def _compact_student(
-    settings: StudentSettings, num_classes: int, tile_px: int
-) -> keras.Model:
-    options = settings.model.model_dump()
-    return build_model(
-        options.pop("name"),
-        num_classes=num_classes,
-        input_shape=(tile_px, tile_px, 3),
-        **options,
-    )
-
-
-def stage_record(
-    kind: str, model: keras.Model, seed: int, result: TrainingResult | None = None
-) -> dict[str, Any]:
-    """The record of a stage that made a model."""
-    size = count_macs(model)
-    training = {} if result is None else result.as_record()
-    return {
-        "kind": kind,
-        "parameters": size.parameters,
-        "macs": size.macs,
-        **training,
-        "seed": seed,
-        "versions": versions(),
-    }
-
-
-def run_stage(folder: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """Run `make(folder)` unless its record is there already, and return the record."""
-    record = folder / "record.json"
-    if not record.is_file():
-        write_json(record, make(folder))
-        keras.utils.clear_session()
-    discard_checkpoint(folder)
-    return read_json(record)
-
-
 def _checked_teacher_file(recipe: Recipe, dataset: Dataset) -> Path | None:
     if recipe.teacher.file is None:
         return None
@@ -353,7 +264,7 @@ def require_trainable(recipe: Recipe, dataset: Dataset) -> None:
             supervised_loss(recipe.teacher.training.loss, dataset)
             new_teacher(recipe.teacher, dataset, tile_px)
         if recipe.student.kind == "compact":
-            _compact_student(recipe.student, dataset.classes.num_classes, tile_px)
+            compact_student(recipe.student, dataset.classes.num_classes, tile_px)
     except ValueError as error:
         raise RecipeError(f"recipe: {error}") from error
 
@@ -376,11 +287,3 @@ def require_fit(model: keras.Model, file: Path, dataset: Dataset, tile_px: int) 
             f"{file}: gives {model.output_shape}, but {dataset.name} needs logits "
             f"{wanted} for {', '.join(dataset.classes.names)}."
         )
-
-
-def versions() -> str:
-    """What a model was made with, in one line."""
-    return (
-        f"segshrink {segshrink.__version__}, keras {keras.__version__}, "
-        f"{keras.backend.backend()}"
-    )

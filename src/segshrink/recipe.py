@@ -186,15 +186,100 @@ class TeacherSettings(_Settings):
         return self
 
 
-class PruningSettings(_Settings):
-    """How much of the teacher's channels the student keeps, and which."""
+class BudgetSettings(_Settings):
+    """What the pruned model may cost; see `segshrink.pruning.budgets`.
 
-    keep: float = Field(0.3, gt=0, lt=1)
+    `target`: up to 1 a share of the teacher's cost, above 1 a number: multiply-
+    accumulates, weights, milliseconds; of kind size, bytes of the file. `runtime` and
+    `quantize` say which file is meant for size and latency, `threads` how it is timed.
+    """
+
+    kind: Literal["macs", "parameters", "size", "latency"]
+    target: float = Field(gt=0)
+    runtime: Literal["litert", "onnx"] | None = None
+    threads: int | None = Field(None, ge=1)
+    quantize: Literal["int8"] | None = None
+
+    @model_validator(mode="after")
+    def _options_have_an_effect(self) -> "BudgetSettings":
+        known = {"size": {"runtime", "quantize"}}
+        known["latency"] = known["size"] | {"threads"}
+        options = {"runtime", "threads", "quantize"}
+        idle = sorted(
+            name
+            for name in options - known.get(self.kind, set())
+            if getattr(self, name) is not None
+        )
+        if idle:
+            raise ValueError(f"{', '.join(idle)}: no effect on {self.kind}, drop it")
+        if self.quantize and self.runtime == "onnx":
+            raise ValueError("quantize: int8 needs runtime: litert")
+        return self
+
+
+# Criteria that look at images, and the number of them where none is given.
+LOOK_AT_DATA = ("mean_activation", "taylor", "fisher")
+_PRUNING_TILES = 64
+
+
+class PruningSettings(_Settings):
+    """How much of the teacher's channels the student keeps, and which.
+
+    `keep` is a share of the channels, 0.3 unless there is a `budget`. `scope` is layer
+    with `keep` and global with a budget, unless given. `tiles`: training tiles that
+    criteria and recovery look at. `recovery` solves the weights that read pruned
+    channels anew before training. `steps`: prune so many times, with `step_epochs` of
+    training between, see `segshrink.pruning.prune_in_steps`.
+    """
+
+    keep: float | None = Field(None, gt=0, lt=1)
+    budget: BudgetSettings | None = None
     criterion: Literal[
-        "l1", "l2", "group_norm", "slimming", "geometric_median", "random"
+        "l1",
+        "l2",
+        "group_norm",
+        "slimming",
+        "geometric_median",
+        "mean_activation",
+        "taylor",
+        "fisher",
+        "random",
     ] = "l2"
-    scope: Literal["global", "layer"] = "layer"
-    multiple_of: int = Field(8, ge=1)
+    scope: Literal["global", "layer"] | None = None
+    multiple_of: int | None = Field(None, ge=1)
+    recovery: Literal["none", "reconstruction"] = "none"
+    tiles: int | None = Field(None, ge=1)
+    steps: int = Field(1, ge=1)
+    step_epochs: int | None = Field(None, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _some_target(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("keep") is data.get("budget") is None:
+            return {**data, "keep": 0.3}
+        return data
+
+    @model_validator(mode="after")
+    def _options_have_an_effect(self) -> "PruningSettings":
+        if self.keep is not None and self.budget is not None:
+            raise ValueError("give keep or budget, not both")
+        if self.tiles is not None and not self.looks_at_data:
+            raise ValueError(
+                f"tiles: no effect with criterion {self.criterion} and no recovery"
+            )
+        if self.step_epochs is not None and self.steps == 1:
+            raise ValueError("step_epochs: no effect with one step")
+        return self
+
+    @property
+    def looks_at_data(self) -> bool:
+        """Whether training tiles are needed before training."""
+        return self.criterion in LOOK_AT_DATA or self.recovery != "none"
+
+    @property
+    def tiles_looked_at(self) -> int:
+        """Number of training tiles for criteria and recovery."""
+        return self.tiles or _PRUNING_TILES
 
 
 class DistillationSettings(_Settings):

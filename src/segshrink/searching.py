@@ -6,18 +6,13 @@ from typing import Any
 
 from segshrink.data import Dataset
 from segshrink.errors import MissingExtraError, TrainingError, UsageError
-from segshrink.pipeline import (
-    make_student,
-    make_teacher,
-    open_recipe_data,
-    require_trainable,
-    run_stage,
-    versions,
-)
+from segshrink.pipeline import make_teacher, open_recipe_data, require_trainable
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import Recipe, parse_recipe, recipe_yaml
 from segshrink.records import write_text
 from segshrink.run_folder import open_run
+from segshrink.stages import run_stage, versions
+from segshrink.students import make_student
 
 _TEACHER = "teacher"
 _TRIALS = "trials"

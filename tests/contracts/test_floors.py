@@ -24,7 +24,15 @@ FLOORS = [
     {"pruning"},
     {"reporting"},
     {"run_folder"},
-    {"baselines", "files", "prediction", "searching", "pipeline"},
+    {
+        "baselines",
+        "files",
+        "prediction",
+        "searching",
+        "stages",
+        "students",
+        "pipeline",
+    },
     {"cli"},
 ]
 # A distilled training is a training; the stones of the ground floor rest on errors;

@@ -354,6 +354,12 @@ def test_prune_arguments_out_of_range(finished_run, tmp_path):
         (("--scope", "all"), "scope must be one of"),
         (("--multiple-of", 0), "multiple_of must be at least 1"),
         (("--skip", "head9"), "layers that the model does not have: head9"),
+        (("--macs", 0.5, "--keep", 0.5), "Give only one of --keep, --macs"),
+        (("--macs", 0.5, "--threads", 2), "--threads: has no effect with --macs"),
+        (("--criterion", "taylor"), "--criterion taylor: looks at images"),
+        (("--recover",), "--recover: looks at images. Name the data set with --data"),
+        (("--data", "synthetic"), "--data: has no effect with --criterion l2"),
+        (("--tiles", 4), "--split and --tiles have no effect without --data"),
     ]:
         assert expected in refused("prune", model, "--out", out, *options)
     assert "end in .keras" in refused("prune", model, "--out", tmp_path / "m.h5")

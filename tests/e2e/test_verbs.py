@@ -67,6 +67,29 @@ def test_prune_of_nothing_keeps_the_function(teacher, tmp_path):
     np.testing.assert_array_equal(after, before)
 
 
+@pytest.mark.parametrize("criterion", ["taylor", "l2"])
+def test_prune_looks_at_data(teacher, scenes, tmp_path, criterion):
+    out = tmp_path / "smaller.keras"
+    printed = succeeded(
+        "prune", teacher, "--out", out, "--macs", 0.5, "--multiple-of", 2,
+        "--criterion", criterion, "--recover", "--data", scenes, "--tiles", 6,
+    )  # fmt: skip
+    assert "multiply-accumulates" in printed or "MACs" in printed
+    before, after = (
+        keras.models.load_model(path, compile=False) for path in (teacher, out)
+    )
+    assert count_macs(after).macs <= count_macs(before).macs / 2
+    plain = tmp_path / "plain.keras"
+    succeeded("prune", teacher, "--out", plain, "--macs", 0.5, "--multiple-of", 2)
+    if criterion == "l2":
+        image = next(iter(open_dataset(scenes).val)).read()[0][None, :64, :64]
+        wanted, recovered, cut = (
+            model.predict_on_batch(image.astype("float32"))
+            for model in (before, after, keras.models.load_model(plain, compile=False))
+        )
+        assert np.square(recovered - wanted).mean() < np.square(cut - wanted).mean()
+
+
 def test_distil_trains_the_student_file_and_leaves_the_others(
     teacher, scenes, tmp_path
 ):

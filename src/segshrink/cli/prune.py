@@ -1,12 +1,20 @@
 """segshrink prune."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from segshrink.cli.options import SplitFile
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+    from segshrink.progress import Progress
 
 
 def prune(
@@ -45,8 +53,9 @@ def prune(
     criterion: Annotated[
         str,
         typer.Option(
-            help="What ranks channels: l1, l2, group_norm, slimming, geometric_median "
-            "or random."
+            help="What ranks channels: l1, l2, group_norm, slimming, geometric_median, "
+            "mean_activation, taylor, fisher or random; the three before random look "
+            "at --data."
         ),
     ] = "l2",
     scope: Annotated[
@@ -63,6 +72,21 @@ def prune(
         list[str] | None,
         typer.Option(help="Layer that keeps its channels. Repeatable."),
     ] = None,
+    recover: Annotated[
+        bool,
+        typer.Option(
+            "--recover",
+            help="Solve the weights behind removed channels anew on tiles of --data.",
+        ),
+    ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Data set for --recover and criteria that look at data."),
+    ] = None,
+    split: SplitFile = None,
+    tiles: Annotated[
+        int | None, typer.Option(min=1, help="Training tiles of --data; 64 by default.")
+    ] = None,
 ) -> None:
     """Remove channels from a model; OUT is plain Keras and still needs fine-tuning.
 
@@ -70,53 +94,86 @@ def prune(
     """
     if out.suffix != ".keras":
         raise UsageError(f"--out {out}: the name of a model must end in .keras.")
-    given = {
+    _require_data(recover, criterion, data, split, tiles)
+    targets = {
         "keep": keep,
         "macs": macs,
         "parameters": parameters,
         "size": size,
         "latency": latency,
     }
-    named = [name for name, value in given.items() if value is not None] or ["keep"]
-    if len(named) > 1:
-        raise UsageError(f"Give only one of {', '.join(f'--{n}' for n in named)}.")
-    kind = named[0]
     options = {"runtime": runtime, "threads": threads, "quantize": quantize}
+    kind, target = _one_target(targets)
     options = {name: value for name, value in options.items() if value is not None}
     _require_effect(kind, options)
     load_keras()
     from segshrink.models import load_model, save_model
-    from segshrink.pruning import (
-        LatencyBudget,
-        MacsBudget,
-        ParameterBudget,
-        SizeBudget,
-        plan_pruning,
-    )
+    from segshrink.students import BUDGETS, prune_with_tiles
 
-    budgets: dict[str, Any] = {
-        "macs": MacsBudget,
-        "parameters": ParameterBudget,
-        "size": SizeBudget,
-        "latency": LatencyBudget,
-    }
-    budget = budgets[kind](given[kind], **options) if kind in budgets else None
+    progress = TerminalProgress()
     before = load_model(model)
-    plan = plan_pruning(
+    images_and_labels = None
+    if data is not None:
+        images_and_labels = _tiles(before, data, split, tiles or 64, progress)
+    plan, smaller = prune_with_tiles(
         before,
-        keep=(0.5 if keep is None else keep) if budget is None else None,
-        budget=budget,
+        images_and_labels,
+        recovery=recover,
+        progress=progress,
         criterion=criterion,
-        scope=scope,  # type: ignore[arg-type]
+        keep=target if kind == "keep" else None,
+        budget=BUDGETS[kind](target, **options) if kind in BUDGETS else None,
+        scope=scope,
         multiple_of=multiple_of,
         skip=skip or (),
-        progress=TerminalProgress(),
     )
-    save_model(plan.apply(before), out)
+    save_model(smaller, out)
     output.out(str(plan))
     output.out(
         f"{out}: {plan.parameters_before:,} -> {plan.parameters_after:,} weights"
     )
+
+
+def _one_target(targets: dict[str, float | None]) -> tuple[str, float]:
+    given = {name: value for name, value in targets.items() if value is not None}
+    if len(given) > 1:
+        raise UsageError(f"Give only one of {', '.join(f'--{n}' for n in given)}.")
+    return next(iter(given.items()), ("keep", 0.5))
+
+
+def _tiles(
+    model: keras.Model, data: str, split: Path | None, count: int, progress: Progress
+) -> tuple[Any, Any]:
+    """Images and labels of `count` training tiles."""
+    from segshrink.data import open_dataset, plain_tiles
+    from segshrink.export.model_form import fixed_input_shape
+
+    height_px, _ = fixed_input_shape(model)
+    dataset = open_dataset(data, split=split, progress=progress)
+    return plain_tiles(dataset.train, height_px, count)
+
+
+def _require_data(
+    recover: bool,
+    criterion: str,
+    data: str | None,
+    split: Path | None,
+    tiles: int | None,
+) -> None:
+    """Refuse data that nothing looks at, and the want of data."""
+    from segshrink.recipe import LOOK_AT_DATA
+
+    needed = recover or criterion in LOOK_AT_DATA
+    if needed and data is None:
+        asks = "--recover" if recover else f"--criterion {criterion}"
+        raise UsageError(f"{asks}: looks at images. Name the data set with --data.")
+    if data is not None and not needed:
+        raise UsageError(
+            f"--data: has no effect with --criterion {criterion} and without "
+            "--recover. Drop it."
+        )
+    if data is None and (split or tiles):
+        raise UsageError("--split and --tiles have no effect without --data.")
 
 
 def _require_effect(kind: str, options: dict[str, Any]) -> None:

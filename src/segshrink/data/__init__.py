@@ -11,7 +11,7 @@ from segshrink.data.inspection import (
     starter_yaml,
 )
 from segshrink.data.splits import Split
-from segshrink.data.tiles import TileSampler
+from segshrink.data.tiles import TileSampler, plain_tiles
 
 __all__ = [
     "IGNORE_INDEX",
@@ -27,5 +27,6 @@ __all__ = [
     "inspect_dataset",
     "iter_tiles",
     "open_dataset",
+    "plain_tiles",
     "starter_yaml",
 ]

@@ -127,3 +127,28 @@ def _require_positive(**numbers: int) -> None:
     for name, number in numbers.items():
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}")
+
+
+def plain_tiles(part: Part, tile_px: int, count: int) -> ImageAndLabels:
+    """Random tiles as they are, without augmentation; always the same ones.
+
+    Args:
+        part: the images, at least one.
+        tile_px: side of a tile in pixels.
+        count: number of tiles.
+
+    Returns:
+        (images, labels) as `TileSampler.batch`, with `count` for `batch_size`.
+    """
+    plain = Augmentation(
+        flips=False, quarter_turns=False, scale_jitter=(1.0, 1.0), photometric=0.0
+    )
+    sampler = TileSampler(
+        part,
+        tile_px=tile_px,
+        batch_size=count,
+        seed=0,
+        augmentation=plain,
+        tiles_per_epoch=count,
+    )
+    return sampler.batch(0, 0)

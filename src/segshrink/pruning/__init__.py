@@ -18,7 +18,9 @@ from segshrink.pruning.plan import (
     PruningPlan,
 )
 from segshrink.pruning.planning import plan_pruning, prune_channels
+from segshrink.pruning.recovery import reconstruct, reestimate_batch_norm
 from segshrink.pruning.rules import RULES, Rule
+from segshrink.pruning.schedule import prune_in_steps, step_target
 
 __all__ = [
     "CRITERIA",
@@ -42,5 +44,9 @@ __all__ = [
     "apply_channel_masks",
     "plan_pruning",
     "prune_channels",
+    "prune_in_steps",
+    "reconstruct",
+    "reestimate_batch_norm",
+    "step_target",
     "zero_smallest_weights",
 ]

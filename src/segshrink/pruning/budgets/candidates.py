@@ -1,11 +1,12 @@
 """What budgets that are measured on exported files share."""
 
-from typing import Any
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from segshrink.errors import UsageError
+from segshrink.export import export_model
 
 SUFFIXES = {"litert": ".tflite", "onnx": ".onnx"}
 
@@ -23,8 +24,21 @@ def require_format(budget: str, runtime: str, quantize: str | None) -> None:
         )
 
 
-def calibration_images(model: keras.Model) -> Any:
-    """Noise to calibrate a candidate with: neither its size nor its latency cares."""
-    random = np.random.default_rng(0)
-    shape = (4, *model.input_shape[1:])
-    return random.integers(0, 256, shape, dtype=np.uint8)
+def export_candidate(
+    model: keras.Model, folder: Path, name: str, runtime: str, quantize: str | None
+) -> Path:
+    """Write a candidate as a file for a runtime.
+
+    An int8 file is calibrated on noise: neither its size nor its latency cares.
+    """
+    images = None
+    if quantize:
+        random = np.random.default_rng(0)
+        images = random.integers(0, 256, (4, *model.input_shape[1:]), dtype=np.uint8)
+    return export_model(
+        model,
+        folder / f"{name}{SUFFIXES[runtime]}",
+        format=runtime,  # type: ignore[arg-type]
+        quantize=quantize,  # type: ignore[arg-type]
+        calibration=images,
+    )

@@ -1,14 +1,19 @@
 """Budgets of what can be counted without running the model."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
+
 from segshrink.errors import UsageError
+from segshrink.measuring import count_macs
 from segshrink.pruning.budgets.problem import (
     Allocation,
     Problem,
     cannot_be_met,
     require_target,
+    share_of_done,
 )
 from segshrink.pruning.importance import FloatArray
 
@@ -42,6 +47,19 @@ class MacsBudget:
         prices = problem.costs.prices(macs=1.0, pointwise_macs=1.0)
         return _within(problem, prices, self.target, "MACs")
 
+    def share_left(
+        self, model: keras.Model, done: Sequence[Mapping[str, Any]]
+    ) -> float:
+        """See `Budget`."""
+        if self.target > 1:
+            return self.target / count_macs(model).macs
+        ratios = [plan["macs_after"] / plan["macs_before"] for plan in done]
+        return share_of_done(self.target, ratios)
+
+    def eased(self, model: keras.Model, share: float) -> "MacsBudget":
+        """See `Budget`."""
+        return MacsBudget(share)
+
     def as_record(self) -> dict[str, Any]:
         """The budget as plain data."""
         return {"kind": "macs", "target": self.target}
@@ -67,6 +85,19 @@ class ParameterBudget:
         """See `Budget`."""
         prices = problem.costs.prices(parameters=1.0)
         return _within(problem, prices, self.target, "parameters")
+
+    def share_left(
+        self, model: keras.Model, done: Sequence[Mapping[str, Any]]
+    ) -> float:
+        """See `Budget`."""
+        if self.target > 1:
+            return self.target / model.count_params()
+        ratios = [plan["parameters_after"] / plan["parameters_before"] for plan in done]
+        return share_of_done(self.target, ratios)
+
+    def eased(self, model: keras.Model, share: float) -> "ParameterBudget":
+        """See `Budget`."""
+        return ParameterBudget(share)
 
     def as_record(self) -> dict[str, Any]:
         """The budget as plain data."""

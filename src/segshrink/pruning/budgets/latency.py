@@ -1,19 +1,18 @@
 """A budget of milliseconds, kept by timing the exported file."""
 
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import keras
 import numpy as np
 
 from segshrink.errors import UsageError
-from segshrink.export import export_model
 from segshrink.measuring import measure_latency
 from segshrink.pruning.budgets.candidates import (
-    SUFFIXES,
-    calibration_images,
+    export_candidate,
     require_format,
 )
 from segshrink.pruning.budgets.latency_model import FEATURES, LatencyModel, Sample
@@ -22,6 +21,7 @@ from segshrink.pruning.budgets.problem import (
     Problem,
     cannot_be_met,
     require_target,
+    share_of_done,
 )
 from segshrink.pruning.selection import Counts, utility
 
@@ -82,9 +82,30 @@ class LatencyBudget:
             finally:
                 problem.progress.finish()
 
+    def share_left(
+        self, model: keras.Model, done: Sequence[Mapping[str, Any]]
+    ) -> float:
+        """See `Budget`; of a target in milliseconds, the model is timed."""
+        if self.target > 1:
+            return self.target / self._milliseconds(model)
+        timed = [plan["measured"] for plan in done if plan["measured"]]
+        return share_of_done(self.target, [m["after"] / m["before"] for m in timed])
+
+    def eased(self, model: keras.Model, share: float) -> "LatencyBudget":
+        """See `Budget`."""
+        return replace(self, target=share)
+
     def wanted(self, before: float) -> float:
         """The target in milliseconds, if the unpruned model takes `before`."""
         return self.target * before if self.target <= 1 else self.target
+
+    def _milliseconds(self, model: keras.Model) -> float:
+        with tempfile.TemporaryDirectory(prefix="segshrink-latency-") as folder:
+            path = export_candidate(
+                model, Path(folder), "whole", self.runtime, self.quantize
+            )
+            records = measure_latency([path], threads=self.threads, rounds=self.rounds)
+            return float(records[path]["median_ms"])
 
     def as_record(self) -> dict[str, Any]:
         """The budget as plain data."""
@@ -126,18 +147,15 @@ class _Bench:
         return before, samples
 
     def _file(self, kept: Counts) -> Path:
-        key = kept.tobytes()
+        key = np.asarray(kept, dtype=np.int64).tobytes()
         if key not in self._files:
-            name = f"{len(self._files)}{SUFFIXES[self._budget.runtime]}"
-            model = self._problem.candidate(kept)
-            quantize = self._budget.quantize
-            images = calibration_images(model) if quantize else None
-            self._files[key] = export_model(
-                model,
-                self._folder / name,
-                format=self._budget.runtime,
-                quantize=quantize,
-                calibration=images,
+            budget = self._budget
+            self._files[key] = export_candidate(
+                self._problem.candidate(kept),
+                self._folder,
+                f"candidate-{len(self._files)}",
+                budget.runtime,
+                budget.quantize,
             )
         return self._files[key]
 

@@ -75,7 +75,16 @@ class Allocation:
 
 
 class Budget(Protocol):
-    """A limit, and how the units are found that keep it."""
+    """A limit, and how the units are found that keep it.
+
+    Attributes:
+        target: up to 1 a share of what the model costs, above 1 a number.
+    """
+
+    @property
+    def target(self) -> float:
+        """See the class."""
+        ...
 
     def solve(self, problem: Problem) -> Allocation:
         """Find counts within the budget.
@@ -83,6 +92,21 @@ class Budget(Protocol):
         Raises:
             UsageError: if even the least possible counts exceed it.
         """
+        ...
+
+    def share_left(
+        self, model: keras.Model, done: Sequence[Mapping[str, Any]]
+    ) -> float:
+        """The budget as a share of what a model costs that was pruned before.
+
+        Args:
+            model: as earlier steps left it.
+            done: records of the plans of those steps.
+        """
+        ...
+
+    def eased(self, model: keras.Model, share: float) -> "Budget":
+        """A like budget of a share, in (0, 1), of what `model` costs."""
         ...
 
     def as_record(self) -> dict[str, Any]:
@@ -103,3 +127,10 @@ def cannot_be_met(wanted: str, least: str) -> UsageError:
         f"The budget of {wanted} cannot be met: with every group at its least, {least} "
         "are left. Raise the budget, lower multiple_of, or skip fewer layers."
     )
+
+
+def share_of_done(target: float, ratios: Sequence[float]) -> float:
+    """What is left of a share when some of it was taken by these ratios."""
+    for ratio in ratios:
+        target /= ratio
+    return target

@@ -1,17 +1,16 @@
 """A budget of bytes, kept by the exported file."""
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
+import keras
 
-from segshrink.export import export_model
 from segshrink.measuring import measure_size
 from segshrink.pruning.budgets.candidates import (
-    SUFFIXES,
-    calibration_images,
+    export_candidate,
     require_format,
 )
 from segshrink.pruning.budgets.problem import (
@@ -20,7 +19,6 @@ from segshrink.pruning.budgets.problem import (
     cannot_be_met,
     require_target,
 )
-from segshrink.pruning.selection import Counts
 
 _ATTEMPTS = 6
 
@@ -55,13 +53,13 @@ class SizeBudget:
         prices = problem.costs.prices(parameters=1.0 if self.quantize else 4.0)
         progress = problem.progress
         progress.start("exporting candidates", _ATTEMPTS)
-        before = self._bytes(problem, problem.costs.sizes)
+        before = self._bytes(problem.model)
         overhead = before - problem.price_of(prices, problem.costs.sizes)
         predicted, size = 0.0, before
         for _ in range(_ATTEMPTS):
             kept = problem.spread(prices, self.target - overhead)
             predicted = problem.price_of(prices, kept) + overhead
-            size = self._bytes(problem, kept)
+            size = self._bytes(problem.candidate(kept))
             progress.advance(bytes=size)
             if size <= self.target or (kept == problem.least()).all():
                 break
@@ -80,6 +78,16 @@ class SizeBudget:
         }
         return Allocation(kept, measured)
 
+    def share_left(
+        self, model: keras.Model, done: Sequence[Mapping[str, Any]]
+    ) -> float:
+        """See `Budget`."""
+        return self.target / self._bytes(model)
+
+    def eased(self, model: keras.Model, share: float) -> "SizeBudget":
+        """See `Budget`."""
+        return replace(self, target=share * self._bytes(model))
+
     def as_record(self) -> dict[str, Any]:
         """The budget as plain data."""
         return {
@@ -89,16 +97,9 @@ class SizeBudget:
             "quantize": self.quantize,
         }
 
-    def _bytes(self, problem: Problem, kept: Counts) -> int:
+    def _bytes(self, model: keras.Model) -> int:
         with tempfile.TemporaryDirectory(prefix="segshrink-size-") as folder:
-            path = Path(folder) / f"candidate{SUFFIXES[self.runtime]}"
-            model = problem.candidate(np.asarray(kept))
-            images = calibration_images(model) if self.quantize else None
-            export_model(
-                model,
-                path,
-                format=self.runtime,
-                quantize=self.quantize,
-                calibration=images,
+            path = export_candidate(
+                model, Path(folder), "candidate", self.runtime, self.quantize
             )
             return int(measure_size(path)["size_bytes"])

@@ -1,0 +1,100 @@
+"""Pruning in several steps, with training between them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+
+from segshrink.errors import UsageError
+from segshrink.pruning.budgets import Budget
+from segshrink.pruning.plan import PruningPlan
+from segshrink.pruning.planning import plan_pruning
+
+
+def prune_in_steps(
+    model: keras.Model,
+    fine_tune: Callable[[keras.Model, int], Any],
+    *,
+    steps: int,
+    keep: float | None = None,
+    budget: Budget | None = None,
+    **settings: Any,
+) -> tuple[keras.Model, tuple[PruningPlan, ...]]:
+    """Prune a little, train, and prune again; each step by the same factor.
+
+    Channels are ranked anew before each step, by what training has made of those that
+    are left.
+
+    Reference: Molchanov, Tyree, Karras, Aila, Kautz, Pruning Convolutional Neural
+    Networks for Resource Efficient Inference, 2017.
+
+    Args:
+        model: as for `plan_pruning`; it is not changed.
+        fine_tune: called with the smaller model, to be trained in place, and the number
+            of the step, from 1; not after the last step.
+        steps: int >= 1.
+        keep: as for `plan_pruning`, of the model as it is given.
+        budget: likewise; it holds for the last step.
+        **settings: further arguments of `plan_pruning`, for every step.
+
+    Returns:
+        The smaller model, and the plan of each step.
+
+    Raises:
+        UsageError: as `plan_pruning`, or if `steps` is below 1.
+        ModelError: as `plan_pruning`.
+    """
+    plans: list[PruningPlan] = []
+    for step in range(1, steps + 1):
+        done = [plan.as_record() for plan in plans]
+        target = step_target(model, steps, done, keep=keep, budget=budget)
+        plans.append(plan_pruning(model, **target, **settings))
+        model = plans[-1].apply(model)
+        if step < steps:
+            fine_tune(model, step)
+    if not plans:
+        raise UsageError(f"steps must be at least 1, got {steps}.")
+    return model, tuple(plans)
+
+
+def step_target(
+    model: keras.Model,
+    steps: int,
+    done: Sequence[Mapping[str, Any]],
+    *,
+    keep: float | None,
+    budget: Budget | None,
+) -> dict[str, Any]:
+    """`keep` or `budget` for the next of several steps.
+
+    A step takes the n-th root of what is left to take, n being the number of steps that
+    are left, so that no step is larger than the others and the last one ends where one
+    step alone would have ended.
+
+    Args:
+        model: as the steps before left it.
+        steps: number of steps in all.
+        done: records of the plans of the steps before, see `PruningPlan.as_record`.
+        keep: as for `plan_pruning`, over all steps.
+        budget: likewise.
+
+    Returns:
+        Arguments of `plan_pruning`.
+    """
+    left = steps - len(done)
+    if budget is None:
+        share = 1.0 if keep is None else float(keep)
+        for record in done:
+            share /= _units_share(record)
+        return {"keep": min(share, 1.0) ** (1 / left)}
+    if left == 1 and (not done or budget.target > 1):
+        return {"budget": budget}
+    share = budget.share_left(model, done)
+    if share >= 1:
+        return {"keep": 1.0}
+    return {"budget": budget.eased(model, share ** (1 / left))}
+
+
+def _units_share(record: Mapping[str, Any]) -> float:
+    before = sum(group["units_before"] for group in record["groups"])
+    return sum(group["units_after"] for group in record["groups"]) / max(before, 1)
