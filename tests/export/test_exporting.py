@@ -217,3 +217,37 @@ def test_missing_package_names_its_extra(monkeypatch, model, tmp_path):
     )
     with pytest.raises(MissingExtraError, match=r"pip install 'segshrink\[onnx\]'"):
         export_model(model, tmp_path / "m.onnx", format="onnx")
+
+
+def adapted():
+    layer = keras.layers.Normalization()
+    layer.adapt(np.random.default_rng(0).normal(2, 3, (4, 32, 32, 8)))
+    return layer
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Conv2D(16, 3, strides=2, padding="same", groups=8),
+        keras.layers.Conv2D(8, 3, padding="valid", groups=2, dilation_rate=2),
+        keras.layers.Normalization(mean=[1.0] * 8, variance=[4.0] * 8),
+        adapted(),
+        keras.layers.Conv2D(8, 1, activation="gelu"),
+        keras.layers.Activation("gelu"),
+    ],
+    ids=["depthwise", "grouped", "given", "adapted", "gelu", "activation"],
+)
+def test_layers_that_the_onnx_converter_does_not_follow(layer, tmp_path):
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(image)
+    x = keras.layers.Resizing(32, 32)(layer(x))
+    model = keras.Model(image, keras.layers.Conv2D(3, 1)(x))
+    images = blotchy_images(2)
+    before = [weight.numpy() for weight in model.weights]
+    found = load_artifact(export_model(model, tmp_path / "m.onnx", format="onnx"))
+    expected = logits_of(model, images)
+    np.testing.assert_allclose(
+        found.predict(images), expected, atol=1e-5 * np.abs(expected).max()
+    )
+    for weight, values in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), values)

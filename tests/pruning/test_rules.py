@@ -60,6 +60,7 @@ def around(middle, filters=8, shape=(8, 8, 3)):
         layers.ZeroPadding2D(1),
         layers.Cropping2D(1),
         layers.DepthwiseConv2D(3),
+        layers.Dropout(0.5, noise_shape=(None, 1, 1, 1)),
     ],
     ids=lambda layer: type(layer).__name__,
 )

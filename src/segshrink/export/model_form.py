@@ -55,5 +55,26 @@ def in_float32(model: keras.Model) -> keras.Model:
     return clone
 
 
+def for_onnx(model: keras.Model) -> keras.Model:
+    """The same function in operations that the ONNX converter follows.
+
+    On TensorFlow, Keras compiles grouped convolutions by themselves, holds statistics
+    of Normalization outside of the graph, and computes GELU by erfc; the converter
+    takes none of that.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return model
+    from segshrink.export.onnx_layers import needs_stand_in, stand_in
+
+    layers = model._flatten_layers(include_self=False)
+    if not any(needs_stand_in(layer) for layer in layers):
+        return model
+    clone = keras.models.clone_model(model, clone_function=stand_in, recursive=True)
+    clone.set_weights(model.get_weights())
+    return clone
+
+
 def _clone_layer_in_float32(layer: keras.Layer) -> keras.Layer:
     return layer.__class__.from_config({**layer.get_config(), "dtype": "float32"})

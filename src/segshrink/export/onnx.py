@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 
 from segshrink.errors import ExportError
+from segshrink.export.model_form import for_onnx
 from segshrink.quiet import quiet
 
 
@@ -22,7 +23,7 @@ def write_onnx(model: keras.Model, path: Path, height_px: int, width_px: int) ->
     )
     with quiet():
         try:
-            model.export(
+            for_onnx(model).export(
                 str(path), format="onnx", input_signature=[image], verbose=False
             )
         except Exception as error:

@@ -23,9 +23,10 @@ def elementwise(call: LayerCall) -> Channels:
 
 
 def dropout(call: LayerCall) -> Channels:
-    """Dropout, unless its mask has a shape of its own, which may count the channels."""
-    if call.layer.noise_shape is not None:
-        raise Untraceable("its noise_shape may count the channels")
+    """Dropout, unless the shape of its mask counts the channels."""
+    shape = call.layer.noise_shape
+    if shape is not None and shape[call.axis()] not in (None, 1):
+        raise Untraceable("its noise_shape counts the channels")
     return elementwise(call)
 
 
