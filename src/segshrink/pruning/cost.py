@@ -21,6 +21,21 @@ FloatArray = npt.NDArray[np.float64]
 KINDS = ("units", "parameters", "macs", "pointwise_macs", "values")
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """Into blocks of how many channels a runtime fills up what it computes.
+
+    Kernels that compute 16 output channels at once take as long for 4 of them.
+
+    Attributes:
+        outputs: output channels of a multiplication, for MACs; 1 is no filling.
+        values: channels of a tensor that is read or written.
+    """
+
+    outputs: int = 1
+    values: int = 1
+
+
 @dataclass
 class _Terms:
     """Terms in the making: coefficient, counts that it multiplies, kind and layer."""
@@ -50,6 +65,7 @@ class Costs:
             `"values"` activations that a call reads and writes for one image.
         layers: for each term the path of its layer.
         fixed: True if the image has a fixed size, so that MACs and values are known.
+        blocks: how counts are filled up.
     """
 
     def __init__(
@@ -57,6 +73,7 @@ class Costs:
         graph: ChannelGraph,
         groups: Sequence[ChannelGroup],
         orders: Sequence[ChannelIds],
+        blocks: Blocks = Blocks(),  # noqa: B008 (it cannot be changed)
     ) -> None:
         """Collect the terms.
 
@@ -64,12 +81,14 @@ class Costs:
             graph: a traced model.
             groups: its groups.
             orders: for each group its units, in the order in which they are kept.
+            blocks: how counts are filled up.
         """
         self.sizes = np.array([len(group.units) for group in groups], dtype=np.int64)
         self.fixed = True
+        self.blocks = blocks
         self._graph, self._groups, self._orders = graph, groups, orders
         # Count 0 is the constant 1, with which short products are filled up.
-        self._known: dict[bytes, int] = {}
+        self._known: dict[tuple[bytes, int], int] = {}
         self._constants: list[float] = [1.0]
         # For each group: which counts depend on it, and by how much at each size.
         self._axes: list[list[int]] = [[] for _ in groups]
@@ -91,25 +110,33 @@ class Costs:
                 found[int(group.units[unit])] = (number, rank)
         return found
 
-    def _count(self, ids: ChannelIds) -> int:
-        """The place of the number of kept channels among `ids`."""
+    def in_blocks(self, blocks: Blocks) -> "Costs":
+        """The same costs with other blocks."""
+        return Costs(self._graph, self._groups, self._orders, blocks)
+
+    def _count(self, ids: ChannelIds, block: int = 1) -> int:
+        """The place of the number of kept channels among `ids`, in whole blocks.
+
+        Where channels of several groups lie side by side, each group fills up its own.
+        """
         roots = self._graph.space.roots(ids)
-        key = np.sort(roots).tobytes()
+        key = (np.sort(roots).tobytes(), block)
         if key in self._known:
             return self._known[key]
         place = self._known[key] = len(self._constants)
-        self._constants.append(0.0)
+        constant = 0
         steps: dict[int, FloatArray] = {}
         values, repeats = np.unique(roots, return_counts=True)
         for root, times in zip(values.tolist(), repeats.tolist(), strict=True):
             if root not in self._owner:
-                self._constants[place] += times
+                constant += times
                 continue
             group, rank = self._owner[root]
             steps.setdefault(group, np.zeros(self.sizes[group] + 1))[rank + 1] += times
+        self._constants.append(float(-(-constant // block) * block))
         for group, added in steps.items():
             self._axes[group].append(place)
-            self._cumulated[group].append(np.cumsum(added))
+            self._cumulated[group].append(np.ceil(np.cumsum(added) / block) * block)
         return place
 
     def _add_weights(self, terms: _Terms) -> None:
@@ -142,7 +169,12 @@ class Costs:
                 if ids is None:
                     coefficient *= layer.weights[position].shape[axis]
                 else:
-                    counts.append(self._count(ids))
+                    made = any(
+                        producer.kernel == position and axis in producer.axes
+                        for producer in record.made
+                    )
+                    block = self.blocks.outputs if made else 1
+                    counts.append(self._count(ids, block))
             terms.add(kind, call.path, coefficient, counts)
 
     def _add_values(self, terms: _Terms, call: TracedCall) -> None:
@@ -157,7 +189,7 @@ class Costs:
             counts = []
             if isinstance(traced, Channels) and traced.axis >= 1:
                 del shape[traced.axis - 1]
-                counts = [self._count(traced.ids)]
+                counts = [self._count(traced.ids, self.blocks.values)]
             if None in shape:
                 raise ValueError("the image has no fixed size")
             terms.add("values", call.path, float(np.prod(shape)), counts)

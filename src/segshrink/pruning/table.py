@@ -78,6 +78,8 @@ def _measured(record: dict[str, Any]) -> list[str]:
         f"{measured['runtime']} with {measured['threads']} thread(s), measured "
         f"(budget {target:.2f} ms, predicted {predicted:.2f} ms)",
         f"{faster / fewer:.0%} of the {fewer:.2f}x fewer MACs became latency",
+        f"{measured['prices']['constant']:.2f} ms hang on no channel; by its latency, "
+        f"the runtime computes {measured['blocks']['outputs']} output channels at once",
     ]
     slow = measured["slowest_layers"]
     if slow:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ from segshrink.pruning.budgets.problem import (
 )
 from segshrink.pruning.selection import Counts, utility
 
-_MIXED_PROBES = 4
+_MIXED_PROBES = 8
 _ATTEMPTS = 6
 # A candidate this close under the target is taken.
 _CLOSE = 0.94
@@ -207,7 +207,8 @@ def _close_in(
     aim, tried, seen = budget.wanted(before), [], set()
     for _ in range(_ATTEMPTS):
         model = LatencyModel(problem.costs, samples)
-        kept = problem.spread(model.prices, aim - model.constant)
+        priced = replace(problem, costs=model.costs)
+        kept = priced.spread(model.prices, aim - model.constant)
         if kept.tobytes() in seen:
             break
         seen.add(kept.tobytes())
@@ -256,6 +257,7 @@ def _record(
         "after": best.after,
         "candidates_timed": timed,
         "fit_error": model.error,
+        "blocks": asdict(model.costs.blocks),
         "prices": dict(zip(FEATURES, model.coefficients, strict=True)),
         "slowest_layers": model.slowest(best.kept, _SLOWEST_LAYERS),
     }

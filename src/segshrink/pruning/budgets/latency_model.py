@@ -7,11 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from segshrink.pruning.cost import Costs
+from segshrink.pruning.cost import Blocks, Costs
 from segshrink.pruning.importance import FloatArray
 from segshrink.pruning.selection import Counts
 
 FEATURES = ("macs", "pointwise_macs", "values", "constant")
+
+# What kernels are known to compute at once: 4 to 16 channels, by vector width.
+_FORMS = (
+    Blocks(),
+    Blocks(outputs=4),
+    Blocks(outputs=8),
+    Blocks(outputs=8, values=8),
+    Blocks(outputs=16),
+    Blocks(outputs=16, values=16),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,55 +37,80 @@ class LatencyModel:
 
     Early layers of a segmentation model have few channels at full resolution: they move
     many values for few multiplications, so that the memory, not the arithmetic, sets
-    their pace, and MACs alone misjudge them.
+    their pace, and MACs alone misjudge them. Kernels compute channels in blocks, so
+    that a few channels cost what a block costs; which blocks explain the samples best
+    is found by leaving out one sample after the other.
 
     Attributes:
+        costs: the terms, in the blocks that were found.
         coefficients: a, b, c and d, in the order of `FEATURES`.
         prices: milliseconds of one of each term of the costs.
         constant: d, milliseconds.
-        error: largest relative error over the samples.
+        error: root of the mean square relative error of samples that are left out.
     """
 
     def __init__(self, costs: Costs, samples: Sequence[Sample]) -> None:
         """Fit to samples, by least squares of the relative error."""
-        self._costs = costs
-        rows = [_features(costs, sample.kept) for sample in samples]
         times = np.array([sample.ms for sample in samples])
-        relative = np.array(rows) / times[:, None]
+        fits = []
+        for blocks in _FORMS:
+            filled = costs.in_blocks(blocks)
+            rows = np.array([_features(filled, sample.kept) for sample in samples])
+            fits.append((_error_left_out(rows / times[:, None]), filled, rows))
+        self.error, self.costs, rows = min(fits, key=lambda fit: fit[0])
+        relative = rows / times[:, None]
         self.coefficients = _nonnegative(relative, np.ones(len(times))).tolist()
         self.constant = self.coefficients[-1]
         named = dict(zip(FEATURES[:-1], self.coefficients, strict=False))
-        self.prices = costs.prices(**named)
-        residuals = relative @ np.array(self.coefficients) - 1
-        self.error = float(np.abs(residuals).max())
+        self.prices = self.costs.prices(**named)
 
     def predict(self, kept: Counts) -> float:
         """Milliseconds of a candidate."""
-        return float(_features(self._costs, kept) @ np.array(self.coefficients))
+        return float(_features(self.costs, kept) @ np.array(self.coefficients))
 
     def slowest(self, kept: Counts, count: int) -> list[dict[str, Any]]:
         """The layers that take most of the time that is left, and what sets their pace.
 
         A layer is bound by memory if the values that it moves cost more than its
-        multiplications; fewer channels on one side alone then buy little.
+        multiplications: fewer channels on one side alone then buy little. It is bound
+        by blocks if more than half of its time fills blocks up: fewer of its own
+        channels then buy nothing, but fewer of those that it reads do.
         """
-        costs = self._costs
+        costs = self.costs
         memory = costs.prices(values=self.coefficients[2])
+        bare = costs.in_blocks(Blocks())
         before = costs.by_layer(self.prices * costs.terms(costs.counts(costs.sizes)))
         values = costs.terms(costs.counts(kept))
         after = costs.by_layer(self.prices * values)
         moved = costs.by_layer(memory * values)
+        unfilled = bare.by_layer(self.prices * bare.terms(bare.counts(kept)))
         order = sorted(after, key=lambda layer: -after[layer])[:count]
+
+        def bound_by(layer: str) -> str:
+            if unfilled[layer] * 2 < after[layer]:
+                return "blocks"
+            return "memory" if moved[layer] * 2 > after[layer] else "macs"
+
         return [
             {
                 "layer": layer,
                 "before_ms": before[layer],
                 "after_ms": after[layer],
-                "bound_by": "memory" if moved[layer] * 2 > after[layer] else "macs",
+                "bound_by": bound_by(layer),
             }
             for layer in order
             if after[layer] > 0
         ]
+
+
+def _error_left_out(relative: FloatArray) -> float:
+    """Root of the mean square error of each sample, predicted from all others."""
+    errors = []
+    for place in range(len(relative)):
+        others = np.delete(relative, place, axis=0)
+        found = _nonnegative(others, np.ones(len(others)))
+        errors.append(float(relative[place] @ found) - 1)
+    return float(np.sqrt(np.mean(np.square(errors))))
 
 
 def _features(costs: Costs, kept: Counts) -> FloatArray:
