@@ -21,9 +21,24 @@ class ChannelSpace:
     def __init__(self) -> None:
         self._parents: list[int] = []
         self._reasons: dict[int, str] = {}
+        # Roots of all channels, once nothing more is united.
+        self._settled: ChannelIds | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of ids."""
+        return len(self._parents)
+
+    def settle(self) -> None:
+        """Look all roots up at once; until channels are added or united again."""
+        roots = np.array(self._parents, dtype=np.int64)
+        while (roots[roots] != roots).any():
+            roots = roots[roots]
+        self._settled = roots
 
     def new(self, count: int) -> ChannelIds:
         """Make `count` channels that are free and the same as no others."""
+        self._settled = None
         start = len(self._parents)
         self._parents.extend(range(start, start + count))
         return np.arange(start, start + count, dtype=np.int64)
@@ -39,6 +54,7 @@ class ChannelSpace:
                 "Only vectors of the same length can be united, "
                 f"got {len(first)} and {len(second)} channels."
             )
+        self._settled = None
         # Flattened maps repeat the same few pairs millions of times.
         codes = np.unique(np.asarray(first) * len(self._parents) + second)
         for code in codes.tolist():
@@ -61,6 +77,8 @@ class ChannelSpace:
 
     def roots(self, ids: ChannelIds) -> ChannelIds:
         """One id for all channels that are the same, position by position."""
+        if self._settled is not None:
+            return np.asarray(self._settled[ids])
         unique, positions = np.unique(ids, return_inverse=True)
         roots = [self._root(channel) for channel in unique.tolist()]
         return np.asarray(roots, dtype=np.int64)[positions]

@@ -100,6 +100,7 @@ class ChannelGraph:
         self._keep_shared_weights()
         for tensor in as_functional(model).outputs:
             self._keep_tensor(tensor, "model output")
+        self.space.settle()
 
     @property
     def producers(self) -> list[Producer]:

@@ -1,13 +1,15 @@
 """What a criterion sees of a group of channels: the weights that make each of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
 from segshrink.errors import UsageError
+from segshrink.pruning.channels import ChannelIds
 from segshrink.pruning.evidence import Evidence
 from segshrink.pruning.graph import ChannelGraph, ChannelGroup
 from segshrink.pruning.layer_call import Producer
@@ -163,45 +165,85 @@ class GroupWeights:
 Criterion = Callable[[GroupWeights], FloatArray]
 
 
-def group_weights(
-    graph: ChannelGraph, group: ChannelGroup, evidence: Evidence | None = None
-) -> GroupWeights:
-    """Collect the weights that make the channels of `group`."""
-    producers = []
+def weights_of_groups(
+    graph: ChannelGraph,
+    groups: Sequence[ChannelGroup],
+    evidence: Evidence | None = None,
+) -> list[GroupWeights]:
+    """Collect the weights that make the channels of each group."""
+    owners = np.full(graph.space.size, -1, dtype=np.int64)
+    for number, group in enumerate(groups):
+        owners[group.units] = number
+    makers: list[list[Producer]] = [[] for _ in groups]
     for producer in graph.producers:
-        if producer.name in group.layers:
-            units = group.units_of(graph.space.roots(producer.ids))
-            producers.append(_producer_weights(graph, producer, units))
-    return GroupWeights(
-        size=len(group.units),
-        producers=tuple(producers),
-        collect=lambda: _coupled(graph, group),
-        roots=group.units,
-        evidence=evidence,
-    )
-
-
-def _coupled(graph: ChannelGraph, group: ChannelGroup) -> tuple[CoupledWeights, ...]:
-    found = []
+        for number in _groups_of(graph, owners, producer.ids):
+            makers[number].append(producer)
+    held: list[list[_Slice]] = [[] for _ in groups]
     for path, record in graph.layers.items():
         for position, axes in record.slices.items():
             for axis, ids in axes.items():
-                units = group.units_of(graph.space.roots(ids))
-                inside = units >= 0
-                # Moving statistics follow the data; they are not learned.
-                if not inside.any() or not record.layer.weights[position].trainable:
-                    continue
-                values = np.moveaxis(_values(graph, path, position), axis, 0)
-                rows = values.reshape(len(ids), -1)[inside]
-                gamma = getattr(record.layer, "gamma", None)
-                is_scale = record.layer.weights[position] is gamma
-                found.append(CoupledWeights(path, units[inside], rows, is_scale))
+                for number in _groups_of(graph, owners, ids):
+                    held[number].append(_Slice(path, position, axis, ids))
+    scales = _squared_scales(graph)
+    return [
+        GroupWeights(
+            size=len(group.units),
+            producers=tuple(
+                _producer_weights(graph, group, producer, scales) for producer in made
+            ),
+            collect=partial(_coupled, graph, group, slices),
+            roots=group.units,
+            evidence=evidence,
+        )
+        for group, made, slices in zip(groups, makers, held, strict=True)
+    ]
+
+
+def group_weights(
+    graph: ChannelGraph, group: ChannelGroup, evidence: Evidence | None = None
+) -> GroupWeights:
+    """Collect the weights that make the channels of one group."""
+    return weights_of_groups(graph, [group], evidence)[0]
+
+
+@dataclass(frozen=True, eq=False)
+class _Slice:
+    """An axis of a weight, and the channels along it."""
+
+    layer: str
+    position: int
+    axis: int
+    ids: ChannelIds
+
+
+def _groups_of(graph: ChannelGraph, owners: ChannelIds, ids: ChannelIds) -> list[int]:
+    """Numbers of the groups that channels belong to."""
+    found: list[int] = np.unique(owners[graph.space.roots(ids)]).tolist()
+    return [number for number in found if number >= 0]
+
+
+def _coupled(
+    graph: ChannelGraph, group: ChannelGroup, slices: Sequence[_Slice]
+) -> tuple[CoupledWeights, ...]:
+    found = []
+    for held in slices:
+        layer = graph.layers[held.layer].layer
+        weight = layer.weights[held.position]
+        # Moving statistics follow the data; they are not learned.
+        if weight.trainable:
+            units = group.units_of(graph.space.roots(held.ids))
+            inside = units >= 0
+            values = _values(graph, held.layer, held.position)
+            rows = np.moveaxis(values, held.axis, 0).reshape(len(units), -1)[inside]
+            is_scale = weight is getattr(layer, "gamma", None)
+            found.append(CoupledWeights(held.layer, units[inside], rows, is_scale))
     return tuple(found)
 
 
 def _producer_weights(
-    graph: ChannelGraph, producer: Producer, units: npt.NDArray[np.int64]
+    graph: ChannelGraph, group: ChannelGroup, producer: Producer, scales: FloatArray
 ) -> ProducerWeights:
+    units = group.units_of(graph.space.roots(producer.ids))
     inside = units >= 0
     kernel = _values(graph, producer.layer, producer.kernel)
     places = range(len(producer.axes))
@@ -209,34 +251,28 @@ def _producer_weights(
     bias = scale = None
     if producer.bias is not None:
         bias = _values(graph, producer.layer, producer.bias)[inside]
-    squares = _squared_scale(graph, producer)
-    if squares is not None:
-        scale = np.sqrt(squares)[inside]
+    squares = scales[producer.ids]
+    if not np.isnan(squares).all():
+        scale = np.sqrt(np.where(np.isnan(squares), 1.0, squares))[inside]
     return ProducerWeights(producer.name, units[inside], rows[inside], bias, scale)
 
 
-def _squared_scale(graph: ChannelGraph, producer: Producer) -> FloatArray | None:
-    """Mean square of the scales of the layers that directly normalize the channels.
+def _squared_scales(graph: ChannelGraph) -> FloatArray:
+    """For each id the mean square of the scales that directly normalize it, or NaN.
 
-    Ids are compared as they are, not by their roots: a channel that is merely added to
+    Ids are taken as they are, not by their roots: a channel that is merely added to
     this one has its own normalization.
     """
-    sums, counts = np.zeros(len(producer.ids)), np.zeros(len(producer.ids))
-    start = int(producer.ids[0])
+    sums, counts = np.zeros((2, graph.space.size))
     for record in graph.layers.values():
         for scaling in record.scalings:
             variance = _values(graph, scaling.layer, scaling.variance)
             squares = 1.0 / (variance + scaling.epsilon)
             if scaling.gamma is not None:
                 squares *= _values(graph, scaling.layer, scaling.gamma) ** 2
-            # A producer's ids are consecutive, so the difference is its channel.
-            channels = scaling.ids - start
-            inside = (channels >= 0) & (channels < len(producer.ids))
-            np.add.at(sums, channels[inside], squares[inside])
-            np.add.at(counts, channels[inside], 1)
-    if not counts.any():
-        return None
-    return np.where(counts > 0, sums / np.maximum(counts, 1), 1.0)
+            np.add.at(sums, scaling.ids, squares)
+            np.add.at(counts, scaling.ids, 1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _values(graph: ChannelGraph, layer: str, position: int) -> FloatArray:

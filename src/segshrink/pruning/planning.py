@@ -15,7 +15,7 @@ from segshrink.pruning.cost import Costs
 from segshrink.pruning.criteria import CRITERIA
 from segshrink.pruning.evidence import Batch, Evidence
 from segshrink.pruning.graph import ChannelGraph, ChannelGroup, trace
-from segshrink.pruning.importance import Criterion, group_weights, importance
+from segshrink.pruning.importance import Criterion, importance, weights_of_groups
 from segshrink.pruning.plan import PruningPlan, make_plan, removed_ids
 from segshrink.pruning.rules import Rule
 from segshrink.pruning.selection import SCOPES, Counts, kept_first, rounded
@@ -93,7 +93,7 @@ def plan_pruning(
     evidence = None
     if data is not None:
         evidence = Evidence(model, graph, data, loss=loss, progress=progress)
-    weights = [group_weights(graph, group, evidence) for group in groups]
+    weights = weights_of_groups(graph, groups, evidence)
     scores = [importance(score, of_group) for of_group in weights]
     _require_effect(score, groups, evidence, loss)
     steps = [_step(graph, group, multiple_of or _MULTIPLE) for group in groups]

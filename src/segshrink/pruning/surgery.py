@@ -84,8 +84,11 @@ def layer_cuts(graph: ChannelGraph, removed: ChannelIds) -> tuple[LayerCut, ...]
         removed: root ids of the channels that leave.
     """
 
+    leaves = np.zeros(graph.space.size, dtype=bool)
+    leaves[removed] = True
+
     def keeps(ids: ChannelIds) -> Kept:
-        return ~np.isin(graph.space.roots(ids), removed)
+        return ~leaves[graph.space.roots(ids)]
 
     def cut_of(name: str, record: LayerChannels) -> LayerCut:
         weights = {
