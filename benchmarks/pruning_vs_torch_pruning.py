@@ -89,13 +89,9 @@ def prune(arguments) -> None:
         print(name, made[name], flush=True)
 
     for share in _MACS:
-        name = f"macs{100 * share:.0f}"
-        if f"{name}-uniform" not in made:
-            by_macs(model, tiles, share, name, sweeps[8], keep)
+        by_macs(model, tiles, share, sweeps[8], made, keep)
     for runtime in _RUNTIMES:
-        name = f"{runtime}{100 * _LATENCY:.0f}"
-        if f"{name}-uniform" not in made:
-            by_latency(model, tiles, runtime, name, sweeps, keep)
+        by_latency(model, tiles, runtime, sweeps, made, keep)
 
 
 def sweep(arguments, model_path: Path, round_to: int) -> list[Path]:
@@ -109,47 +105,54 @@ def sweep(arguments, model_path: Path, round_to: int) -> list[Path]:
     return [folder / row["file"] for row in read(folder / "index.json")]
 
 
-def by_macs(model, tiles, share: float, name: str, files: list[Path], keep) -> None:
+def by_macs(model, tiles, share: float, files: list[Path], made: dict, keep) -> None:
     """Each tool's largest model within a share of the MACs."""
     from segshrink.measuring import count_macs
     from segshrink.models import load_model
     from segshrink.pruning import MacsBudget, plan_pruning, reconstruct
 
+    name = f"macs{100 * share:.0f}"
     limit = share * count_macs(model).macs
-    start = time.perf_counter()
-    plan = plan_pruning(model, budget=MacsBudget(share))
-    smaller = plan.apply(model)
-    seconds = time.perf_counter() - start
-    keep(f"{name}-ours_plain", smaller, {"seconds": seconds})
-    recovered = reconstruct(smaller, model, plan, tiles[0])
-    keep(f"{name}-ours", recovered, {"seconds": time.perf_counter() - start})
+    if f"{name}-ours" not in made:
+        start = time.perf_counter()
+        plan = plan_pruning(model, budget=MacsBudget(share))
+        smaller = plan.apply(model)
+        seconds = time.perf_counter() - start
+        keep(f"{name}-ours_plain", smaller, {"seconds": seconds})
+        recovered = reconstruct(smaller, model, plan, tiles[0])
+        keep(f"{name}-ours", recovered, {"seconds": time.perf_counter() - start})
     for tool, candidates in (
         ("torch_pruning", map(load_model, files)),
         ("uniform", uniform(model)),
     ):
-        fitting = [(count_macs(c).macs, c) for c in candidates]
-        best = max((f for f in fitting if f[0] <= limit), key=lambda f: f[0])
-        keep(f"{name}-{tool}", best[1], {})
+        if f"{name}-{tool}" not in made:
+            fitting = [(count_macs(c).macs, c) for c in candidates]
+            best = max((f for f in fitting if f[0] <= limit), key=lambda f: f[0])
+            keep(f"{name}-{tool}", best[1], {})
 
 
-def by_latency(model, tiles, runtime: str, name: str, sweeps: dict, keep) -> None:
+def by_latency(model, tiles, runtime: str, sweeps: dict, made: dict, keep) -> None:
     """Each tool's largest model that is measured to be within a share of the time."""
     from segshrink.measuring import count_macs
     from segshrink.models import load_model
     from segshrink.pruning import LatencyBudget, plan_pruning, reconstruct
 
-    start = time.perf_counter()
-    plan = plan_pruning(model, budget=LatencyBudget(_LATENCY, runtime=runtime))
-    smaller = plan.apply(model)
-    seconds = time.perf_counter() - start
-    facts = {"seconds": seconds, "plan": dict(plan.measured)}
-    keep(f"{name}-ours_plain", smaller, facts)
-    keep(f"{name}-ours", reconstruct(smaller, model, plan, tiles[0]), facts)
+    name = f"{runtime}{100 * _LATENCY:.0f}"
+    if f"{name}-ours" not in made:
+        start = time.perf_counter()
+        plan = plan_pruning(model, budget=LatencyBudget(_LATENCY, runtime=runtime))
+        smaller = plan.apply(model)
+        seconds = time.perf_counter() - start
+        facts = {"seconds": seconds, "plan": dict(plan.measured)}
+        keep(f"{name}-ours_plain", smaller, facts)
+        keep(f"{name}-ours", reconstruct(smaller, model, plan, tiles[0]), facts)
     torch_pruned = [load_model(file) for files in sweeps.values() for file in files]
     for tool, candidates in (
         ("torch_pruning", torch_pruned),
         ("uniform", [*uniform(model), *uniform(model, multiple_of=4)]),
     ):
+        if f"{name}-{tool}" in made:
+            continue
         # More MACs than this do not fit into the time.
         shares = [count_macs(each).macs / count_macs(model).macs for each in candidates]
         candidates = [
@@ -170,7 +173,7 @@ def by_latency(model, tiles, runtime: str, name: str, sweeps: dict, keep) -> Non
 
 
 def uniform(model, multiple_of: int = 8):
-    """Every layer at the same share of its channels, by L2, from all to few."""
+    """Every layer at the same share of its channels, from all to few."""
     from segshrink.pruning import plan_pruning
 
     seen = set()

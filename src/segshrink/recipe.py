@@ -244,10 +244,10 @@ class PruningSettings(_Settings):
         "taylor",
         "fisher",
         "random",
-    ] = "l2"
+    ] = "group_norm"
     scope: Literal["global", "layer"] | None = None
     multiple_of: int | None = Field(None, ge=1)
-    recovery: Literal["none", "reconstruction"] = "none"
+    recovery: Literal["none", "reconstruction"] = "reconstruction"
     tiles: int | None = Field(None, ge=1)
     steps: int = Field(1, ge=1)
     step_epochs: int | None = Field(None, ge=1)

@@ -57,7 +57,7 @@ def prune(
             "mean_activation, taylor, fisher or random; the three before random look "
             "at --data."
         ),
-    ] = "l2",
+    ] = "group_norm",
     scope: Annotated[
         str | None,
         typer.Option(

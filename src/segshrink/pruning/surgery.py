@@ -83,7 +83,6 @@ def layer_cuts(graph: ChannelGraph, removed: ChannelIds) -> tuple[LayerCut, ...]
         graph: the traced model.
         removed: root ids of the channels that leave.
     """
-
     leaves = np.zeros(graph.space.size, dtype=bool)
     leaves[removed] = True
 

@@ -184,6 +184,10 @@ def _search(budget: LatencyBudget, problem: Problem, bench: _Bench) -> Allocatio
     tried = []
     for grid in grids:
         tried += _close_in(budget, grid, bench, before, samples)
+        # Layers of very few channels cost more quality than the utility tells, so the
+        # finer counts are for what the coarser ones cannot reach.
+        if any(trial.ratio <= 1 for trial in tried):
+            break
     met = [trial for trial in tried if trial.ratio <= 1]
     if not met:
         fastest = min(tried, key=lambda trial: trial.ratio)

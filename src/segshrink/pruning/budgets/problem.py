@@ -23,8 +23,8 @@ class Problem:
         costs: what it costs by the number of units that each group keeps.
         scores: for each group, scores of its units, highest first.
         steps: for each group, what its count must be a multiple of.
-        finer: other steps that a measured budget may take instead, where it finds by
-            measurement that they serve better; None if they are settled.
+        finer: smaller steps that a measured budget may take instead, where it finds by
+            measurement that the others do not reach it; None if they are settled.
         scope: spreads a cost limit over the groups.
         candidate: builds the model that keeps so many units of each group.
         progress: told of every candidate that is built and measured.
