@@ -83,8 +83,9 @@ def test_all_faults_at_once():
             "student.pruning: give keep or budget, not both",
         ),
         (
-            {"student": {"pruning": {"tiles": 8}}},
-            "student.pruning: tiles: no effect with criterion l2 and no recovery",
+            {"student": {"pruning": {"tiles": 8, "recovery": "none"}}},
+            "student.pruning: tiles: no effect with criterion group_norm and no "
+            "recovery",
         ),
         (
             {"student": {"pruning": {"step_epochs": 8}}},

@@ -358,7 +358,7 @@ def test_prune_arguments_out_of_range(finished_run, tmp_path):
         (("--macs", 0.5, "--threads", 2), "--threads: has no effect with --macs"),
         (("--criterion", "taylor"), "--criterion taylor: looks at images"),
         (("--recover",), "--recover: looks at images. Name the data set with --data"),
-        (("--data", "synthetic"), "--data: has no effect with --criterion l2"),
+        (("--data", "synthetic"), "--data: has no effect with --criterion group_norm"),
         (("--tiles", 4), "--split and --tiles have no effect without --data"),
     ]:
         assert expected in refused("prune", model, "--out", out, *options)
