@@ -238,7 +238,9 @@ def test_data_is_asked_for(criterion):
 def test_data_without_effect_is_refused():
     model = residual_model()
     data = images_and_labels(model)
-    with pytest.raises(UsageError, match="data has no effect with criterion group_norm"):
+    with pytest.raises(
+        UsageError, match="data has no effect with criterion group_norm"
+    ):
         plan_pruning(model, keep=0.5, data=data)
     with pytest.raises(UsageError, match="loss has no effect with criterion mean_act"):
         plan_pruning(

@@ -138,7 +138,7 @@ def test_channels_of_zero_weights_leave_first_and_nothing_changes(unet):
             values = weight.numpy()
             values[channels] = 0
             weight.assign(values)
-    plan = plan_pruning(model, keep=0.75, skip=["down_conv", "up"])
+    plan = plan_pruning(model, keep=0.75, criterion="l2", skip=["down_conv", "up"])
     # 18 of 24 lies nearer to 16 than to 24, so the plan takes just the 8 dead ones.
     kept = {layer.name: layer.kept for layer in plan.layers}
     assert not set(kept["bottom_conv"]) & set(dead["bottom"])
@@ -285,7 +285,7 @@ def test_the_record_is_json_and_complete(unet):
     assert record["settings"] == {
         "keep": 0.5,
         "budget": None,
-        "criterion": "l2",
+        "criterion": "group_norm",
         "scope": "layer",
         "multiple_of": 8,
         "skip": [],
