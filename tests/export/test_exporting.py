@@ -9,7 +9,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from export.tiny_models import blotchy_images, tiny_unet
-from segshrink.errors import MissingExtraError, ModelError, UsageError
+from segshrink.errors import ExportError, MissingExtraError, ModelError, UsageError
 from segshrink.export import export_model
 from segshrink.runtimes import load_artifact
 
@@ -251,3 +251,18 @@ def test_layers_that_the_onnx_converter_does_not_follow(layer, tmp_path):
     )
     for weight, values in zip(model.weights, before, strict=True):
         np.testing.assert_array_equal(weight.numpy(), values)
+
+
+def test_a_file_that_no_runtime_takes_is_refused(tmp_path):
+    """The converter fuses the sum of two biased convolutions of one pixel wrongly."""
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.GlobalAveragePooling2D(keepdims=True)(image)
+    branches = [
+        keras.layers.Conv2D(4, 1, bias_initializer="ones", name=name)(x)
+        for name in ("one", "other")
+    ]
+    x = keras.layers.UpSampling2D(8)(keras.layers.Add()(branches))
+    model = keras.Model(image, x)
+    with pytest.raises(ExportError, match="ONNX cannot express it"):
+        export_model(model, tmp_path / "m.onnx", format="onnx")
+    assert list(tmp_path.iterdir()) == []

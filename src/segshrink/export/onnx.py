@@ -22,10 +22,14 @@ def write_onnx(model: keras.Model, path: Path, height_px: int, width_px: int) ->
         shape=(1, height_px, width_px, 3), dtype="float32", name="image"
     )
     with quiet():
+        import onnx
+
         try:
             for_onnx(model).export(
                 str(path), format="onnx", input_signature=[image], verbose=False
             )
+            # The converter also writes files that no runtime takes.
+            onnx.checker.check_model(str(path))
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ExportError(
