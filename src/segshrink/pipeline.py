@@ -231,12 +231,10 @@ def new_teacher(
     settings: TeacherSettings, dataset: Dataset, tile_px: int
 ) -> keras.Model:
     """The teacher's model with fresh weights."""
-    options = settings.model.model_dump()
     return build_model(
-        options.pop("name"),
         num_classes=dataset.classes.num_classes,
         input_shape=(tile_px, tile_px, 3),
-        **options,
+        **settings.model.model_dump(),
     )
 
 

@@ -219,7 +219,7 @@ class BudgetSettings(_Settings):
 
 # Criteria that look at images, and the number of them where none is given.
 LOOK_AT_DATA = ("mean_activation", "taylor", "fisher")
-_PRUNING_TILES = 64
+PRUNING_TILES = 64
 
 
 class PruningSettings(_Settings):
@@ -279,7 +279,7 @@ class PruningSettings(_Settings):
     @property
     def tiles_looked_at(self) -> int:
         """Number of training tiles for criteria and recovery."""
-        return self.tiles or _PRUNING_TILES
+        return self.tiles or PRUNING_TILES
 
 
 class DistillationSettings(_Settings):

@@ -20,13 +20,7 @@ from segshrink.pruning import (
     step_target,
 )
 from segshrink.pruning.budgets import Budget
-from segshrink.recipe import (
-    LOOK_AT_DATA,
-    BudgetSettings,
-    PruningSettings,
-    Recipe,
-    StudentSettings,
-)
+from segshrink.recipe import LOOK_AT_DATA, PruningSettings, Recipe, StudentSettings
 from segshrink.records import read_json, write_json
 from segshrink.stages import run_stage, stage_record
 
@@ -63,12 +57,8 @@ def compact_student(
 ) -> keras.Model:
     """A compact model with fresh weights."""
     options = settings.model.model_dump()
-    return build_model(
-        options.pop("name"),
-        num_classes=num_classes,
-        input_shape=(tile_px, tile_px, 3),
-        **options,
-    )
+    shape = (tile_px, tile_px, 3)
+    return build_model(num_classes=num_classes, input_shape=shape, **options)
 
 
 def train_student(
@@ -232,11 +222,8 @@ def prune_with_tiles(
 
 def budget_of(settings: PruningSettings) -> Budget | None:
     """The budget that a recipe asks for; None if it says `keep`."""
-    return None if settings.budget is None else build_budget(settings.budget)
-
-
-def build_budget(settings: BudgetSettings) -> Budget:
-    """A budget from its section of a recipe."""
-    options = settings.model_dump(exclude_none=True)
-    budget: Budget = BUDGETS[options.pop("kind")](options.pop("target"), **options)
+    if settings.budget is None:
+        return None
+    options = settings.budget.model_dump(exclude_none=True)
+    budget: Budget = BUDGETS[options.pop("kind")](**options)
     return budget

@@ -70,11 +70,10 @@ def test_prune_of_nothing_keeps_the_function(teacher, tmp_path):
 @pytest.mark.parametrize("criterion", ["taylor", "l2"])
 def test_prune_looks_at_data(teacher, scenes, tmp_path, criterion):
     out = tmp_path / "smaller.keras"
-    printed = succeeded(
+    succeeded(
         "prune", teacher, "--out", out, "--macs", 0.5, "--multiple-of", 2,
         "--criterion", criterion, "--recover", "--data", scenes, "--tiles", 6,
     )  # fmt: skip
-    assert "multiply-accumulates" in printed or "MACs" in printed
     before, after = (
         keras.models.load_model(path, compile=False) for path in (teacher, out)
     )

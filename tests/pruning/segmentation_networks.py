@@ -53,6 +53,15 @@ def logits(inputs, x, factor=1):
     return with_random_weights(keras.Model(inputs, x))
 
 
+def layers_that_make_classes(model):
+    """Names of those that give the outputs, and must stay whole."""
+    return {
+        layer.name
+        for layer in model.layers
+        if getattr(layer, "filters", None) == CLASSES
+    }
+
+
 def unet():
     model = build_model(
         "unet", num_classes=CLASSES, input_shape=(SIDE, SIDE, 3), base_filters=16,

@@ -108,13 +108,16 @@ def prune(
     _require_effect(kind, options)
     load_keras()
     from segshrink.models import load_model, save_model
+    from segshrink.recipe import PRUNING_TILES
     from segshrink.students import BUDGETS, prune_with_tiles
 
     progress = TerminalProgress()
     before = load_model(model)
     images_and_labels = None
     if data is not None:
-        images_and_labels = _tiles(before, data, split, tiles or 64, progress)
+        images_and_labels = _tiles(
+            before, data, split, tiles or PRUNING_TILES, progress
+        )
     plan, smaller = prune_with_tiles(
         before,
         images_and_labels,

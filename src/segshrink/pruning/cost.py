@@ -89,6 +89,7 @@ class Costs:
         self._graph, self._groups, self._orders = graph, groups, orders
         # Count 0 is the constant 1, with which short products are filled up.
         self._known: dict[tuple[bytes, int], int] = {}
+        self._refilled: dict[Blocks, Costs] = {blocks: self}
         self._constants: list[float] = [1.0]
         # For each group: which counts depend on it, and by how much at each size.
         self._axes: list[list[int]] = [[] for _ in groups]
@@ -112,7 +113,10 @@ class Costs:
 
     def in_blocks(self, blocks: Blocks) -> "Costs":
         """The same costs with other blocks."""
-        return Costs(self._graph, self._groups, self._orders, blocks)
+        if blocks not in self._refilled:
+            other = Costs(self._graph, self._groups, self._orders, blocks)
+            self._refilled[blocks] = other
+        return self._refilled[blocks]
 
     def _count(self, ids: ChannelIds, block: int = 1) -> int:
         """The place of the number of kept channels among `ids`, in whole blocks.
