@@ -46,20 +46,34 @@ class LatencyModel:
         coefficients: a, b, c and d, in the order of `FEATURES`.
         prices: milliseconds of one of each term of the costs.
         constant: d, milliseconds.
-        error: root of the mean square relative error of samples that are left out.
+        error: root of the mean square relative error of samples that are left out,
+            weighted as they are in the fit.
     """
 
-    def __init__(self, costs: Costs, samples: Sequence[Sample]) -> None:
-        """Fit to samples, by least squares of the relative error."""
+    def __init__(
+        self, costs: Costs, samples: Sequence[Sample], *, near: float | None = None
+    ) -> None:
+        """Fit to samples, by least squares of the relative error.
+
+        Args:
+            costs: of the model.
+            samples: at least two candidates.
+            near: milliseconds above 0 around which to be right: a sample of twice or
+                half of it weighs half as much as one of just as many. None weighs all
+                alike.
+        """
         times = np.array([sample.ms for sample in samples])
+        weights = np.ones(len(times))
+        if near is not None:
+            weights = np.minimum(times / near, near / times)
         fits = []
         for blocks in _FORMS:
             filled = costs.in_blocks(blocks)
             rows = np.array([_features(filled, sample.kept) for sample in samples])
-            fits.append((_error_left_out(rows / times[:, None]), filled, rows))
-        self.error, self.costs, rows = min(fits, key=lambda fit: fit[0])
-        relative = rows / times[:, None]
-        self.coefficients = _nonnegative(relative, np.ones(len(times))).tolist()
+            relative = rows / times[:, None]
+            fits.append((_error_left_out(relative, weights), filled, relative))
+        self.error, self.costs, relative = min(fits, key=lambda fit: fit[0])
+        self.coefficients = _fitted(relative, weights).tolist()
         self.constant = self.coefficients[-1]
         named = dict(zip(FEATURES[:-1], self.coefficients, strict=False))
         self.prices = self.costs.prices(**named)
@@ -103,14 +117,20 @@ class LatencyModel:
         ]
 
 
-def _error_left_out(relative: FloatArray) -> float:
+def _fitted(relative: FloatArray, weights: FloatArray) -> FloatArray:
+    """Coefficients with which rows, divided by their time, come closest to 1."""
+    return _nonnegative(relative * weights[:, None], weights)
+
+
+def _error_left_out(relative: FloatArray, weights: FloatArray) -> float:
     """Root of the mean square error of each sample, predicted from all others."""
     errors = []
     for place in range(len(relative)):
-        others = np.delete(relative, place, axis=0)
-        found = _nonnegative(others, np.ones(len(others)))
+        found = _fitted(
+            np.delete(relative, place, axis=0), np.delete(weights, place, axis=0)
+        )
         errors.append(float(relative[place] @ found) - 1)
-    return float(np.sqrt(np.mean(np.square(errors))))
+    return float(np.sqrt(np.average(np.square(errors), weights=np.square(weights))))
 
 
 def _features(costs: Costs, kept: Counts) -> FloatArray:
