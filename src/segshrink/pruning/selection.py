@@ -14,6 +14,9 @@ from segshrink.pruning.importance import FloatArray
 
 Counts = npt.NDArray[np.int64]
 
+# Of utility: an exchange that gains less is one of rounding.
+_LEAST_GAIN = 1e-9
+
 
 class Scope(Protocol):
     """How a cost limit is spread over the groups."""
@@ -26,6 +29,7 @@ class Scope(Protocol):
         *,
         scores: Sequence[FloatArray],
         steps: Sequence[int],
+        most: Counts | None = None,
     ) -> Counts:
         """Number of units that each group keeps.
 
@@ -35,6 +39,7 @@ class Scope(Protocol):
             limit: what the terms may cost in all.
             scores: for each group, scores of its units, highest first.
             steps: for each group, what its count must be a multiple of.
+            most: for each group, the most units that it may keep; None is all.
 
         Returns:
             Counts within the limit; the least possible ones if no counts are.
@@ -49,13 +54,15 @@ def by_layer(
     *,
     scores: Sequence[FloatArray],
     steps: Sequence[int],
+    most: Counts | None = None,
 ) -> Counts:
     """Every group keeps the same share of its units: the largest that is affordable."""
 
     def counts_of(share: float) -> Counts:
         pairs = zip(costs.sizes.tolist(), steps, strict=True)
         kept = [rounded(share * size, size, step) for size, step in pairs]
-        return np.array(kept, dtype=np.int64)
+        counts = np.array(kept, dtype=np.int64)
+        return counts if most is None else np.minimum(counts, most)
 
     def is_affordable(share: float) -> bool:
         values = costs.terms(costs.counts(counts_of(share)))
@@ -78,18 +85,26 @@ def by_importance(
     *,
     scores: Sequence[FloatArray],
     steps: Sequence[int],
+    most: Counts | None = None,
 ) -> Counts:
     """Groups lose those units first that matter least for what they cost.
 
     The counts minimize the sum over groups of 1 / (kept share of the group's total
-    score), greedily. It grows without bound as a group empties, so that none does, and
-    it prefers two groups of middle width to a wide and a narrow one, which cost the
-    same where one reads the other. Scores of different groups need not have the same
-    scale. In the end units come back in as far as the limit leaves room.
+    score). It grows without bound as a group empties, so that none does, and it prefers
+    two groups of middle width to a wide and a narrow one, which cost the same where one
+    reads the other. Scores of different groups need not have the same scale.
+
+    Groups shrink greedily, units come back in as far as the limit leaves room, and then
+    groups exchange units as long as the sum falls: what a unit costs hangs on how many
+    units its neighbours kept in the end, which the greedy way could not know.
     """
-    allocation = _Allocation(costs, prices, scores, steps)
+    allocation = _Allocation(
+        costs, prices, scores, steps, costs.sizes if most is None else most
+    )
     allocation.shrink_to(limit)
-    allocation.fill_up_to(limit)
+    if allocation.cost() <= limit:
+        allocation.fill_up_to(limit)
+        allocation.exchange_within(limit)
     return allocation.kept
 
 
@@ -102,29 +117,42 @@ class _Allocation:
         prices: FloatArray,
         scores: Sequence[FloatArray],
         steps: Sequence[int],
+        most: Counts,
     ) -> None:
-        self.kept = costs.sizes.copy()
+        self.kept, self._most = most.copy(), most
         self._costs, self._prices, self._steps = costs, prices, steps
         self._counts = costs.counts(self.kept)
         self._utilities = [_utilities(group) for group in scores]
+        # What a group's next counts change, until a group that shares a term moves.
+        self._changes: list[dict[int, tuple[float, float]]] = [{} for _ in scores]
+        self._near = _sharing_terms(costs.touched)
 
     def cost(self) -> float:
         return float(self._prices @ self._costs.terms(self._counts))
 
+    def utility(self) -> float:
+        pairs = zip(self._utilities, self.kept.tolist(), strict=True)
+        return float(sum(utilities[count] for utilities, count in pairs))
+
     def _change(self, group: int, count: int) -> tuple[float, float]:
         """Rise in cost and in utility if a group keeps `count` units."""
-        utilities, before = self._utilities[group], int(self.kept[group])
-        which = self._costs.touched[group]
-        prices = self._prices[which]
-        old = prices @ self._costs.terms(self._counts, which)
-        self._costs.change(self._counts, group, before, count)
-        new = prices @ self._costs.terms(self._counts, which)
-        self._costs.change(self._counts, group, count, before)
-        return float(new - old), float(utilities[count] - utilities[before])
+        known = self._changes[group]
+        if count not in known:
+            utilities, before = self._utilities[group], int(self.kept[group])
+            which = self._costs.touched[group]
+            prices = self._prices[which]
+            old = prices @ self._costs.terms(self._counts, which)
+            self._costs.change(self._counts, group, before, count)
+            new = prices @ self._costs.terms(self._counts, which)
+            self._costs.change(self._counts, group, count, before)
+            known[count] = float(new - old), float(utilities[count] - utilities[before])
+        return known[count]
 
     def _keep(self, group: int, count: int) -> None:
         self._costs.change(self._counts, group, int(self.kept[group]), count)
         self.kept[group] = count
+        for other in self._near[group]:
+            self._changes[other].clear()
 
     def _smaller(self, group: int) -> int:
         """The next smaller count that is allowed; the count itself if there is none."""
@@ -133,15 +161,19 @@ class _Allocation:
 
     def _larger(self, group: int) -> int:
         step, count = self._steps[group], int(self.kept[group])
-        return min(count + step, int(self._costs.sizes[group]))
+        return min(count + step, int(self._most[group]))
 
     def _loss_rate(self, group: int) -> float:
         """Utility lost for each unit of cost saved by the next smaller count."""
         rise, gain = self._change(group, self._smaller(group))
         return -gain / -rise if rise < 0 else math.inf
 
-    def shrink_to(self, limit: float) -> None:
-        groups = [g for g in range(len(self.kept)) if self._smaller(g) < self.kept[g]]
+    def shrink_to(self, limit: float, besides: int | None = None) -> None:
+        groups = [
+            group
+            for group in range(len(self.kept))
+            if self._smaller(group) < self.kept[group] and group != besides
+        ]
         heap = [(self._loss_rate(group), group) for group in groups]
         heapq.heapify(heap)
         cost = self.cost()
@@ -159,19 +191,64 @@ class _Allocation:
             if self._smaller(group) < self.kept[group]:
                 heapq.heappush(heap, (self._loss_rate(group), group))
 
-    def fill_up_to(self, limit: float) -> None:
+    def fill_up_to(self, limit: float, besides: int | None = None) -> None:
+        room = limit - self.cost()
         while True:
-            room = limit - self.cost()
             found = []
             for group in range(len(self.kept)):
-                if self._larger(group) > self.kept[group]:
+                if self._larger(group) > self.kept[group] and group != besides:
                     rise, gain = self._change(group, self._larger(group))
                     if rise <= room:
                         found.append((gain / max(rise, 1e-12), group))
             if not found:
                 return
             group = max(found)[1]
+            room -= self._change(group, self._larger(group))[0]
             self._keep(group, self._larger(group))
+
+    def exchange_within(self, limit: float) -> None:
+        """Move one group, let the others make room or take it; undo what does not gain.
+
+        Two steps at once are tried as well: where a runtime computes channels in
+        blocks of two steps, the first of them may save nothing.
+        """
+        best, improved = self.utility(), True
+        while improved:
+            improved = False
+            for group in range(len(self.kept)):
+                for steps in (-2, -1, 1, 2):
+                    before = self.kept.copy()
+                    self._move(group, steps)
+                    if self.kept[group] == before[group]:
+                        continue
+                    self.shrink_to(limit, besides=group)
+                    self.fill_up_to(limit, besides=group)
+                    found = self.utility()
+                    if found > best + _LEAST_GAIN and self.cost() <= limit:
+                        best, improved = found, True
+                    else:
+                        self._return_to(before)
+
+    def _move(self, group: int, steps: int) -> None:
+        for _ in range(abs(steps)):
+            count = self._larger(group) if steps > 0 else self._smaller(group)
+            self._keep(group, count)
+
+    def _return_to(self, kept: Counts) -> None:
+        for group in np.flatnonzero(self.kept != kept).tolist():
+            self._keep(group, int(kept[group]))
+
+
+def _sharing_terms(touched: Sequence[ChannelIds]) -> list[list[int]]:
+    """For each group the groups that a term of its cost depends on, itself included."""
+    owners: dict[int, list[int]] = {}
+    for group, terms in enumerate(touched):
+        for term in terms.tolist():
+            owners.setdefault(term, []).append(group)
+    return [
+        sorted({group}.union(*(owners[term] for term in terms.tolist())))
+        for group, terms in enumerate(touched)
+    ]
 
 
 def _utilities(scores: FloatArray) -> FloatArray:

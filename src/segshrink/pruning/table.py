@@ -78,8 +78,7 @@ def _measured(record: dict[str, Any]) -> list[str]:
         f"{measured['runtime']} with {measured['threads']} thread(s), measured "
         f"(budget {target:.2f} ms, predicted {predicted:.2f} ms)",
         f"{faster / fewer:.0%} of the {fewer:.2f}x fewer MACs became latency",
-        f"{measured['prices']['constant']:.2f} ms hang on no channel; by its latency, "
-        f"the runtime computes {measured['blocks']['outputs']} output channels at once",
+        _spent(measured["spent_ms"], measured["blocks"]["outputs"]),
     ]
     slow = measured["slowest_layers"]
     if slow:
@@ -95,6 +94,16 @@ def _measured(record: dict[str, Any]) -> list[str]:
         ]
         lines += ["", *_columns(heads, rows)]
     return lines
+
+
+def _spent(spent: dict[str, float], block: int) -> str:
+    """Where the latency that is left goes, of which only a part follows the MACs."""
+    parts = [f"{spent['macs']:.2f} ms multiply"]
+    if block > 1:
+        parts.append(f"{spent['blocks']:.2f} ms fill blocks of {block} channels up")
+    parts.append(f"{spent['memory']:.2f} ms move values")
+    parts.append(f"{spent['constant']:.2f} ms hang on no channel")
+    return f"of what is left, by the latency model: {', '.join(parts)}"
 
 
 def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

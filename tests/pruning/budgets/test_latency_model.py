@@ -63,3 +63,22 @@ def test_what_bounds_a_layer_is_told(costs):
     wide = model.slowest(costs.sizes, 3)
     assert {row["bound_by"] for row in wide} == {"macs"}
     assert wide[0]["before_ms"] == pytest.approx(wide[0]["after_ms"])
+
+
+def test_the_parts_of_the_time_are_told(costs):
+    model = LatencyModel(costs, samples_of(costs, Blocks(outputs=16)))
+    kept = np.full(len(costs.sizes), 4)
+    parts, bare = model.parts(kept), costs.totals(kept)
+    assert sum(parts.values()) == pytest.approx(model.predict(kept))
+    multiplied = 2e-6 * (bare["macs"] + bare["pointwise_macs"])
+    assert parts["macs"] == pytest.approx(multiplied, rel=1e-5)
+    # Kernels compute 16 channels where there are 4, and so for every 3 classes.
+    assert parts["blocks"] > 2.9 * multiplied
+    assert parts["memory"] == pytest.approx(5e-6 * bare["values"], rel=1e-5)
+    assert parts["constant"] == pytest.approx(0.3, rel=1e-5)
+
+
+def test_half_of_a_block_is_bound_by_it(costs):
+    model = LatencyModel(costs, samples_of(costs, Blocks(outputs=16)))
+    rows = model.slowest(np.full(len(costs.sizes), 8), 3)
+    assert {row["bound_by"] for row in rows} == {"blocks"}

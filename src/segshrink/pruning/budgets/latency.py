@@ -26,6 +26,8 @@ from segshrink.pruning.budgets.problem import (
 from segshrink.pruning.selection import Counts, utility
 
 _MIXED_PROBES = 8
+# Of candidates for the plan, times the rounds of those that the model is fitted to.
+_MORE_ROUNDS = 3
 _ATTEMPTS = 8
 # A candidate this close under the target ends the search, and such a one is aimed at.
 _CLOSE = 0.98
@@ -132,14 +134,19 @@ class _Bench:
         """Tell of the most candidates that will be timed."""
         self._problem.progress.start("timing candidates", candidates)
 
-    def time(self, candidates: Sequence[Counts]) -> tuple[float, list[Sample]]:
-        """Median milliseconds of the unpruned model, and a sample of each candidate."""
+    def time(
+        self, candidates: Sequence[Counts], *, longer: int = 1
+    ) -> tuple[float, list[Sample]]:
+        """Median milliseconds of the unpruned model, and a sample of each candidate.
+
+        In so many times the rounds of the budget as `longer` says.
+        """
         whole = self._file(self._problem.costs.sizes)
         paths = [self._file(kept) for kept in candidates]
         records = measure_latency(
             list(dict.fromkeys([whole, *paths])),
             threads=self._budget.threads,
-            rounds=self._budget.rounds,
+            rounds=longer * self._budget.rounds,
         )
         before = records[whole]["median_ms"]
         samples = [
@@ -182,16 +189,22 @@ class _Trial:
 def _search(budget: LatencyBudget, problem: Problem, bench: _Bench) -> Allocation:
     grids = problem.grids()
     probes = _probes(grids[-1])
-    bench.expect(len(probes) + _ATTEMPTS * len(grids) + _FINALISTS)
+    bench.expect(len(probes) + (_ATTEMPTS + _FINALISTS) * len(grids))
     before, samples = bench.time(probes)
-    tried: list[_Trial] = []
+    again: list[_Trial] = []
     for grid in grids:
-        tried += _close_in(budget, grid, bench, before, samples)
-        # Layers of very few channels cost more quality than the utility tells, so the
-        # finer counts are for what the coarser ones cannot reach.
-        if any(trial.ratio <= 1 for trial in tried):
+        tried = _close_in(budget, grid, bench, before, samples)
+        again += _timed_again(budget, problem, bench, tried)
+        if any(trial.ratio <= 1 for trial in again):
             break
-    best = _best_again(budget, problem, bench, tried)
+    met = [trial for trial in again if trial.ratio <= 1]
+    if not met:
+        fastest = min(again, key=lambda trial: trial.ratio)
+        raise cannot_be_met(
+            f"{fastest.target:.3g} ms in {budget.runtime}",
+            f"{fastest.after:.3g} of {fastest.before:.3g} ms",
+        )
+    best = max(met, key=lambda trial: utility(problem.scores, trial.kept))
     model = LatencyModel(problem.costs, samples, near=best.after)
     return Allocation(best.kept, _record(budget, model, best, len(samples)))
 
@@ -211,14 +224,15 @@ def _close_in(
     for _ in range(_ATTEMPTS):
         model = LatencyModel(problem.costs, samples, near=wanted)
         if tried:
-            last = samples[-1]
-            correction = last.ms / model.predict(last.kept)
+            # The model is fitted to these, too, but to all others as well.
+            near = samples[-len(tried) :]
+            correction = float(np.mean([s.ms / model.predict(s.kept) for s in near]))
         short = not tried or tried[-1].ratio <= 1
         kept = _unseen(problem, model, _MIDDLE * wanted / correction, short, seen)
         if kept is None:
             break
         seen.add(kept.tobytes())
-        now, (sample,) = bench.time([kept])
+        now, (sample,) = bench.time([kept], longer=_MORE_ROUNDS)
         # The machine's mood is taken out: the unpruned model was timed beside it.
         mood = now / before
         predicted = model.predict(kept) * correction * mood
@@ -243,33 +257,24 @@ def _unseen(
     return None
 
 
-def _best_again(
-    budget: LatencyBudget, problem: Problem, bench: _Bench, tried: list[_Trial]
-) -> _Trial:
-    """Of the candidates within the target, the one of most utility.
+def _timed_again(
+    budget: LatencyBudget, problem: Problem, bench: _Bench, tried: Sequence[_Trial]
+) -> list[_Trial]:
+    """The candidates in question, timed once more and together.
 
-    Those in question are timed once more and together: the first time, luck may have
-    brought one of many under the target.
+    They are those within the target that have the most utility, and the fastest: the
+    first time, luck may have brought one of many under the target.
     """
-
-    def value(trial: _Trial) -> float:
-        return utility(problem.scores, trial.kept)
-
     fastest = min(tried, key=lambda trial: trial.ratio)
-    near = sorted((t for t in tried if t.ratio <= 1), key=value)[1 - _FINALISTS :]
-    finalists = near if any(t is fastest for t in near) else [*near, fastest]
-    before, samples = bench.time([trial.kept for trial in finalists])
-    again = [
+    near = [trial for trial in tried if trial.ratio <= 1 and trial is not fastest]
+    near.sort(key=lambda trial: utility(problem.scores, trial.kept))
+    finalists = [*near[1 - _FINALISTS :], fastest]
+    kept = [trial.kept for trial in finalists]
+    before, samples = bench.time(kept, longer=_MORE_ROUNDS)
+    return [
         replace(trial, before=before, after=sample.ms, target=budget.wanted(before))
         for trial, sample in zip(finalists, samples, strict=True)
     ]
-    met = [trial for trial in again if trial.ratio <= 1]
-    if not met:
-        raise cannot_be_met(
-            f"{again[-1].target:.3g} ms in {budget.runtime}",
-            f"{min(trial.after for trial in again):.3g} of {before:.3g} ms",
-        )
-    return max(met, key=value)
 
 
 def _probes(problem: Problem) -> list[Counts]:
@@ -305,5 +310,6 @@ def _record(
         "fit_error": model.error,
         "blocks": asdict(model.costs.blocks),
         "prices": dict(zip(FEATURES, model.coefficients, strict=True)),
+        "spent_ms": model.parts(best.kept),
         "slowest_layers": model.slowest(best.kept, _SLOWEST_LAYERS),
     }

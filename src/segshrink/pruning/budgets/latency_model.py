@@ -12,6 +12,7 @@ from segshrink.pruning.importance import FloatArray
 from segshrink.pruning.selection import Counts
 
 FEATURES = ("macs", "pointwise_macs", "values", "constant")
+_PARTS = ("blocks", "memory", "macs")
 
 # What kernels are known to compute at once: 4 to 16 channels, by vector width.
 _FORMS = (
@@ -85,36 +86,59 @@ class LatencyModel:
     def slowest(self, kept: Counts, count: int) -> list[dict[str, Any]]:
         """The layers that take most of the time that is left, and what sets their pace.
 
-        A layer is bound by memory if the values that it moves cost more than its
-        multiplications: fewer channels on one side alone then buy little. It is bound
-        by blocks if more than half of its time fills blocks up: fewer of its own
-        channels then buy nothing, but fewer of those that it reads do.
+        Bound by `macs`: fewer channels on either side help. By `memory`: most of the
+        time moves values, so that fewer channels on one side alone buy little. By
+        `blocks`: at least as much fills blocks up; fewer of a layer's own channels then
+        buy nothing, but fewer of those that it reads do.
         """
-        costs = self.costs
-        memory = costs.prices(values=self.coefficients[2])
-        bare = costs.in_blocks(Blocks())
-        before = costs.by_layer(self.prices * costs.terms(costs.counts(costs.sizes)))
-        values = costs.terms(costs.counts(kept))
-        after = costs.by_layer(self.prices * values)
-        moved = costs.by_layer(memory * values)
-        unfilled = bare.by_layer(self.prices * bare.terms(bare.counts(kept)))
-        order = sorted(after, key=lambda layer: -after[layer])[:count]
-
-        def bound_by(layer: str) -> str:
-            if unfilled[layer] * 2 < after[layer]:
-                return "blocks"
-            return "memory" if moved[layer] * 2 > after[layer] else "macs"
-
+        before = self._parts_by_layer(self.costs.sizes)
+        after = self._parts_by_layer(kept)
+        totals = {layer: sum(parts.values()) for layer, parts in after.items()}
+        slowest = sorted(totals, key=lambda layer: -totals[layer])[:count]
         return [
             {
                 "layer": layer,
-                "before_ms": before[layer],
-                "after_ms": after[layer],
-                "bound_by": bound_by(layer),
+                "before_ms": sum(before[layer].values()),
+                "after_ms": totals[layer],
+                "bound_by": _largest(after[layer]),
             }
-            for layer in order
-            if after[layer] > 0
+            for layer in slowest
+            if totals[layer] > 0
         ]
+
+    def parts(self, kept: Counts) -> dict[str, float]:
+        """What the predicted milliseconds are spent on.
+
+        `macs` are multiplications of channels that there are, `blocks` those that fill
+        blocks up, `memory` is moving values and `constant` hangs on no channel.
+        """
+        by_layer = self._parts_by_layer(kept).values()
+        found = {name: sum(parts[name] for parts in by_layer) for name in _PARTS}
+        return {**found, "constant": self.constant}
+
+    def _parts_by_layer(self, kept: Counts) -> dict[str, dict[str, float]]:
+        bare = self.costs.in_blocks(Blocks())
+        memory = self.costs.prices(values=self.coefficients[2])
+        macs = self.prices - memory
+        unfilled, filled = (
+            costs.terms(costs.counts(kept)) for costs in (bare, self.costs)
+        )
+        spent = {
+            "blocks": self.prices * (filled - unfilled),
+            "memory": memory * unfilled,
+            "macs": macs * unfilled,
+        }
+        named = {part: self.costs.by_layer(spent[part]) for part in _PARTS}
+        return {
+            layer: {part: named[part][layer] for part in _PARTS}
+            for layer in named["macs"]
+        }
+
+
+def _largest(parts: dict[str, float]) -> str:
+    """The part that takes most; of equal ones the first of `_PARTS`."""
+    total = sum(parts.values())
+    return max(_PARTS, key=lambda part: round(parts[part] / total, 6))
 
 
 def _fitted(relative: FloatArray, weights: FloatArray) -> FloatArray:

@@ -25,6 +25,7 @@ class Problem:
         steps: for each group, what its count must be a multiple of.
         finer: smaller steps that a measured budget may take instead, where it finds by
             measurement that the others do not reach it; None if they are settled.
+        most: for each group, the most units that it may keep; None is all.
         scope: spreads a cost limit over the groups.
         candidate: builds the model that keeps so many units of each group.
         progress: told of every candidate that is built and measured.
@@ -38,11 +39,17 @@ class Problem:
     scope: Scope
     candidate: Callable[[Counts], keras.Model]
     progress: Progress
+    most: Counts | None = None
 
     def spread(self, prices: FloatArray, limit: float) -> Counts:
         """Counts of which the terms, at these prices, stay within `limit`."""
         return self.scope(
-            self.costs, prices, limit, scores=self.scores, steps=self.steps
+            self.costs,
+            prices,
+            limit,
+            scores=self.scores,
+            steps=self.steps,
+            most=self.most,
         )
 
     def price_of(self, prices: FloatArray, kept: Counts) -> float:
@@ -50,10 +57,17 @@ class Problem:
         return float(prices @ self.costs.terms(self.costs.counts(kept)))
 
     def grids(self) -> list["Problem"]:
-        """This problem, and the same with the finer steps if there are any."""
+        """This problem, and what may leave beyond its least if steps may be finer.
+
+        Layers of very few channels cost more quality than their scores tell, so that
+        no group may take such a count to leave room for another.
+        """
         if self.finer is None:
             return [self]
-        return [self, replace(self, steps=self.finer, finer=None)]
+        return [
+            self,
+            replace(self, steps=self.finer, finer=None, most=self.least()),
+        ]
 
     def least(self) -> Counts:
         """The fewest units that the groups can keep."""
