@@ -1,7 +1,7 @@
 """A budget of milliseconds, kept by timing the exported file."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -172,7 +172,15 @@ class _Bench:
 
 @dataclass(frozen=True, eq=False)
 class _Trial:
-    """A candidate that was timed beside the unpruned model."""
+    """A candidate that was timed beside the unpruned model.
+
+    Attributes:
+        kept: its counts.
+        predicted: as a share of the unpruned model's time.
+        before: milliseconds of the unpruned model.
+        after: milliseconds of the candidate.
+        target: milliseconds that it may take.
+    """
 
     kept: Counts
     predicted: float
@@ -185,26 +193,35 @@ class _Trial:
         """Time taken, as a share of the target."""
         return self.after / self.target
 
+    @property
+    def is_within(self) -> bool:
+        """Whether it keeps the target."""
+        return self.ratio <= 1
+
+    @property
+    def is_close(self) -> bool:
+        """Whether it keeps the target and leaves hardly any time over."""
+        return _CLOSE <= self.ratio <= 1
+
 
 def _search(budget: LatencyBudget, problem: Problem, bench: _Bench) -> Allocation:
     grids = problem.grids()
     probes = _probes(grids[-1])
     bench.expect(len(probes) + (_ATTEMPTS + _FINALISTS) * len(grids))
     before, samples = bench.time(probes)
-    again: list[_Trial] = []
+    confirmed: list[_Trial] = []
     for grid in grids:
-        tried = _close_in(budget, grid, bench, before, samples)
-        again += _timed_again(budget, problem, bench, tried)
-        if any(trial.ratio <= 1 for trial in again):
+        confirmed += _close_in(budget, grid, bench, before, samples)
+        if any(trial.is_within for trial in confirmed):
             break
-    met = [trial for trial in again if trial.ratio <= 1]
-    if not met:
-        fastest = min(again, key=lambda trial: trial.ratio)
+    within = [trial for trial in confirmed if trial.is_within]
+    if not within:
+        fastest = min(confirmed, key=lambda trial: trial.ratio)
         raise cannot_be_met(
             f"{fastest.target:.3g} ms in {budget.runtime}",
             f"{fastest.after:.3g} of {fastest.before:.3g} ms",
         )
-    best = max(met, key=lambda trial: utility(problem.scores, trial.kept))
+    best = max(within, key=lambda trial: utility(problem.scores, trial.kept))
     model = LatencyModel(problem.costs, samples, near=best.after)
     return Allocation(best.kept, _record(budget, model, best, len(samples)))
 
@@ -216,36 +233,47 @@ def _close_in(
     before: float,
     samples: list[Sample],
 ) -> list[_Trial]:
-    """Time candidates ever closer to the target; each adds to the samples, too."""
+    """Time candidates ever closer to the target; each adds to the samples, too.
+
+    Returns:
+        Candidates that were timed twice, the second time together. If none of them is
+        within the target, the least candidate is among them.
+    """
     wanted = budget.wanted(before)
-    tried: list[_Trial] = []
-    seen: set[bytes] = set()
-    correction = 1.0
+    tried: dict[bytes, _Trial] = {}
     for _ in range(_ATTEMPTS):
         model = LatencyModel(problem.costs, samples, near=wanted)
-        if tried:
-            # The model is fitted to these, too, but to all others as well.
-            near = samples[-len(tried) :]
-            correction = float(np.mean([s.ms / model.predict(s.kept) for s in near]))
-        short = not tried or tried[-1].ratio <= 1
-        kept = _unseen(problem, model, _MIDDLE * wanted / correction, short, seen)
+        # It is fitted to those near the target, but to all others as well.
+        near = samples[len(samples) - len(tried) :]
+        ratios = [sample.ms / model.predict(sample.kept) for sample in near]
+        correction = float(np.mean(ratios)) if ratios else 1.0
+        upwards = not tried or list(tried.values())[-1].is_within
+        kept = _unseen(problem, model, _MIDDLE * wanted / correction, upwards, tried)
         if kept is None:
             break
-        seen.add(kept.tobytes())
-        now, (sample,) = bench.time([kept], longer=_MORE_ROUNDS)
+        predicted = model.predict(kept) * correction / before
+        (trial,) = _timed(budget, bench, [(kept, predicted)])
+        tried[kept.tobytes()] = trial
         # The machine's mood is taken out: the unpruned model was timed beside it.
-        mood = now / before
-        predicted = model.predict(kept) * correction * mood
-        trial = _Trial(kept, predicted, now, sample.ms, budget.wanted(now))
-        samples.append(Sample(kept, sample.ms / mood))
-        tried.append(trial)
-        if _CLOSE <= trial.ratio <= 1:
-            break
-    return tried
+        samples.append(Sample(kept, trial.after * before / trial.before))
+        if trial.is_close:
+            confirmed = _timed_again(budget, problem, bench, list(tried.values()))
+            if any(trial.is_close for trial in confirmed):
+                return confirmed
+            tried |= {trial.kept.tobytes(): trial for trial in confirmed}
+    confirmed = _timed_again(budget, problem, bench, list(tried.values()))
+    if not any(trial.is_within for trial in confirmed):
+        least = problem.least()
+        confirmed += _timed(budget, bench, [(least, model.predict(least) / before)])
+    return confirmed
 
 
 def _unseen(
-    problem: Problem, model: LatencyModel, aim: float, upwards: bool, seen: set[bytes]
+    problem: Problem,
+    model: LatencyModel,
+    aim: float,
+    upwards: bool,
+    seen: Container[bytes],
 ) -> Counts | None:
     """Counts near `aim` milliseconds that were not tried, on the side that is open."""
     priced = replace(problem, costs=model.costs)
@@ -266,14 +294,20 @@ def _timed_again(
     first time, luck may have brought one of many under the target.
     """
     fastest = min(tried, key=lambda trial: trial.ratio)
-    near = [trial for trial in tried if trial.ratio <= 1 and trial is not fastest]
+    near = [trial for trial in tried if trial.is_within and trial is not fastest]
     near.sort(key=lambda trial: utility(problem.scores, trial.kept))
     finalists = [*near[1 - _FINALISTS :], fastest]
-    kept = [trial.kept for trial in finalists]
-    before, samples = bench.time(kept, longer=_MORE_ROUNDS)
+    return _timed(budget, bench, [(each.kept, each.predicted) for each in finalists])
+
+
+def _timed(
+    budget: LatencyBudget, bench: _Bench, candidates: Sequence[tuple[Counts, float]]
+) -> list[_Trial]:
+    """Time counts, each with the share of the time that was predicted for them."""
+    before, samples = bench.time([kept for kept, _ in candidates], longer=_MORE_ROUNDS)
     return [
-        replace(trial, before=before, after=sample.ms, target=budget.wanted(before))
-        for trial, sample in zip(finalists, samples, strict=True)
+        _Trial(kept, predicted, before, sample.ms, budget.wanted(before))
+        for (kept, predicted), sample in zip(candidates, samples, strict=True)
     ]
 
 
@@ -304,7 +338,7 @@ def _record(
         "quantize": budget.quantize,
         "before": best.before,
         "target": best.target,
-        "predicted": best.predicted,
+        "predicted": best.predicted * best.before,
         "after": best.after,
         "candidates_timed": timed,
         "fit_error": model.error,
