@@ -29,11 +29,11 @@ _RUNTIMES = ("onnx", "litert")
 _SEEDS = (0, 1, 2)
 _TILES = 64
 _TRAINING = {
-    "epochs": 4,
+    "epochs": 3,
     "tiles_per_epoch": 400,
     "batch_size": 4,
     "learning_rate": 1e-3,
-    "validate_every": 4,
+    "validate_every": 3,
 }
 _BRIDGE = Path(__file__).with_name("torch_pruning_bridge.py")
 _NAMES = {
@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--torch-python")
     parser.add_argument("--part", default="1/1")
+    parser.add_argument("--only", default="*", help="pattern of names, as in macs25-*")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()
     {"prune": prune, "finetune": finetune, "measure": measure}[arguments.stage](
@@ -217,7 +218,7 @@ def finetune(arguments) -> None:
     runs = [
         (path, seed)
         for seed in _SEEDS
-        for path in sorted((arguments.work / "models").glob("*.keras"))
+        for path in sorted((arguments.work / "models").glob(f"{arguments.only}.keras"))
     ]
     for path, seed in runs[part - 1 :: parts]:
         folder = arguments.work / "runs" / f"{path.stem}-{seed}"

@@ -47,6 +47,15 @@ def test_layer_matches_the_count_by_hand(layer, expected):
     assert macs_of(layer) == expected
 
 
+def test_a_layer_with_lora_counts_like_the_plain_one():
+    image = keras.Input((4, 4, 3))
+    dense = keras.layers.Dense(8)
+    model = keras.Model(image, dense(image))
+    before = count_macs(model).macs
+    dense.enable_lora(2)
+    assert count_macs(model).macs == before == 4 * 4 * 3 * 8
+
+
 def test_dense_on_a_vector():
     vector = keras.Input((7,))
     assert count_macs(keras.Model(vector, layers.Dense(3)(vector))).macs == 21

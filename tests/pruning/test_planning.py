@@ -313,7 +313,10 @@ def test_the_plan_reads_as_aligned_columns(unet):
     [
         ({"keep": 0}, "keep must be above 0 and at most 1, got 0."),
         ({"keep": 1.5}, "keep must be above 0 and at most 1, got 1.5."),
-        ({"multiple_of": 0}, "multiple_of must be at least 1, got 0."),
+        ({"keep": "half"}, "keep must be above 0 and at most 1, got 'half'."),
+        ({"keep": True}, "keep must be above 0 and at most 1, got True."),
+        ({"multiple_of": 0}, "multiple_of must be an int from 1, got 0."),
+        ({"multiple_of": 2.5}, "multiple_of must be an int from 1, got 2.5."),
         ({"scope": "all"}, "scope must be one of layer, global, got 'all'."),
         (
             {"criterion": "l3"},
@@ -322,6 +325,16 @@ def test_the_plan_reads_as_aligned_columns(unet):
             "random, or a function, got 'l3'.",
         ),
         ({"skip": "up"}, "skip must be a list of layer names, got 'up'."),
+        ({"skip": [1]}, "skip must be a list of layer names, got [1]."),
+        ({"skip": None}, "skip must be a list of layer names, got None."),
+        (
+            {"rules": [1]},
+            "rules must map layer classes to functions or None, got [1].",
+        ),
+        (
+            {"data": 3, "criterion": "taylor"},
+            "data must be (images, labels) or batches of such, got 3.",
+        ),
     ],
 )
 def test_a_wrong_argument_is_refused(unet, arguments, message):

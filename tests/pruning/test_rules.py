@@ -9,7 +9,14 @@ from segshrink.errors import UsageError
 from segshrink.pruning import RULES, Channels, apply_channel_masks, plan_pruning
 from segshrink.pruning.graph import trace
 
-from .networks import chain, images, outputs, relative_difference, with_random_weights
+from .networks import (
+    chain,
+    images,
+    outputs,
+    relative_difference,
+    set_weights,
+    with_random_weights,
+)
 
 
 def groups_of(model):
@@ -323,9 +330,82 @@ def operations_model():
 
 def test_channels_pass_through_raw_operations():
     model = operations_model()
-    assert groups_of(model) == {("first",): 8, ("mix",): 6}
+    # Halves that are added leave 8 units; one slice reads 4 of them, another one 7.
+    sizes = [(group.layers[0], len(group.units)) for group in trace(model).groups()]
+    assert sorted(sizes) == [("first", 1), ("first", 3), ("first", 4), ("mix", 6)]
     smaller = assert_exact(model)
     assert smaller.output_shape == model.output_shape
+
+
+def sliced_model():
+    """Four weak filters are read by themselves, and so are the other twelve."""
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(16, 3, name="first")(image)
+    few = layers.Conv2D(4, 3, name="few")(x[..., :4])
+    many = layers.Conv2D(4, 3, name="many")(x[..., 4:])
+    x = layers.Concatenate()([few, many])
+    model = with_random_weights(keras.Model(image, layers.Conv2D(2, 1, name="o")(x)))
+    kernel, bias = model.get_layer("first").get_weights()
+    kernel[..., :4] *= 0.01
+    set_weights(model.get_layer("first"), kernel, bias)
+    return model
+
+
+@pytest.mark.parametrize("criterion", ["l1", "l2", "group_norm"])
+@pytest.mark.parametrize("scope", ["layer", "global"])
+def test_something_stays_of_every_slice(criterion, scope):
+    model = sliced_model()
+    plan = plan_pruning(
+        model, keep=0.3, criterion=criterion, scope=scope, multiple_of=1
+    )
+    smaller, inputs = plan.apply(model), images(model)
+    assert smaller.get_layer("few").kernel.shape[2] >= 1
+    expected = outputs(plan.zero(model), inputs)
+    assert relative_difference(outputs(smaller, inputs), expected) < 1e-4
+
+
+def test_a_mask_that_empties_a_slice_is_refused():
+    with pytest.raises(UsageError, match="leave nothing for layer 'few' to read"):
+        apply_channel_masks(sliced_model(), {"first": np.arange(16) >= 4})
+
+
+@pytest.mark.parametrize(
+    "join",
+    [
+        lambda x, constant: keras.ops.concatenate([x, constant], axis=-1),
+        lambda x, constant: keras.ops.concatenate([x, constant], axis=1),
+        lambda x, constant: layers.Concatenate()([x, constant]),
+        lambda x, constant: layers.Add()([x, constant]),
+    ],
+)
+def test_a_constant_among_tensors_freezes(join):
+    image = keras.Input((4, 4, 3), batch_size=2)
+    x = layers.Conv2D(8, 1, name="first")(image)
+    y = layers.Conv2D(6, 1, name="second")(join(x, np.ones((2, 4, 4, 8), "float32")))
+    model = with_random_weights(keras.Model(image, layers.Conv2D(2, 1, name="o")(y)))
+    assert "a constant stands among its inputs" in reasons_of(model)["first"]
+    assert groups_of(model) == {("second",): 6}
+    assert_exact(model)
+
+
+def test_moveaxis_moves_the_channel_axis():
+    image = keras.Input((4, 6, 3))
+    x = layers.Conv2D(8, 1, name="first")(image)
+    x = keras.ops.moveaxis(keras.ops.moveaxis(x, -1, 1), (1, 2), (3, 1))
+    model = with_random_weights(keras.Model(image, layers.Dense(2, name="o")(x)))
+    assert groups_of(model) == {("first",): 8}
+    assert_exact(model)
+
+
+def test_a_nested_model_that_holds_channels_on_several_axes_is_kept():
+    inner_image = keras.Input((8, 8))
+    inner = keras.Model(inner_image, layers.ReLU()(inner_image), name="inner")
+    image = keras.Input((8, 3))
+    x = layers.Conv1D(8, 1, name="last_axis")(image)
+    y = layers.Permute((2, 1))(layers.Conv1D(8, 1, name="first_axis")(image))
+    x = layers.Flatten()(layers.Add()([inner(x), inner(y)]))
+    model = keras.Model(image, layers.Dense(2, name="o")(x))
+    assert {"last_axis", "first_axis"} <= set(reasons_of(model))
 
 
 def test_a_constant_for_each_channel_freezes():
@@ -498,6 +578,19 @@ def test_a_subclass_is_not_taken_for_its_base():
 def test_a_wrong_rule_is_refused(rule, message):
     with pytest.raises(ValueError, match=message):
         trace(around([Gate(name="gate")]), {Gate: rule})
+
+
+def test_a_rule_that_gives_nothing_is_refused():
+    with pytest.raises(UsageError, match="gate: its rule must give the Channels"):
+        trace(around([Gate(name="gate")]), {Gate: lambda call: None})
+
+
+def test_a_rule_that_gives_another_number_of_channels_freezes():
+    def half(call):
+        return Channels(call.axis(), call.channels(-1)[:4])
+
+    frozen = trace(around([Gate(name="gate")]), {Gate: half}).frozen()
+    assert "its rule gave 4 channels along axis 3" in frozen[0].reason
 
 
 def test_an_unused_rule_changes_nothing():

@@ -7,7 +7,14 @@ from segshrink.errors import ModelError
 from segshrink.pruning import plan_pruning, prune_channels
 from segshrink.pruning.surgery import copy_model
 
-from .networks import chain, images, outputs, small_unet
+from .networks import (
+    chain,
+    images,
+    outputs,
+    relative_difference,
+    small_unet,
+    with_random_weights,
+)
 
 
 def test_configs_stay_except_for_sizes():
@@ -53,6 +60,65 @@ def test_adapted_normalization_keeps_its_statistics():
     inputs = images(model)
     same = prune_channels(model, keep=1.0)
     np.testing.assert_array_equal(outputs(same, inputs), outputs(model, inputs))
+
+
+def doubled(x):
+    return 2 * x
+
+
+def test_functions_of_the_model_go_with_it():
+    model = with_random_weights(
+        chain(
+            layers.Conv2D(8, 1, name="first"),
+            layers.Lambda(lambda x: x + 1),
+            layers.Conv2D(8, 1, activation=doubled, name="second"),
+            layers.ReLU(),
+            layers.Conv2D(8, 1, name="third"),
+            layers.Conv2D(2, 1),
+        )
+    )
+    plan, inputs = plan_pruning(model, keep=0.5, multiple_of=1), images(model)
+    assert {group.layers for group in plan.groups} == {("third",)}
+    expected = outputs(plan.zero(model), inputs)
+    assert relative_difference(outputs(plan.apply(model), inputs), expected) < 1e-4
+
+
+class Net(keras.Model):
+    """A Functional subclass, as Keras takes it; not registered."""
+
+
+def test_a_nested_subclass_of_functional_is_cut_too():
+    inner_image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 3, name="inside")(inner_image)
+    inner = Net(inner_image, layers.Conv2D(4, 1, name="end")(x), name="inner")
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(2, 1, name="o")(inner(image))
+    model = with_random_weights(keras.Model(image, x))
+    plan, inputs = plan_pruning(model, keep=0.5, multiple_of=1), images(model)
+    smaller = plan.apply(model)
+    assert type(smaller.get_layer("inner")) is Net
+    assert smaller.get_layer("inner").get_layer("inside").filters == 4
+    expected = outputs(plan.zero(model), inputs)
+    assert relative_difference(outputs(smaller, inputs), expected) < 1e-4
+
+
+def test_operations_whose_config_has_no_name():
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 1, name="first")(keras.ops.image.extract_patches(image, 2))
+    model = with_random_weights(keras.Model(image, layers.Conv2D(2, 1)(x)))
+    plan, inputs = plan_pruning(model, keep=0.5, multiple_of=1), images(model)
+    expected = outputs(plan.zero(model), inputs)
+    assert relative_difference(outputs(plan.apply(model), inputs), expected) < 1e-4
+
+
+def test_a_config_that_keras_cannot_write_is_refused():
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(8, 1, name="first")(image)
+    x = keras.ops.clip(x, np.zeros(8, "float32"), np.ones(8, "float32"))
+    model = keras.Model(image, layers.Conv2D(2, 1)(layers.Conv2D(8, 1)(x)))
+    plan = plan_pruning(model, keep=0.5, multiple_of=1)
+    with pytest.raises(ModelError, match="cannot be rebuilt from its config"):
+        plan.apply(model)
 
 
 def test_a_model_that_keras_cannot_rebuild_is_refused():

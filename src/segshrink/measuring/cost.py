@@ -109,25 +109,30 @@ def multiplications(
     transposed = (layers.Conv1DTranspose, layers.Conv2DTranspose)
     if isinstance(layer, (*transposed, layers.Conv3DTranspose)):
         # Each input pixel is spread through the whole kernel.
-        return (_whole(layer, layer.kernel, _positions(layer, input_shapes[0])),)
+        return (_whole(layer, _kernel(layer), _positions(layer, input_shapes[0])),)
     convolutions = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
     depthwise = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
     if isinstance(layer, convolutions + depthwise):
         # Of a grouped convolution the kernel holds the inputs of one group only, which
         # is what each output channel multiplies with.
-        return (_whole(layer, layer.kernel, _positions(layer, output_shape)),)
+        return (_whole(layer, _kernel(layer), _positions(layer, output_shape)),)
     if isinstance(layer, layers.Dense):
         times = _product(layer, output_shape, output_shape[1:-1])
-        return (_whole(layer, layer.kernel, times),)
+        return (_whole(layer, _kernel(layer), times),)
     if isinstance(layer, layers.EinsumDense):
         times = _einsum_times(layer, input_shapes[0])
-        return (_whole(layer, layer.kernel, times),)
+        return (_whole(layer, _kernel(layer), times),)
     return ()
 
 
 def _whole(layer: Any, weight: Any, times: int) -> Multiplication:
     position = _position(layer, weight)
     return Multiplication(times, tuple((position, a) for a in range(len(weight.shape))))
+
+
+def _kernel(layer: Any) -> Any:
+    """The variable; `layer.kernel` of a layer with LoRA is computed from several."""
+    return getattr(layer, "_kernel", layer.kernel)
 
 
 def _position(layer: Any, weight: Any) -> int:
@@ -157,7 +162,7 @@ def _attention(
     query, key = layer.query_dense.kernel, layer.key_dense.kernel
     value, output = layer.value_dense.kernel, layer.output_dense.kernel
     head_axes = [
-        tuple((_position(layer, kernel), axis) for axis in (-2, -1))
+        tuple((_position(layer, kernel), len(kernel.shape) + a) for a in (-2, -1))
         for kernel in (query, value)
     ]
     pairs = queries * keys

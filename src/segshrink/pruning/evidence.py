@@ -264,6 +264,10 @@ def _cross_entropy(labels: Any) -> keras.losses.Loss:
 
 def _samples(data: Batch | Iterable[Batch]) -> Iterator[Batch]:
     """Images one by one, each still with the axis of the batch."""
+    if not isinstance(data, Iterable):
+        raise UsageError(
+            f"data must be (images, labels) or batches of such, got {data!r}."
+        )
     batches: Iterable[Batch] = [data] if _is_batch(data) else data  # type: ignore[list-item]
     for batch in batches:
         if not isinstance(batch, Sequence) or len(batch) < 2:

@@ -6,8 +6,9 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
-from segshrink.errors import ModelError
+from segshrink.errors import ModelError, UsageError
 from segshrink.pruning.channels import ChannelIds, ChannelSpace
 from segshrink.pruning.layer_call import (
     Channels,
@@ -22,7 +23,10 @@ from segshrink.pruning.rules import RULES, Rule
 
 @dataclass(frozen=True)
 class ChannelGroup:
-    """Channels that the same layers make, each of which may leave alone.
+    """Channels that the same layers make and read, each of which may leave alone.
+
+    Channels of one layer of which some are read apart from the others, as by a slice,
+    are of several groups: at least one of a group stays, so that no slice is empty.
 
     A unit is what leaves at once: one channel of a layer, together with the channels
     of other layers that are added to it, or of other groups of a grouped convolution.
@@ -101,6 +105,7 @@ class ChannelGraph:
         for tensor in as_functional(model).outputs:
             self._keep_tensor(tensor, "model output")
         self.space.settle()
+        self._places = self._places_of_channels()
 
     @property
     def producers(self) -> list[Producer]:
@@ -143,12 +148,13 @@ class ChannelGraph:
             # dict.fromkeys keeps the order in which the layer outputs them.
             for root in dict.fromkeys(self.space.roots(free).tolist()):
                 makers.setdefault(root, []).append(producer.name)
-        units: dict[tuple[str, ...], list[int]] = {}
+        units: dict[tuple[tuple[str, ...], int], list[int]] = {}
         for root, layers in makers.items():
-            units.setdefault(tuple(layers), []).append(root)
+            key = tuple(layers), int(self._places[root])
+            units.setdefault(key, []).append(root)
         return tuple(
             ChannelGroup(layers, np.asarray(roots, dtype=np.int64))
-            for layers, roots in units.items()
+            for (layers, _), roots in units.items()
         )
 
     def frozen(self) -> tuple[FrozenChannels, ...]:
@@ -164,6 +170,24 @@ class ChannelGraph:
                 for reason, count in counts.items()
             ]
         return tuple(found)
+
+    def _places_of_channels(self) -> npt.NDArray[np.uint64]:
+        """For each root a number, the same for roots that stand in the same vectors.
+
+        A vector is an axis of a weight or of a tensor; the number is the sum of one
+        random number for each of them.
+        """
+        random = np.random.default_rng(0)
+        places = np.zeros(self.space.size, dtype=np.uint64)
+        seen = set()
+        for record in self.layers.values():
+            held = [ids for axes in record.slices.values() for ids in axes.values()]
+            for ids in held + [output.ids for output in record.outputs]:
+                roots = np.unique(self.space.roots(ids))
+                if roots.tobytes() not in seen:
+                    seen.add(roots.tobytes())
+                    places[roots] += random.integers(1 << 63, dtype=np.uint64)
+        return places
 
     def _trace_model(self, model: keras.Model, prefix: str) -> None:
         for node in nodes_in_order(as_functional(model)):
@@ -193,8 +217,12 @@ class ChannelGraph:
         record = self._record(f"{path}/{layer.name}", layer)
         if isinstance(traced, Channels):
             place = ("config", "batch_shape", traced.axis)
-            earlier = record.sizes.setdefault(place, traced.ids)
-            self.space.unite(earlier, traced.ids)
+            if record.sizes and place not in record.sizes:
+                record.untraceable = f"{path}: its calls hold channels on several axes"
+                self.space.freeze(traced.ids, record.untraceable)
+            else:
+                earlier = record.sizes.setdefault(place, traced.ids)
+                self.space.unite(earlier, traced.ids)
         else:
             record.untraceable = traced
         # One call of a shared model may pass what another call must keep.
@@ -232,10 +260,24 @@ class ChannelGraph:
             if getattr(layer, obstacle, None):
                 raise Untraceable(f"its weights are not plain ({obstacle})")
         found = rule(LayerCall(record, self.space, inputs, node))
-        outputs = (found,) if isinstance(found, Channels) else tuple(found)
+        outputs = (found,) if isinstance(found, Channels) else found
+        if not isinstance(outputs, Sequence) or not all(
+            isinstance(output, Channels) for output in outputs
+        ):
+            raise UsageError(
+                f"{record.path}: its rule must give the Channels of its output, or a "
+                f"sequence of one for each output, got {found!r}."
+            )
         if len(outputs) != len(node.outputs):
             raise Untraceable("it has several outputs")
-        return outputs
+        for output, tensor in zip(outputs, node.outputs, strict=True):
+            inside = 0 < output.axis < len(tensor.shape)
+            if not inside or tensor.shape[output.axis] != len(output.ids):
+                raise Untraceable(
+                    f"its rule gave {len(output.ids)} channels along axis "
+                    f"{output.axis} of its output, which has {tensor.shape}"
+                )
+        return tuple(outputs)
 
     def _keep_all(self, record: LayerChannels, node: Any, reason: str) -> None:
         """Freeze what a layer reads, holds and gives, over all of its calls."""
@@ -278,8 +320,17 @@ def trace(
 
     Raises:
         ModelError: if the model is not built, or not Functional or Sequential.
+        UsageError: if a rule is no function, or gives something else than `Channels`.
     """
-    return ChannelGraph(model, {**RULES, **(rules or {})})
+    rules = {} if rules is None else rules
+    known = isinstance(rules, Mapping) and all(
+        rule is None or callable(rule) for rule in rules.values()
+    )
+    if not known:
+        raise UsageError(
+            f"rules must map layer classes to functions or None, got {rules!r}."
+        )
+    return ChannelGraph(model, {**RULES, **rules})
 
 
 def rule_of(layer: Any, rules: Mapping[type | str, Rule | None]) -> Rule | None:
@@ -328,6 +379,16 @@ def nodes_in_order(functional: keras.Model) -> Iterator[Any]:
     """Every call of every layer, each after the calls that it depends on."""
     for depth in sorted(functional._nodes_by_depth, reverse=True):
         yield from functional._nodes_by_depth[depth]
+
+
+def graphs_by_path(model: keras.Model, prefix: str = "") -> dict[str, keras.Model]:
+    """Models that are nested in a model, by their paths."""
+    found: dict[str, keras.Model] = {}
+    for operation in as_functional(model).operations:
+        if is_graph(operation):
+            path = prefix + operation.name
+            found |= {path: operation, **graphs_by_path(operation, f"{path}/")}
+    return found
 
 
 def operations_by_path(model: keras.Model, prefix: str = "") -> dict[str, Any]:

@@ -30,22 +30,33 @@ class _KeptChannels(keras.layers.Layer):
         shape[axis] = -1
         return ops.reshape(vector, shape)
 
-    def _mask(self, rank: int) -> Any:
-        return self._along_axis(ops.convert_to_tensor(self.kept, "float32"), rank)
+    def call(self, inputs: Any) -> Any:
+        """Normalize `(batch, ..., channels)`, in float32 at least as Keras does."""
+        dtype = keras.backend.result_type(inputs.dtype, "float32")
+        outputs = self._normalized(ops.cast(inputs, dtype))
+        return ops.cast(outputs, self.compute_dtype)
+
+    def _normalized(self, inputs: Any) -> Any:
+        raise NotImplementedError
+
+    def _mask(self, like: Any) -> Any:
+        mask = ops.convert_to_tensor(self.kept, like.dtype)
+        return self._along_axis(mask, len(like.shape))
 
     def _scaled(self, values: Any, gamma: Any, beta: Any) -> Any:
         rank = len(values.shape)
         if gamma is not None:
-            values = values * self._along_axis(gamma, rank)
-        return values if beta is None else values + self._along_axis(beta, rank)
+            values = values * self._along_axis(ops.cast(gamma, values.dtype), rank)
+        if beta is not None:
+            values = values + self._along_axis(ops.cast(beta, values.dtype), rank)
+        return values
 
 
 class KeptLayerNormalization(_KeptChannels, keras.layers.LayerNormalization):
     """LayerNormalization over the kept channels; the others give `beta`."""
 
-    def call(self, inputs: Any) -> Any:
-        """Normalize `(batch, ..., channels)`."""
-        mask = self._mask(len(inputs.shape))
+    def _normalized(self, inputs: Any) -> Any:
+        mask = self._mask(inputs)
         mean, inverse = _moments(inputs, mask, self.axis, self.epsilon)
         normalized = (inputs - mean) * mask * inverse
         return self._scaled(normalized, self.gamma, self.beta)
@@ -54,9 +65,8 @@ class KeptLayerNormalization(_KeptChannels, keras.layers.LayerNormalization):
 class KeptRMSNormalization(_KeptChannels, keras.layers.RMSNormalization):
     """RMSNormalization over the kept channels; the others give 0."""
 
-    def call(self, inputs: Any) -> Any:
-        """Normalize `(batch, ..., channels)`."""
-        mask = self._mask(len(inputs.shape))
+    def _normalized(self, inputs: Any) -> Any:
+        mask = self._mask(inputs)
         squares = ops.sum(ops.square(inputs) * mask, axis=self.axis, keepdims=True)
         mean = squares / float(sum(self.kept))
         normalized = inputs * mask * ops.rsqrt(mean + self.epsilon)
@@ -66,18 +76,16 @@ class KeptRMSNormalization(_KeptChannels, keras.layers.RMSNormalization):
 class KeptUnitNormalization(_KeptChannels, keras.layers.UnitNormalization):
     """UnitNormalization over the kept channels; the others give 0."""
 
-    def call(self, inputs: Any) -> Any:
-        """Normalize `(batch, ..., channels)`."""
-        return super().call(inputs * self._mask(len(inputs.shape)))
+    def _normalized(self, inputs: Any) -> Any:
+        return keras.layers.UnitNormalization.call(self, inputs * self._mask(inputs))
 
 
 class KeptGroupNormalization(_KeptChannels, keras.layers.GroupNormalization):
     """GroupNormalization over the kept channels of each group."""
 
-    def call(self, inputs: Any) -> Any:
-        """Normalize `(batch, ..., channels)`."""
+    def _normalized(self, inputs: Any) -> Any:
         rank, axis = len(inputs.shape), self.axis % len(inputs.shape)
-        mask = ops.broadcast_to(self._mask(rank), ops.shape(inputs[:1]))
+        mask = ops.broadcast_to(self._mask(inputs), ops.shape(inputs[:1]))
         values, mask = (
             self._reshape_into_groups(inputs),
             self._reshape_into_groups(mask),

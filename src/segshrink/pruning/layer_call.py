@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import keras
 import numpy as np
 
 from segshrink.pruning.channels import ChannelIds, ChannelSpace
@@ -158,6 +159,8 @@ class LayerCall:
             Untraceable: if the number of channels is not known.
         """
         shape = self.input_shapes[which]
+        if not shape:
+            raise Untraceable("it reads a single number")
         axis %= len(shape)
         traced = self._inputs[which]
         if isinstance(traced, Channels) and traced.axis == axis:
@@ -173,6 +176,16 @@ class LayerCall:
         ids = self.new(size)
         self._space.freeze(ids, reason)
         return ids
+
+    def constants(self) -> list[Any]:
+        """Arrays among the arguments, also within lists, that are not traced."""
+        values = keras.tree.flatten((self.arguments, dict(self.keywords)))
+        return [
+            value
+            for value in values
+            if getattr(value, "shape", ())
+            and not any(value is tensor for tensor in self.tensors)
+        ]
 
     def which(self, tensor: Any) -> int:
         """The place of a symbolic tensor among the inputs."""

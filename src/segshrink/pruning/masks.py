@@ -56,6 +56,15 @@ def apply_channel_masks(
                 f"The masks leave layer {layer.name!r} without channels. "
                 "Keep at least one."
             )
+    for cut in plan.cuts:
+        held = [
+            kept for weight in cut.weights.values() for kept in weight.kept.values()
+        ]
+        if not all(kept.any() for kept in held):
+            raise UsageError(
+                f"The masks leave nothing for layer {cut.layer!r} to read. "
+                "Keep at least one channel of each slice."
+            )
     return plan.apply(model)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import keras
@@ -194,25 +195,33 @@ def _checked_settings(
 ) -> Criterion:
     if (keep is None) == (budget is None):
         raise UsageError("Give either keep or budget, one of them and not both.")
-    if keep is not None and not 0 < keep <= 1:
-        raise UsageError(f"keep must be above 0 and at most 1, got {keep}.")
-    if budget is not None and not callable(getattr(budget, "solve", None)):
+    if keep is not None and not (_is_number(keep, Real) and 0 < keep <= 1):
+        raise UsageError(f"keep must be above 0 and at most 1, got {keep!r}.")
+    solves = callable(getattr(budget, "solve", None)) and not isinstance(budget, type)
+    if budget is not None and not solves:
         raise UsageError(
             "budget must be a MacsBudget, ParameterBudget, SizeBudget or "
             f"LatencyBudget, got {budget!r}. For a share of channels use keep."
         )
-    if multiple_of is not None and multiple_of < 1:
-        raise UsageError(f"multiple_of must be at least 1, got {multiple_of}.")
+    if multiple_of is not None and not (
+        _is_number(multiple_of, Integral) and multiple_of >= 1
+    ):
+        raise UsageError(f"multiple_of must be an int from 1, got {multiple_of!r}.")
     if scope is not None and scope not in SCOPES:
         raise UsageError(f"scope must be one of {', '.join(SCOPES)}, got {scope!r}.")
     if callable(criterion):
         return criterion
-    if criterion not in CRITERIA:
+    if not isinstance(criterion, str) or criterion not in CRITERIA:
         raise UsageError(
             f"criterion must be one of {', '.join(CRITERIA)}, or a function, "
             f"got {criterion!r}."
         )
     return CRITERIA[criterion]
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    # True and False are numbers to Python.
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _name(criterion: Criterion) -> str:
@@ -239,7 +248,8 @@ def _require_effect(
 
 
 def _keep_skipped(graph: ChannelGraph, skip: Sequence[str]) -> None:
-    if isinstance(skip, str):
+    is_list = isinstance(skip, Sequence) and not isinstance(skip, str)
+    if not is_list or not all(isinstance(name, str) for name in skip):
         raise UsageError(f"skip must be a list of layer names, got {skip!r}.")
     unknown = []
     for name in skip:

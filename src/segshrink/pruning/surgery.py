@@ -7,15 +7,17 @@ original is shared, wrapped or masked.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
+from keras.src.saving.serialization_lib import SafeModeScope
 
 from segshrink.errors import ModelError
 from segshrink.pruning.channels import ChannelIds
-from segshrink.pruning.graph import ChannelGraph, operations_by_path
+from segshrink.pruning.graph import ChannelGraph, graphs_by_path, operations_by_path
 from segshrink.pruning.kept_statistics import KEPT_STATISTICS
 from segshrink.pruning.layer_call import ConfigPath, LayerChannels
 
@@ -182,17 +184,22 @@ def _rebuilt(
     def edited(entry: dict[str, Any], prefix: str) -> dict[str, Any]:
         # It holds the shapes of before, to which Keras would build the layer at once.
         entry = {key: entry[key] for key in entry if key != "build_config"}
-        config, path = entry["config"], prefix + entry["config"]["name"]
-        if "layers" in config and entry["class_name"] in ("Functional", "Sequential"):
+        # An operation says its name beside its config, some of them there alone.
+        config = entry["config"]
+        path = prefix + (entry.get("name") or config["name"])
+        if path in graphs:
             inner = [edited(layer, f"{path}/") for layer in config["layers"]]
             entry["config"] = _without_build_shape(config) | {"layers": inner}
         return change(entry, changes[path]) if path in changes else entry
 
-    config = _without_build_shape(model.get_config())
-    config["layers"] = [edited(layer, "") for layer in config["layers"]]
+    graphs = graphs_by_path(model)
     try:
-        return type(model).from_config(config, custom_objects=_layer_classes(model))
-    except (TypeError, ValueError) as error:
+        config = _without_build_shape(model.get_config())
+        config["layers"] = [edited(layer, "") for layer in config["layers"]]
+        # Safe mode is for files: the functions of this model are in memory already.
+        with SafeModeScope(safe_mode=False):
+            return type(model).from_config(config, custom_objects=_custom(model))
+    except (TypeError, ValueError, NotImplementedError) as error:
         raise ModelError(
             f"{model.name}: the model cannot be rebuilt from its config. {error}"
         ) from error
@@ -228,11 +235,18 @@ def _edited(config: Any, path: ConfigPath, size: int) -> Any:
     return edited
 
 
-def _layer_classes(model: keras.Model) -> dict[str, type]:
-    """Classes of custom layers, which a user may not have registered with Keras."""
-    classes = {type(layer) for layer in operations_by_path(model).values()}
-    custom = {cls for cls in classes if not cls.__module__.startswith("keras.")}
-    return {cls.__name__: cls for cls in (*custom, *KEPT_STATISTICS.values())}
+def _custom(model: keras.Model) -> dict[str, Any]:
+    """Custom layers, models and functions, not all of which Keras need know."""
+    operations = [*operations_by_path(model).values(), *graphs_by_path(model).values()]
+    functions = [
+        value
+        for operation in operations
+        for value in vars(operation).values()
+        if isinstance(value, FunctionType)
+    ]
+    named: list[Any] = [*functions, *map(type, operations)]
+    own = [each for each in named if not each.__module__.startswith("keras.")]
+    return {each.__name__: each for each in (*own, *KEPT_STATISTICS.values())}
 
 
 def _with_weights(

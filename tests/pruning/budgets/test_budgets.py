@@ -123,6 +123,20 @@ def test_wrong_budgets_say_what_holds(make, message):
         make()
 
 
+def test_macs_of_attention_fall_with_its_heads():
+    image = keras.Input((4, 4, 8))
+    x = layers.Reshape((16, 8))(image)
+    y = layers.MultiHeadAttention(num_heads=8, key_dim=4, name="attention")(x, x)
+    model = keras.Model(image, layers.Dense(2)(layers.Add()([x, y])))
+    for plan in (
+        plan_pruning(model, keep=0.5, multiple_of=1),
+        plan_pruning(model, budget=MacsBudget(0.5), multiple_of=1),
+    ):
+        smaller = plan.apply(model)
+        assert plan.macs_after == count_macs(smaller).macs < 0.55 * plan.macs_before
+        assert smaller.get_layer("attention").get_config()["num_heads"] in (3, 4)
+
+
 def test_keep_and_budget_exclude_each_other(unet):
     for arguments in ({}, {"keep": 0.5, "budget": MacsBudget(0.5)}):
         with pytest.raises(UsageError, match="either keep or budget"):

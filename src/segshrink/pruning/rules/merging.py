@@ -11,6 +11,7 @@ def merge(call: LayerCall) -> Channels:
     Operands broadcast over space (a squeeze-and-excite gate) or over channels (an
     attention map, which keeps its one channel).
     """
+    require_tensors(call)
     ranks = {len(shape) for shape in call.input_shapes}
     if len(ranks) > 1:
         raise Untraceable("its inputs differ in rank")
@@ -31,8 +32,15 @@ def concatenation(call: LayerCall) -> Channels:
 
     Along another axis the inputs hold the same channels at different places.
     """
+    require_tensors(call)
     if call.layer.axis % len(call.output_shape) != call.axis():
         return merge(call)
     axis = call.axis()
     vectors = [call.channels(axis, which) for which in range(len(call.input_shapes))]
     return Channels(axis, np.concatenate(vectors))
+
+
+def require_tensors(call: LayerCall) -> None:
+    """Raise `Untraceable` if a constant array stands among what is brought together."""
+    if call.constants():
+        raise Untraceable("a constant stands among its inputs")

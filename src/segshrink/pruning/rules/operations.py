@@ -7,6 +7,7 @@ import numpy as np
 
 from segshrink.pruning.channels import ChannelIds
 from segshrink.pruning.layer_call import Channels, LayerCall, Untraceable
+from segshrink.pruning.rules.merging import require_tensors
 from segshrink.pruning.rules.refolding import refolded
 
 # What is infinite at 0 is not here: a zeroed channel would spoil the others.
@@ -82,6 +83,7 @@ def _axes(axis: Any, rank: int) -> set[int]:
 
 def joining(call: LayerCall) -> Channels:
     """`ops.concatenate`; the vectors line up along the channels."""
+    require_tensors(call)
     axis = call.axis()
     vectors = [call.channels(axis, which) for which in range(len(call.input_shapes))]
     if call.layer.axis % len(call.output_shape) == axis:
@@ -166,6 +168,17 @@ def transposing(call: LayerCall) -> Channels:
     return Channels([int(a) % rank for a in axes].index(axis), call.channels(axis))
 
 
+def moving(call: LayerCall) -> Channels:
+    """`ops.moveaxis`: the channel axis moves."""
+    rank = len(call.input_shapes[0])
+    source = [int(place) % rank for place in np.atleast_1d(call.layer.source)]
+    target = [int(place) % rank for place in np.atleast_1d(call.layer.destination)]
+    order = [place for place in range(rank) if place not in source]
+    for place, moved in sorted(zip(target, source, strict=True)):
+        order.insert(place, moved)
+    return Channels(order.index(call.axis()), call.channels(call.axis()))
+
+
 def reshaping_operation(call: LayerCall) -> Channels:
     """`ops.reshape`; the last axis of the result holds the channels."""
     if call.output_shape[0] is not None:
@@ -241,6 +254,7 @@ OPERATIONS: Mapping[
     "ExpandDims": expanding,
     "Flip": flipping,
     "GetItem": indexing,
+    "Moveaxis": moving,
     "Pad": padding,
     "Reshape": reshaping_operation,
     "Softmax": softmax_operation,
