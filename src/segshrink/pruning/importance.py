@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import keras
 import numpy as np
@@ -61,17 +61,22 @@ class GroupWeights:
 
     Attributes:
         size: number of units, at least 1.
-        producers: one entry for each layer; a unit may have several channels of one.
-        collect: gives `coupled`, which few criteria look at.
+        make: gives `producers`; each criterion looks at these or at `coupled`.
+        collect: gives `coupled`.
         roots: ids of the units in the channel graph.
         evidence: of the data; None if there is none.
     """
 
     size: int
-    producers: tuple[ProducerWeights, ...]
+    make: Callable[[], tuple[ProducerWeights, ...]] = tuple
     collect: Callable[[], tuple[CoupledWeights, ...]] = tuple
     roots: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     evidence: Evidence | None = None
+
+    @cached_property
+    def producers(self) -> tuple[ProducerWeights, ...]:
+        """One entry for each layer; a unit may have several channels of one."""
+        return self.make()
 
     @property
     def coupled(self) -> tuple[CoupledWeights, ...]:
@@ -188,9 +193,7 @@ def weights_of_groups(
     return [
         GroupWeights(
             size=len(group.units),
-            producers=tuple(
-                _producer_weights(graph, group, producer, scales) for producer in made
-            ),
+            make=partial(_produced, graph, group, made, scales),
             collect=partial(_coupled, graph, group, slices),
             roots=group.units,
             evidence=evidence,
@@ -234,10 +237,21 @@ def _coupled(
             units = group.units_of(graph.space.roots(held.ids))
             inside = units >= 0
             values = _values(graph, held.layer, held.position)
-            rows = np.moveaxis(values, held.axis, 0).reshape(len(units), -1)[inside]
+            rows = np.moveaxis(values, held.axis, 0).reshape(len(units), -1)
+            if not inside.all():
+                rows = rows[inside]
             is_scale = weight is getattr(layer, "gamma", None)
             found.append(CoupledWeights(held.layer, units[inside], rows, is_scale))
     return tuple(found)
+
+
+def _produced(
+    graph: ChannelGraph,
+    group: ChannelGroup,
+    made: Sequence[Producer],
+    scales: FloatArray,
+) -> tuple[ProducerWeights, ...]:
+    return tuple(_producer_weights(graph, group, each, scales) for each in made)
 
 
 def _producer_weights(

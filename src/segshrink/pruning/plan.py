@@ -155,16 +155,28 @@ def make_plan(
     settings: Mapping[str, Any],
     *,
     measured: Mapping[str, Any] | None = None,
+    costs: Costs | None = None,
 ) -> PruningPlan:
-    """A plan from the indices of the units that stay in each of `graph.groups()`."""
+    """A plan from the indices of the units that stay in each of `graph.groups()`.
+
+    Args:
+        model: the traced model.
+        graph: its channels.
+        kept: for each group the indices of the units that stay, ascending.
+        settings: how they were found, as plain data.
+        measured: what a measured budget found.
+        costs: of the groups, if they were built before, for orders of units that begin
+            with those that stay.
+    """
     groups = graph.groups()
     gone = removed_ids(graph, kept)
     cuts = layer_cuts(graph, gone)
-    orders = [
-        np.concatenate([stay, np.setdiff1d(np.arange(len(group.units)), stay)])
-        for group, stay in zip(groups, kept, strict=True)
-    ]
-    costs = Costs(graph, groups, orders)
+    if costs is None:
+        orders = [
+            np.concatenate([stay, np.setdiff1d(np.arange(len(group.units)), stay)])
+            for group, stay in zip(groups, kept, strict=True)
+        ]
+        costs = Costs(graph, groups, orders)
     macs = costs.prices(macs=1.0, pointwise_macs=1.0)
     counts = np.array([len(stay) for stay in kept], dtype=np.int64)
     before, whole = model.count_params(), costs.terms(costs.counts(costs.sizes))

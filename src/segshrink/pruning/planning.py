@@ -128,7 +128,9 @@ def plan_pruning(
     if evidence is not None:
         settings["images"] = evidence.images
     kept = _first(orders, solved.kept)
-    return make_plan(model, graph, kept, settings, measured=solved.measured)
+    return make_plan(
+        model, graph, kept, settings, measured=solved.measured, costs=problem.costs
+    )
 
 
 def _solve(

@@ -18,5 +18,9 @@ def group_norm(group: GroupWeights) -> FloatArray:
     """
     squares = np.zeros(group.size)
     for weights in group.coupled:
-        np.add.at(squares, weights.units, np.square(weights.rows).sum(axis=1))
+        np.add.at(squares, weights.units, _squared_norms(weights.rows))
     return np.sqrt(squares)
+
+
+def _squared_norms(rows: FloatArray) -> FloatArray:
+    return np.asarray(np.einsum("ij,ij->i", rows, rows))
