@@ -1,17 +1,20 @@
-# demo: environment, install and the main job on synthetic scenes. test, check: as in CI.
+# demo: environment, install and the main job on synthetic scenes. The rest: as in CI.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 OUT ?= runs/demo
 
-.PHONY: demo test check install clean
+.PHONY: demo test test-backends check install clean
 
 demo: install
 	$(BIN)/segshrink compress synthetic --recipe recipes/demo.yaml --out $(OUT)
 
 test: install
 	scripts/test $(BIN)
+
+test-backends: install
+	scripts/test-backends $(BIN)
 
 check: install
 	scripts/check $(BIN)
