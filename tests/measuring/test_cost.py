@@ -56,6 +56,27 @@ def test_a_layer_with_lora_counts_like_the_plain_one():
     assert count_macs(model).macs == before == 4 * 4 * 3 * 8
 
 
+def windowed(image):
+    """Attention within windows of 2 x 2 pixels of 8 x 8, as in a Swin block."""
+    ops = keras.ops
+    x = ops.reshape(image, (-1, 4, 2, 4, 2, 6))
+    x = ops.reshape(ops.transpose(x, (0, 1, 3, 2, 4, 5)), (-1, 4, 6))
+    x = layers.MultiHeadAttention(num_heads=2, key_dim=3)(x, x)
+    x = ops.transpose(ops.reshape(x, (-1, 4, 4, 2, 2, 6)), (0, 1, 3, 2, 4, 5))
+    return ops.reshape(x, (-1, 8, 8, 6))
+
+
+def test_every_window_counts():
+    image = keras.Input((8, 8, 6))
+    x = layers.Conv2D(2, 1)(windowed(image))
+    model = keras.Model(image, x)
+    projections = 4 * 64 * 6 * 6
+    pairs = 2 * 16 * 4 * 4 * 6  # scores and sums; 16 windows of 4 x 4 pairs
+    assert count_macs(model).macs == projections + pairs + 64 * 6 * 2
+    outer = keras.Input((8, 8, 6))
+    assert count_macs(keras.Model(outer, model(outer))).macs == count_macs(model).macs
+
+
 def test_dense_on_a_vector():
     vector = keras.Input((7,))
     assert count_macs(keras.Model(vector, layers.Dense(3)(vector))).macs == 21

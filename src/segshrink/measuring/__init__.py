@@ -4,6 +4,7 @@ from segshrink.measuring.agreement import check_export
 from segshrink.measuring.cost import (
     ModelSize,
     Multiplication,
+    batch_factor,
     count_macs,
     multiplications,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "ModelSize",
     "Multiplication",
     "Subject",
+    "batch_factor",
     "check_export",
     "count_macs",
     "measure_latency",

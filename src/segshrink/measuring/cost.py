@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def count_macs(model: keras.Model) -> ModelSize:
 
     Counted exactly from kernels and output shapes: convolutions of every kind and rank
     with groups, strides and dilation, Dense, EinsumDense and MultiHeadAttention, in
-    nested models too, and once for every use of a shared layer. A multiplication with
+    nested models too, once for every use of a shared layer, and for every window where
+    `keras.ops.reshape` lays windows of an image along the batch. A multiplication with
     padding counts. Everything else (bias, normalization, activation, pooling,
     upsampling, addition, and layers of classes unknown here) counts 0: in an exported
     file it is folded into its neighbours or small beside them.
@@ -44,23 +46,48 @@ def count_macs(model: keras.Model) -> ModelSize:
 
 
 def _macs(model: keras.Model) -> int:
+    counted, _ = _counted(model, Fraction(1))
+    return round(counted)
+
+
+def _counted(model: keras.Model, entries: Fraction) -> tuple[Fraction, Fraction]:
+    """MACs of an image that is so many entries of the batch; entries of its output."""
     from keras import Model
 
-    total = 0
+    total = Fraction(0)
+    held: dict[int, Fraction] = {}
     for node in _nodes(model):
         layer, outputs = node.operation, node.output_tensors
+        entering = [held.get(id(tensor), entries) for tensor in node.input_tensors]
+        leaving = max(entering, default=entries)
         if isinstance(layer, Model):
-            total += _macs(layer)
+            inside, leaving = _counted(layer, leaving)
+            total += inside
         elif outputs and node.input_tensors:
             shapes = [tensor.shape for tensor in node.input_tensors]
             for product in multiplications(layer, shapes, outputs[0].shape):
                 sizes = (layer.weights[p].shape[axis] for p, axis in product.axes)
-                total += product.times * math.prod(sizes)
-    return total
+                total += leaving * product.times * math.prod(sizes)
+            leaving *= batch_factor(layer, shapes[0], outputs[0].shape)
+        held |= {id(tensor): leaving for tensor in outputs}
+    return total, held.get(id(model.outputs[0]), entries)
+
+
+def batch_factor(operation: Any, before: tuple, after: tuple) -> Fraction:
+    """By how much an operation multiplies the entries of the batch.
+
+    Args:
+        operation: a layer or operation.
+        before: shape of its input, batch first.
+        after: shape of its output, batch first.
+    """
+    if type(operation).__name__ != "Reshape" or None in (*before[1:], *after[1:]):
+        return Fraction(1)
+    return Fraction(math.prod(before[1:]), max(1, math.prod(after[1:])))
 
 
 def _nodes(model: keras.Model) -> list:
-    """Every use of a layer in `model`; a layer used twice has two."""
+    """Every use of a layer in `model`, in order; a layer used twice has two."""
     # Keras tells of the single uses nowhere else; get_config() spells them as text.
     graph = getattr(model, "_functional", None) or model
     nodes_by_depth = getattr(graph, "_nodes_by_depth", None)
@@ -69,7 +96,8 @@ def _nodes(model: keras.Model) -> list:
             f"model {model.name} must be functional, or sequential and built; got "
             f"{type(model).__name__}, whose layers are only known when it runs."
         )
-    return [node for nodes in nodes_by_depth.values() for node in nodes]
+    depths = sorted(nodes_by_depth, reverse=True)
+    return [node for depth in depths for node in nodes_by_depth[depth]]
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,7 @@ class Costs:
         kernel = getattr(layer, "kernel_size", ())
         kind = "macs" if np.prod(kernel) > 1 else "pointwise_macs"
         for product in multiplications(layer, shapes, call.node.outputs[0].shape):
-            coefficient, counts = float(product.times), []
+            coefficient, counts = call.entries * product.times, []
             for position, axis in product.axes:
                 ids = record.slices.get(position, {}).get(axis)
                 if ids is None:
@@ -196,7 +196,8 @@ class Costs:
                 counts = [self._count(traced.ids, self.blocks.values)]
             if None in shape:
                 raise ValueError("the image has no fixed size")
-            terms.add("values", call.path, float(np.prod(shape)), counts)
+            entries = call.entries * float(np.prod(shape))
+            terms.add("values", call.path, entries, counts)
 
     def _finish(self, terms: _Terms) -> None:
         width = max((len(factors) for factors in terms.factors), default=0)

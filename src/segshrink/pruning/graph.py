@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segshrink.errors import ModelError, UsageError
+from segshrink.measuring import batch_factor
 from segshrink.pruning.channels import ChannelIds, ChannelSpace
 from segshrink.pruning.layer_call import (
     Channels,
@@ -65,12 +66,14 @@ class TracedCall:
         node: the call, as Keras holds it.
         inputs: channels of each input; a text where they are not traced.
         outputs: channels of each output; empty where the call is not traced.
+        entries: of the batch, for one image; more than 1 where windows of it lie there.
     """
 
     path: str
     node: Any
     inputs: Sequence[Channels | str]
     outputs: Sequence[Channels]
+    entries: float
 
 
 class ChannelGraph:
@@ -92,6 +95,7 @@ class ChannelGraph:
         self.calls: list[TracedCall] = []
         self._rules = rules
         self._traced: dict[int, Channels | str] = {}
+        self._entries: dict[int, float] = {}
         for tensor in as_functional(model).inputs:
             self._traced[id(tensor)] = "model input"
         self._trace_model(model, "")
@@ -209,10 +213,12 @@ class ChannelGraph:
         self._trace_model(node.operation, f"{path}/")
         for outside, inside in zip(node.outputs, inner.outputs, strict=True):
             self._traced[id(outside)] = self._traced[id(inside)]
+            self._entries[id(outside)] = self._entries.get(id(inside), 1.0)
 
     def _pass_in(self, path: str, outside: Any, inside: Any) -> None:
         """The input layer of a nested model states the number of channels, too."""
         traced = self._traced[id(inside)] = self._traced[id(outside)]
+        self._entries[id(inside)] = self._entries.get(id(outside), 1.0)
         layer = inside._keras_history.operation
         record = self._record(f"{path}/{layer.name}", layer)
         if isinstance(traced, Channels):
@@ -235,17 +241,30 @@ class ChannelGraph:
     def _trace(self, node: Any, path: str) -> None:
         record = self._record(path, node.operation)
         inputs = [self._traced[id(tensor)] for tensor in node.input_tensors]
+        entries = self._entries_of(node)
         try:
             outputs = self._follow_rule(record, inputs, node)
         except Untraceable as problem:
             reason = f"{describe(node.operation)}: {problem}"
             self._keep_all(record, node, reason)
-            self.calls.append(TracedCall(path, node, inputs, ()))
+            self.calls.append(TracedCall(path, node, inputs, (), entries))
             return
         record.outputs += outputs
         for tensor, output in zip(node.outputs, outputs, strict=True):
             self._traced[id(tensor)] = output
-        self.calls.append(TracedCall(path, node, inputs, outputs))
+        self.calls.append(TracedCall(path, node, inputs, outputs, entries))
+
+    def _entries_of(self, node: Any) -> float:
+        """Entries of the batch that a call reads; those that it gives are noted."""
+        entering = [self._entries.get(id(tensor), 1.0) for tensor in node.input_tensors]
+        entries = max(entering, default=1.0)
+        for tensor in node.outputs:
+            factor = 1.0
+            if node.input_tensors:
+                before = node.input_tensors[0].shape
+                factor = float(batch_factor(node.operation, before, tensor.shape))
+            self._entries[id(tensor)] = entries * factor
+        return entries
 
     def _follow_rule(
         self, record: LayerChannels, inputs: list[Channels | str], node: Any
