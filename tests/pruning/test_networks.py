@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 
 from segshrink.pruning import FrozenChannels, plan_pruning
-from segshrink.pruning.graph import operations_by_path
+from segshrink.pruning.calls import operations_by_path
 
 from .networks import relative_difference
 from .segmentation_networks import (

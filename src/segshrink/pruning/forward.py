@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from segshrink.errors import UsageError
-from segshrink.pruning.graph import as_functional, is_graph, nodes_in_order
+from segshrink.pruning.calls import as_functional, is_graph, nodes_in_order
 
 Batches = list[np.ndarray]
 """One tensor over all images, a batch an entry."""

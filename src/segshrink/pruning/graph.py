@@ -1,6 +1,6 @@
 """The channel graph of a model: which channels exist, and where they are held."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,12 @@ import numpy.typing as npt
 
 from segshrink.errors import ModelError, UsageError
 from segshrink.measuring import batch_factor
+from segshrink.pruning.calls import (
+    as_functional,
+    is_graph,
+    nodes_in_order,
+    operations_by_path,
+)
 from segshrink.pruning.channels import ChannelIds, ChannelSpace
 from segshrink.pruning.layer_call import (
     Channels,
@@ -362,61 +368,4 @@ def rule_of(layer: Any, rules: Mapping[type | str, Rule | None]) -> Rule | None:
     if found is None and type(layer).__module__.startswith("keras.src."):
         if not type(layer).__module__.startswith("keras.src.layers."):
             found = rules.get(type(layer).__name__)
-    return found
-
-
-def is_graph(operation: Any) -> bool:
-    """Whether an operation is a nested Functional or Sequential model."""
-    return isinstance(operation, keras.Sequential) or (
-        isinstance(operation, keras.Model) and hasattr(operation, "_nodes_by_depth")
-    )
-
-
-def as_functional(model: keras.Model) -> keras.Model:
-    """The graph of calls of a Functional or Sequential model.
-
-    Raises:
-        ModelError: if the model is not built, or not Functional or Sequential.
-    """
-    functional = model
-    if isinstance(model, keras.Sequential):
-        functional = model._functional
-        if functional is None:
-            raise ModelError(
-                f"{model.name}: a Sequential model must be built before it is pruned. "
-                "Start it with keras.Input(shape)."
-            )
-    if not hasattr(functional, "_nodes_by_depth"):
-        raise ModelError(
-            f"{getattr(model, 'name', model)}: only Functional and Sequential models "
-            f"can be pruned, got {type(model).__name__}. Build it from keras.Input."
-        )
-    return functional
-
-
-def nodes_in_order(functional: keras.Model) -> Iterator[Any]:
-    """Every call of every layer, each after the calls that it depends on."""
-    for depth in sorted(functional._nodes_by_depth, reverse=True):
-        yield from functional._nodes_by_depth[depth]
-
-
-def graphs_by_path(model: keras.Model, prefix: str = "") -> dict[str, keras.Model]:
-    """Models that are nested in a model, by their paths."""
-    found: dict[str, keras.Model] = {}
-    for operation in as_functional(model).operations:
-        if is_graph(operation):
-            path = prefix + operation.name
-            found |= {path: operation, **graphs_by_path(operation, f"{path}/")}
-    return found
-
-
-def operations_by_path(model: keras.Model, prefix: str = "") -> dict[str, Any]:
-    """Layers and operations of a model and of those nested in it, by their paths."""
-    found: dict[str, Any] = {}
-    for operation in as_functional(model).operations:
-        path = prefix + operation.name
-        if is_graph(operation):
-            found |= operations_by_path(operation, f"{path}/")
-        else:
-            found[path] = operation
     return found

@@ -9,6 +9,7 @@ import numpy as np
 
 from segshrink.errors import ModelError, UsageError
 from segshrink.progress import Progress, SilentProgress
+from segshrink.pruning.calls import operations_by_path
 from segshrink.pruning.forward import (
     Batches,
     called_once,
@@ -16,7 +17,6 @@ from segshrink.pruning.forward import (
     in_batches,
     run,
 )
-from segshrink.pruning.graph import operations_by_path
 from segshrink.pruning.plan import PruningPlan
 from segshrink.pruning.recovery.least_squares import RidgeSums
 from segshrink.pruning.recovery.windows import (
