@@ -266,7 +266,11 @@ def measure(arguments) -> None:
 
     work = arguments.work
     model = load_model(Path(arguments.inputs[0]))
-    rows = read(work / "models.json")
+    rows = {
+        name: row
+        for name, row in read(work / "models.json").items()
+        if results_of(work, name)
+    }
     names = list(rows)
     candidates = [load_model(work / "models" / f"{name}.keras") for name in names]
     for runtime in _RUNTIMES:
@@ -274,9 +278,7 @@ def measure(arguments) -> None:
         for name, ratio in zip(names, ratios, strict=True):
             rows[name][runtime] = ratio
     for name in names:
-        results = [
-            read(path) for path in sorted(work.glob(f"runs/{name}-[0-9]*/result.json"))
-        ]
+        results = results_of(work, name)
         rows[name]["one_shot"] = results[0]["one_shot"]
         rows[name]["tuned"] = [result["tuned"] for result in results]
     found = {
@@ -290,6 +292,11 @@ def measure(arguments) -> None:
     write(out, found)
     out.with_suffix(".md").write_text(table(found))
     print(table(found))
+
+
+def results_of(work: Path, name: str) -> list[dict]:
+    """Of each seed that was trained."""
+    return [read(path) for path in sorted(work.glob(f"runs/{name}-[0-9]*/result.json"))]
 
 
 def resnet_seconds(torch_python: str) -> dict[str, float]:
