@@ -30,7 +30,7 @@ _MIXED_PROBES = 8
 _MORE_ROUNDS = 3
 _ATTEMPTS = 8
 # A candidate this close under the target ends the search, and such a one is aimed at.
-_CLOSE = 0.98
+_CLOSE = 0.97
 _MIDDLE = (1 + _CLOSE) / 2
 _STEPS_ASIDE = 10
 _FINALISTS = 4
