@@ -352,7 +352,7 @@ def test_prune_arguments_out_of_range(finished_run, tmp_path):
         (("--keep", 1.5), "keep must be above 0 and at most 1, got 1.5"),
         (("--criterion", "l7"), "criterion must be one of l1, l2, group_norm"),
         (("--scope", "all"), "scope must be one of"),
-        (("--multiple-of", 0), "multiple_of must be at least 1"),
+        (("--multiple-of", 0), "multiple_of must be an int from 1"),
         (("--skip", "head9"), "layers that the model does not have: head9"),
         (("--macs", 0.5, "--keep", 0.5), "Give only one of --keep, --macs"),
         (("--macs", 0.5, "--threads", 2), "--threads: has no effect with --macs"),
