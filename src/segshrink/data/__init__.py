@@ -10,8 +10,9 @@ from segshrink.data.inspection import (
     inspect_dataset,
     starter_yaml,
 )
+from segshrink.data.overlapping import map_by_tiles
 from segshrink.data.splits import Split
-from segshrink.data.tiles import TileSampler, plain_tiles
+from segshrink.data.tiles import ImageMaps, TileSampler, plain_tiles
 
 __all__ = [
     "IGNORE_INDEX",
@@ -19,6 +20,7 @@ __all__ = [
     "Classes",
     "Dataset",
     "DatasetReport",
+    "ImageMaps",
     "Part",
     "SceneReport",
     "Split",
@@ -26,6 +28,7 @@ __all__ = [
     "class_frequencies",
     "inspect_dataset",
     "iter_tiles",
+    "map_by_tiles",
     "open_dataset",
     "plain_tiles",
     "starter_yaml",

@@ -2,12 +2,13 @@
 
 import math
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from segshrink.data.annotated import ImageAndLabels, Part
-from segshrink.data.augmentation import random_tile
+from segshrink.data.augmentation import random_tile, random_tile_with_map
 from segshrink.data.cache import ImageCache
 from segshrink.data.schedule import plan_epoch
 from segshrink.recipe import Augmentation
@@ -16,6 +17,38 @@ _BYTES_PER_PIXEL = 4  # three of the image, one of the labels
 
 # Epochs whose order is kept: that in work, and those that workers read ahead.
 _PLANS_KEPT = 4
+
+
+class ImageMaps(Protocol):
+    """A map for each image of a part, such as the logits of a teacher.
+
+    Attributes:
+        stride: side of a map's cell in image pixels; divides the tile.
+        channels: channels of a map.
+        views: maps for each image. Map 0 is of the image as it is; map v > 0 of the
+            image with the colours of `color_generator(index, v)`.
+    """
+
+    @property
+    def stride(self) -> int: ...  # noqa: D102
+
+    @property
+    def channels(self) -> int: ...  # noqa: D102
+
+    @property
+    def views(self) -> int: ...  # noqa: D102
+
+    def get(self, index: int, view: int) -> npt.NDArray[np.floating]:
+        """Map of `part[index]`, `(ceil(height / stride), ceil(width / stride), c)`."""
+
+    def color_generator(self, index: int, view: int) -> np.random.Generator | None:
+        """Source of a view's change of colours; None for the image as it is."""
+
+
+TilesAndMaps = tuple[
+    npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.float16]
+]
+"""Images and labels as of `TileSampler.batch`, and float16 maps beside them."""
 
 
 class TileSampler:
@@ -34,9 +67,12 @@ class TileSampler:
         tiles_per_epoch: rounded up to whole batches. None is as many as cover every
             image once.
         cache_bytes: limit of the decoded images that are held, in bytes.
+        maps: maps of the images for `batch_with_maps`. With one view, colours change
+            as they do without maps.
 
     Raises:
-        ValueError: if the part is empty or a number is not positive.
+        ValueError: if the part is empty, a number is not positive, or the stride of
+            the maps does not divide the tile.
     """
 
     def __init__(
@@ -49,13 +85,17 @@ class TileSampler:
         augmentation: Augmentation,
         tiles_per_epoch: int | None = None,
         cache_bytes: int = 512 << 20,
+        maps: ImageMaps | None = None,
     ) -> None:
         if len(part) == 0:
             raise ValueError(f"the {part.name} part has no images")
         _require_positive(tile_px=tile_px, batch_size=batch_size)
         if tiles_per_epoch is not None:
             _require_positive(tiles_per_epoch=tiles_per_epoch)
+        if maps is not None and tile_px % maps.stride:
+            raise ValueError(f"tile_px {tile_px} is no multiple of {maps.stride}")
         self.tile_px = tile_px
+        self.maps = maps
         self.batch_size = batch_size
         self._seed = seed
         self._augmentation = augmentation
@@ -95,17 +135,38 @@ class TileSampler:
             ValueError: if `step` is out of range.
             DatasetError: if an image cannot be decoded.
         """
+        shape = (self.batch_size, self.tile_px, self.tile_px)
+        images = np.empty((*shape, 3), np.uint8)
+        labels = np.empty(shape, np.uint8)
+        for place, position in enumerate(self._positions(step)):
+            images[place], labels[place] = self._tile(epoch, position)
+        return images, labels
+
+    def batch_with_maps(self, epoch: int, step: int) -> TilesAndMaps:
+        """One batch with the same cut of `maps`, float16 `(batch_size, cells, cells,
+        channels)` with `cells = tile_px / stride`.
+
+        Args and errors: as for `batch`. Crops are multiples of the stride.
+        """  # noqa: D205
+        if self.maps is None:
+            raise ValueError("this sampler has no maps")
+        cells = self.tile_px // self.maps.stride
+        shape = (self.batch_size, self.tile_px, self.tile_px)
+        images = np.empty((*shape, 3), np.uint8)
+        labels = np.empty(shape, np.uint8)
+        maps = np.empty((shape[0], cells, cells, self.maps.channels), np.float16)
+        for place, position in enumerate(self._positions(step)):
+            images[place], labels[place], maps[place] = self._tile_with_map(
+                epoch, position, self.maps
+            )
+        return images, labels, maps
+
+    def _positions(self, step: int) -> range:
         if not 0 <= step < self.steps_per_epoch:
             raise ValueError(
                 f"step must be 0 to {self.steps_per_epoch - 1}, got {step}"
             )
-        shape = (self.batch_size, self.tile_px, self.tile_px)
-        images = np.empty((*shape, 3), np.uint8)
-        labels = np.empty(shape, np.uint8)
-        for place in range(self.batch_size):
-            position = step * self.batch_size + place
-            images[place], labels[place] = self._tile(epoch, position)
-        return images, labels
+        return range(step * self.batch_size, (step + 1) * self.batch_size)
 
     def _tile(self, epoch: int, position: int) -> ImageAndLabels:
         image, labels = self._cache.get(int(self._plan(epoch)[position]))
@@ -115,6 +176,28 @@ class TileSampler:
             tile_px=self.tile_px,
             augmentation=self._augmentation,
             generator=self._generator(epoch, 1 + position),
+        )
+
+    def _tile_with_map(
+        self, epoch: int, position: int, maps: ImageMaps
+    ) -> TilesAndMaps:
+        index = int(self._plan(epoch)[position])
+        image, labels = self._cache.get(index)
+        generator = self._generator(epoch, 1 + position)
+        view = 0
+        colors: np.random.Generator | None = generator
+        if maps.views > 1:
+            view = int(generator.integers(maps.views))
+            colors = maps.color_generator(index, view)
+        return random_tile_with_map(
+            image,
+            labels,
+            maps.get(index, view),
+            stride=maps.stride,
+            tile_px=self.tile_px,
+            augmentation=self._augmentation,
+            generator=generator,
+            color_generator=colors,
         )
 
     def _generator(self, epoch: int, stream: int) -> np.random.Generator:
