@@ -41,7 +41,7 @@ class CrossEntropy(PixelLoss):
     ) -> None:
         super().__init__(class_weights, name)
 
-    def value(self, labels: Any, valid: Any, logits: Any) -> Any:
+    def value(self, labels: Any, weights: Any, logits: Any) -> Any:
         """See `PixelLoss.value`."""
         cross_entropy = pixel_cross_entropy(labels, logits)
-        return pixel_mean(cross_entropy, labels, valid, self.class_weights)
+        return pixel_mean(cross_entropy, labels, weights, self.class_weights)

@@ -44,26 +44,26 @@ class Dice(PixelLoss):
         super().__init__(class_weights, name)
         self.smooth = float(smooth)
 
-    def value(self, labels: Any, valid: Any, logits: Any) -> Any:
+    def value(self, labels: Any, weights: Any, logits: Any) -> Any:
         """See `PixelLoss.value`."""
-        overlap, predicted, true = _class_sums(labels, valid, logits)
+        overlap, predicted, true = _class_sums(labels, weights, logits)
         dice = (2 * overlap + self.smooth) / one_if_zero(predicted + true + self.smooth)
-        weights = ops.cast(true > 0, "float32")  # (classes,)
+        present = ops.cast(true > 0, "float32")  # (classes,)
         if self.class_weights is not None:
-            weights = weights * ops.convert_to_tensor(
+            present = present * ops.convert_to_tensor(
                 self.class_weights, dtype="float32"
             )
-        return ops.sum(weights * (1 - dice)) / one_if_zero(ops.sum(weights))
+        return ops.sum(present * (1 - dice)) / one_if_zero(ops.sum(present))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build this loss again."""
         return {**super().get_config(), "smooth": self.smooth}
 
 
-def _class_sums(labels: Any, valid: Any, logits: Any) -> tuple[Any, Any, Any]:
-    """Sums over valid pixels of p t, p and t, each float32 `(classes,)`."""
+def _class_sums(labels: Any, weights: Any, logits: Any) -> tuple[Any, Any, Any]:
+    """Weighted sums over pixels of p t, p and t, each float32 `(classes,)`."""
     num_classes = logits.shape[-1]
-    weights = ops.reshape(ops.cast(valid, "float32"), (-1, 1))  # (pixels, 1)
+    weights = ops.reshape(weights, (-1, 1))  # (pixels, 1)
     one_hot = ops.one_hot(ops.reshape(labels, (-1,)), num_classes) * weights
     probabilities = ops.reshape(ops.softmax(logits), (-1, num_classes))
     # Products of matrices sum over pixels several times faster than a reduction.

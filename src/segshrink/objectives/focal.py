@@ -49,13 +49,13 @@ class Focal(PixelLoss):
         super().__init__(class_weights, name)
         self.gamma = float(gamma)
 
-    def value(self, labels: Any, valid: Any, logits: Any) -> Any:
+    def value(self, labels: Any, weights: Any, logits: Any) -> Any:
         """See `PixelLoss.value`."""
         cross_entropy = pixel_cross_entropy(labels, logits)
         # 1 - exp(-x) by expm1: it keeps its digits where p is close to 1.
         miss = ops.maximum(-ops.expm1(-cross_entropy), _SMALLEST_MISS)
         focal = ops.power(miss, self.gamma) * cross_entropy
-        return pixel_mean(focal, labels, valid, self.class_weights)
+        return pixel_mean(focal, labels, weights, self.class_weights)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that build this loss again."""

@@ -14,7 +14,9 @@ class PixelLoss(keras.losses.Loss):
     """Base of the losses that compare class labels with logits, pixel by pixel.
 
     A subclass implements `value`. Its result is already a mean over the pixels that
-    have a class, so there is no `reduction` to choose and no `sample_weight` to pass.
+    have a class, so there is no `reduction` to choose. A pixel with a `sample_weight`
+    of 2 counts as two pixels, one with 0 as void; unlike in Keras's own losses the sum
+    is divided by the sum of the weights.
 
     Args:
         class_weights: optional factors >= 0, one a class, dimensionless. None counts
@@ -36,26 +38,41 @@ class PixelLoss(keras.losses.Loss):
         self.class_weights = checked_class_weights(class_weights)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """See the class; `sample_weight` must be None."""
-        refuse_sample_weight(self.name, sample_weight)
-        return super().__call__(y_true, y_pred)
+        """See the class; `sample_weight` is `(batch,)` or `(batch, height, width)`."""
+        return self.call(y_true, y_pred, sample_weight)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The loss of one batch, see the class."""
         logits = ops.cast(y_pred, "float32")
         labels = _without_channel_axis(ops.cast(y_true, "int32"), logits)
         self._check_shapes(labels.shape, logits.shape)
         valid = ops.not_equal(labels, IGNORE_INDEX)
+        weights = ops.cast(valid, "float32")
+        if sample_weight is not None:
+            weights = weights * self._per_pixel(sample_weight, labels.shape)
         # Void pixels take part as class 0 with weight 0: the shapes stay static.
-        return self.value(ops.where(valid, labels, 0), valid, logits)
+        return self.value(ops.where(valid, labels, 0), weights, logits)
 
-    def value(self, labels: Any, valid: Any, logits: Any) -> Any:
+    def _per_pixel(self, sample_weight: Any, labels: tuple) -> Any:
+        sample_weight = ops.cast(sample_weight, "float32")
+        shape = tuple(sample_weight.shape)
+        if not (_fit(shape, labels[:1]) or _fit(shape, labels)):
+            raise ValueError(
+                f"{self.name}: sample_weight must be (batch,) or (batch, height, "
+                f"width) for labels {tuple(labels)}, got {shape}."
+            )
+        if len(shape) == 1:
+            sample_weight = ops.reshape(sample_weight, (-1, 1, 1))
+        return sample_weight
+
+    def value(self, labels: Any, weights: Any, logits: Any) -> Any:
         """The loss of one batch.
 
         Args:
             labels: int32 `(batch, height, width)`, a class index everywhere; void
                 pixels hold 0.
-            valid: bool `(batch, height, width)`, False where the pixel is void.
+            weights: float32 `(batch, height, width)`, how often a pixel counts; 0 where
+                it is void.
             logits: float32 `(batch, height, width, classes)`.
 
         Returns:
@@ -72,10 +89,7 @@ class PixelLoss(keras.losses.Loss):
         }
 
     def _check_shapes(self, labels: tuple, logits: tuple) -> None:
-        matches = len(logits) == len(labels) + 1 and all(
-            a == b for a, b in zip(labels, logits[:-1], strict=True) if a and b
-        )
-        if not matches:
+        if not _fit(labels, logits[:-1]):
             raise ValueError(
                 f"{self.name}: labels (batch, height, width) must match logits (batch, "
                 f"height, width, classes), got {tuple(labels)} and {tuple(logits)}."
@@ -85,6 +99,13 @@ class PixelLoss(keras.losses.Loss):
                 f"{self.name}: class_weights must hold one factor a class, got "
                 f"{len(self.class_weights)} factors for {logits[-1]} classes."
             )
+
+
+def _fit(one: tuple, other: tuple) -> bool:
+    """Whether two shapes agree where both are known; the batch size may not be."""
+    return len(one) == len(other) and all(
+        a == b for a, b in zip(one, other, strict=True) if a and b
+    )
 
 
 def pixel_cross_entropy(labels: Any, logits: Any) -> Any:
@@ -105,9 +126,9 @@ def pixel_cross_entropy(labels: Any, logits: Any) -> Any:
 
 
 def pixel_mean(
-    values: Any, labels: Any, valid: Any, class_weights: Sequence[float] | None
+    values: Any, labels: Any, weights: Any, class_weights: Sequence[float] | None
 ) -> Any:
-    """Mean of `values` over valid pixels, each weighted by the weight of its class.
+    """Mean of `values` over pixels, each weighted by itself and by its class.
 
     The sum is divided by the sum of the weights, as in PyTorch's `CrossEntropyLoss`;
     without a weighted pixel the mean is 0.
@@ -115,13 +136,12 @@ def pixel_mean(
     Args:
         values: float32 `(batch, height, width)`.
         labels: int32, same shape, a class index everywhere.
-        valid: bool, same shape.
+        weights: float32, same shape, 0 for void.
         class_weights: one factor a class, or None for 1 everywhere.
 
     Returns:
         float32 scalar.
     """
-    weights = ops.cast(valid, "float32")
     if class_weights is not None:
         factors = ops.convert_to_tensor(class_weights, dtype="float32")
         weights = weights * ops.take(factors, labels)
@@ -131,16 +151,6 @@ def pixel_mean(
 def one_if_zero(total: Any) -> Any:
     """A divisor that turns 0 / 0 into 0, in the value and in the gradient."""
     return ops.where(total > 0, total, ops.ones_like(total))
-
-
-def refuse_sample_weight(name: str, sample_weight: Any) -> None:
-    """Raise `ValueError` unless `sample_weight` is None."""
-    if sample_weight is not None:
-        raise ValueError(
-            f"{name}: sample weights must be None, since the loss is a mean over "
-            "pixels, not over images. Use class_weights, or label pixels that must "
-            f"not count {IGNORE_INDEX}."
-        )
 
 
 def checked_class_weights(

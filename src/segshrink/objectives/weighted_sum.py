@@ -5,8 +5,6 @@ from typing import Any
 
 import keras
 
-from segshrink.objectives.pixel_loss import refuse_sample_weight
-
 
 @keras.saving.register_keras_serializable("segshrink")
 class WeightedSum(keras.losses.Loss):
@@ -39,17 +37,21 @@ class WeightedSum(keras.losses.Loss):
         _check(self.losses, self.weights)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """See `PixelLoss`; `sample_weight` must be None."""
-        refuse_sample_weight(self.name, sample_weight)
-        return super().__call__(y_true, y_pred)
+        """See `PixelLoss`."""
+        return self.call(y_true, y_pred, sample_weight)
 
-    def components(self, y_true: Any, y_pred: Any) -> dict[str, Any]:
+    def components(
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
         """Each loss by name, before its weight: float32 scalars."""
-        return {loss.name: loss(y_true, y_pred) for loss in self.losses}
+        return {
+            loss.name: loss(y_true, y_pred, sample_weight=sample_weight)
+            for loss in self.losses
+        }
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The weighted sum for one batch."""
-        values = self.components(y_true, y_pred).values()
+        values = self.components(y_true, y_pred, sample_weight).values()
         return sum(
             weight * value for weight, value in zip(self.weights, values, strict=True)
         )
