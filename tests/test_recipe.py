@@ -36,7 +36,7 @@ def test_all_faults_at_once():
         "sed": 1,
         "data": {"tile_px": 100},
         "teacher": {"model": {"levels": "many"}, "training": {"epochs": 0}},
-        "student": {"pruning": {"keep": 1.5}, "distillation": {"weight": 2}},
+        "student": {"pruning": {"keep": 1.5}, "distillation": {"supervised": -1}},
     }
     assert faults_of(data).splitlines() == [
         "mine.yaml: 6 faults.",
@@ -45,8 +45,8 @@ def test_all_faults_at_once():
         "string as an integer (got 'many')",
         "  teacher.training.epochs: Input should be greater than or equal to 1 (got 0)",
         "  student.pruning.keep: Input should be less than 1 (got 1.5)",
-        "  student.distillation.weight: Input should be less than or equal to 1 "
-        "(got 2)",
+        "  student.distillation.supervised: Input should be greater than or equal to "
+        "0 (got -1)",
         "  sed: Extra inputs are not permitted (got 1)",
     ]
 
@@ -54,6 +54,28 @@ def test_all_faults_at_once():
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
+        (
+            {"student": {"distillation": {"losses": {"pixel_kl": 1, "kl": 1}}}},
+            "student.distillation.losses: must be weights of some of pixel_kl, "
+            "channel_wise, dist, feature_hint, attention_transfer, pairwise_similarity",
+        ),
+        (
+            {"student": {"distillation": {"losses": {"dist": 0}}}},
+            "student.distillation.losses: weights must be above 0; leave a loss out "
+            "to drop it",
+        ),
+        (
+            {"student": {"distillation": {"losses": {"dist": 1}, "temperature": 2}}},
+            "student.distillation: temperature: no effect without pixel_kl, drop it",
+        ),
+        (
+            {"student": {"distillation": {"layers": ["decoder"]}}},
+            "student.distillation: layers: no effect without a loss of feature maps",
+        ),
+        (
+            {"student": {"distillation": {"cache": False, "cache_views": 2}}},
+            "student.distillation: cache_views: no effect without cache, drop it",
+        ),
         (
             {"data": {"source": "houses", "scenes": 6}},
             "data: scenes and scene_px apply to source: synthetic only",

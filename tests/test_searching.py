@@ -23,7 +23,7 @@ RECIPE = parse_recipe(
 
 @pytest.fixture
 def students(monkeypatch):
-    """Pretends to train; a student's mIoU is the weight of its distillation."""
+    """Pretends to train; a student's mIoU is the weight of its labels."""
     made = []
 
     def teacher(recipe, dataset, folder, file, progress):
@@ -34,7 +34,7 @@ def students(monkeypatch):
         settings = recipe.student
         write_json(folder / "settings.json", settings.model_dump(mode="json"))
         made.append(settings)
-        return {"best_val_miou": settings.distillation.weight}
+        return {"best_val_miou": settings.distillation.supervised}
 
     monkeypatch.setattr(searching, "make_teacher", teacher)
     monkeypatch.setattr(searching, "make_student", student)
@@ -45,7 +45,7 @@ def test_best_trial_becomes_a_recipe(students, tmp_path):
     best = search_student(RECIPE, tmp_path, trials=6)
     assert students[0] == "teacher"
     tried = students[1:]
-    weights = [settings.distillation.weight for settings in tried]
+    weights = [settings.distillation.supervised for settings in tried]
     assert len(tried) == 6
     assert best.miou == max(weights)
     assert best.trial == weights.index(max(weights))
@@ -72,7 +72,7 @@ def test_more_trials_go_on_and_fewer_are_enough(students, tmp_path):
     search_student(RECIPE, tmp_path, trials=5)
     assert students.count("teacher") == 1
     assert len(students) == 1 + 5
-    weights = [settings.distillation.weight for settings in students[1:]]
+    weights = [settings.distillation.supervised for settings in students[1:]]
     assert len(set(weights)) == 5
 
 
@@ -100,8 +100,8 @@ def test_stopped_trial_is_taken_up_where_it_was(students, tmp_path, monkeypatch,
     study = _study(tmp_path)
     assert study.trials[2].params == study.trials[1].params
     kept = json.loads((folders["002"] / "settings.json").read_text())
-    weight = study.trials[1].params["student.distillation.weight"]
-    assert kept["distillation"]["weight"] == weight
+    weight = study.trials[1].params["student.distillation.supervised"]
+    assert kept["distillation"]["supervised"] == weight
     complete = [trial for trial in study.trials if trial.state.name == "COMPLETE"]
     assert len(complete) == 3
 
@@ -121,7 +121,7 @@ def test_trial_that_diverges_does_not_end_the_search(students, tmp_path, monkeyp
     finished = searching.make_student
 
     def diverging(recipe, *arguments):
-        if recipe.student.distillation.weight > 0.45:
+        if recipe.student.distillation.supervised > 0.45:
             raise TrainingError("The loss became nan.")
         return finished(recipe, *arguments)
 

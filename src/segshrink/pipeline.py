@@ -12,16 +12,29 @@ import keras
 
 from segshrink.baselines import train_alone, train_masked
 from segshrink.data import Dataset, class_frequencies, open_dataset
-from segshrink.errors import DatasetError, ModelError, RecipeError, RunFolderError
+from segshrink.distillation import build_terms, chosen_settings
+from segshrink.errors import (
+    DatasetError,
+    ModelError,
+    RecipeError,
+    RunFolderError,
+    UsageError,
+)
 from segshrink.files import export_files, measure_files
 from segshrink.models import build_model, load_model
 from segshrink.progress import Progress, SilentProgress
-from segshrink.recipe import Recipe, TeacherSettings
+from segshrink.recipe import FEATURE_LOSSES, Recipe, TeacherSettings
 from segshrink.records import read_json, sha256_of, write_json, written_whole
 from segshrink.reporting import write_report
 from segshrink.run_folder import Run, open_run
 from segshrink.stages import run_stage, stage_record, versions
-from segshrink.students import compact_student, make_student, train_student
+from segshrink.students import (
+    compact_student,
+    kept_channels,
+    make_student,
+    plan_path,
+    train_student,
+)
 from segshrink.training import train
 from segshrink.training.train import supervised_loss
 
@@ -114,11 +127,14 @@ def distill_student(
     student_file: Path,
     out: Path,
     *,
+    plan: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train the model of one file with that of another, and return the record.
 
     The recipe's `data` and `student` sections say how; its own student is not used.
+    `plan` is the JSON that `prune` wrote with a student pruned from the teacher; by
+    default the one beside the student, if any.
 
     Raises:
         RunFolderError: if `out` was begun with other files.
@@ -133,15 +149,35 @@ def distill_student(
     require_fit(student, student_file, dataset, recipe.data.tile_px)
     class_frequencies(dataset.val)
     supervised_loss(recipe.student.training.loss, dataset)
+    kept = _kept(plan, student_file, recipe)
+    chosen = chosen_settings(recipe.student.distillation, student, teacher)
+    build_terms(chosen, teacher, student, steps=1, kept=kept)
     open_run(out, recipe, versions())
     _require_kind(out, "student")
     _require_inputs(out, teacher=teacher_file, student=student_file)
     return run_stage(
         out,
         lambda folder: train_student(
-            recipe, dataset, teacher, student, folder, progress
+            recipe, dataset, teacher, student, folder, progress, kept=kept
         ),
     )
+
+
+def _kept(
+    plan: Path | None, student: Path, recipe: Recipe
+) -> dict[str, list[int]] | None:
+    """The channels that a plan kept; only losses of feature maps ask for them."""
+    losses = recipe.student.distillation.losses or {}
+    used = bool(set(losses) & set(FEATURE_LOSSES))
+    if plan is None:
+        beside = plan_path(student)
+        return kept_channels([read_json(beside)]) if used and beside.is_file() else None
+    if not used:
+        raise UsageError(
+            f"--plan {plan}: has no effect without a loss of feature maps "
+            f"({', '.join(FEATURE_LOSSES)} in student.distillation.losses). Drop it."
+        )
+    return kept_channels([read_json(plan)])
 
 
 def _require_kind(out: Path, kind: str) -> None:

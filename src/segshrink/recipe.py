@@ -282,14 +282,64 @@ class PruningSettings(_Settings):
         return self.tiles or PRUNING_TILES
 
 
-class DistillationSettings(_Settings):
-    """Pixel KL from the teacher beside the supervised loss.
+# Losses of distillation by name: those of logits, and those of feature maps.
+LOGIT_LOSSES = ("pixel_kl", "channel_wise", "dist")
+FEATURE_LOSSES = ("feature_hint", "attention_transfer", "pairwise_similarity")
 
-    loss = (1 - `weight`) * supervised + `weight` * KL at `temperature`.
+
+class DistillationSettings(_Settings):
+    """What the student learns from its teacher, beside the labels.
+
+    loss = `supervised` * loss on labels + sum of weight * loss over `losses`, which are
+    the losses of `segshrink.distillation` by name: pixel_kl, channel_wise and dist of
+    logits; feature_hint, attention_transfer and pairwise_similarity of the feature maps
+    whose roles begin with one of `layers`. What is not given is chosen by the kind of
+    student. `temperature` is that of pixel_kl. With `fade` the teacher's part falls to
+    0 over the training, along a cosine. Pixels within 2 of a border between classes
+    count `boundary_weight` in losses over pixels.
+
+    `cache`: the teacher's logits are stored once, up to `cache_mb` megabytes, instead
+    of asking the teacher in each step; it is asked where that cannot be. `cache_views`:
+    colourings of each image that it is asked of; 1 is the image as it is.
     """
 
-    temperature: float = Field(2.0, gt=0)
-    weight: float = Field(0.5, ge=0, le=1)
+    losses: dict[str, float] | None = None
+    supervised: float | None = Field(None, ge=0)
+    temperature: float | None = Field(None, gt=0)
+    layers: tuple[str, ...] | None = None
+    boundary_weight: float = Field(1.0, ge=0)
+    fade: bool = False
+    cache: bool = True
+    cache_mb: float | None = Field(None, gt=0)
+    cache_views: int | None = Field(None, ge=1)
+
+    @field_validator("losses", mode="before")
+    @classmethod
+    def _known_losses(cls, value: Any) -> Any:
+        known = LOGIT_LOSSES + FEATURE_LOSSES
+        if value is None:
+            return None
+        if not isinstance(value, dict) or not value or set(value) - set(known):
+            raise ValueError(f"must be weights of some of {', '.join(known)}")
+        if not all(_is_number(x) and 0 < x < math.inf for x in value.values()):
+            raise ValueError("weights must be above 0; leave a loss out to drop it")
+        return value
+
+    @model_validator(mode="after")
+    def _options_have_an_effect(self) -> "DistillationSettings":
+        names = set(self.losses or ())
+        if self.temperature is not None and names and "pixel_kl" not in names:
+            raise ValueError("temperature: no effect without pixel_kl, drop it")
+        if self.layers is not None and not names & set(FEATURE_LOSSES):
+            raise ValueError("layers: no effect without a loss of feature maps")
+        for option in ("cache_mb", "cache_views"):
+            if getattr(self, option) is not None and not self.cache:
+                raise ValueError(f"{option}: no effect without cache, drop it")
+        return self
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class StudentSettings(_Settings):

@@ -157,14 +157,14 @@ def _open_study(out: Path, seed: int) -> Any:
 
 def _propose(trial: Any) -> dict[str, Any]:
     rate = trial.suggest_float("student.training.learning_rate", 2e-4, 1e-2, log=True)
-    weight = trial.suggest_float("student.distillation.weight", 0.0, 0.9)
+    supervised = trial.suggest_float("student.distillation.supervised", 0.0, 1.0)
     temperature = trial.suggest_float(
         "student.distillation.temperature", 1.0, 6.0, log=True
     )
     scope = trial.suggest_categorical("student.pruning.scope", ["layer", "global"])
     return {
         "student.training.learning_rate": rate,
-        "student.distillation.weight": weight,
+        "student.distillation.supervised": supervised,
         "student.distillation.temperature": temperature,
         "student.pruning.scope": scope,
     }

@@ -1,12 +1,13 @@
 """The student: pruned from its teacher or built anew, then distilled."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from segshrink.data import Dataset, plain_tiles
-from segshrink.distillation import distill
+from segshrink.distillation import chosen_settings, distill
 from segshrink.models import build_model, load_model, save_model
 from segshrink.progress import Progress
 from segshrink.pruning import (
@@ -47,9 +48,11 @@ def make_student(
     if recipe.student.kind == "compact":
         _, tile_px, _, num_classes = teacher.output_shape
         student = compact_student(recipe.student, num_classes, tile_px)
+        kept = None
     else:
-        student = _prune_stepwise(recipe, dataset, teacher, folder, progress)
-    return train_student(recipe, dataset, teacher, student, folder, progress)
+        student, plans = _prune_stepwise(recipe, dataset, teacher, folder, progress)
+        kept = kept_channels(plans)
+    return train_student(recipe, dataset, teacher, student, folder, progress, kept=kept)
 
 
 def compact_student(
@@ -69,28 +72,52 @@ def train_student(
     folder: Path,
     progress: Progress,
     *,
+    kept: Mapping[str, Sequence[int]] | None = None,
     epochs: int | None = None,
 ) -> dict[str, Any]:
     """Distil a model into `folder` and return its record.
 
+    `kept` are the teacher's channels that a pruned student has, see `kept_channels`;
     `epochs` stands instead of the recipe's if it is given.
     """
     settings = recipe.student
     training = settings.training
     if epochs is not None:
         training = training.model_copy(update={"epochs": epochs})
+    chosen = chosen_settings(settings.distillation, student, teacher)
     result = distill(
         student,
         teacher,
         dataset,
         training,
-        settings.distillation,
+        chosen,
         folder,
         tile_px=recipe.data.tile_px,
+        kept=kept,
         seed=recipe.seed + 1,
         progress=progress,
     )
-    return stage_record("student", student, recipe.seed, result)
+    record = stage_record("student", student, recipe.seed, result)
+    return record | {"distillation": chosen.model_dump(mode="json", exclude_none=True)}
+
+
+def plan_path(model: Path) -> Path:
+    """Where `prune` writes the plan of the model file that it makes."""
+    return model.with_suffix(".plan.json")
+
+
+def kept_channels(plans: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
+    """Output channels of each layer of a model that are left after some plans.
+
+    Args:
+        plans: records of the plans, in the order in which they were applied.
+    """
+    kept: dict[str, list[int]] = {}
+    for plan in plans:
+        for layer in plan["layers"]:
+            before = kept.get(layer["name"], range(layer["channels_before"]))
+            kept[layer["name"]] = [before[channel] for channel in layer["kept"]]
+    return kept
 
 
 def _prune_stepwise(
@@ -99,8 +126,12 @@ def _prune_stepwise(
     teacher: keras.Model,
     folder: Path,
     progress: Progress,
-) -> keras.Model:
-    """Prune, with a stage of training for each step but the last."""
+) -> tuple[keras.Model, list[dict[str, Any]]]:
+    """Prune, with a stage of training for each step but the last.
+
+    Returns:
+        The pruned model, and the records of all plans.
+    """
     settings = recipe.student.pruning
     model, done = teacher, list[dict[str, Any]]()
     for step in range(1, settings.steps):
@@ -115,13 +146,15 @@ def _prune_stepwise(
                 student,
                 inner,
                 progress,
+                kept=kept_channels([*done, read_json(inner / "plan.json")]),
                 epochs=settings.step_epochs or _STEP_EPOCHS,
             )
 
         run_stage(inner, make)
         model = load_model(inner / "model.keras")
         done.append(read_json(inner / "plan.json"))
-    return prune_once(recipe, dataset, model, folder, done, progress)
+    model = prune_once(recipe, dataset, model, folder, done, progress)
+    return model, [*done, read_json(folder / "plan.json")]
 
 
 def prune_once(

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -14,11 +16,22 @@ class NumberedTiles:
     """A sampler whose tiles say which epoch and step they are from."""
 
     steps_per_epoch = STEPS
+    maps = None
 
     def batch(self, epoch, step):
         images = np.zeros((2, 4, 4, 3), np.uint8)
         images[..., 0], images[..., 1] = epoch, step
         return images, np.zeros((2, 4, 4), np.uint8)
+
+
+class NumberedTilesWithMaps(NumberedTiles):
+    """The same, with maps that say it too."""
+
+    maps = SimpleNamespace(stride=2, channels=3, views=1)
+
+    def batch_with_maps(self, epoch, step):
+        images, labels = self.batch(epoch, step)
+        return images, labels, images[:, ::2, ::2].astype(np.float16)
 
 
 class Listening(keras.Model):
@@ -29,14 +42,18 @@ class Listening(keras.Model):
         self.heard = []
 
     def train_step(self, data):
-        images, _ = data
-        self.heard.append((int(images[0, 0, 0, 0]), int(images[0, 0, 0, 1])))
+        images, labels = data
+        assert tuple(labels.shape) == (2, 4, 4)
+        parts = images.values() if isinstance(images, dict) else [images]
+        (place,) = {(int(x[0, 0, 0, 0]), int(x[0, 0, 0, 1])) for x in parts}
+        self.heard.append(place)
         return {"loss": 0.0}
 
 
+@pytest.mark.parametrize("tiles", [NumberedTiles, NumberedTilesWithMaps])
 @pytest.mark.parametrize("first_epoch", [0, 2])
-def test_every_batch_of_every_epoch_in_order(first_epoch):
-    batches, model = TrainingBatches(NumberedTiles()), Listening()
+def test_every_batch_of_every_epoch_in_order(first_epoch, tiles):
+    batches, model = TrainingBatches(tiles()), Listening()
     model.compile(optimizer="sgd", run_eagerly=True)
     model.fit(
         batches,
@@ -50,16 +67,55 @@ def test_every_batch_of_every_epoch_in_order(first_epoch):
     assert model.heard == [(epoch, step) for epoch in epochs for step in range(STEPS)]
 
 
-def test_gives_what_the_sampler_gives(tiny_dataset):
-    sampler = TileSampler(
-        tiny_dataset.train,
+class Brightness:
+    """Maps of the images' first channel, a cell for each square of 4 pixels."""
+
+    stride, channels, views = 4, 1, 1
+
+    def __init__(self, part):
+        self.part = part
+
+    def get(self, index, view):
+        return self.part[index].read()[0][::4, ::4, :1].astype(np.float32)
+
+    def color_generator(self, index, view):
+        return None
+
+
+def sampler(dataset, maps=None):
+    return TileSampler(
+        dataset.train,
         tile_px=TILE_PX,
         batch_size=4,
         seed=5,
         augmentation=small_settings().augmentation,
+        maps=maps,
     )
-    batches = TrainingBatches(sampler)
+
+
+def in_fourth_epoch(tiles):
+    batches = TrainingBatches(tiles)
     batches.epoch_setter().on_epoch_begin(3)
-    assert len(batches) == sampler.steps_per_epoch == 3
-    for ours, theirs in zip(batches[2], sampler.batch(3, 2), strict=True):
+    return batches
+
+
+def test_gives_what_the_sampler_gives(tiny_dataset):
+    tiles = sampler(tiny_dataset)
+    batches = in_fourth_epoch(tiles)
+    assert len(batches) == tiles.steps_per_epoch == 3
+    given = batches[2]
+    assert isinstance(given, tuple)
+    for ours, theirs in zip(given, tiles.batch(3, 2), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_gives_maps_as_the_logits_of_a_teacher(tiny_dataset):
+    tiles = sampler(tiny_dataset, Brightness(tiny_dataset.train))
+    batches = in_fourth_epoch(tiles)
+    assert len(batches) == tiles.steps_per_epoch == 3
+    inputs, labels = batches[2]
+    assert set(inputs) == {"images", "teacher_logits"}
+    ours = inputs["images"], labels, inputs["teacher_logits"]
+    for one, other in zip(ours, tiles.batch_with_maps(3, 2), strict=True):
+        np.testing.assert_array_equal(one, other)
+        assert one.dtype == other.dtype

@@ -22,6 +22,14 @@ def distill(
     teacher: Annotated[Path, typer.Option("--teacher", help="Trained .keras model.")],
     student: Annotated[Path, typer.Option("--student", help="Model to train.")],
     out: Out,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan",
+            help="Plan of a student pruned from the teacher, for losses of feature "
+            "maps; STUDENT's name with .plan.json if it is there.",
+        ),
+    ] = None,
     recipe: RecipeFile = None,
     split: SplitFile = None,
     settings: Settings = None,
@@ -35,7 +43,10 @@ def distill(
     load_keras()
     from segshrink.pipeline import distill_student
 
-    record = distill_student(chosen, teacher, student, out, progress=TerminalProgress())
+    progress = TerminalProgress()
+    record = distill_student(
+        chosen, teacher, student, out, plan=plan, progress=progress
+    )
     output.out(
         f"{out / 'model.keras'}: mean IoU {record['best_val_miou']:.3f} on validation "
         f"(epoch {record['best_epoch']} of {record['epochs']})"

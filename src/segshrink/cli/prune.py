@@ -90,6 +90,8 @@ def prune(
 ) -> None:
     """Remove channels from a model; OUT is plain Keras and still needs fine-tuning.
 
+    The plan is written beside it, as OUT's name with .plan.json.
+
     Example: segshrink prune teacher/model.keras --out smaller.keras --latency 0.25
     """
     if out.suffix != ".keras":
@@ -109,7 +111,8 @@ def prune(
     load_keras()
     from segshrink.models import load_model, save_model
     from segshrink.recipe import PRUNING_TILES
-    from segshrink.students import BUDGETS, prune_with_tiles
+    from segshrink.records import write_json
+    from segshrink.students import BUDGETS, plan_path, prune_with_tiles
 
     progress = TerminalProgress()
     before = load_model(model)
@@ -131,6 +134,7 @@ def prune(
         skip=skip or (),
     )
     save_model(smaller, out)
+    write_json(plan_path(out), plan.as_record())
     output.out(str(plan))
     output.out(
         f"{out}: {plan.parameters_before:,} -> {plan.parameters_after:,} weights"

@@ -1,7 +1,35 @@
 """Students learn from labels and from a teacher."""
 
-from segshrink.distillation.distill import distill
-from segshrink.distillation.distiller import Distiller
-from segshrink.distillation.pixel_kl import PixelKL, pixel_kl
+from segshrink.distillation.distill import chosen_settings, distill
+from segshrink.distillation.distiller import Distiller, Term
+from segshrink.distillation.losses import (
+    DIST,
+    AttentionTransfer,
+    ChannelWise,
+    FeatureHint,
+    PairwiseSimilarity,
+    PixelKL,
+    boundary_weights,
+)
+from segshrink.distillation.matching import LayerMatches, LayerPair, match_layers
+from segshrink.distillation.mix import build_terms
+from segshrink.distillation.teacher_cache import TeacherCache
 
-__all__ = ["Distiller", "PixelKL", "distill", "pixel_kl"]
+__all__ = [
+    "DIST",
+    "AttentionTransfer",
+    "ChannelWise",
+    "Distiller",
+    "FeatureHint",
+    "LayerMatches",
+    "LayerPair",
+    "PairwiseSimilarity",
+    "PixelKL",
+    "TeacherCache",
+    "Term",
+    "boundary_weights",
+    "build_terms",
+    "chosen_settings",
+    "distill",
+    "match_layers",
+]

@@ -1,60 +1,116 @@
-"""A trainer that shows a student both the labels and a teacher's logits."""
+"""A trainer that shows a student both the labels and what its teacher knows."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 from keras import ops
 
 from segshrink.data import IGNORE_INDEX
-from segshrink.distillation.pixel_kl import PixelKL, require_classes
+from segshrink.distillation.losses import DIST, MaskedLoss, boundary_weights
+from segshrink.distillation.losses.dist import require_relations
+from segshrink.distillation.losses.masked_loss import require_factor
+from segshrink.distillation.matching import LayerPair, feature_model
+
+Weight: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
+"""A factor >= 0, or a schedule that gives one for each training step."""
+
+TEACHER_LOGITS = "teacher_logits"
+IMAGES = "images"
+
+
+@dataclass(frozen=True)
+class Term:
+    """One thing that a student learns from its teacher.
+
+    Attributes:
+        loss: compares a map of the teacher with one of the student.
+        weight: its factor in the sum; dimensionless.
+        pairs: the feature maps it compares, such as `match_layers(teacher,
+            student).select("decoder")`; the mean over them counts. None compares the
+            logits.
+    """
+
+    loss: MaskedLoss
+    weight: Weight = 1.0
+    pairs: Sequence[LayerPair] = ()
 
 
 class Distiller(keras.Model):
-    """Trains `student` with labels and with what `teacher` says of the same images.
+    """Trains `student` with labels and with what `teacher` makes of the same images.
 
-    loss = (1 - weight) * supervised + weight * distillation, both over the pixels that
-    have a class. Both parts are logged. The teacher runs in inference mode and gets no
-    gradient; only the student's weights change, and the student stays a plain model.
+    loss = supervised_weight * supervised + sum of weight * loss over the terms, each
+    over the pixels that have a class. All parts are logged by name. A step runs the
+    student once; the teacher runs in inference mode and gets no gradient, or does not
+    run at all where the data brings its logits. Only the student's weights change, and
+    those of the projections between feature maps of different shape, which are no part
+    of it: the student stays a plain model.
+
+    `fit` takes images `(batch, height, width, 3)` or, with the teacher's logits,
+    `{"images": ..., "teacher_logits": ...}`; labels `(batch, height, width)` with 255
+    for void; and optionally `sample_weight` `(batch,)`. Logits of the teacher may be
+    means over squares of pixels; they are compared with the same means of the
+    student's, which takes a fraction of the time.
 
     Args:
         student: images to logits `(batch, height, width, classes)`; trained in place.
-        teacher: images to logits of the same shape, at least two classes; left exactly
-            as it is.
+        teacher: images to logits of the same shape; left exactly as it is. None if all
+            data brings the teacher's logits.
         supervised: loss of labels `(batch, height, width)` and student logits.
-        distillation: loss of teacher logits, student logits and a `valid` mask.
-        weight: share of the distillation loss, in [0, 1].
+        terms: what is learnt from the teacher, at least one; names must differ.
+        supervised_weight: factor of the supervised loss.
+        boundary_weight: what pixels near a border of two classes count in the terms
+            over pixels, see `boundary_weights`; 1 is what all others count.
+        boundary_px: how near, in pixels.
 
     Raises:
-        ValueError: if the models differ in input or output shape, there is one class
-            only, or `weight` is outside [0, 1].
+        ValueError: if the models differ in input or output shape, a term does not fit
+            them, needs a teacher that is not there, or an option has no effect.
     """
 
     def __init__(
         self,
         student: keras.Model,
-        teacher: keras.Model,
+        teacher: keras.Model | None,
         *,
         supervised: keras.losses.Loss,
-        distillation: PixelKL,
-        weight: float = 0.5,
+        terms: Sequence[Term],
+        supervised_weight: Weight = 1.0,
+        boundary_weight: float = 1.0,
+        boundary_px: int = 2,
     ) -> None:
         super().__init__(name="distiller")
-        _check_pair(student, teacher, weight)
+        _check_terms(terms, student, teacher)
+        _check_boundary(terms, boundary_weight)
+        _check_weights(supervised_weight, *(term.weight for term in terms))
         self.student = student
-        # Not the teacher itself: Keras would count its weights among those to train,
-        # and marking them otherwise would change an object that is the caller's.
-        self._teach = partial(teacher, training=False)
         self.supervised = supervised
-        self.distillation = distillation
-        self.weight = weight
-        self.supervised_tracker = keras.metrics.Mean(name="supervised")
-        self.distillation_tracker = keras.metrics.Mean(name="distillation")
+        self.supervised_weight = supervised_weight
+        self.terms = tuple(terms)
+        self.boundary_weight = boundary_weight
+        self.boundary_px = boundary_px
+        pairs = [pair for term in terms for pair in term.pairs]
+        self._student_maps, self._teacher_maps = _map_names(pairs)
+        # Behind partial, where Keras does not look: it would count the teacher's
+        # weights among those to train, and marking them otherwise would change an
+        # object that is the caller's.
+        self._run_student = partial(_outputs(student, self._student_maps))
+        self._teach = None
+        if teacher is not None:
+            self._teach = _inference(_outputs(teacher, self._teacher_maps))
+        self.projections = [
+            [_projection(term.loss, pair) for pair in term.pairs] for term in terms
+        ]
+        names = ["supervised", *(term.loss.name for term in terms)]
+        self.trackers = [keras.metrics.Mean(name=name) for name in names]
         self.built = True
 
-    def call(self, images: Any, training: bool | None = None) -> Any:
-        """Logits of the student."""
-        return self.student(images, training=training)
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Logits of the student, or [logits, feature maps...] if terms need them."""
+        images, _ = _parts(inputs)
+        return self._run_student(images, training=training)
 
     def compute_loss(
         self,
@@ -64,30 +120,191 @@ class Distiller(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Weighted sum of both losses; `sample_weight` is refused, void masks."""
-        if sample_weight is not None:
-            raise ValueError(
-                "Distiller takes no sample_weight: mark pixels that must not count "
-                f"with label {IGNORE_INDEX}."
-            )
-        supervised = self.supervised(y, y_pred)
-        teacher_logits = ops.stop_gradient(self._teach(x))
-        labels = ops.reshape(ops.cast(y, "int32"), ops.shape(y_pred)[:-1])
+        """Weighted sum of all losses; void counts in none."""
+        logits, *maps = y_pred if self._student_maps else [y_pred]
+        ours = dict(zip(self._student_maps, maps, strict=True))
+        images, given = _parts(x)
+        taught, theirs = self._taught(images, given)
+        reduced = _means(logits, tuple(taught.shape[1:3]))
+        labels = ops.reshape(ops.cast(y, "int32"), ops.shape(logits)[:-1])
         valid = ops.not_equal(labels, IGNORE_INDEX)
-        distilled = self.distillation.compute_loss(teacher_logits, y_pred, valid=valid)
-        self.supervised_tracker.update_state(supervised)
-        self.distillation_tracker.update_state(distilled)
-        return (1 - self.weight) * supervised + self.weight * distilled
+        weigh = {} if sample_weight is None else {"sample_weight": sample_weight}
+        values = [self.supervised(y, logits, **weigh)]
+        for term, projections in zip(self.terms, self.projections, strict=True):
+            if term.loss.pixel_weights and self.boundary_weight != 1:
+                options = {"sample_weight": self._pixel_weights(labels, sample_weight)}
+            else:
+                options = weigh
+            maps = [(taught, reduced)]
+            if term.pairs:
+                maps = [
+                    _aligned(theirs[pair.teacher], ours[pair.student], pair, projection)
+                    for pair, projection in zip(term.pairs, projections, strict=True)
+                ]
+            losses = [term.loss.compute_loss(t, s, valid, **options) for t, s in maps]
+            values.append(sum(losses) / len(losses))
+        weights = [self.supervised_weight, *(term.weight for term in self.terms)]
+        for tracker, value in zip(self.trackers, values, strict=True):
+            tracker.update_state(value)
+        return sum(
+            self._now(weight) * value
+            for weight, value in zip(weights, values, strict=True)
+        )
 
-
-def _check_pair(student: keras.Model, teacher: keras.Model, weight: float) -> None:
-    if not 0 <= weight <= 1:
-        raise ValueError(f"weight must lie in [0, 1], got {weight}.")
-    for side in ("input_shape", "output_shape"):
-        theirs, ours = getattr(teacher, side), getattr(student, side)
-        if theirs != ours:
+    def _taught(self, images: Any, given: Any) -> tuple[Any, dict]:
+        """The teacher's logits and feature maps."""
+        if given is not None:
+            return given, {}
+        if self._teach is None:
             raise ValueError(
-                f"Teacher and student must have the same {side}, got {theirs} and "
-                f"{ours}."
+                "This distiller has no teacher: its data must be "
+                f'{{"{IMAGES}": ..., "{TEACHER_LOGITS}": ...}}.'
             )
-    require_classes(student.output_shape[-1])
+        taught = self._teach(images)
+        taught, *maps = taught if self._teacher_maps else [taught]
+        return taught, dict(zip(self._teacher_maps, maps, strict=True))
+
+    def _pixel_weights(self, labels: Any, sample_weight: Any) -> Any:
+        weights = boundary_weights(labels, self.boundary_weight, self.boundary_px)
+        if sample_weight is None:
+            return weights
+        sample_weight = ops.cast(sample_weight, "float32")
+        if len(sample_weight.shape) == 1:
+            sample_weight = ops.reshape(sample_weight, (-1, 1, 1))
+        return weights * sample_weight
+
+    def _now(self, weight: Weight) -> Any:
+        if isinstance(weight, keras.optimizers.schedules.LearningRateSchedule):
+            return ops.cast(weight(self.optimizer.iterations), "float32")
+        return weight
+
+
+def _means(logits: Any, size: tuple[int, int]) -> Any:
+    """Means over the squares of pixels that make a raster of `size`."""
+    height, width = logits.shape[1:3]
+    if (height, width) == size:
+        return logits
+    if height % size[0] or width % size[1]:
+        raise ValueError(
+            f"The teacher's logits of {size[0]}x{size[1]} are no means over squares "
+            f"of the student's {height}x{width} pixels."
+        )
+    square = height // size[0], width // size[1]
+    return ops.average_pool(logits, square, strides=square)
+
+
+def _parts(inputs: Any) -> tuple[Any, Any]:
+    """(images, the teacher's logits or None)."""
+    if isinstance(inputs, dict):
+        return inputs[IMAGES], inputs.get(TEACHER_LOGITS)
+    return inputs, None
+
+
+def _outputs(model: keras.Model, names: Sequence[str]) -> keras.Model:
+    return feature_model(model, names) if names else model
+
+
+def _inference(model: keras.Model) -> Callable[[Any], Any]:
+    """The model in inference mode, without gradient."""
+
+    def run(images: Any) -> Any:
+        return keras.tree.map_structure(
+            ops.stop_gradient, model(images, training=False)
+        )
+
+    if keras.backend.backend() != "torch":
+        return run
+
+    def run_without_graph(images: Any) -> Any:
+        import torch
+
+        # A gradient that is stopped at the end would still be recorded up to there.
+        with torch.no_grad():
+            return run(images)
+
+    return run_without_graph
+
+
+def _map_names(pairs: Sequence[LayerPair]) -> tuple[list[str], list[str]]:
+    """Names of the student's and of the teacher's maps, each once."""
+    return (
+        list(dict.fromkeys(pair.student for pair in pairs)),
+        list(dict.fromkeys(pair.teacher for pair in pairs)),
+    )
+
+
+def _projection(loss: MaskedLoss, pair: LayerPair) -> keras.layers.Layer | None:
+    """The 1x1 convolution to the teacher's channels where the loss needs one."""
+    channels = pair.teacher_shape[2] if pair.kept is None else len(pair.kept)
+    if loss.any_channels or channels == pair.student_shape[2]:
+        return None
+    name = f"projection_{loss.name}_{pair.student}"
+    layer = keras.layers.Conv2D(channels, 1, name=name)
+    layer.build((None, *pair.student_shape))
+    return layer
+
+
+def _aligned(
+    teacher: Any, student: Any, pair: LayerPair, projection: Any
+) -> tuple[Any, Any]:
+    """Both maps with the teacher's size and, but for losses that need not, channels."""
+    if pair.kept is not None and len(pair.kept) < pair.teacher_shape[2]:
+        teacher = ops.take(teacher, ops.convert_to_tensor(pair.kept, "int32"), axis=-1)
+    if projection is not None:
+        student = projection(student)
+    if pair.student_shape[:2] != pair.teacher_shape[:2]:
+        size = pair.teacher_shape[:2]
+        student = ops.image.resize(student, size, interpolation="bilinear")
+    return teacher, student
+
+
+def _check_terms(
+    terms: Sequence[Term], student: keras.Model, teacher: keras.Model | None
+) -> None:
+    if teacher is not None:
+        for side in ("input_shape", "output_shape"):
+            theirs, ours = getattr(teacher, side), getattr(student, side)
+            if theirs != ours:
+                raise ValueError(
+                    f"Teacher and student must have the same {side}, got {theirs} and "
+                    f"{ours}."
+                )
+    names = [term.loss.name for term in terms]
+    if not names or len(set(names)) < len(names) or "supervised" in names:
+        raise ValueError(
+            f"terms must be at least one, and their losses' names differ, got {names}."
+        )
+    for term in terms:
+        if not isinstance(term.loss, MaskedLoss):
+            raise ValueError(
+                f"{type(term.loss).__name__}: knows of no void. Take a loss of "
+                "segshrink.distillation, or keras.distillation.Distiller."
+            )
+        if term.pairs and term.loss.logits_only:
+            raise ValueError(
+                f"{term.loss.name}: compares classes, which feature maps do not have. "
+                "Drop its pairs."
+            )
+        if term.pairs and teacher is None:
+            raise ValueError(
+                f"{term.loss.name}: feature maps need a teacher, got None."
+            )
+        if isinstance(term.loss, DIST):
+            require_relations(student.output_shape[-1], term.loss.inter)
+
+
+def _check_boundary(terms: Sequence[Term], boundary_weight: float) -> None:
+    require_factor("boundary_weight", boundary_weight)
+    if boundary_weight != 1 and not any(t.loss.pixel_weights for t in terms):
+        names = ", ".join(term.loss.name for term in terms)
+        raise ValueError(
+            f"boundary_weight has no effect on {names}, which compare whole images."
+        )
+
+
+def _check_weights(*weights: Weight) -> None:
+    plain = [weight for weight in weights if isinstance(weight, int | float)]
+    for weight in plain:
+        require_factor("weight", weight)
+    if len(plain) == len(weights) and not any(plain):
+        raise ValueError("all weights are 0: there is nothing to learn.")

@@ -11,6 +11,9 @@ from segshrink.data import TileSampler
 class TrainingBatches(keras.utils.PyDataset):
     """The batches of one epoch, in the order of the sampler.
 
+    Images and labels or, if the sampler has maps, a dict of images and of the
+    teacher's logits, and labels.
+
     Pass `shuffle=False` to `fit`: Keras would put the batches into an order of its own,
     which no seed repeats and which tears apart tiles of the same image.
 
@@ -28,8 +31,11 @@ class TrainingBatches(keras.utils.PyDataset):
     def __len__(self) -> int:
         return self._sampler.steps_per_epoch
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        return self._sampler.batch(self._epoch, index)
+    def __getitem__(self, index: int) -> tuple[Any, np.ndarray]:
+        if self._sampler.maps is None:
+            return self._sampler.batch(self._epoch, index)
+        images, labels, logits = self._sampler.batch_with_maps(self._epoch, index)
+        return {"images": images, "teacher_logits": logits}, labels
 
     def epoch_setter(self) -> keras.callbacks.Callback:
         """The callback that tells these batches which epoch begins.

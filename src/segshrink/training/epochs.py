@@ -145,5 +145,12 @@ class EpochKeeper(keras.callbacks.Callback):
 
 
 def run_variables(model: keras.Model, trainee: keras.Model) -> list[keras.Variable]:
-    """All that changes in training: the plain model and the trainee's optimizer."""
-    return [*model.variables, *trainee.optimizer.variables]
+    """All that changes in training: both models' variables and the optimizer's."""
+    ours = {id(variable) for variable in model.variables}
+    counters = {id(v) for metric in trainee.metrics for v in metric.variables}
+    others = [
+        variable
+        for variable in trainee.variables
+        if id(variable) not in ours | counters
+    ]
+    return [*model.variables, *others, *trainee.optimizer.variables]

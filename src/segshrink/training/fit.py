@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from segshrink.data import Dataset, TileSampler
+from segshrink.data import Dataset, ImageMaps, TileSampler
 from segshrink.errors import RunFolderError
 from segshrink.objectives import ConfusionMatrix, WeightedSum
 from segshrink.progress import Progress, SilentProgress
@@ -55,6 +55,7 @@ def fit(
     seed: int = 0,
     loss: keras.losses.Loss | None = None,
     model: keras.Model | None = None,
+    teacher_logits: ImageMaps | None = None,
     also_fixed: Mapping[str, Any] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Progress | None = None,
@@ -76,6 +77,8 @@ def fit(
         loss: as for `keras.Model.compile`; None if the trainee computes its own.
         model: plain model inside `trainee` that is validated and saved; None is the
             trainee itself.
+        teacher_logits: logits of a teacher for the images of `dataset.train`. Training
+            data is then `({"images": ..., "teacher_logits": ...}, labels)`.
         also_fixed: JSON-able facts of `trainee` that must be the same when a run
             continues, beside the other arguments.
         callbacks: run before each validation, such as `MagnitudePruning`.
@@ -92,14 +95,7 @@ def fit(
     progress = progress or SilentProgress()
     plain = trainee if model is None else model
     folder = Path(folder)
-    sampler = TileSampler(
-        dataset.train,
-        tile_px=tile_px,
-        batch_size=settings.batch_size,
-        seed=seed,
-        augmentation=settings.augmentation,
-        tiles_per_epoch=settings.tiles_per_epoch,
-    )
+    sampler = _sampler(dataset, settings, tile_px, seed, teacher_logits)
     _compile(trainee, settings, loss, settings.epochs * sampler.steps_per_epoch)
     fingerprint = _fingerprint(settings, dataset, tile_px, seed) | dict(
         also_fixed or {}
@@ -126,6 +122,29 @@ def fit(
     )
     _run(trainee, keeper, sampler, callbacks, label)
     return _finish(keeper, folder, settings, sampler)
+
+
+def steps_per_epoch(dataset: Dataset, settings: TrainingSettings, tile_px: int) -> int:
+    """Training steps of one epoch of `fit`."""
+    return _sampler(dataset, settings, tile_px, 0, None).steps_per_epoch
+
+
+def _sampler(
+    dataset: Dataset,
+    settings: TrainingSettings,
+    tile_px: int,
+    seed: int,
+    maps: ImageMaps | None,
+) -> TileSampler:
+    return TileSampler(
+        dataset.train,
+        tile_px=tile_px,
+        batch_size=settings.batch_size,
+        seed=seed,
+        augmentation=settings.augmentation,
+        tiles_per_epoch=settings.tiles_per_epoch,
+        maps=maps,
+    )
 
 
 def _compile(

@@ -1,0 +1,21 @@
+"""What a student can learn from a teacher's maps."""
+
+from segshrink.distillation.losses.attention_transfer import AttentionTransfer
+from segshrink.distillation.losses.boundary import boundary_weights
+from segshrink.distillation.losses.channel_wise import ChannelWise
+from segshrink.distillation.losses.dist import DIST
+from segshrink.distillation.losses.feature_hint import FeatureHint
+from segshrink.distillation.losses.masked_loss import MaskedLoss
+from segshrink.distillation.losses.pairwise_similarity import PairwiseSimilarity
+from segshrink.distillation.losses.pixel_kl import PixelKL
+
+__all__ = [
+    "DIST",
+    "AttentionTransfer",
+    "ChannelWise",
+    "FeatureHint",
+    "MaskedLoss",
+    "PairwiseSimilarity",
+    "PixelKL",
+    "boundary_weights",
+]

@@ -1,0 +1,358 @@
+"""Which feature maps of a student correspond to which of its teacher."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from segshrink.errors import ModelError
+
+LOGITS = "logits"
+BOTTLENECK = "bottleneck"
+
+
+@dataclass(frozen=True)
+class LayerPair:
+    """Two feature maps that are to be compared.
+
+    Attributes:
+        role: "encoder 1/4", "bottleneck", "decoder 1/2" (the resolution, as a share of
+            the image's), "logits", or "chosen" for a pair that was named.
+        teacher: name of the teacher's layer.
+        student: name of the student's layer.
+        teacher_shape: (height, width, channels) of the teacher's map.
+        student_shape: the same of the student's.
+        kept: the teacher's channels that the student's are compared with, in order;
+            None is all of them.
+    """
+
+    role: str
+    teacher: str
+    student: str
+    teacher_shape: tuple[int, int, int]
+    student_shape: tuple[int, int, int]
+    kept: tuple[int, ...] | None = None
+
+    @property
+    def direct(self) -> bool:
+        """Whether the maps are compared as they are, without a projection."""
+        channels = self.teacher_shape[2] if self.kept is None else len(self.kept)
+        return (*self.teacher_shape[:2], channels) == self.student_shape
+
+    @property
+    def comparison(self) -> str:
+        """How the two are brought together, in words."""
+        steps = []
+        if self.kept is not None and len(self.kept) < self.teacher_shape[2]:
+            steps.append("kept channels")
+        elif self.teacher_shape[2] != self.student_shape[2]:
+            steps.append("1x1 projection")
+        if self.teacher_shape[:2] != self.student_shape[:2]:
+            steps.append("resize")
+        return ", ".join(steps) or "direct"
+
+
+class LayerMatches(tuple[LayerPair, ...]):
+    """Pairs of feature maps, from the image to the logits; `print` shows a table."""
+
+    def select(self, *roles: str) -> "LayerMatches":
+        """The pairs whose role is, or begins with, one of `roles`.
+
+        Raises:
+            ValueError: if a role has no pair.
+        """
+        for role in roles:
+            if not any(pair.role.startswith(role) for pair in self):
+                known = ", ".join(pair.role for pair in self)
+                raise ValueError(f"no pair has the role {role!r}, there are: {known}.")
+        return LayerMatches(pair for pair in self if pair.role.startswith(roles))
+
+    def __str__(self) -> str:
+        rows = [("role", "teacher", "", "student", "", "compared")]
+        for pair in self:
+            rows.append(
+                (
+                    pair.role,
+                    pair.teacher,
+                    _size(pair.teacher_shape),
+                    pair.student,
+                    _size(pair.student_shape),
+                    pair.comparison,
+                )
+            )
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        return "\n".join(
+            "  ".join(
+                cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+            ).rstrip()
+            for row in rows
+        )
+
+
+def match_layers(
+    teacher: keras.Model,
+    student: keras.Model,
+    *,
+    pairs: Mapping[str, str | None] | None = None,
+    kept: Mapping[str, Sequence[int]] | None = None,
+) -> LayerMatches:
+    """Pair the feature maps of two models by role, resolution and order.
+
+    The coarsest map that the output depends on is the bottleneck. What leads to it is
+    the encoder, what follows from it the decoder, and the last map of each resolution
+    in either is a stage. Stages of the same role and resolution are paired, the
+    bottlenecks and the logits always. If the student has the teacher's layers, as one
+    that was pruned from it has, its stages are paired with the layers of their names.
+
+    Args:
+        teacher: Functional or Sequential model with a fixed image size.
+        student: the same.
+        pairs: other partners, {layer of the student: layer of the teacher}; None for
+            the teacher leaves a stage out.
+        kept: of a pruned student, the output channels that were kept of each layer that
+            makes channels: `{layer.name: layer.kept for layer in plan.layers}`. They
+            are followed to the maps that are compared.
+
+    Returns:
+        The pairs; the last is that of the logits.
+
+    Raises:
+        ModelError: if a model is not Functional or Sequential, has no fixed image
+            size, or lacks a layer of `pairs`.
+        ValueError: if `kept` does not fit the models.
+    """
+    ours, theirs = _Maps(student), _Maps(teacher)
+    chosen = dict(pairs or {})
+    ours.require(chosen)
+    theirs.require([name for name in chosen.values() if name is not None])
+    alike = ours.sizes == theirs.sizes
+    partners = theirs.stages()
+    found = [
+        (role, name, name if alike else partners[role])
+        for role, name in ours.stages().items()
+        if name not in chosen and (alike or role in partners)
+    ]
+    found += [("chosen", name, other) for name, other in chosen.items() if other]
+    order = list(ours.shapes)
+    found.sort(key=lambda pair: (pair[0] == LOGITS, order.index(pair[1])))
+    return LayerMatches(
+        LayerPair(
+            role,
+            other,
+            name,
+            theirs.shapes[other],
+            ours.shapes[name],
+            None if kept is None else _kept_of(theirs, other, ours.shapes[name], kept),
+        )
+        for role, name, other in found
+    )
+
+
+def has_layers_of(student: keras.Model, teacher: keras.Model) -> bool:
+    """Whether a student's layers are the teacher's, as of one pruned from it."""
+    try:
+        return _Maps(student).sizes == _Maps(teacher).sizes
+    except ModelError:
+        return False
+
+
+def feature_model(model: keras.Model, names: Sequence[str]) -> keras.Model:
+    """A model of the same layers that gives [logits, features of each name]."""
+    operations = _Maps(model).operations
+    features = [operations[name].output for name in names]
+    return keras.Model(model.inputs, [model.outputs[0], *features])
+
+
+class _Maps:
+    """The feature maps of a model: operations that are called once and give one map."""
+
+    def __init__(self, model: keras.Model) -> None:
+        graph = _graph(model)
+        self.model = model
+        self.operations: dict[str, Any] = {}
+        shared = set()
+        for depth in sorted(graph._nodes_by_depth, reverse=True):
+            for node in graph._nodes_by_depth[depth]:
+                name, outputs = node.operation.name, node.outputs
+                if name in self.operations:
+                    shared.add(name)
+                if len(outputs) == 1 and _is_map(outputs[0].shape):
+                    self.operations[name] = node.operation
+        for name in shared:
+            del self.operations[name]
+        self.shapes: dict[str, Any] = {
+            name: tuple(operation.output.shape[1:])
+            for name, operation in self.operations.items()
+        }
+        self.output = graph.outputs[0]._keras_history.operation.name
+        if self.output not in self.operations:
+            raise ModelError(
+                f"{model.name}: the layer of its output is called more than once, so "
+                "that its map is not to be told. Distil it by its logits alone."
+            )
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Height and width of each map."""
+        return {name: shape[:2] for name, shape in self.shapes.items()}
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise `ModelError` unless all are names of feature maps."""
+        for name in names:
+            if name not in self.operations:
+                raise ModelError(
+                    f"{self.model.name}: has no feature map {name!r}. Its maps are: "
+                    f"{', '.join(self.operations)}."
+                )
+
+    def inputs_of(self, name: str) -> list[str]:
+        """Names of the operations whose maps an operation reads."""
+        tensors = self.operations[name]._inbound_nodes[0].input_tensors
+        names = [tensor._keras_history.operation.name for tensor in tensors]
+        return [name for name in names if name in self.operations]
+
+    def stages(self) -> dict[str, str]:
+        """Names of the maps by their roles; see `match_layers`."""
+        above: dict[str, set[str]] = {}
+        for name in self.operations:
+            inputs = self.inputs_of(name)
+            above[name] = set(inputs).union(*(above[x] for x in inputs))
+        head = self._head()
+        # Squeeze-and-excite and global pooling are no stages, nor are the image before
+        # anything was learnt of it and the logits before they are resized.
+        extended = [
+            name
+            for name in self.operations
+            if name in above[self.output]
+            and name not in head
+            and self.shapes[name][:2] != (1, 1)
+            and any(self._weighs(x) for x in (name, *above[name]))
+        ]
+        if not extended:
+            return {LOGITS: self.output}
+        rows = {name: self.shapes[name][0] for name in extended}
+        coarsest = min(rows.values())
+        bottleneck = [name for name in extended if rows[name] == coarsest][-1]
+        stages = {}
+        for name in extended:
+            place = _share(rows[name], self.model.inputs[0].shape[1])
+            if rows[name] == coarsest:
+                continue
+            # A later map of the same role replaces an earlier one.
+            if name in above[bottleneck]:
+                stages[f"encoder {place}"] = name
+            elif bottleneck in above[name]:
+                stages[f"decoder {place}"] = name
+        return stages | {BOTTLENECK: bottleneck, LOGITS: self.output}
+
+    def _weighs(self, name: str) -> bool:
+        return bool(getattr(self.operations[name], "weights", None))
+
+    def _head(self) -> set[str]:
+        """The output and what it is but a resized or activated copy of."""
+        name, head = self.output, {self.output}
+        while not self._weighs(name) and len(self.inputs_of(name)) == 1:
+            (name,) = self.inputs_of(name)
+            head.add(name)
+        return head
+
+
+def _graph(model: keras.Model) -> keras.Model:
+    graph = getattr(model, "_functional", None) or model
+    if not hasattr(graph, "_nodes_by_depth"):
+        raise ModelError(
+            f"{model.name}: only Functional and Sequential models show their feature "
+            f"maps, got {type(model).__name__}. Distil it by its logits alone."
+        )
+    if len(model.outputs) != 1 or not _is_map(model.outputs[0].shape):
+        raise ModelError(
+            f"{model.name}: layers are matched by their size, so that the model needs "
+            "a fixed image size and one map as output, got outputs of "
+            f"{[tuple(output.shape) for output in model.outputs]}."
+        )
+    return graph
+
+
+def _is_map(shape: Sequence[int | None]) -> bool:
+    return len(shape) == 4 and None not in shape[1:]
+
+
+def _share(rows: int, image_rows: int) -> str:
+    ratio = image_rows / rows
+    return f"1/{ratio:g}" if ratio >= 1 else f"{1 / ratio:g}"
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    return "x".join(map(str, shape))
+
+
+# Layers that hand on channels in their order, or merge equal ones.
+_CHANNELS_STAY = (
+    keras.layers.BatchNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout2D,
+    keras.layers.MaxPooling2D,
+    keras.layers.AveragePooling2D,
+    keras.layers.UpSampling2D,
+    keras.layers.ZeroPadding2D,
+    keras.layers.Cropping2D,
+    keras.layers.Rescaling,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.Add,
+    keras.layers.Multiply,
+    keras.layers.Average,
+    keras.layers.Maximum,
+)
+
+
+def _kept_of(
+    maps: _Maps,
+    name: str,
+    student_shape: tuple[int, int, int],
+    kept: Mapping[str, Sequence[int]],
+) -> tuple[int, ...] | None:
+    """Channels of a teacher's map that the student's has; None if not to be followed.
+
+    Raises:
+        ValueError: if they are not as many as the student's.
+    """
+    channels = _follow(maps, name, kept)
+    if channels is not None and len(channels) != student_shape[2]:
+        raise ValueError(
+            f"{name}: {len(channels)} channels were kept, but the student has "
+            f"{student_shape[2]}. Give the plan that this student was pruned with."
+        )
+    return channels
+
+
+def _follow(
+    maps: _Maps, name: str, kept: Mapping[str, Sequence[int]]
+) -> tuple[int, ...] | None:
+    operation, channels = maps.operations[name], maps.shapes[name][2]
+    if name in kept:
+        return tuple(kept[name])
+    if isinstance(operation, keras.layers.InputLayer):
+        return tuple(range(channels))
+    sources = maps.inputs_of(name)
+    found = [_follow(maps, source, kept) for source in sources]
+    if None in found or len(found) != len(operation._inbound_nodes[0].input_tensors):
+        return None
+    if isinstance(operation, keras.layers.Concatenate) and operation.axis in (-1, 3):
+        begins = np.cumsum([0, *(maps.shapes[source][2] for source in sources)])
+        return tuple(
+            int(begin) + channel
+            for begin, some in zip(begins, found, strict=False)
+            for channel in some or ()
+        )
+    same = all(maps.shapes[source][2] == channels for source in sources)
+    if isinstance(operation, _CHANNELS_STAY) and same and len(set(found)) == 1:
+        return found[0]
+    return None
