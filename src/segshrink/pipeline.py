@@ -149,7 +149,7 @@ def distill_student(
     require_fit(student, student_file, dataset, recipe.data.tile_px)
     class_frequencies(dataset.val)
     supervised_loss(recipe.student.training.loss, dataset)
-    kept = _kept(plan, student_file, recipe)
+    kept = _kept(plan, student_file, recipe, teacher)
     chosen = chosen_settings(recipe.student.distillation, student, teacher)
     build_terms(chosen, teacher, student, steps=1, kept=kept)
     open_run(out, recipe, versions())
@@ -164,20 +164,28 @@ def distill_student(
 
 
 def _kept(
-    plan: Path | None, student: Path, recipe: Recipe
+    plan: Path | None, student: Path, recipe: Recipe, teacher: keras.Model
 ) -> dict[str, list[int]] | None:
     """The channels that a plan kept; only losses of feature maps ask for them."""
     losses = recipe.student.distillation.losses or {}
     used = bool(set(losses) & set(FEATURE_LOSSES))
-    if plan is None:
-        beside = plan_path(student)
-        return kept_channels([read_json(beside)]) if used and beside.is_file() else None
-    if not used:
+    if plan is not None and not used:
         raise UsageError(
             f"--plan {plan}: has no effect without a loss of feature maps "
             f"({', '.join(FEATURE_LOSSES)} in student.distillation.losses). Drop it."
         )
-    return kept_channels([read_json(plan)])
+    file = plan or plan_path(student)
+    if not used or (plan is None and not file.is_file()):
+        return None
+    record = read_json(file)
+    if record.get("parameters_before") != teacher.count_params():
+        raise UsageError(
+            f"{file}: this plan was made for a model of "
+            f"{record.get('parameters_before'):,} weights, but the teacher has "
+            f"{teacher.count_params():,}. Name the plan of this teacher with --plan, "
+            "or remove the file to compare by projections."
+        )
+    return kept_channels([record])
 
 
 def _require_kind(out: Path, kind: str) -> None:

@@ -200,11 +200,161 @@ def test_shapes_that_do_not_match_are_refused(name):
         LOSSES[name]()(labels[0], logits)
 
 
+def repeated(labels, logits, counts):
+    """Each pixel as often as `counts` says, in one line."""
+    counts = np.broadcast_to(counts, labels.shape).ravel()
+    rows = logits.reshape(-1, CLASSES).repeat(counts, axis=0)
+    return labels.ravel().repeat(counts)[None, None], rows[None, None]
+
+
+COUNTS = {
+    "images": np.array([3, 1]).reshape(2, 1, 1),
+    "one_image_alone": np.array([0, 2]).reshape(2, 1, 1),
+    "pixels": np.random.default_rng(5).integers(0, 4, (2, 5, 3)),
+    "rows": np.arange(5).reshape(1, 5, 1).repeat(2, axis=0).repeat(3, axis=2),
+}
+
+
 @each_loss
-def test_sample_weights_are_refused(name):
+@pytest.mark.parametrize("case", COUNTS)
+def test_a_pixel_of_weight_two_counts_as_two(name, case):
     labels, logits = batch()
-    with pytest.raises(ValueError, match="sample weights must be None"):
-        LOSSES[name]()(labels, logits, sample_weight=np.ones(2))
+    counts = COUNTS[case]
+    weight = counts.astype(np.float32)
+    weight = weight[:, 0, 0] if counts.shape[1:] == (1, 1) else weight
+    value = float(LOSSES[name]()(labels, logits, sample_weight=weight))
+    expected = expected_loss(name, *repeated(labels, logits, counts))
+    assert value == pytest.approx(expected, rel=1e-5)
+
+
+@each_loss
+def test_the_weighted_gradient_is_that_of_the_repeated_pixels(name):
+    labels, logits = batch(1)
+    counts = COUNTS["pixels"]
+    loss = LOSSES[name]()
+    value, gradient = loss_and_gradient(
+        lambda y, z: loss(y, z, sample_weight=counts), labels, logits
+    )
+    many, its_gradient = loss_and_gradient(loss, *repeated(labels, logits, counts))
+    assert value == pytest.approx(many, rel=1e-5)
+    # The pixels that repeat one share its gradient.
+    ends = np.cumsum(counts)
+    sums = np.concatenate([np.zeros((1, CLASSES)), its_gradient[0, 0].cumsum(axis=0)])
+    expected = (sums[ends] - sums[ends - counts.ravel()]).reshape(logits.shape)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-6)
+
+
+@each_loss
+def test_weight_zero_is_void(name):
+    labels, logits = batch(void=0.0)
+    weight = np.random.default_rng(6).integers(0, 2, labels.shape)
+    loss = LOSSES[name]()
+    value, gradient = loss_and_gradient(
+        lambda y, z: loss(y, z, sample_weight=weight), labels, logits
+    )
+    void, its_gradient = loss_and_gradient(
+        loss, np.where(weight, labels, 255).astype(np.uint8), logits
+    )
+    assert value == pytest.approx(void, rel=1e-6)
+    np.testing.assert_allclose(gradient, its_gradient, atol=1e-7)
+    assert not gradient[weight == 0].any()
+
+
+@each_loss
+def test_an_image_of_weight_zero_is_absent(name):
+    labels, logits = batch(2)
+    value = float(LOSSES[name]()(labels, logits, sample_weight=np.array([0.0, 1.0])))
+    alone = float(LOSSES[name]()(labels[1:], logits[1:]))
+    assert value == pytest.approx(alone, rel=1e-6)
+
+
+@each_loss
+@pytest.mark.parametrize("shape", [(2,), (2, 5, 3)])
+def test_no_weight_at_all_costs_nothing(name, shape):
+    labels, logits = batch()
+    loss = LOSSES[name]()
+    value, gradient = loss_and_gradient(
+        lambda y, z: loss(y, z, sample_weight=np.zeros(shape)), labels, logits
+    )
+    assert value == 0
+    assert not gradient.any()
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "bool"])
+def test_weights_of_one_change_nothing(name, dtype):
+    labels, logits = batch()
+    expected = float(LOSSES[name]()(labels, logits))
+    for shape in ((2,), (2, 5, 3)):
+        for y in (labels, labels[..., None]):
+            weight = np.ones(shape, dtype)
+            assert float(LOSSES[name]()(y, logits, sample_weight=weight)) == expected
+
+
+@each_loss
+@pytest.mark.parametrize("factor", [0.25, 64.0])
+def test_only_the_ratios_of_weights_count(name, factor):
+    if "dice" in name or name == "sum":
+        pytest.skip("smooth is a number of pixels")
+    labels, logits = batch()
+    weight = np.random.default_rng(7).uniform(0.1, 2, labels.shape)
+    one, other = (
+        float(LOSSES[name]()(labels, logits, sample_weight=w))
+        for w in (weight, factor * weight)
+    )
+    assert one == pytest.approx(other, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy_weighted", "dice", "focal", "sum"])
+@pytest.mark.parametrize(("shape", "jit"), [((), False), ((5, 3), True)])
+def test_compiled_with_weights_it_is_the_same(name, shape, jit):
+    labels, logits = batch()
+    weight = np.random.default_rng(8).uniform(0, 2, (2, *shape)).astype(np.float32)
+    loss = LOSSES[name]()
+    signature = [
+        tf.TensorSpec((None, *x.shape[1:]), x.dtype) for x in (labels, logits, weight)
+    ]
+    compiled = tf.function(loss, input_signature=signature, jit_compile=jit)
+    for part in (slice(None), slice(1)):
+        arguments = labels[part], logits[part], weight[part]
+        assert float(compiled(*arguments)) == pytest.approx(
+            float(loss(*arguments)), rel=1e-5
+        )
+
+
+BAD_WEIGHTS = [(), (1,), (3,), (2, 1), (2, 5), (2, 3, 5), (1, 5, 3), (2, 5, 3, 1)]
+
+
+@each_loss
+@pytest.mark.parametrize("shape", BAD_WEIGHTS)
+def test_weights_of_other_shapes_are_refused(name, shape):
+    labels, logits = batch()
+    loss = LOSSES[name]()
+    # A sum hands them on to its first loss.
+    told = "cross_entropy" if name == "sum" else loss.name
+    with pytest.raises(ValueError, match=rf"^{told}: sample_weight must be \(batch,\)"):
+        loss(labels, logits, sample_weight=np.ones(shape))
+
+
+@each_loss
+def test_keras_hands_weights_on_in_training(name):
+    labels, logits = batch()
+    weight = np.array([1, 3], np.float32)
+    model = keras.Sequential([keras.Input((5, 3, CLASSES)), keras.layers.Identity()])
+    model.compile(loss=LOSSES[name](), run_eagerly=True)
+    found = model.evaluate(logits, labels, sample_weight=weight, verbose=0)
+    expected = float(LOSSES[name]()(labels, logits, sample_weight=weight))
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_sum_reports_weighted_components():
+    labels, logits = batch()
+    weight = np.array([1, 3], np.float32)
+    found = LOSSES["sum"]().components(labels, logits, weight)
+    assert {key: float(value) for key, value in found.items()} == {
+        loss.name: float(loss(labels, logits, weight))
+        for loss in LOSSES["sum"]().losses
+    }
 
 
 ON_ANOTHER_BACKEND = """
@@ -215,6 +365,7 @@ data = np.load(sys.argv[1])
 weights = data["weights"]
 for loss in (CrossEntropy(weights), Dice(class_weights=weights), Focal()):
     print(float(loss(data["labels"], data["logits"])))
+    print(float(loss(data["labels"], data["logits"], data["counts"])))
 """
 
 
@@ -223,7 +374,8 @@ def test_they_are_the_same_on_another_backend(backend, tmp_path):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed")
     labels, logits = batch()
-    np.savez(tmp_path / "batch.npz", labels=labels, logits=logits, weights=WEIGHTS)
+    arrays = {"labels": labels, "logits": logits, "weights": WEIGHTS}
+    np.savez(tmp_path / "batch.npz", **arrays, counts=COUNTS["pixels"])
     done = subprocess.run(
         [sys.executable, "-c", ON_ANOTHER_BACKEND, str(tmp_path / "batch.npz")],
         env={**os.environ, "KERAS_BACKEND": backend},
@@ -232,6 +384,11 @@ def test_they_are_the_same_on_another_backend(backend, tmp_path):
         check=True,
     )
     names = ("cross_entropy_weighted", "dice_weighted", "focal")
-    assert [float(line) for line in done.stdout.split()] == pytest.approx(
-        [expected_loss(name, labels, logits) for name in names], rel=1e-5
-    )
+    many = repeated(labels, logits, COUNTS["pixels"])
+    expected = [
+        expected_loss(name, *pixels)
+        for name in names
+        for pixels in ((labels, logits), many)
+    ]
+    found = [float(line) for line in done.stdout.split()]
+    assert found == pytest.approx(expected, rel=1e-5)

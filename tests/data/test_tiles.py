@@ -1,16 +1,20 @@
+import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from segshrink.data import Part, TileSampler
-from segshrink.data.augmentation import random_tile
+from segshrink.data.augmentation import random_tile, recolored
 from segshrink.recipe import Augmentation
 
 from .pictures import THREE_CLASSES, HeldImage, encoded, encoded_part, held, noise
 
 ALL = Augmentation()
 EXACT = Augmentation(scale_jitter=(1, 1), photometric=0)
+COLORS = Augmentation(
+    flips=False, quarter_turns=False, scale_jitter=(1, 1), photometric=0.4
+)
 
 
 def sampler(part=None, **options):
@@ -135,3 +139,175 @@ def test_a_step_beyond_the_epoch_is_refused():
     drawn = sampler(tiles_per_epoch=8)
     with pytest.raises(ValueError, match="step must be 0 to 1, got 2"):
         drawn.batch(0, 2)
+
+
+class PlaceMaps:
+    """Maps whose cells say their image, view, row and column."""
+
+    channels = 4
+
+    def __init__(self, part, stride, views=1):
+        self.part, self.stride, self.views = part, stride, views
+        self.asked = []
+
+    def get(self, index, view):
+        self.asked.append((index, view))
+        image = self.part[index]
+        sides = (image.height_px, image.width_px)
+        rows, columns = np.indices([math.ceil(side / self.stride) for side in sides])
+        facts = np.broadcast_arrays(index, view, rows, columns)
+        return np.stack(facts, axis=-1).astype(np.float16)
+
+    def color_generator(self, index, view):
+        return np.random.default_rng((99, index, view)) if view else None
+
+
+SIZES = [(64, 64), (40, 90), (37, 51), (20, 500), (5, 5)]
+
+
+def with_maps(stride=4, views=1, sizes=SIZES, **options):
+    """A sampler with maps, and its part, whose images are noise."""
+    labels = [np.full(size, number, np.uint8) for number, size in enumerate(sizes)]
+    images = [noise(*size, seed=number) for number, size in enumerate(sizes)]
+    part = Part("train", map(held, images, labels), THREE_CLASSES)
+    return sampler(part, maps=PlaceMaps(part, stride, views), **options), part
+
+
+def all_tiles(drawn, epochs=1):
+    """Image, labels and map of every tile."""
+    for epoch in range(epochs):
+        for step in range(drawn.steps_per_epoch):
+            yield from zip(*drawn.batch_with_maps(epoch, step), strict=True)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4, 8, 32])
+def test_maps_beside_the_tiles(stride):
+    drawn, _ = with_maps(stride)
+    images, labels, maps = drawn.batch_with_maps(0, 0)
+    assert images.shape == (4, 32, 32, 3) and images.dtype == np.uint8
+    assert labels.shape == (4, 32, 32) and labels.dtype == np.uint8
+    assert maps.shape == (4, 32 // stride, 32 // stride, 4)
+    assert maps.dtype == np.float16
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4, 8])
+def test_maps_are_those_of_the_image_and_place_of_each_tile(stride):
+    drawn, part = with_maps(stride, augmentation=EXACT)
+    seen = set()
+    for image, labels, cells in all_tiles(drawn):
+        index = int(cells[0, 0, 0])
+        seen.add(index)
+        assert set(np.unique(labels)) <= {index, 255}
+        for row in range(0, 32, stride):
+            for column in range(0, 32, stride):
+                here = slice(row, row + stride), slice(column, column + stride)
+                if (labels[here] == 255).any():
+                    continue
+                top, left = stride * cells[row // stride, column // stride, 2:]
+                there = slice(int(top), int(top) + stride)
+                source = part[index].image[there, int(left) : int(left) + stride]
+                # The same pixels, in whatever pose.
+                assert sorted(map(tuple, image[here].reshape(-1, 3))) == sorted(
+                    map(tuple, source.reshape(-1, 3))
+                )
+    assert seen == set(range(len(SIZES)))
+
+
+def test_a_batch_with_maps_depends_on_seed_epoch_and_step_alone():
+    one, other = with_maps(views=3)[0], with_maps(views=3, cache_bytes=1 << 30)[0]
+    for step in reversed(range(one.steps_per_epoch)):
+        other.batch_with_maps(1, step)
+        other.batch(0, step)
+    expected = one.batch_with_maps(1, 1)
+    for first, second in zip(expected, other.batch_with_maps(1, 1), strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("options", "place"), [({"seed": 1}, (0, 0)), ({}, (1, 0)), ({}, (0, 1))]
+)
+def test_other_seeds_epochs_and_steps_give_other_maps(options, place):
+    maps = with_maps()[0].batch_with_maps(0, 0)[2]
+    assert (maps != with_maps(**options)[0].batch_with_maps(*place)[2]).any()
+
+
+def test_threads_draw_the_same_batches_with_maps():
+    drawn, _ = with_maps(views=2, cache_bytes=2 * 64 * 64 * 4)
+    places = [(epoch, step) for epoch in range(2) for step in range(4)]
+    expected = [drawn.batch_with_maps(*place) for place in places]
+    with ThreadPoolExecutor(4) as pool:
+        threaded = list(pool.map(lambda place: drawn.batch_with_maps(*place), places))
+    for one, other in zip(expected, threaded, strict=True):
+        for first, second in zip(one, other, strict=True):
+            np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("views", [1, 3])
+def test_maps_do_not_change_plain_batches(views):
+    drawn, part = with_maps(stride=8, views=views)
+    plain = sampler(part)
+    assert drawn.steps_per_epoch == plain.steps_per_epoch
+    for step in range(plain.steps_per_epoch):
+        for one, other in zip(drawn.batch(1, step), plain.batch(1, step), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert drawn.maps.asked == []
+
+
+def test_with_a_map_of_every_pixel_the_tiles_are_those_of_plain_batches():
+    drawn, _ = with_maps(stride=1)
+    *tiles, _ = drawn.batch_with_maps(2, 1)
+    for one, other in zip(tiles, drawn.batch(2, 1), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_with_one_view_colors_change_and_the_map_is_of_the_image_as_it_is():
+    drawn, part = with_maps(
+        sizes=[(32, 32)], augmentation=COLORS, tiles_per_epoch=20, seed=4
+    )
+    tiles = [image for image, _, _ in all_tiles(drawn)]
+    assert set(drawn.maps.asked) == {(0, 0)}
+    # Always another change, none of them the lack of one.
+    assert len({tile.tobytes() for tile in tiles}) == 20
+    assert not any(np.array_equal(tile, part[0].image) for tile in tiles)
+
+
+def test_with_views_colors_are_those_of_the_view_whose_map_is_given():
+    drawn, part = with_maps(
+        views=3, sizes=[(64, 64), (40, 90)], augmentation=COLORS, tiles_per_epoch=60
+    )
+    seen = set()
+    for image, _, cells in all_tiles(drawn):
+        index, view, row, column = map(int, cells[0, 0])
+        assert (cells[..., :2] == (index, view)).all()
+        seen.add((index, view))
+        whole = part[index].image
+        if view:
+            generator = drawn.maps.color_generator(index, view)
+            whole = recolored(whole, COLORS.photometric, generator)
+        here = slice(4 * row, 4 * row + 32), slice(4 * column, 4 * column + 32)
+        np.testing.assert_array_equal(image, whole[here])
+    assert seen == {(index, view) for index in range(2) for view in range(3)}
+
+
+def test_views_are_drawn_alike_and_anew_in_each_epoch():
+    drawn, _ = with_maps(views=4, sizes=[(32, 32)], tiles_per_epoch=100)
+    views = [int(cells[0, 0, 1]) for _, _, cells in all_tiles(drawn, epochs=4)]
+    assert np.bincount(views, minlength=4).min() > 60
+    assert views[:100] != views[100:200]
+
+
+@pytest.mark.parametrize("stride", [3, 5, 64])
+def test_a_stride_that_does_not_divide_the_tile_is_refused(stride):
+    with pytest.raises(ValueError, match=f"tile_px 32 is no multiple of {stride}"):
+        with_maps(stride)
+
+
+def test_without_maps_there_are_no_batches_with_maps():
+    with pytest.raises(ValueError, match="has no maps"):
+        sampler().batch_with_maps(0, 0)
+
+
+def test_a_step_beyond_the_epoch_is_refused_with_maps_too():
+    drawn, _ = with_maps(tiles_per_epoch=8)
+    with pytest.raises(ValueError, match="step must be 0 to 1, got 2"):
+        drawn.batch_with_maps(0, 2)

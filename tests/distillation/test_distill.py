@@ -1,42 +1,106 @@
-"""distill(): the student's files, and continuing."""
+"""distill(): the student's files, the teacher's logits, and continuing."""
 
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
 from segshrink.distillation import distill
-from segshrink.errors import RunFolderError
+from segshrink.errors import RecipeError, RunFolderError
 from segshrink.progress import SilentProgress
+from segshrink.pruning import plan_pruning
 from segshrink.recipe import DistillationSettings, TrainingSettings
+from segshrink.training import discard_checkpoint
 
 TILE_PX = 32
 SETTINGS = TrainingSettings(
     epochs=2, batch_size=4, learning_rate=0.01, tiles_per_epoch=None
 )
+STEPS = 3  # an epoch
+
+# Ways to learn, by what they need of the teacher.
+CACHED = {"losses": {"pixel_kl": 0.5}, "supervised": 0.5}
+ONLINE = CACHED | {"cache": False, "boundary_weight": 2.0, "fade": True}
+FEATURES = {"losses": {"feature_hint": 1.0, "dist": 0.5}, "layers": ["bottleneck"]}
+WAYS = {"cached": CACHED, "online": ONLINE, "features": FEATURES}
 
 
-def network(seed, filters):
+def network(seed, filters, name="network"):
     keras.utils.set_random_seed(seed)
-    layers = keras.layers
-    images = keras.Input((TILE_PX, TILE_PX, 3))
-    x = layers.Rescaling(1 / 255)(images)
-    x = layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
-    x = layers.Dropout(0.2)(layers.BatchNormalization()(x))
-    return keras.Model(images, layers.Conv2D(3, 1)(x))
+    images = keras.Input((TILE_PX, TILE_PX, 3), name="images")
+    x = layers.Rescaling(1 / 255, name="rescaled")(images)
+    x = layers.Conv2D(filters, 3, padding="same", activation="relu", name="fine")(x)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.MaxPooling2D(2, name="pool")(layers.Dropout(0.2, name="dropout")(x))
+    x = layers.Conv2D(filters, 3, padding="same", activation="relu", name="deep")(x)
+    x = layers.UpSampling2D(2, name="up")(x)
+    x = layers.Conv2D(filters, 1, name="last")(x)
+    return keras.Model(images, layers.Conv2D(3, 1, name="logits")(x), name=name)
 
 
-def run(folder, dataset, *, teacher_seed=5, weight=0.5, **options):
-    student, teacher = network(1, 2), network(teacher_seed, 6)
-    settings = DistillationSettings(weight=weight)
+class Said(SilentProgress):
+    """Remembers what was said, and counts the pieces of work."""
+
+    def __init__(self):
+        self.text = []
+        self.begun = []
+        self.label = None
+
+    def start(self, label, total):
+        self.label = label
+        self.begun.append((label, total))
+
+    def say(self, text):
+        self.text.append(text)
+
+    def about(self, beginning):
+        return [text for text in self.text if text.startswith(beginning)]
+
+
+class Interrupted(Exception):
+    """Stands for a kill, which no code of ours can catch."""
+
+
+class KillIn(Said):
+    """Ends the piece of work of this label in the middle of a step."""
+
+    def __init__(self, label, steps):
+        super().__init__()
+        self.doomed, self.left = label, steps
+
+    def advance(self, steps=1, **facts):
+        if self.label == self.doomed:
+            self.left -= steps
+            if self.left < 0:
+                raise Interrupted
+
+
+def run(
+    folder, dataset, *, way=CACHED, student_seed=1, teacher_seed=5, student=None,
+    teacher=None, settings=SETTINGS, **options,
+):  # fmt: skip
+    """Distil; returns the result and the teacher."""
+    teacher = network(teacher_seed, 6) if teacher is None else teacher
+    student = network(student_seed, 2) if student is None else student
     options = {"tile_px": TILE_PX} | options
-    result = distill(student, teacher, dataset, SETTINGS, settings, folder, **options)
+    way = DistillationSettings(**way)
+    result = distill(student, teacher, dataset, settings, way, folder, **options)
     return result, teacher
 
 
 @pytest.fixture(scope="module")
 def distilled(tmp_path_factory, tiny_dataset):
-    folder = tmp_path_factory.mktemp("distilled")
-    return folder, *run(folder, tiny_dataset)
+    """By way: folder, result, teacher and what was said, of a whole training."""
+    done = {}
+
+    def once(name):
+        if name not in done:
+            folder, said = tmp_path_factory.mktemp(name), Said()
+            result, teacher = run(folder, tiny_dataset, way=WAYS[name], progress=said)
+            done[name] = (folder, result, teacher, said)
+        return done[name]
+
+    return once
 
 
 def lines(folder):
@@ -45,59 +109,315 @@ def lines(folder):
     return [line.rpartition(",")[0] for line in text]
 
 
-def test_logs_the_parts_of_the_loss(distilled):
-    header, *rows = lines(distilled[0])
-    assert header == (
-        "epoch,loss,distillation,supervised,val_miou,val_pixel_accuracy,learning_rate"
-    )
+def weights_of(folder):
+    return keras.saving.load_model(folder / "model.keras").get_weights()
+
+
+def assert_same_outcome(folder, expected):
+    assert lines(folder) == lines(expected)
+    for mine, other in zip(weights_of(folder), weights_of(expected), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+# -- Files ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("way", "parts"),
+    [
+        ("cached", "pixel_kl,supervised"),
+        ("online", "pixel_kl,supervised"),
+        ("features", "dist,feature_hint,supervised"),
+    ],
+)
+def test_logs_the_parts_of_the_loss(distilled, way, parts):
+    header, *rows = lines(distilled(way)[0])
+    assert header == f"epoch,loss,{parts},val_miou,val_pixel_accuracy,learning_rate"
+    assert len(rows) == SETTINGS.epochs
+    assert all(float(cell) >= 0 for row in rows for cell in row.split(","))
+
+
+def test_the_loss_is_the_weighted_sum_of_its_parts(distilled):
+    _, *rows = lines(distilled("cached")[0])
     for row in rows:
-        _, loss, distillation, supervised, *_ = map(float, row.split(","))
-        assert distillation > 0
-        assert loss == pytest.approx((supervised + distillation) / 2, rel=1e-5)
+        _, loss, pixel_kl, supervised, *_ = map(float, row.split(","))
+        assert pixel_kl > 0
+        assert loss == pytest.approx((supervised + pixel_kl) / 2, rel=1e-5)
+    _, *rows = lines(distilled("features")[0])
+    for row in rows:
+        _, loss, dist, hint, supervised, *_ = map(float, row.split(","))
+        # The weight of the labels that was not given is the default's.
+        assert loss == pytest.approx(supervised + 0.5 * dist + hint, rel=1e-5)
 
 
-def test_saves_a_plain_student(distilled):
-    folder, result, _ = distilled
+@pytest.mark.parametrize("way", WAYS)
+def test_saves_a_plain_student(distilled, way):
+    folder, result, *_ = distilled(way)
     saved = keras.saving.load_model(folder / "model.keras")
     assert type(saved).__name__ == "Functional"
-    assert saved.count_params() == network(1, 2).count_params()
+    twin = network(1, 2)
+    assert [layer.name for layer in saved.layers if layer.weights] != []
+    assert [x.shape for x in saved.weights] == [x.shape for x in twin.weights]
     assert not saved.compiled
     assert result.epochs == 2
 
 
-def test_does_not_touch_the_teacher(distilled):
-    untouched = network(5, 6)
+@pytest.mark.parametrize("way", WAYS)
+def test_does_not_touch_the_teacher(distilled, way):
+    teacher, untouched = distilled(way)[2], network(5, 6)
     for ours, theirs in zip(
-        distilled[2].get_weights(), untouched.get_weights(), strict=True
+        teacher.get_weights(), untouched.get_weights(), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)
+    assert all(layer.trainable for layer in teacher.layers) and not teacher.compiled
 
 
-class Interrupted(Exception):
+@pytest.mark.parametrize("way", WAYS)
+def test_the_student_is_trained(distilled, way):
+    before = network(1, 2).get_weights()
+    assert any(
+        (now != then).any()
+        for now, then in zip(weights_of(distilled(way)[0]), before, strict=True)
+    )
+
+
+# -- Continuing ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_continues_as_if_never_stopped(tmp_path, tiny_dataset, distilled, way):
+    with pytest.raises(Interrupted):
+        killer = KillIn("student", STEPS + 1)
+        run(tmp_path, tiny_dataset, way=WAYS[way], progress=killer)
+    # Another student and other projections: all must come from the checkpoint.
+    said = Said()
+    run(tmp_path, tiny_dataset, way=WAYS[way], student_seed=9, progress=said)
+    assert_same_outcome(tmp_path, distilled(way)[0])
+    assert "student: continues after epoch 1." in said.text
+    if way == "cached":
+        (told,) = said.about("Teacher's logits")
+        assert told.endswith("3 of 3 maps are there.")
+
+
+def test_continues_after_a_stop_among_the_teachers_logits(
+    tmp_path, tiny_dataset, distilled
+):
+    with pytest.raises(Interrupted):
+        run(tmp_path, tiny_dataset, progress=KillIn("teacher's logits", 1))
+    said = Said()
+    run(tmp_path, tiny_dataset, progress=said)
+    (told,) = said.about("Teacher's logits")
+    assert told.endswith("2 of 3 maps are there.")
+    assert_same_outcome(tmp_path, distilled("cached")[0])
+
+
+def test_continues_with_the_same_settings_and_teacher_only(tmp_path, tiny_dataset):
+    online = CACHED | {"cache": False}
+    with pytest.raises(Interrupted):
+        run(tmp_path, tiny_dataset, way=online, progress=KillIn("student", STEPS + 1))
+    for change, named in (
+        ({"losses": {"pixel_kl": 0.4}}, "distillation.losses.pixel_kl"),
+        ({"supervised": 0.4}, "distillation.supervised"),
+        ({"temperature": 3.0}, "distillation.temperature"),
+        ({"boundary_weight": 3.0}, "distillation.boundary_weight"),
+        ({"fade": True}, "distillation.fade"),
+    ):
+        with pytest.raises(RunFolderError, match=rf"other settings \({named}\)"):
+            run(tmp_path, tiny_dataset, way=online | change)
+    with pytest.raises(RunFolderError, match=r"other settings \(teacher\)"):
+        run(tmp_path, tiny_dataset, way=online, teacher_seed=6)
+
+
+def unnamed(seed):
+    """Keras numbers layers without a name through all models of a process."""
+    keras.utils.set_random_seed(seed)
+    images = keras.Input((TILE_PX, TILE_PX, 3))
+    x = layers.Conv2D(4, 3, padding="same")(layers.Rescaling(1 / 255)(images))
+    return keras.Model(images, layers.Conv2D(3, 1)(x))
+
+
+def test_continues_with_a_teacher_that_was_built_again(tmp_path, tiny_dataset):
+    online = CACHED | {"cache": False}
+    with pytest.raises(Interrupted):
+        killer = KillIn("student", STEPS + 1)
+        run(tmp_path, tiny_dataset, way=online, teacher=unnamed(5), progress=killer)
+    run(tmp_path, tiny_dataset, way=online, teacher=unnamed(5))
+
+
+# -- The teacher's logits ------------------------------------------------------------
+
+
+def test_logits_are_made_once_and_told(distilled):
+    folder, _, _, said = distilled("cached")
+    (told,) = said.about("Teacher's logits of 3 images")
+    assert told.endswith(" MB at stride 4.")
+    assert said.begun == [("teacher's logits", 3), ("student", 2 * STEPS)]
+    assert said.about("The teacher is asked") == []
+    # The default augmentation changes colours, which one view does not replay.
+    assert "targets are for the images as they are" in said.text[-1]
+    assert len(list((folder / "checkpoint" / "teacher-logits").glob("*.npy"))) == 3
+
+
+def test_without_a_cache_none_is_made_and_nothing_said_of_it(distilled):
+    folder, _, _, said = distilled("online")
+    assert said.text == []
+    assert said.begun == [("student", 2 * STEPS)]
+    assert not (folder / "checkpoint" / "teacher-logits").exists()
+
+
+def test_feature_maps_are_told_and_asked_for_online(distilled):
+    folder, _, _, said = distilled("features")
+    table, reason = said.text
+    assert table.startswith("Feature maps that are compared:\nrole ")
+    assert "bottleneck" in table and "1x1 projection" in table
+    assert "logits" not in table
+    assert reason == (
+        "The teacher is asked in each step: feature_hint needs its feature maps, not "
+        "only its logits."
+    )
+    assert not (folder / "checkpoint" / "teacher-logits").exists()
+
+
+class Enough(Exception):
     pass
 
 
-class KillInSecondEpoch(SilentProgress):
-    done = 0
+class UntilTraining(Said):
+    """Ends when training begins."""
 
-    def advance(self, steps=1, **facts):
-        self.done += steps
-        if self.done > 4:
-            raise Interrupted
+    def start(self, label, total):
+        super().start(label, total)
+        if label == "student":
+            raise Enough
 
 
-def test_continues_with_the_same_teacher_only(tmp_path, tiny_dataset, distilled):
-    with pytest.raises(Interrupted):
-        run(tmp_path, tiny_dataset, progress=KillInSecondEpoch())
-    with pytest.raises(RunFolderError, match=r"other settings \(distillation.weight\)"):
-        run(tmp_path, tiny_dataset, weight=0.4)
-    with pytest.raises(RunFolderError, match=r"other settings \(teacher\)"):
-        run(tmp_path, tiny_dataset, teacher_seed=6)
-    run(tmp_path, tiny_dataset)
-    assert lines(tmp_path) == lines(distilled[0])
-    ours, theirs = (
-        keras.saving.load_model(folder / "model.keras").get_weights()
-        for folder in (tmp_path, distilled[0])
+def told_before_training(folder, dataset, way=CACHED, **options):
+    said = UntilTraining()
+    with pytest.raises(Enough):
+        run(folder, dataset, way=way, progress=said, **options)
+    return said
+
+
+def with_augmentation(**changes):
+    augmentation = SETTINGS.augmentation.model_copy(update=changes)
+    return SETTINGS.model_copy(update={"augmentation": augmentation})
+
+
+@pytest.mark.parametrize("jitter", [(0.4, 1.0), (1.0, 2.5), (0.5, 2.001)])
+def test_the_teacher_is_asked_where_the_zoom_is_too_wide(
+    tmp_path, tiny_dataset, jitter
+):
+    said = told_before_training(
+        tmp_path, tiny_dataset, settings=with_augmentation(scale_jitter=jitter)
     )
-    for mine, other in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(mine, other)
+    (told,) = said.text
+    assert told.startswith(
+        f"The teacher is asked in each step: a zoom of {jitter[0]:g} to {jitter[1]:g} "
+    )
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_a_zoom_of_two_is_replayed(tmp_path, tiny_dataset):
+    settings = with_augmentation(scale_jitter=(0.5, 2.0), photometric=0.0)
+    said = told_before_training(tmp_path, tiny_dataset, settings=settings)
+    (told,) = said.text
+    assert told.startswith("Teacher's logits of 3 images")
+
+
+def test_the_teacher_is_asked_where_its_logits_take_too_much(tmp_path, draw_dataset):
+    # 64x64 cells of 3 float16 of each of 3 images at stride 8: 73,728 bytes.
+    dataset = draw_dataset(512)
+    said = told_before_training(tmp_path, dataset, CACHED | {"cache_mb": 0.07})
+    (told,) = said.text
+    assert told.startswith(
+        "The teacher is asked in each step: its logits need 0.0737 MB even at stride "
+        "8, more than the 0.07 of cache_mb"
+    )
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+@pytest.mark.parametrize(
+    ("cache_mb", "stride"), [(0.08, 8), (0.29, 8), (0.3, 4), (100.0, 4), (None, 4)]
+)
+def test_the_stride_is_coarser_where_the_limit_asks_for_it(
+    tmp_path, draw_dataset, cache_mb, stride
+):
+    way = CACHED | {"cache_mb": cache_mb}
+    said = UntilCache()
+    with pytest.raises(Enough):
+        run(tmp_path, draw_dataset(512), way=way, progress=said)
+    (told,) = said.about("Teacher's logits")
+    assert told.endswith(f"MB at stride {stride}.")
+
+
+class UntilCache(Said):
+    """Ends when the teacher is first asked."""
+
+    def start(self, label, total):
+        raise Enough
+
+
+def test_views_are_replayed_with_their_colours(tmp_path, tiny_dataset):
+    way = CACHED | {"cache_views": 2}
+    said = told_before_training(tmp_path, tiny_dataset, way)
+    assert not any("targets are for the images as they" in text for text in said.text)
+    assert said.begun[0] == ("teacher's logits", 6)
+    # Without changes of colours, all views would be the same.
+    plain = with_augmentation(photometric=0.0)
+    said = told_before_training(tmp_path / "plain", tiny_dataset, way, settings=plain)
+    assert said.begun[0] == ("teacher's logits", 3)
+
+
+def test_a_cache_that_is_given_is_used_again(tmp_path, tiny_dataset, distilled):
+    cache = tmp_path / "cache"
+    first, second = Said(), Said()
+    run(tmp_path / "one", tiny_dataset, cache=cache, progress=first)
+    assert not list((tmp_path / "one").rglob("*.npy"))
+    discard_checkpoint(tmp_path / "one")
+    assert len(list(cache.glob("*.npy"))) == 3
+    run(tmp_path / "two", tiny_dataset, cache=cache, progress=second)
+    (told,) = second.about("Teacher's logits")
+    assert told.endswith("3 of 3 maps are there.")
+    assert [label for label, _ in second.begun] == ["student"]
+    # Where the logits lie makes no difference.
+    for folder in ("one", "two"):
+        assert_same_outcome(tmp_path / folder, distilled("cached")[0])
+
+
+def test_a_cache_of_another_teacher_is_not_used(tmp_path, tiny_dataset):
+    cache = tmp_path / "cache"
+    told_before_training(tmp_path / "one", tiny_dataset, cache=cache)
+    said = told_before_training(
+        tmp_path / "two", tiny_dataset, cache=cache, teacher_seed=6
+    )
+    assert said.begun[0] == ("teacher's logits", 3)
+
+
+def test_a_cache_of_its_own_goes_with_the_checkpoint(tmp_path, tiny_dataset):
+    told_before_training(tmp_path, tiny_dataset)
+    assert list(tmp_path.rglob("*.npy"))
+    discard_checkpoint(tmp_path)
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+# -- Students that were pruned ---------------------------------------------------------
+
+
+def test_a_pruned_student_is_compared_with_what_it_kept(tmp_path, tiny_dataset):
+    teacher = network(5, 6)
+    plan = plan_pruning(teacher, keep=0.5, multiple_of=1)
+    kept = {layer.name: layer.kept for layer in plan.layers}
+    way = {"losses": {"feature_hint": 1.0}, "layers": ["encoder", "bottleneck"]}
+    options = {"student": plan.apply(teacher), "teacher": teacher}
+    said = told_before_training(tmp_path, tiny_dataset, way, kept=kept, **options)
+    assert "kept channels" in said.text[0] and "projection" not in said.text[0]
+    with pytest.raises(ValueError, match="channels were kept, but the student has"):
+        wrong = kept | {"deep": (0,)}
+        run(tmp_path, tiny_dataset, way=way, kept=wrong, **options)
+
+
+def test_layers_that_are_not_there_are_refused(tmp_path, tiny_dataset):
+    way = FEATURES | {"layers": ["middle"]}
+    with pytest.raises(RecipeError, match=r"^distillation\.layers: .*'middle', there"):
+        run(tmp_path, tiny_dataset, way=way)
+    assert not list(tmp_path.iterdir())

@@ -46,56 +46,10 @@ def test_pixelwise_predictor_gives_each_pixel_its_own(height, width, overlap, se
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-3)
 
 
-@settings(max_examples=30, deadline=None)
-@given(sides, sides, overlaps)
-def test_constant_predictor_gives_the_constant_everywhere(height, width, overlap):
-    constant = artifact(lambda images: np.full((1, 16, 12, 3), 7.5, np.float32))
-    logits = predict_image(constant, np.zeros((height, width, 3)), overlap)
-    assert logits.shape == (height, width, 3)
-    np.testing.assert_allclose(logits, 7.5, rtol=1e-6)
-
-
-@settings(max_examples=60, deadline=None)
-@given(sides, sides, overlaps)
-def test_neighbouring_tiles_overlap_as_asked(height, width, overlap):
-    height, width = max(height, 16), max(width, 12)
-    rows, columns = np.mgrid[:height, :width]
-    image = np.stack([rows, columns, rows], axis=-1).astype(np.uint8)
-    recorded = artifact(brightness_and_more)
-    predict_image(recorded, image, overlap)
-    for axis, tile, side in ((0, 16, height), (1, 12, width)):
-        starts = sorted({int(call[0, 0, 0, axis]) for call in recorded.calls})
-        assert starts[0] == 0
-        assert starts[-1] == side - tile
-        # At 0.9 of 12 pixels a tile still has to advance by one.
-        assert np.diff(starts).max(initial=0) <= max(1, tile * (1 - overlap))
-
-
 def test_image_of_one_tile_is_predicted_once():
     recorded = artifact(brightness_and_more)
     predict_image(recorded, np.zeros((16, 12, 3), np.uint8))
     assert len(recorded.calls) == 1
-
-
-def test_smaller_image_is_continued_by_reflection():
-    recorded = artifact(brightness_and_more)
-    image = np.random.default_rng(0).integers(0, 256, (10, 5, 3), np.uint8)
-    predict_image(recorded, image)
-    (tile,) = recorded.calls
-    np.testing.assert_array_equal(tile[0, :10, :5], image)
-    np.testing.assert_array_equal(tile[0, :10, 5:9], image[:, 3::-1])
-    np.testing.assert_array_equal(tile[0, 10:16, :5], image[8:2:-1])
-
-
-def test_middle_of_a_tile_outweighs_the_border_of_its_neighbour():
-    values = iter([0.0, 1.0])
-    two = artifact(
-        lambda images: np.full((1, 16, 12, 1), next(values), np.float32), num_classes=1
-    )
-    blended = predict_image(two, np.zeros((16, 18, 3), np.uint8), 0.5)[0, :, 0]
-    assert (blended[:6] == 0).all()
-    assert (blended[12:] == 1).all()
-    np.testing.assert_allclose(blended[6:12], np.arange(1, 7) / 7, rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 1), (0, 4, 3), (1, 4, 4, 3)])

@@ -103,6 +103,10 @@ def distill(
         also_fixed={
             "distillation": chosen.model_dump(mode="json"),
             "teacher": model_digest(teacher),
+            "layers": [
+                [pair.teacher, pair.student, pair.kept and list(pair.kept)]
+                for pair in pairs
+            ],
         },
         progress=progress,
         label=label,
@@ -140,8 +144,8 @@ def _cached_logits(
         reason = f"{', '.join(features)} needs its feature maps, not only its logits"
     elif least > limit:
         reason = (
-            f"its logits need {least / 1e6:.0f} MB even at stride {coarsest}, more "
-            f"than the {limit / 1e6:.0f} of cache_mb"
+            f"its logits need {least / 1e6:.3g} MB even at stride {coarsest}, more "
+            f"than the {limit / 1e6:.3g} of cache_mb"
         )
     if reason:
         progress.say(f"The teacher is asked in each step: {reason}.")

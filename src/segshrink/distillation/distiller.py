@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from numbers import Real
 from typing import Any, TypeAlias
 
 import keras
@@ -12,7 +13,7 @@ from segshrink.data import IGNORE_INDEX
 from segshrink.distillation.losses import DIST, MaskedLoss, boundary_weights
 from segshrink.distillation.losses.dist import require_relations
 from segshrink.distillation.losses.masked_loss import require_factor
-from segshrink.distillation.matching import LayerPair, feature_model
+from segshrink.distillation.matching import LayerPair, feature_model, map_shapes
 
 Weight: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 """A factor >= 0, or a schedule that gives one for each training step."""
@@ -35,7 +36,7 @@ class Term:
 
     loss: MaskedLoss
     weight: Weight = 1.0
-    pairs: Sequence[LayerPair] = ()
+    pairs: Sequence[LayerPair] | None = None
 
 
 class Distiller(keras.Model):
@@ -83,7 +84,7 @@ class Distiller(keras.Model):
     ) -> None:
         super().__init__(name="distiller")
         _check_terms(terms, student, teacher)
-        _check_boundary(terms, boundary_weight)
+        _check_boundary(terms, boundary_weight, boundary_px)
         _check_weights(supervised_weight, *(term.weight for term in terms))
         self.student = student
         self.supervised = supervised
@@ -91,7 +92,8 @@ class Distiller(keras.Model):
         self.terms = tuple(terms)
         self.boundary_weight = boundary_weight
         self.boundary_px = boundary_px
-        pairs = [pair for term in terms for pair in term.pairs]
+        pairs = [pair for term in terms for pair in term.pairs or ()]
+        _check_pairs(pairs, student, teacher)
         self._student_maps, self._teacher_maps = _map_names(pairs)
         # Behind partial, where Keras does not look: it would count the teacher's
         # weights among those to train, and marking them otherwise would change an
@@ -101,10 +103,15 @@ class Distiller(keras.Model):
         if teacher is not None:
             self._teach = _inference(_outputs(teacher, self._teacher_maps))
         self.projections = [
-            [_projection(term.loss, pair) for pair in term.pairs] for term in terms
+            [_projection(term.loss, pair) for pair in term.pairs or ()]
+            for term in terms
         ]
         names = ["supervised", *(term.loss.name for term in terms)]
         self.trackers = [keras.metrics.Mean(name=name) for name in names]
+        # Of its own: not every backend shows the optimizer's steps to the loss.
+        self.steps = self.add_weight(
+            shape=(), dtype="int32", initializer="zeros", trainable=False, name="steps"
+        )
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
@@ -125,35 +132,50 @@ class Distiller(keras.Model):
         ours = dict(zip(self._student_maps, maps, strict=True))
         images, given = _parts(x)
         taught, theirs = self._taught(images, given)
-        reduced = _means(logits, tuple(taught.shape[1:3]))
         labels = ops.reshape(ops.cast(y, "int32"), ops.shape(logits)[:-1])
         valid = ops.not_equal(labels, IGNORE_INDEX)
+        square = _square(logits, taught)
         weigh = {} if sample_weight is None else {"sample_weight": sample_weight}
         values = [self.supervised(y, logits, **weigh)]
         for term, projections in zip(self.terms, self.projections, strict=True):
+            options = weigh
             if term.loss.pixel_weights and self.boundary_weight != 1:
                 options = {"sample_weight": self._pixel_weights(labels, sample_weight)}
-            else:
-                options = weigh
-            maps = [(taught, reduced)]
-            if term.pairs:
-                maps = [
-                    _aligned(theirs[pair.teacher], ours[pair.student], pair, projection)
-                    for pair, projection in zip(term.pairs, projections, strict=True)
+            losses = []
+            for pair, projection in zip(term.pairs or (), projections, strict=True):
+                aligned = _aligned(
+                    theirs[pair.teacher], ours[pair.student], pair, projection
+                )
+                losses.append(term.loss.compute_loss(*aligned, valid, **options))
+            if not term.pairs:
+                losses = [
+                    term.loss.compute_loss(
+                        taught,
+                        _means(logits, square),
+                        _wholly(valid, square),
+                        **{k: _means(v, square) for k, v in options.items()},
+                    )
                 ]
-            losses = [term.loss.compute_loss(t, s, valid, **options) for t, s in maps]
             values.append(sum(losses) / len(losses))
         weights = [self.supervised_weight, *(term.weight for term in self.terms)]
         for tracker, value in zip(self.trackers, values, strict=True):
-            tracker.update_state(value)
-        return sum(
+            tracker.update_state(value, sample_weight=ops.shape(logits)[0])
+        total = sum(
             self._now(weight) * value
             for weight, value in zip(weights, values, strict=True)
         )
+        if training:
+            self.steps.assign_add(1)
+        return total
 
     def _taught(self, images: Any, given: Any) -> tuple[Any, dict]:
         """The teacher's logits and feature maps."""
         if given is not None:
+            if self._teacher_maps:
+                raise ValueError(
+                    f"The data brings {TEACHER_LOGITS}, but the terms compare feature "
+                    "maps, for which the teacher must run. Drop the one or the other."
+                )
             return given, {}
         if self._teach is None:
             raise ValueError(
@@ -175,22 +197,36 @@ class Distiller(keras.Model):
 
     def _now(self, weight: Weight) -> Any:
         if isinstance(weight, keras.optimizers.schedules.LearningRateSchedule):
-            return ops.cast(weight(self.optimizer.iterations), "float32")
+            return ops.cast(weight(self.steps), "float32")
         return weight
 
 
-def _means(logits: Any, size: tuple[int, int]) -> Any:
-    """Means over the squares of pixels that make a raster of `size`."""
-    height, width = logits.shape[1:3]
-    if (height, width) == size:
-        return logits
-    if height % size[0] or width % size[1]:
+def _square(logits: Any, taught: Any) -> tuple[int, int]:
+    """Pixels of the student's logits for one of the teacher's, down and across."""
+    (height, width), (rows, columns) = logits.shape[1:3], taught.shape[1:3]
+    if height % rows or width % columns:
         raise ValueError(
-            f"The teacher's logits of {size[0]}x{size[1]} are no means over squares "
-            f"of the student's {height}x{width} pixels."
+            f"The teacher's logits of {rows}x{columns} are no means over squares of "
+            f"the student's {height}x{width} pixels."
         )
-    square = height // size[0], width // size[1]
-    return ops.average_pool(logits, square, strides=square)
+    return height // rows, width // columns
+
+
+def _means(values: Any, square: tuple[int, int]) -> Any:
+    """Means over squares of pixels; what has no pixels stays as it is."""
+    if square == (1, 1) or len(values.shape) < 3:
+        return values
+    if len(values.shape) == 3:
+        return _means(ops.expand_dims(values, -1), square)[..., 0]
+    return ops.average_pool(values, square, strides=square)
+
+
+def _wholly(valid: Any, square: tuple[int, int]) -> Any:
+    """Whether all pixels of each square are valid: void enters no mean."""
+    if square == (1, 1):
+        return valid
+    void = ops.expand_dims(ops.cast(ops.logical_not(valid), "float32"), -1)
+    return ops.equal(ops.max_pool(void, square, strides=square)[..., 0], 0.0)
 
 
 def _parts(inputs: Any) -> tuple[Any, Any]:
@@ -263,38 +299,64 @@ def _check_terms(
 ) -> None:
     if teacher is not None:
         for side in ("input_shape", "output_shape"):
-            theirs, ours = getattr(teacher, side), getattr(student, side)
-            if theirs != ours:
+            # Subclassed models have none.
+            theirs, ours = getattr(teacher, side, None), getattr(student, side, None)
+            if None not in (theirs, ours) and theirs != ours:
                 raise ValueError(
                     f"Teacher and student must have the same {side}, got {theirs} and "
                     f"{ours}."
                 )
+    for term in terms:
+        _check_term(term, getattr(student, "output_shape", None), teacher)
     names = [term.loss.name for term in terms]
     if not names or len(set(names)) < len(names) or "supervised" in names:
         raise ValueError(
             f"terms must be at least one, and their losses' names differ, got {names}."
         )
-    for term in terms:
-        if not isinstance(term.loss, MaskedLoss):
-            raise ValueError(
-                f"{type(term.loss).__name__}: knows of no void. Take a loss of "
-                "segshrink.distillation, or keras.distillation.Distiller."
-            )
-        if term.pairs and term.loss.logits_only:
-            raise ValueError(
-                f"{term.loss.name}: compares classes, which feature maps do not have. "
-                "Drop its pairs."
-            )
-        if term.pairs and teacher is None:
-            raise ValueError(
-                f"{term.loss.name}: feature maps need a teacher, got None."
-            )
-        if isinstance(term.loss, DIST):
-            require_relations(student.output_shape[-1], term.loss.inter)
 
 
-def _check_boundary(terms: Sequence[Term], boundary_weight: float) -> None:
+def _check_term(term: Term, output: tuple | None, teacher: keras.Model | None) -> None:
+    if not isinstance(term.loss, MaskedLoss):
+        raise ValueError(
+            f"{type(term.loss).__name__}: knows of no void. Take a loss of "
+            "segshrink.distillation, or keras.distillation.Distiller."
+        )
+    if term.pairs and term.loss.logits_only:
+        raise ValueError(
+            f"{term.loss.name}: compares classes, which feature maps do not have. "
+            "Drop its pairs."
+        )
+    if term.pairs and teacher is None:
+        raise ValueError(f"{term.loss.name}: feature maps need a teacher, got None.")
+    if isinstance(term.loss, DIST) and output is not None:
+        require_relations(output[-1], term.loss.inter)
+
+
+def _check_pairs(
+    pairs: Sequence[LayerPair], student: keras.Model, teacher: keras.Model | None
+) -> None:
+    """Refuse pairs that were matched between other models."""
+    if not pairs or teacher is None:
+        return
+    ours, theirs = map_shapes(student), map_shapes(teacher)
+    for pair in pairs:
+        for model, name, wanted, shapes in (
+            (student, pair.student, pair.student_shape, ours),
+            (teacher, pair.teacher, pair.teacher_shape, theirs),
+        ):
+            if shapes.get(name) != wanted:
+                raise ValueError(
+                    f"{pair.role}: {model.name} has no map {name!r} of {wanted}, got "
+                    f"{shapes.get(name)}. Match the layers of these two models."
+                )
+
+
+def _check_boundary(
+    terms: Sequence[Term], boundary_weight: float, boundary_px: int
+) -> None:
     require_factor("boundary_weight", boundary_weight)
+    if boundary_px < 1:
+        raise ValueError(f"boundary_px must be at least 1, got {boundary_px}.")
     if boundary_weight != 1 and not any(t.loss.pixel_weights for t in terms):
         names = ", ".join(term.loss.name for term in terms)
         raise ValueError(
@@ -303,8 +365,8 @@ def _check_boundary(terms: Sequence[Term], boundary_weight: float) -> None:
 
 
 def _check_weights(*weights: Weight) -> None:
-    plain = [weight for weight in weights if isinstance(weight, int | float)]
+    plain = [weight for weight in weights if isinstance(weight, Real)]
     for weight in plain:
-        require_factor("weight", weight)
+        require_factor("weight", float(weight))
     if len(plain) == len(weights) and not any(plain):
         raise ValueError("all weights are 0: there is nothing to learn.")

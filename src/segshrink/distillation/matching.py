@@ -58,16 +58,18 @@ class LayerMatches(tuple[LayerPair, ...]):
     """Pairs of feature maps, from the image to the logits; `print` shows a table."""
 
     def select(self, *roles: str) -> "LayerMatches":
-        """The pairs whose role is, or begins with, one of `roles`.
+        """The pairs of some roles: "bottleneck", "decoder", "decoder 1/2".
 
         Raises:
             ValueError: if a role has no pair.
         """
         for role in roles:
-            if not any(pair.role.startswith(role) for pair in self):
+            if not any(_has_role(pair, role) for pair in self):
                 known = ", ".join(pair.role for pair in self)
                 raise ValueError(f"no pair has the role {role!r}, there are: {known}.")
-        return LayerMatches(pair for pair in self if pair.role.startswith(roles))
+        return LayerMatches(
+            pair for pair in self if any(_has_role(pair, role) for role in roles)
+        )
 
     def __str__(self) -> str:
         rows = [("role", "teacher", "", "student", "", "compared")]
@@ -89,6 +91,11 @@ class LayerMatches(tuple[LayerPair, ...]):
             ).rstrip()
             for row in rows
         )
+
+
+def _has_role(pair: LayerPair, role: str) -> bool:
+    # "encoder" is a role of "encoder 1/2", but "encoder 1/1" is not of "encoder 1/16".
+    return pair.role == role or pair.role.startswith(f"{role} ")
 
 
 def match_layers(
@@ -125,6 +132,13 @@ def match_layers(
     """
     ours, theirs = _Maps(student), _Maps(teacher)
     chosen = dict(pairs or {})
+    if ours.output in chosen and chosen[ours.output] is None:
+        raise ValueError(f"{ours.output}: the logits are always paired. Drop it.")
+    if kept is not None and not set(kept) & set(theirs.nodes):
+        raise ValueError(
+            f"kept: none of {', '.join(kept)} is a layer of {teacher.name}. Give the "
+            "plan that was made for this teacher."
+        )
     ours.require(chosen)
     theirs.require([name for name in chosen.values() if name is not None])
     alike = ours.sizes == theirs.sizes
@@ -134,7 +148,11 @@ def match_layers(
         for role, name in ours.stages().items()
         if name not in chosen and (alike or role in partners)
     ]
-    found += [("chosen", name, other) for name, other in chosen.items() if other]
+    found += [
+        (LOGITS if name == ours.output else "chosen", name, other)
+        for name, other in chosen.items()
+        if other is not None
+    ]
     order = list(ours.shapes)
     found.sort(key=lambda pair: (pair[0] == LOGITS, order.index(pair[1])))
     return LayerMatches(
@@ -158,11 +176,17 @@ def has_layers_of(student: keras.Model, teacher: keras.Model) -> bool:
         return False
 
 
+def map_shapes(model: keras.Model) -> dict[str, tuple[int, int, int]]:
+    """(height, width, channels) of each feature map, by name."""
+    return _Maps(model).shapes
+
+
 def feature_model(model: keras.Model, names: Sequence[str]) -> keras.Model:
     """A model of the same layers that gives [logits, features of each name]."""
-    operations = _Maps(model).operations
-    features = [operations[name].output for name in names]
-    return keras.Model(model.inputs, [model.outputs[0], *features])
+    graph, nodes = _graph(model), _Maps(model).nodes
+    features = [nodes[name].outputs[0] for name in names]
+    inputs = graph.inputs[0] if len(graph.inputs) == 1 else graph.inputs
+    return keras.Model(inputs, [graph.outputs[0], *features])
 
 
 class _Maps:
@@ -171,23 +195,33 @@ class _Maps:
     def __init__(self, model: keras.Model) -> None:
         graph = _graph(model)
         self.model = model
-        self.operations: dict[str, Any] = {}
-        shared = set()
+        self.nodes: dict[str, Any] = {}
+        # What each call depends on, whether that is a map or not.
+        self._above: dict[int, set[str]] = {}
+        self._weighs: dict[str, bool] = {}
+        shared: set[str] = set()
+        seen: set[str] = set()
         for depth in sorted(graph._nodes_by_depth, reverse=True):
             for node in graph._nodes_by_depth[depth]:
                 name, outputs = node.operation.name, node.outputs
-                if name in self.operations:
-                    shared.add(name)
+                shared |= seen & {name}
+                seen.add(name)
+                self._weighs[name] = bool(getattr(node.operation, "weights", None))
+                self._above[id(node)] = set().union(
+                    *(
+                        self._above.get(id(call), set()) | {call.operation.name}
+                        for call in _calls_before(node)
+                    )
+                )
                 if len(outputs) == 1 and _is_map(outputs[0].shape):
-                    self.operations[name] = node.operation
+                    self.nodes[name] = node
         for name in shared:
-            del self.operations[name]
+            self.nodes.pop(name, None)
         self.shapes: dict[str, Any] = {
-            name: tuple(operation.output.shape[1:])
-            for name, operation in self.operations.items()
+            name: tuple(node.outputs[0].shape[1:]) for name, node in self.nodes.items()
         }
         self.output = graph.outputs[0]._keras_history.operation.name
-        if self.output not in self.operations:
+        if self.output not in self.nodes:
             raise ModelError(
                 f"{model.name}: the layer of its output is called more than once, so "
                 "that its map is not to be told. Distil it by its logits alone."
@@ -201,34 +235,33 @@ class _Maps:
     def require(self, names: Iterable[str]) -> None:
         """Raise `ModelError` unless all are names of feature maps."""
         for name in names:
-            if name not in self.operations:
+            if name not in self.nodes:
                 raise ModelError(
                     f"{self.model.name}: has no feature map {name!r}. Its maps are: "
-                    f"{', '.join(self.operations)}."
+                    f"{', '.join(self.nodes)}."
                 )
 
     def inputs_of(self, name: str) -> list[str]:
         """Names of the operations whose maps an operation reads."""
-        tensors = self.operations[name]._inbound_nodes[0].input_tensors
-        names = [tensor._keras_history.operation.name for tensor in tensors]
-        return [name for name in names if name in self.operations]
+        names = [call.operation.name for call in _calls_before(self.nodes[name])]
+        return [name for name in names if name in self.nodes]
+
+    def above(self, name: str) -> set[str]:
+        """Names of all operations that a map depends on."""
+        return self._above[id(self.nodes[name])]
 
     def stages(self) -> dict[str, str]:
         """Names of the maps by their roles; see `match_layers`."""
-        above: dict[str, set[str]] = {}
-        for name in self.operations:
-            inputs = self.inputs_of(name)
-            above[name] = set(inputs).union(*(above[x] for x in inputs))
         head = self._head()
         # Squeeze-and-excite and global pooling are no stages, nor are the image before
         # anything was learnt of it and the logits before they are resized.
         extended = [
             name
-            for name in self.operations
-            if name in above[self.output]
+            for name in self.nodes
+            if name in self.above(self.output)
             and name not in head
             and self.shapes[name][:2] != (1, 1)
-            and any(self._weighs(x) for x in (name, *above[name]))
+            and any(self._weighs[x] for x in (name, *self.above(name)))
         ]
         if not extended:
             return {LOGITS: self.output}
@@ -241,22 +274,25 @@ class _Maps:
             if rows[name] == coarsest:
                 continue
             # A later map of the same role replaces an earlier one.
-            if name in above[bottleneck]:
+            if name in self.above(bottleneck):
                 stages[f"encoder {place}"] = name
-            elif bottleneck in above[name]:
+            elif bottleneck in self.above(name):
                 stages[f"decoder {place}"] = name
         return stages | {BOTTLENECK: bottleneck, LOGITS: self.output}
-
-    def _weighs(self, name: str) -> bool:
-        return bool(getattr(self.operations[name], "weights", None))
 
     def _head(self) -> set[str]:
         """The output and what it is but a resized or activated copy of."""
         name, head = self.output, {self.output}
-        while not self._weighs(name) and len(self.inputs_of(name)) == 1:
+        while not self._weighs[name] and len(self.inputs_of(name)) == 1:
             (name,) = self.inputs_of(name)
             head.add(name)
         return head
+
+
+def _calls_before(node: Any) -> list[Any]:
+    """The calls whose outputs a call reads."""
+    histories = [tensor._keras_history for tensor in node.input_tensors]
+    return [h.operation._inbound_nodes[h.node_index] for h in histories]
 
 
 def _graph(model: keras.Model) -> keras.Model:
@@ -292,6 +328,13 @@ def _size(shape: tuple[int, int, int]) -> str:
 _CHANNELS_STAY = (
     keras.layers.BatchNormalization,
     keras.layers.LayerNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.Identity,
+    keras.layers.GaussianNoise,
+    keras.layers.GaussianDropout,
+    keras.layers.Resizing,
+    keras.layers.Subtract,
+    keras.layers.Minimum,
     keras.layers.Activation,
     keras.layers.ReLU,
     keras.layers.LeakyReLU,
@@ -336,14 +379,20 @@ def _kept_of(
 def _follow(
     maps: _Maps, name: str, kept: Mapping[str, Sequence[int]]
 ) -> tuple[int, ...] | None:
-    operation, channels = maps.operations[name], maps.shapes[name][2]
+    node, channels = maps.nodes[name], maps.shapes[name][2]
+    operation = node.operation
     if name in kept:
+        if max(kept[name], default=-1) >= channels:
+            raise ValueError(
+                f"{name}: has {channels} channels, but channel {max(kept[name])} was "
+                "kept. Give the plan that was made for this teacher."
+            )
         return tuple(kept[name])
     if isinstance(operation, keras.layers.InputLayer):
         return tuple(range(channels))
     sources = maps.inputs_of(name)
     found = [_follow(maps, source, kept) for source in sources]
-    if None in found or len(found) != len(operation._inbound_nodes[0].input_tensors):
+    if None in found or len(found) != len(node.input_tensors):
         return None
     if isinstance(operation, keras.layers.Concatenate) and operation.axis in (-1, 3):
         begins = np.cumsum([0, *(maps.shapes[source][2] for source in sources)])

@@ -34,8 +34,8 @@ LOSSES: dict[str, type[MaskedLoss]] = {
 # What is learnt where the recipe does not say, by the kind of student; compared in
 # benchmarks/distillation.md.
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "pruned": {"supervised": 0.5, "losses": {"pixel_kl": 0.5}, "temperature": 2.0},
-    "compact": {"supervised": 0.5, "losses": {"pixel_kl": 0.5}, "temperature": 2.0},
+    "pruned": {"supervised": 1.0, "losses": {"pixel_kl": 2.0}, "temperature": 1.0},
+    "compact": {"supervised": 1.0, "losses": {"pixel_kl": 2.0}, "temperature": 1.0},
 }
 _LAYERS = ("bottleneck", "decoder")
 
@@ -43,16 +43,11 @@ _LAYERS = ("bottleneck", "decoder")
 def completed(settings: DistillationSettings, kind: str) -> DistillationSettings:
     """The settings with everything that depends on the kind of student filled in."""
     defaults = DEFAULTS[kind]
-    update: dict[str, Any] = {
-        name: defaults[name]
-        if getattr(settings, name) is None
-        else getattr(settings, name)
-        for name in ("losses", "supervised")
-    }
+    update: dict[str, Any] = {"losses": dict(settings.losses or defaults["losses"])}
+    if settings.supervised is None:
+        update["supervised"] = defaults["supervised"]
     if settings.temperature is None and "pixel_kl" in update["losses"]:
         update["temperature"] = defaults["temperature"]
-    if settings.layers is None and set(update["losses"]) & set(FEATURE_LOSSES):
-        update["layers"] = _LAYERS
     return settings.model_copy(update=update)
 
 
@@ -74,18 +69,14 @@ def build_terms(
         kept: as for `match_layers`.
 
     Raises:
-        RecipeError: if `layers` names no pair of the models.
+        RecipeError: if `layers` names no pair of the models, or there is none.
+        ValueError: if `kept` does not fit the models.
         ModelError: if feature maps are compared and a model does not show its own.
     """
     pairs = LayerMatches()
     losses = settings.losses or {}
     if set(losses) & set(FEATURE_LOSSES):
-        try:
-            pairs = match_layers(teacher, student, kept=kept).select(
-                *(settings.layers or _LAYERS)
-            )
-        except ValueError as error:
-            raise RecipeError(f"distillation.layers: {error}") from error
+        pairs = _selected(match_layers(teacher, student, kept=kept), settings.layers)
     terms = []
     for name, weight in losses.items():
         options = {"temperature": settings.temperature} if name == "pixel_kl" else {}
@@ -93,6 +84,23 @@ def build_terms(
         compared = pairs if name in FEATURE_LOSSES else ()
         terms.append(Term(loss, _faded(weight, settings.fade, steps), compared))
     return terms, pairs
+
+
+def _selected(matches: LayerMatches, layers: tuple[str, ...] | None) -> LayerMatches:
+    """The pairs of some roles; by default of those of `_LAYERS` that there are."""
+    if layers is None:
+        features = LayerMatches(matches[:-1])
+        if not features:
+            raise RecipeError(
+                "distillation.losses: the models have no feature maps in common, but "
+                "their logits. Take losses of logits."
+            )
+        roles = {pair.role.partition(" ")[0] for pair in features}
+        return features.select(*([x for x in _LAYERS if x in roles] or roles))
+    try:
+        return matches.select(*layers)
+    except ValueError as error:
+        raise RecipeError(f"distillation.layers: {error}") from error
 
 
 def _faded(weight: float, fade: bool, steps: int) -> Weight:

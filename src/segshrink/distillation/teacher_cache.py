@@ -1,9 +1,13 @@
 """The teacher's logits, computed once and replayed in every epoch."""
 
 import hashlib
+import io
 import json
 import math
+import re
+import sys
 import zlib
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +18,7 @@ import numpy.typing as npt
 
 from segshrink.data import AnnotatedImage, Part, map_by_tiles
 from segshrink.data.augmentation import recolored
-from segshrink.errors import RunFolderError, UsageError
+from segshrink.errors import DatasetError, RunFolderError, UsageError
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import Augmentation
 from segshrink.records import read_json, write_json, written_whole
@@ -22,13 +26,17 @@ from segshrink.records import read_json, write_json, written_whole
 STRIDES = (1, 2, 4, 8)
 _CHOSEN = (4, 8)
 
-_FORMAT = 1
+_KIND = "segshrink teacher's logits, format 1"
 _ABOUT = "about.json"
 _BYTES_PER_VALUE = 2  # float16
 _LARGEST = float(np.finfo(np.float16).max)
 _CHECKSUM_BYTES = 4
 _BATCH = 8
-_MAPS_OPEN = 1024
+# Each holds a file open, of which a process may have 256 on some systems.
+_MAPS_OPEN = 64
+
+# Names of files that a cache writes, or was killed while writing.
+_OURS = re.compile(r"(\.partial-)?(about\.json|\d{6,}-\d+\.npy)")
 
 # Beyond this zoom the teacher sees other things in the image than it does at the scale
 # that it was asked at, so that its answer cannot be resampled.
@@ -86,6 +94,7 @@ class TeacherCache:
         max_bytes: int = 2 << 30,
     ) -> None:
         _check(stride, views, photometric)
+        _check_numbers(overlap, seed)
         _, *tile_px, channels = teacher.output_shape
         self.folder = Path(folder)
         self.channels = int(channels)
@@ -106,17 +115,22 @@ class TeacherCache:
         self._seed = seed
         self._overlap = overlap
         self._open = lru_cache(_MAPS_OPEN)(self._map)
-        self.about: dict[str, Any] = {
-            "format": _FORMAT,
-            "teacher": model_digest(teacher),
-            "images": _images_digest(part),
+        self._ready = False
+
+    def _about(self) -> dict[str, Any]:
+        """What the logits depend on, as it is now."""
+        about = {
+            "kind": _KIND,
+            "teacher": model_digest(self._teacher),
+            "images": _images_digest(self._part),
             "tile_px": list(self._tile_px),
-            "overlap": overlap,
+            "overlap": self._overlap,
             "stride": self.stride,
-            "views": views,
+            "views": self.views,
         }
-        if views > 1:
-            self.about |= {"photometric": photometric, "seed": seed}
+        if self.views > 1:
+            about |= {"photometric": self._photometric, "seed": self._seed}
+        return about
 
     def get(self, index: int, view: int = 0) -> npt.NDArray[np.float16]:
         """Logits of `part[index]`, `(ceil(height / stride), ..., channels)`.
@@ -124,6 +138,13 @@ class TeacherCache:
         Raises:
             RunFolderError: if `fill` has not made them.
         """
+        if not self._ready:
+            if self._found() != self._about():
+                raise RunFolderError(
+                    f"{self.folder}: holds no logits of this teacher for these images. "
+                    "Call fill, or run the same command again."
+                )
+            self._ready = True
         return self._open(index, view)
 
     def color_generator(self, index: int, view: int) -> np.random.Generator | None:
@@ -145,14 +166,30 @@ class TeacherCache:
 
         Raises:
             RunFolderError: if the folder holds something else.
-            DatasetError: if an image cannot be decoded.
+            DatasetError: if an image cannot be read.
         """
         progress = progress or SilentProgress()
-        self._claim_folder(progress)
-        wanted = [(i, v) for i in range(len(self._part)) for v in range(self.views)]
-        missing = [place for place in wanted if not self._is_whole(*place)]
-        progress.say(self._in_words(len(wanted) - len(missing), len(wanted)))
+        self._ready = False
         self._open.cache_clear()
+        found, about = self._found(), self._about()
+        wanted = [(i, v) for i in range(len(self._part)) for v in range(self.views)]
+        missing = wanted
+        if found == about:
+            missing = [place for place in wanted if not self._is_whole(*place)]
+        elif found:
+            keys = sorted(
+                key
+                for key in about.keys() | found.keys()
+                if about.get(key) != found.get(key)
+            )
+            progress.say(
+                f"{self.folder}: other {', '.join(keys)} than now; it is made anew."
+            )
+        progress.say(self._in_words(len(wanted) - len(missing), len(wanted)))
+        if found != about:
+            for path in self.folder.glob("*.npy"):
+                path.unlink()
+            write_json(self.folder / _ABOUT, about)
         if missing:
             progress.start("teacher's logits", len(missing))
             for index, view in missing:
@@ -168,33 +205,30 @@ class TeacherCache:
             f"{self.size_bytes / 1e6:.1f} MB at stride {self.stride}{done}."
         )
 
-    def _claim_folder(self, progress: Progress) -> None:
-        about = self.folder / _ABOUT
-        if not about.is_file():
-            if self.folder.is_dir() and any(self.folder.iterdir()):
-                raise RunFolderError(
-                    f"{self.folder}: holds something else than a teacher's logits. "
-                    "Name another folder."
-                )
-            write_json(about, self.about)
-            return
-        try:
-            found = read_json(about)
-        except RunFolderError:
-            found = None
-        if found == self.about:
-            return
-        keys = sorted(
-            key
-            for key in self.about.keys() | (found or {}).keys()
-            if self.about.get(key) != (found or {}).get(key)
+    def _found(self) -> dict[str, Any] | None:
+        """What the folder says of itself; None if it is new or its file is damaged.
+
+        Raises:
+            RunFolderError: if it holds something else.
+        """
+        if not self.folder.exists():
+            return None
+        names = (
+            [x.name for x in self.folder.iterdir()] if self.folder.is_dir() else [""]
         )
-        progress.say(
-            f"{self.folder}: other {', '.join(keys)} than now; it is made anew."
-        )
-        for path in self.folder.glob("*.npy"):
-            path.unlink()
-        write_json(about, self.about)
+        found: Any = None
+        if _ABOUT in names:
+            with suppress(RunFolderError):
+                found = read_json(self.folder / _ABOUT)
+        of_ours = isinstance(found, dict) and found.get("kind") == _KIND
+        # A damaged description is told from someone else's by what lies beside it.
+        damaged = not (found and isinstance(found, dict))
+        if not all(map(_OURS.fullmatch, names)) or not (of_ours or damaged):
+            raise RunFolderError(
+                f"{self.folder}: holds something else than a teacher's logits. "
+                "Name another folder."
+            )
+        return found if of_ours else None
 
     def _path(self, index: int, view: int) -> Path:
         return self.folder / f"{index:06}-{view}.npy"
@@ -203,27 +237,31 @@ class TeacherCache:
         return (*_cells(self._part[index], self.stride), self.channels)
 
     def _map(self, index: int, view: int) -> npt.NDArray[np.float16]:
+        path = self._path(index, view)
         try:
-            found = np.load(self._path(index, view), mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
             raise RunFolderError(
-                f"{self._path(index, view)}: cannot be read ({error}). Call fill, or "
-                "run the same command again."
+                f"{path}: cannot be read ({error}). Call fill, or run the same command "
+                "again."
             ) from error
-        return found
 
     def _is_whole(self, index: int, view: int) -> bool:
         try:
             data = self._path(index, view).read_bytes()
-            stored = np.load(self._path(index, view), mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+        except OSError:
             return False
         body, checksum = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
-        return (
-            stored.shape == self._shape(index)
-            and stored.dtype == np.float16
-            and zlib.crc32(body).to_bytes(_CHECKSUM_BYTES, "little") == checksum
-        )
+        # First, since a damaged header can raise anything.
+        if self._checksum(index, view, body) != checksum:
+            return False
+        stored = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
+        return stored.shape == self._shape(index) and stored.dtype == np.float16
+
+    def _checksum(self, index: int, view: int, body: bytes) -> bytes:
+        """With the place, so that a file under another's name is found out."""
+        number = zlib.crc32(body, zlib.crc32(f"{index}-{view}".encode()))
+        return number.to_bytes(_CHECKSUM_BYTES, "little")
 
     def _write(self, index: int, view: int) -> None:
         image, _ = self._part[index].read()
@@ -243,9 +281,9 @@ class TeacherCache:
             with partial.open("wb") as file:
                 np.lib.format.write_array(file, stored.astype(np.float16))
             # Behind the array, where NumPy does not look.
-            checksum = zlib.crc32(partial.read_bytes())
+            checksum = self._checksum(index, view, partial.read_bytes())
             with partial.open("ab") as file:
-                file.write(checksum.to_bytes(_CHECKSUM_BYTES, "little"))
+                file.write(checksum)
 
 
 def cache_bytes(part: Part, channels: int, stride: int, views: int = 1) -> int:
@@ -266,12 +304,39 @@ def cannot_replay(augmentation: Augmentation) -> str | None:
 
 
 def model_digest(model: keras.Model) -> str:
-    """A fingerprint of what a model computes: its configuration and its weights."""
-    config = json.dumps(model.get_config(), sort_keys=True, default=str)
-    digest = hashlib.sha256(config.encode())
+    """A fingerprint of what a model computes: its configuration and its weights.
+
+    Names do not count, since Keras numbers them by what was built before.
+    """
+    digest = hashlib.sha256(_nameless(model.get_config()).encode())
     for values in model.get_weights():
         digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()
+
+
+def _nameless(config: Any) -> str:
+    numbers: dict[str, str] = {}
+
+    def find(value: Any) -> None:
+        if isinstance(value, dict):
+            name = value.get("name")
+            if isinstance(name, str):
+                numbers.setdefault(name, f"#{len(numbers)}")
+            value = list(value.values())
+        if isinstance(value, list | tuple):
+            for each in value:
+                find(each)
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, dict):
+            # A frozen teacher computes the same.
+            return {k: renamed(v) for k, v in value.items() if k != "trainable"}
+        if isinstance(value, list | tuple):
+            return [renamed(each) for each in value]
+        return numbers.get(value, value) if isinstance(value, str) else value
+
+    find(config)
+    return json.dumps(renamed(config), sort_keys=True, default=str)
 
 
 def _check(stride: int | None, views: int, photometric: float) -> None:
@@ -286,6 +351,13 @@ def _check(stride: int | None, views: int, photometric: float) -> None:
             "views and photometric go together: more than one view differs in "
             f"colours, got {views} views and photometric {photometric:g}."
         )
+
+
+def _check_numbers(overlap: float, seed: int) -> None:
+    if not 0 <= overlap <= 0.9:
+        raise UsageError(f"overlap must be 0 to 0.9, got {overlap}.")
+    if seed < 0:
+        raise UsageError(f"seed must be at least 0, got {seed}.")
 
 
 def _stride_within(limit: int, part: Part, channels: int, views: int) -> int:
@@ -316,10 +388,18 @@ def _images_digest(part: Part) -> str:
     """A fingerprint of the images, without decoding them."""
     digest = hashlib.sha256()
     for image in part:
-        stamp = repr(image)
+        # Without the dots that NumPy puts into long arrays.
+        with np.printoptions(threshold=sys.maxsize):
+            stamp = repr(image)
         if image.image_path is not None:
             # Not the path: a data set that moves stays the same.
-            stat = image.image_path.stat()
+            try:
+                stat = image.image_path.stat()
+            except OSError as error:
+                raise DatasetError(
+                    f"{image.image_path}: cannot be read ({error}). Put it back, or "
+                    "open the data set anew."
+                ) from error
             size = f"{image.height_px}x{image.width_px}"
             stamp = f"{image.name} {size} {stat.st_size} {stat.st_mtime_ns}"
         digest.update(stamp.encode())

@@ -64,10 +64,10 @@ def _class_sums(labels: Any, weights: Any, logits: Any) -> tuple[Any, Any, Any]:
     """Weighted sums over pixels of p t, p and t, each float32 `(classes,)`."""
     num_classes = logits.shape[-1]
     weights = ops.reshape(weights, (-1, 1))  # (pixels, 1)
-    one_hot = ops.one_hot(ops.reshape(labels, (-1,)), num_classes) * weights
+    one_hot = ops.one_hot(ops.reshape(labels, (-1,)), num_classes)
     probabilities = ops.reshape(ops.softmax(logits), (-1, num_classes))
     # Products of matrices sum over pixels several times faster than a reduction.
-    overlaps = ops.matmul(ops.transpose(one_hot), probabilities)
+    overlaps = ops.matmul(ops.transpose(one_hot * weights), probabilities)
     predicted = ops.matmul(ops.transpose(weights), probabilities)
     true = ops.matmul(ops.transpose(weights), one_hot)
     return ops.diagonal(overlaps), predicted[0], true[0]

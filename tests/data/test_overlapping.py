@@ -1,0 +1,236 @@
+"""Tiles of an image that are blended, against the image itself and a plain loop."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segshrink.data import map_by_tiles
+
+from .pictures import noise
+
+TILE_PX = (16, 12)
+
+sides = st.integers(1, 60)
+overlaps = st.floats(0, 0.9)
+
+
+def channel_sums(tiles):
+    """Of each pixel by itself."""
+    tiles = tiles.astype(np.float32)
+    return np.stack([tiles[..., 0], -tiles[..., 1], tiles.sum(axis=-1)], axis=-1)
+
+
+def by_place(tiles):
+    """Says something else at every place of a tile, so that blending shows."""
+    rows, columns = np.indices(tiles.shape[1:3])
+    place = np.stack([rows**2, 3 * columns, rows * columns], axis=-1)
+    return channel_sums(tiles) + 10 * place.astype(np.float32)
+
+
+class Recorded:
+    """A predictor that keeps its batches."""
+
+    def __init__(self, predict=channel_sums):
+        self.predict = predict
+        self.batches = []
+
+    def __call__(self, tiles):
+        self.batches.append(tiles.copy())
+        return self.predict(tiles)
+
+    @property
+    def tiles(self):
+        return np.concatenate(self.batches)
+
+
+def mapped(predict, image, overlap=0.25, *, channels=3, tile_px=TILE_PX, **options):
+    return map_by_tiles(
+        predict, image, tile_px=tile_px, channels=channels, overlap=overlap, **options
+    )
+
+
+def place_image(height, width):
+    """An image whose pixels say their row and column."""
+    rows, columns = np.indices((height, width))
+    return np.stack([rows, columns, rows], axis=-1).astype(np.uint8)
+
+
+def plain_loop(predict, image, tile_px, overlap):
+    """Tile after tile, pixel after pixel, in double precision."""
+    height, width = image.shape[:2]
+    short = [(0, max(0, tile_px[axis] - image.shape[axis])) for axis in (0, 1)]
+    image = np.pad(image, [*short, (0, 0)], mode="reflect")
+    starts = []
+    for tile, side in zip(tile_px, image.shape[:2], strict=True):
+        most = max(1, math.floor(tile * (1 - overlap)))
+        count = 1
+        while (count - 1) * most < side - tile:
+            count += 1
+        starts.append([int(start) for start in np.linspace(0, side - tile, count)])
+    total = np.zeros((*image.shape[:2], 3))
+    weights = np.zeros((*image.shape[:2], 1))
+    for top in starts[0]:
+        for left in starts[1]:
+            tile = image[top : top + tile_px[0], left : left + tile_px[1]]
+            answer = predict(tile[None])[0]
+            for row in range(tile_px[0]):
+                for column in range(tile_px[1]):
+                    weight = min(row + 1, tile_px[0] - row)
+                    weight *= min(column + 1, tile_px[1] - column)
+                    total[top + row, left + column] += weight * answer[row, column]
+                    weights[top + row, left + column] += weight
+    return (total / weights)[:height, :width]
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 30), st.integers(1, 30), overlaps, st.integers(1, 5))
+def test_blends_as_a_plain_loop_does(height, width, overlap, batch_size):
+    image, tile_px = noise(height, width, seed=height), (7, 6)
+    blended = mapped(by_place, image, overlap, tile_px=tile_px, batch_size=batch_size)
+    expected = plain_loop(by_place, image, tile_px, overlap)
+    np.testing.assert_allclose(blended, expected, rtol=1e-5, atol=1e-2)
+
+
+@settings(max_examples=80)
+@given(sides, sides, overlaps, st.integers(1, 9), st.integers(0, 2**31))
+def test_a_pixelwise_predictor_gives_each_pixel_its_own(
+    height, width, overlap, batch_size, seed
+):
+    image = noise(height, width, seed)
+    values = mapped(channel_sums, image, overlap, batch_size=batch_size)
+    assert values.dtype == np.float32
+    np.testing.assert_allclose(values, channel_sums(image), rtol=1e-5, atol=1e-3)
+
+
+@settings(max_examples=30)
+@given(sides, sides, overlaps)
+def test_a_constant_predictor_gives_the_constant_everywhere(height, width, overlap):
+    def constant(tiles):
+        return np.full((*tiles.shape[:3], 1), 7.5, np.float32)
+
+    values = mapped(constant, np.zeros((height, width, 3)), overlap, channels=1)
+    assert values.shape == (height, width, 1)
+    np.testing.assert_allclose(values, 7.5, rtol=1e-6)
+
+
+@settings(max_examples=60)
+@given(sides, sides, overlaps, st.integers(2, 9))
+def test_the_batch_size_does_not_matter(height, width, overlap, batch_size):
+    image = noise(height, width, seed=width)
+    one, many = Recorded(by_place), Recorded(by_place)
+    expected = mapped(one, image, overlap)
+    values = mapped(many, image, overlap, batch_size=batch_size)
+    np.testing.assert_array_equal(values, expected)
+    assert {batch.shape for batch in one.batches} == {(1, *TILE_PX, 3)}
+    assert {batch.shape for batch in many.batches} == {(batch_size, *TILE_PX, 3)}
+    # No more batches than tiles need, and only the last one is filled up.
+    count = len(one.tiles)
+    assert len(many.batches) == math.ceil(count / batch_size)
+    np.testing.assert_array_equal(many.tiles[:count], one.tiles)
+
+
+def test_what_fills_the_last_batch_up_does_not_count():
+    def poisoned(tiles):
+        answer = channel_sums(tiles)
+        answer[~tiles.any(axis=(1, 2, 3))] = np.nan
+        return answer
+
+    image = np.maximum(1, noise(40, 31))
+    values = mapped(poisoned, image, batch_size=7)
+    np.testing.assert_allclose(values, channel_sums(image), rtol=1e-5, atol=1e-3)
+
+
+@settings(max_examples=60)
+@given(sides, sides, overlaps)
+def test_neighbouring_tiles_overlap_as_asked(height, width, overlap):
+    height, width = max(height, 16), max(width, 12)
+    recorded = Recorded()
+    mapped(recorded, place_image(height, width), overlap)
+    for axis, tile, side in ((0, 16, height), (1, 12, width)):
+        starts = sorted({int(first[0, 0, axis]) for first in recorded.tiles})
+        assert starts[0] == 0
+        assert starts[-1] == side - tile
+        # At 0.9 of 12 pixels a tile still has to advance by one.
+        gaps = np.diff(starts)
+        assert gaps.max(initial=0) <= max(1, tile * (1 - overlap))
+        # Spread evenly, since whole pixels cannot be halved.
+        assert np.ptp(gaps) <= 1 if len(gaps) else side == tile
+
+
+def test_tiles_are_those_of_the_image():
+    image, recorded = place_image(40, 30), Recorded()
+    before = image.copy()
+    mapped(recorded, image)
+    assert recorded.tiles.dtype == image.dtype
+    for tile in recorded.tiles:
+        top, left = tile[0, 0, :2]
+        np.testing.assert_array_equal(tile, image[top : top + 16, left : left + 12])
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("overlap", [0, 0.25, 0.9])
+def test_an_image_of_one_tile_is_predicted_once(overlap):
+    recorded, image = Recorded(by_place), noise(*TILE_PX)
+    values = mapped(recorded, image, overlap)
+    assert len(recorded.batches) == 1
+    np.testing.assert_allclose(values, by_place(image[None])[0], rtol=1e-6)
+
+
+def test_without_overlap_tiles_lie_side_by_side():
+    recorded, image = Recorded(by_place), noise(32, 36)
+    values = mapped(recorded, image, 0)
+    assert len(recorded.tiles) == 6
+    expected = by_place(image[None, 16:, 12:24])[0]
+    np.testing.assert_allclose(values[16:, 12:24], expected, rtol=1e-6)
+
+
+def test_a_smaller_image_is_continued_by_reflection():
+    recorded, image = Recorded(), noise(10, 5)
+    values = mapped(recorded, image)
+    (tile,) = recorded.tiles
+    np.testing.assert_array_equal(tile[:10, :5], image)
+    np.testing.assert_array_equal(tile[:10, 5:9], image[:, 3::-1])
+    np.testing.assert_array_equal(tile[10:16, :5], image[8:2:-1])
+    assert values.shape == (10, 5, 3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 60), (60, 1), (15, 60), (60, 11)])
+def test_an_image_may_be_smaller_than_a_tile_along_one_side_only(size):
+    recorded, image = Recorded(), noise(*size)
+    values = mapped(recorded, image, 0.5)
+    np.testing.assert_allclose(values, channel_sums(image), rtol=1e-5, atol=1e-3)
+    # What is put there is the image again, mirrored, and nothing else.
+    shown = {tuple(pixel) for pixel in recorded.tiles.reshape(-1, 3)}
+    assert shown <= {tuple(pixel) for pixel in image.reshape(-1, 3)}
+
+
+def test_the_middle_of_a_tile_outweighs_the_border_of_its_neighbour():
+    values = iter([0.0, 1.0])
+
+    def one_after_the_other(tiles):
+        return np.full((1, *TILE_PX, 1), next(values), np.float32)
+
+    image = np.zeros((16, 18, 3), np.uint8)
+    blended = mapped(one_after_the_other, image, 0.5, channels=1)[0, :, 0]
+    assert (blended[:6] == 0).all()
+    assert (blended[12:] == 1).all()
+    np.testing.assert_allclose(blended[6:12], np.arange(1, 7) / 7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, np.int32])
+def test_predictors_may_answer_in_other_types(dtype):
+    image = noise(20, 30)
+    values = mapped(lambda tiles: channel_sums(tiles).astype(dtype), image)
+    assert values.dtype == np.float32
+    np.testing.assert_allclose(values, channel_sums(image), rtol=1e-5, atol=1e-3)
+
+
+def test_float_images_reach_the_predictor_as_they_are():
+    image = np.random.default_rng(0).normal(size=(20, 30, 3)).astype(np.float32)
+    recorded = Recorded()
+    values = mapped(recorded, image)
+    assert recorded.tiles.dtype == np.float32
+    np.testing.assert_allclose(values, channel_sums(image), rtol=1e-4, atol=1e-5)
