@@ -129,37 +129,21 @@ class Distiller(keras.Model):
     ) -> Any:
         """Weighted sum of all losses; void counts in none."""
         logits, *maps = y_pred if self._student_maps else [y_pred]
-        ours = dict(zip(self._student_maps, maps, strict=True))
-        images, given = _parts(x)
-        taught, theirs = self._taught(images, given)
+        ours = _Maps(logits, dict(zip(self._student_maps, maps, strict=True)))
+        theirs = self._taught(x)
         labels = ops.reshape(ops.cast(y, "int32"), ops.shape(logits)[:-1])
-        valid = ops.not_equal(labels, IGNORE_INDEX)
-        square = _square(logits, taught)
         weigh = {} if sample_weight is None else {"sample_weight": sample_weight}
         values = [self.supervised(y, logits, **weigh)]
         for term, projections in zip(self.terms, self.projections, strict=True):
-            options = weigh
             if term.loss.pixel_weights and self.boundary_weight != 1:
-                options = {"sample_weight": self._pixel_weights(labels, sample_weight)}
-            losses = []
-            for pair, projection in zip(term.pairs or (), projections, strict=True):
-                aligned = _aligned(
-                    theirs[pair.teacher], ours[pair.student], pair, projection
-                )
-                losses.append(term.loss.compute_loss(*aligned, valid, **options))
-            if not term.pairs:
-                losses = [
-                    term.loss.compute_loss(
-                        taught,
-                        _means(logits, square),
-                        _wholly(valid, square),
-                        **{k: _means(v, square) for k, v in options.items()},
-                    )
-                ]
-            values.append(sum(losses) / len(losses))
-        weights = [self.supervised_weight, *(term.weight for term in self.terms)]
+                pixels = self._pixel_weights(labels, sample_weight)
+                options = {"sample_weight": pixels}
+            else:
+                options = weigh
+            values.append(_compared(term, projections, theirs, ours, labels, options))
         for tracker, value in zip(self.trackers, values, strict=True):
             tracker.update_state(value, sample_weight=ops.shape(logits)[0])
+        weights = [self.supervised_weight, *(term.weight for term in self.terms)]
         total = sum(
             self._now(weight) * value
             for weight, value in zip(weights, values, strict=True)
@@ -168,23 +152,23 @@ class Distiller(keras.Model):
             self.steps.assign_add(1)
         return total
 
-    def _taught(self, images: Any, given: Any) -> tuple[Any, dict]:
-        """The teacher's logits and feature maps."""
+    def _taught(self, inputs: Any) -> "_Maps":
+        images, given = _parts(inputs)
         if given is not None:
             if self._teacher_maps:
                 raise ValueError(
                     f"The data brings {TEACHER_LOGITS}, but the terms compare feature "
                     "maps, for which the teacher must run. Drop the one or the other."
                 )
-            return given, {}
+            return _Maps(given, {})
         if self._teach is None:
             raise ValueError(
                 "This distiller has no teacher: its data must be "
                 f'{{"{IMAGES}": ..., "{TEACHER_LOGITS}": ...}}.'
             )
         taught = self._teach(images)
-        taught, *maps = taught if self._teacher_maps else [taught]
-        return taught, dict(zip(self._teacher_maps, maps, strict=True))
+        logits, *maps = taught if self._teacher_maps else [taught]
+        return _Maps(logits, dict(zip(self._teacher_maps, maps, strict=True)))
 
     def _pixel_weights(self, labels: Any, sample_weight: Any) -> Any:
         weights = boundary_weights(labels, self.boundary_weight, self.boundary_px)
@@ -199,6 +183,44 @@ class Distiller(keras.Model):
         if isinstance(weight, keras.optimizers.schedules.LearningRateSchedule):
             return ops.cast(weight(self.steps), "float32")
         return weight
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """What one model makes of a batch: its logits, and feature maps by name."""
+
+    logits: Any
+    features: dict[str, Any]
+
+
+def _compared(
+    term: Term,
+    projections: Sequence[keras.layers.Layer | None],
+    theirs: _Maps,
+    ours: _Maps,
+    labels: Any,
+    options: dict[str, Any],
+) -> Any:
+    """The value of a term before its weight."""
+    valid = ops.not_equal(labels, IGNORE_INDEX)
+    if not term.pairs:
+        square = _square(ours.logits, theirs.logits)
+        return term.loss.compute_loss(
+            theirs.logits,
+            _means(ours.logits, square),
+            _wholly(valid, square),
+            **{name: _means(value, square) for name, value in options.items()},
+        )
+    total = 0.0
+    for pair, projection in zip(term.pairs, projections, strict=True):
+        teacher, student = _aligned(
+            theirs.features[pair.teacher],
+            ours.features[pair.student],
+            pair,
+            projection,
+        )
+        total += term.loss.compute_loss(teacher, student, valid, **options)
+    return total / len(term.pairs)
 
 
 def _square(logits: Any, taught: Any) -> tuple[int, int]:
