@@ -1,6 +1,7 @@
 """Puts the verbs together."""
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ from segshrink.cli.predict import predict
 from segshrink.cli.prune import prune
 from segshrink.cli.report import report
 from segshrink.cli.search import search
-from segshrink.cli.terminal import user_errors
+from segshrink.cli.terminal import STOPPED_EXIT_CODE, user_errors
 from segshrink.cli.train import train
 from segshrink.cli.validate import validate
 
@@ -70,4 +71,13 @@ def main() -> None:
     # TensorFlow leaves oneDNN off on processors without AVX-512, where it helps too
     # (benchmarks/training_speed.md).
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    app()
+    try:
+        app()
+    except SystemExit as leaving:
+        if leaving.code == STOPPED_EXIT_CODE:
+            # A backend's threads still compute, and can bring the interpreter down
+            # while it clears up.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(STOPPED_EXIT_CODE)
+        raise

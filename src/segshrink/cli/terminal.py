@@ -30,6 +30,8 @@ _WRONG_PATH = (
     NotADirectoryError,
     PermissionError,
 )
+# As a shell has it for a command that Ctrl-C ended.
+STOPPED_EXIT_CODE = 130
 _WRONG_PATH_EXIT_CODE = 2
 
 # Names of files and classes are shown as they are, whatever brackets and colons they
@@ -131,7 +133,7 @@ def user_errors() -> Iterator[None]:
         errors.print(
             "Stopped. Whole stages and epochs are kept; the same command goes on."
         )
-        raise SystemExit(130) from None
+        raise SystemExit(STOPPED_EXIT_CODE) from None
     except BrokenPipeError:
         # The reader of our output has gone, as in `segshrink inspect DATA | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
