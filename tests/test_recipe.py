@@ -69,6 +69,28 @@ def test_all_faults_at_once():
             "student.distillation: temperature: no effect without pixel_kl, drop it",
         ),
         (
+            {
+                "student": {
+                    "distillation": {
+                        "losses": {"channel_wise": 1},
+                        "boundary_weight": 3,
+                    }
+                }
+            },
+            "student.distillation: boundary_weight: no effect without a loss over "
+            "pixels (dist, feature_hint, pixel_kl), drop it",
+        ),
+        (
+            {
+                "student": {
+                    "distillation": {"cache_views": 2},
+                    "training": {"augmentation": {"photometric": 0}},
+                }
+            },
+            "student: distillation.cache_views: no effect where "
+            "training.augmentation.photometric is 0, drop it",
+        ),
+        (
             {"student": {"distillation": {"layers": ["decoder"]}}},
             "student.distillation: layers: no effect without a loss of feature maps",
         ),

@@ -335,6 +335,12 @@ class DistillationSettings(_Settings):
         for option in ("cache_mb", "cache_views"):
             if getattr(self, option) is not None and not self.cache:
                 raise ValueError(f"{option}: no effect without cache, drop it")
+        over_pixels = {"pixel_kl", "dist", "feature_hint"}
+        if self.boundary_weight != 1 and names and not names & over_pixels:
+            raise ValueError(
+                "boundary_weight: no effect without a loss over pixels "
+                f"({', '.join(sorted(over_pixels))}), drop it"
+            )
         return self
 
 
@@ -353,6 +359,12 @@ class StudentSettings(_Settings):
 
     @model_validator(mode="after")
     def _options_have_an_effect(self) -> "StudentSettings":
+        views = self.distillation.cache_views or 1
+        if views > 1 and not self.training.augmentation.photometric:
+            raise ValueError(
+                "distillation.cache_views: no effect where "
+                "training.augmentation.photometric is 0, drop it"
+            )
         idle = "model" if self.kind == "pruned" else "pruning"
         if idle in self.model_fields_set:
             raise ValueError(f"a {self.kind} student does not use {idle}: drop it")

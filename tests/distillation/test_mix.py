@@ -103,13 +103,14 @@ def test_the_defaults_train(models, kind):
     terms, _ = terms_of(models, kind=kind)
     chosen = completed(DistillationSettings(), kind)
     teacher, student = models
-    Distiller(
+    distiller = Distiller(
         student,
         teacher,
         supervised=CrossEntropy(),
         terms=terms,
         supervised_weight=chosen.supervised,
     )
+    assert [term.loss.name for term in distiller.terms] == list(chosen.losses)
 
 
 def test_terms_in_the_order_of_the_settings(models):

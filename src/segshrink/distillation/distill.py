@@ -151,8 +151,6 @@ def _cached_logits(
         progress.say(f"The teacher is asked in each step: {reason}.")
         return None
     photometric = settings.augmentation.photometric
-    if views > 1 and photometric == 0:
-        views = 1
     logits = TeacherCache(
         folder,
         teacher,

@@ -63,7 +63,7 @@ class TeacherCache:
         part: the images.
         stride: side in pixels of the squares whose mean is stored: 1, 2, 4 or 8. None
             takes 4, or 8 where that exceeds the limit: finer ones cost time in each
-            step and taught nothing more (docs/distillation.md).
+            step.
         views: int > 0, colourings of each image.
         photometric: strength of the colourings, see `segshrink.recipe.Augmentation`;
             needed with more than one view.

@@ -56,7 +56,7 @@ class PixelLoss(keras.losses.Loss):
     def _per_pixel(self, sample_weight: Any, labels: tuple) -> Any:
         sample_weight = ops.cast(sample_weight, "float32")
         shape = tuple(sample_weight.shape)
-        if not (_fit(shape, labels[:1]) or _fit(shape, labels)):
+        if not (shapes_fit(shape, labels[:1]) or shapes_fit(shape, labels)):
             raise ValueError(
                 f"{self.name}: sample_weight must be (batch,) or (batch, height, "
                 f"width) for labels {tuple(labels)}, got {shape}."
@@ -89,7 +89,7 @@ class PixelLoss(keras.losses.Loss):
         }
 
     def _check_shapes(self, labels: tuple, logits: tuple) -> None:
-        if not _fit(labels, logits[:-1]):
+        if not shapes_fit(labels, logits[:-1]):
             raise ValueError(
                 f"{self.name}: labels (batch, height, width) must match logits (batch, "
                 f"height, width, classes), got {tuple(labels)} and {tuple(logits)}."
@@ -101,7 +101,7 @@ class PixelLoss(keras.losses.Loss):
             )
 
 
-def _fit(one: tuple, other: tuple) -> bool:
+def shapes_fit(one: tuple, other: tuple) -> bool:
     """Whether two shapes agree where both are known; the batch size may not be."""
     return len(one) == len(other) and all(
         a == b for a, b in zip(one, other, strict=True) if a and b

@@ -5,7 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from segshrink.distillation.losses.masked_loss import MaskedLoss, one_if_zero
+from segshrink.distillation.losses.masked_loss import MaskedLoss
+from segshrink.objectives.pixel_loss import one_if_zero
 
 
 @keras.saving.register_keras_serializable("segshrink")

@@ -7,11 +7,11 @@ from keras import ops
 
 from segshrink.distillation.losses.masked_loss import (
     MaskedLoss,
-    one_if_zero,
     require_factor,
     require_positive,
 )
 from segshrink.distillation.losses.pixel_kl import log_probabilities
+from segshrink.objectives.pixel_loss import one_if_zero
 
 # Below this a variance is taken for this: a correlation with what does not vary is not
 # defined, and its gradient would burst.

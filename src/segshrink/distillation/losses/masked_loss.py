@@ -6,6 +6,8 @@ import numpy as np
 from keras import ops
 from keras.distillation import DistillationLoss
 
+from segshrink.objectives.pixel_loss import one_if_zero, shapes_fit
+
 
 class MaskedLoss(DistillationLoss):
     """Base of the losses between a map of the teacher and a map of the student.
@@ -118,15 +120,17 @@ class MaskedLoss(DistillationLoss):
 
     def _check_mask(self, name: str, shape: tuple, wanted: tuple) -> None:
         # A mask with a channel axis, or of one image, would broadcast.
-        if not fit(shape, wanted):
+        if not shapes_fit(shape, wanted):
             raise ValueError(
                 f"{self.name}: {name} must be {_in_words(wanted)} for these maps, got "
                 f"{shape}."
             )
 
     def _check_maps(self, teacher: tuple, student: tuple) -> None:
-        channels_fit = self.any_channels or fit(teacher[-1:], student[-1:])
-        if len(student) != 4 or not (fit(teacher[:-1], student[:-1]) and channels_fit):
+        channels_fit = self.any_channels or shapes_fit(teacher[-1:], student[-1:])
+        if len(student) != 4 or not (
+            shapes_fit(teacher[:-1], student[:-1]) and channels_fit
+        ):
             raise ValueError(
                 f"{self.name}: teacher and student maps must be (batch, height, width, "
                 f"channels) of the same shape, got {teacher} and {student}."
@@ -157,18 +161,6 @@ def require_factor(name: str, value: float) -> float:
     if not 0 <= value < np.inf:
         raise ValueError(f"{name} must be at least 0, got {value}.")
     return float(value)
-
-
-def fit(one: tuple, other: tuple) -> bool:
-    """Whether two shapes agree where both are known; the batch size may not be."""
-    return len(one) == len(other) and all(
-        a == b for a, b in zip(one, other, strict=True) if None not in (a, b)
-    )
-
-
-def one_if_zero(total: Any) -> Any:
-    """A divisor that turns 0 / 0 into 0, in the value and in the gradient."""
-    return ops.where(total > 0, total, ops.ones_like(total))
 
 
 def area_means(values: Any, size: tuple[int, int]) -> Any:

@@ -8,8 +8,8 @@ from keras import ops
 from segshrink.distillation.losses.masked_loss import (
     MaskedLoss,
     area_means,
-    one_if_zero,
 )
+from segshrink.objectives.pixel_loss import one_if_zero
 
 # A node whose squared norm is below this is like nothing, and has no gradient: its
 # direction is not defined.

@@ -7,9 +7,9 @@ from keras import ops
 
 from segshrink.distillation.losses.masked_loss import (
     MaskedLoss,
-    one_if_zero,
     require_positive,
 )
+from segshrink.objectives.pixel_loss import one_if_zero
 
 
 @keras.saving.register_keras_serializable("segshrink")
