@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 from segshrink.distillation import distill
-from segshrink.errors import RecipeError, RunFolderError
+from segshrink.errors import RecipeError, RunFolderError, UsageError
 from segshrink.progress import SilentProgress
 from segshrink.pruning import plan_pruning
 from segshrink.recipe import DistillationSettings, TrainingSettings
@@ -364,8 +364,8 @@ def test_views_are_replayed_with_their_colours(tmp_path, tiny_dataset):
     assert said.begun[0] == ("teacher's logits", 6)
     # Without changes of colours, all views would be the same.
     plain = with_augmentation(photometric=0.0)
-    said = told_before_training(tmp_path / "plain", tiny_dataset, way, settings=plain)
-    assert said.begun[0] == ("teacher's logits", 3)
+    with pytest.raises(UsageError, match="views and photometric go together"):
+        told_before_training(tmp_path / "plain", tiny_dataset, way, settings=plain)
 
 
 def test_a_cache_that_is_given_is_used_again(tmp_path, tiny_dataset, distilled):
