@@ -6,13 +6,15 @@ Every field has a default, so an empty recipe is the default run.
 
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -162,6 +164,15 @@ class UNetSettings(_Settings):
     dropout: float = Field(0.1, ge=0, lt=1)
 
 
+class EfficientNetLiteSettings(_Settings):
+    """A U-Net on an encoder from ImageNet; see `segshrink.models.build_model`."""
+
+    name: Literal["efficientnet_lite"] = "efficientnet_lite"
+    variant: Literal[0, 1, 2] = 1
+    weights: Literal["imagenet"] | None = "imagenet"
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+
 class CompactSettings(_Settings):
     """The compact student; see `segshrink.models.build_model`."""
 
@@ -170,11 +181,30 @@ class CompactSettings(_Settings):
     stem_stride: Literal[2, 4] = 2
 
 
+def _family(value: Any) -> Any:
+    return (
+        value.get("name", "unet")
+        if isinstance(value, dict)
+        else getattr(value, "name", None)
+    )
+
+
+TeacherModelSettings = Annotated[
+    Annotated[UNetSettings, Tag("unet")]
+    | Annotated[EfficientNetLiteSettings, Tag("efficientnet_lite")],
+    Discriminator(
+        _family,
+        custom_error_type="family",
+        custom_error_message="must be a mapping with name: unet or efficientnet_lite",
+    ),
+]
+
+
 class TeacherSettings(_Settings):
     """The teacher: a model to build and train, or a trained file to take as it is."""
 
     file: str | None = None
-    model: UNetSettings = UNetSettings()
+    model: TeacherModelSettings = UNetSettings()
     training: TrainingSettings = TrainingSettings()
 
     @model_validator(mode="after")
@@ -461,7 +491,11 @@ def _all_faults(where: str, error: ValidationError) -> str:
     faults = error.errors()
     lines = [f"{where}: {len(faults)} fault{'s' if len(faults) > 1 else ''}."]
     for fault in faults:
-        place = ".".join(str(part) for part in fault["loc"]) or "recipe"
+        parts = [str(part) for part in fault["loc"]]
+        if parts[:2] == ["teacher", "model"]:
+            # Between the section and its field stands the family.
+            del parts[2:-1]
+        place = ".".join(parts) or "recipe"
         received = fault["input"]
         shown = "" if isinstance(received, dict) else f" (got {received!r})"
         message = fault["msg"].removeprefix("Value error, ")

@@ -11,6 +11,7 @@ SHAPE = (64, 96, 3)
 MODELS = {
     "unet": {"base_filters": 4, "levels": 3},
     "unet-plain": {"base_filters": 4, "levels": 2, "norm": None, "dropout": 0.0},
+    "efficientnet_lite": {"variant": 0, "weights": None},
     "compact": {"width": 8},
     "compact-4": {"width": 8, "stem_stride": 4},
 }
@@ -132,7 +133,13 @@ def test_logits_are_float32_under_mixed_precision(case):
 
 @each_model
 def test_a_size_that_does_not_divide_is_refused_with_one_that_does(case):
-    divisor = {"unet": 8, "unet-plain": 4, "compact": 16, "compact-4": 32}[case]
+    divisor = {
+        "unet": 8,
+        "unet-plain": 4,
+        "efficientnet_lite": 32,
+        "compact": 16,
+        "compact-4": 32,
+    }[case]
     with pytest.raises(
         ValueError,
         match=rf"height and width must be divisible by {divisor} \(.+\), got 65 x 96. "

@@ -2,7 +2,15 @@
 
 from segshrink.models.build import build_model
 from segshrink.models.compact import compact
+from segshrink.models.efficientnet_lite import efficientnet_lite
 from segshrink.models.loading import load_model, save_model
 from segshrink.models.unet import unet
 
-__all__ = ["build_model", "compact", "load_model", "save_model", "unet"]
+__all__ = [
+    "build_model",
+    "compact",
+    "efficientnet_lite",
+    "load_model",
+    "save_model",
+    "unet",
+]

@@ -7,9 +7,14 @@ from typing import Any
 import keras
 
 from segshrink.models.compact import compact
+from segshrink.models.efficientnet_lite import efficientnet_lite
 from segshrink.models.unet import unet
 
-_BUILDERS: dict[str, Callable[..., keras.Model]] = {"unet": unet, "compact": compact}
+_BUILDERS: dict[str, Callable[..., keras.Model]] = {
+    "unet": unet,
+    "efficientnet_lite": efficientnet_lite,
+    "compact": compact,
+}
 
 
 def build_model(
@@ -19,14 +24,14 @@ def build_model(
     input_shape: tuple[int, int, int] = (256, 256, 3),
     **options: Any,
 ) -> keras.Model:
-    """Build an untrained model.
+    """Build a model that has not seen the data.
 
     Args:
-        name: "unet" or "compact".
+        name: "unet", "efficientnet_lite" or "compact".
         num_classes: int > 0, channels of the output.
         input_shape: (height, width, 3) in pixels.
-        **options: options of the model, see `segshrink.models.unet` and
-            `segshrink.models.compact`.
+        **options: options of the model, see `segshrink.models.unet`,
+            `segshrink.models.efficientnet_lite` and `segshrink.models.compact`.
 
     Returns:
         A plain Keras model from RGB `(batch, height, width, 3)`, 0 to 255, to logits
@@ -34,6 +39,7 @@ def build_model(
 
     Raises:
         ValueError: if the name or an option is unknown, or a value is out of range.
+        UsageError: if the package with weights that are asked for is not installed.
 
     Example:
         >>> model = build_model("unet", num_classes=6, base_filters=16)
