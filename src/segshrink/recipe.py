@@ -313,7 +313,7 @@ class PruningSettings(_Settings):
 
 
 # Losses of distillation by name: those of logits, and those of feature maps.
-LOGIT_LOSSES = ("pixel_kl", "channel_wise", "dist")
+LOGIT_LOSSES = ("pixel_kl", "soft_dice", "channel_wise", "dist")
 FEATURE_LOSSES = ("feature_hint", "attention_transfer", "pairwise_similarity")
 
 
@@ -321,12 +321,12 @@ class DistillationSettings(_Settings):
     """What the student learns from its teacher, beside the labels.
 
     loss = `supervised` * loss on labels + sum of weight * loss over `losses`, which are
-    the losses of `segshrink.distillation` by name: pixel_kl, channel_wise and dist of
-    logits; feature_hint, attention_transfer and pairwise_similarity of the feature maps
-    whose roles begin with one of `layers`. What is not given is chosen by the kind of
-    student. `temperature` is that of pixel_kl. With `fade` the teacher's part falls to
-    0 over the training, along a cosine. Pixels within 2 of a border between classes
-    count `boundary_weight` in losses over pixels.
+    the losses of `segshrink.distillation` by name: pixel_kl, soft_dice, channel_wise
+    and dist of logits; feature_hint, attention_transfer and pairwise_similarity of the
+    feature maps whose roles begin with one of `layers`. What is not given is chosen by
+    the kind of student. `temperature` is that of pixel_kl. With `fade` the teacher's
+    part falls to 0 over the training, along a cosine. Pixels within 2 of a border
+    between classes count `boundary_weight` in losses over pixels.
 
     `cache`: the teacher's logits are stored once, up to `cache_mb` megabytes, instead
     of asking the teacher in each step; it is asked where that cannot be. `cache_views`:
@@ -365,7 +365,7 @@ class DistillationSettings(_Settings):
         for option in ("cache_mb", "cache_views"):
             if getattr(self, option) is not None and not self.cache:
                 raise ValueError(f"{option}: no effect without cache, drop it")
-        over_pixels = {"pixel_kl", "dist", "feature_hint"}
+        over_pixels = {"pixel_kl", "soft_dice", "dist", "feature_hint"}
         if self.boundary_weight != 1 and names and not names & over_pixels:
             raise ValueError(
                 "boundary_weight: no effect without a loss over pixels "

@@ -26,6 +26,7 @@ from segshrink.distillation.losses import (
     FeatureHint,
     PairwiseSimilarity,
     PixelKL,
+    SoftDice,
 )
 
 tf = pytest.importorskip("tensorflow")
@@ -55,6 +56,8 @@ CASES = {
     "pixel_kl": Case(PixelKL, loops.pixel_kl),
     "pixel_kl_two": Case(PixelKL, loops.pixel_kl, {"temperature": 0.7}, (2, 2)),
     "pixel_kl_sigmoid": Case(PixelKL, loops.pixel_kl, {"temperature": 3.0}, (1, 1)),
+    "soft_dice": Case(SoftDice, loops.soft_dice),
+    "soft_dice_sigmoid": Case(SoftDice, loops.soft_dice, {}, (1, 1)),
     "channel_wise": Case(ChannelWise, loops.channel_wise),
     "channel_wise_one": Case(
         ChannelWise, loops.channel_wise, {"temperature": 0.8}, (1, 1)
@@ -74,7 +77,7 @@ CASES = {
     ),
 }
 # One of each kind, for what does not depend on the options.
-KINDS = ("pixel_kl", "channel_wise", "dist", "feature_hint")
+KINDS = ("pixel_kl", "soft_dice", "channel_wise", "dist", "feature_hint")
 KINDS += ("attention_transfer", "pairwise_coarse")
 
 each_case = pytest.mark.parametrize("name", CASES)

@@ -14,6 +14,7 @@ from segshrink.distillation.losses import (
     MaskedLoss,
     PairwiseSimilarity,
     PixelKL,
+    SoftDice,
 )
 from segshrink.distillation.losses.dist import require_relations
 from segshrink.distillation.matching import LayerMatches, match_layers
@@ -24,6 +25,7 @@ LOSSES: dict[str, type[MaskedLoss]] = {
     loss.name: loss
     for loss in (
         PixelKL,
+        SoftDice,
         ChannelWise,
         DIST,
         FeatureHint,

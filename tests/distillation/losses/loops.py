@@ -110,6 +110,17 @@ def pixel_kl(batch, temperature=2.0):
     return temperature**2 * total / weights if weights else 0.0
 
 
+def soft_dice(batch):
+    found = [(w, *map(with_two_classes, pair)) for w, *pair in cells(batch)]
+    present = {c for _, z, _ in found for c in range(len(z)) if z[c] == max(z)}
+    values = []
+    for c in present:
+        above = sum(w * abs(softmax(t)[c] - softmax(s)[c]) for w, t, s in found)
+        below = sum(w * (softmax(t)[c] + softmax(s)[c]) for w, t, s in found)
+        values.append(above / below)
+    return np.mean(values) if values else 0.0
+
+
 def channel_wise(batch, temperature=4.0):
     def of_image(found):
         log_w = np.log([w for w, _, _ in found])

@@ -8,6 +8,7 @@ from segshrink.distillation.losses.feature_hint import FeatureHint
 from segshrink.distillation.losses.masked_loss import MaskedLoss
 from segshrink.distillation.losses.pairwise_similarity import PairwiseSimilarity
 from segshrink.distillation.losses.pixel_kl import PixelKL
+from segshrink.distillation.losses.soft_dice import SoftDice
 
 __all__ = [
     "DIST",
@@ -17,5 +18,6 @@ __all__ = [
     "MaskedLoss",
     "PairwiseSimilarity",
     "PixelKL",
+    "SoftDice",
     "boundary_weights",
 ]
