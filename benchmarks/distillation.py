@@ -28,8 +28,12 @@ _BATCH = 4
 _TILES = 400  # of an epoch, in the column of seconds
 _ROUNDS = 11
 _STEPS = 8  # of a round
-_COMPACT = {"width": 16, "stem_stride": 4}
-_LEARNING_RATE = {"compact": 4e-3, "pruned": 1e-3}
+# By kind of student: options of the compact model; a pruned one comes from a file.
+_COMPACT = {
+    "compact": {"width": 32, "stem_stride": 4},
+    "smallest": {"width": 16, "stem_stride": 4},
+}
+_LEARNING_RATE = {"compact": 4e-3, "pruned": 1e-3, "smallest": 4e-3}
 _FEATURES = ("bottleneck", "decoder")
 
 # Losses and their weights; "default" is what the package takes of itself.
@@ -37,6 +41,7 @@ _METHODS: dict[str, dict] = {
     "alone": {},
     "pixel_kl": {"losses": {"pixel_kl": 1.0}},
     "pixel_kl, boundary x3": {"losses": {"pixel_kl": 1.0}, "boundary_weight": 3.0},
+    "soft_dice": {"losses": {"soft_dice": 1.0}},
     "channel_wise": {"losses": {"channel_wise": 1.0}},
     "dist": {"losses": {"dist": 1.0}},
     "feature_hint": {"losses": {"feature_hint": 0.5}},
@@ -77,19 +82,23 @@ class Setting:
 
         teacher, data = arguments.inputs
         self.dataset = open_dataset(data, split=Path(arguments.split))
-        self.teacher = load_model(Path(teacher))
+        shape = {
+            "num_classes": self.dataset.classes.num_classes,
+            "input_shape": (_TILE_PX, _TILE_PX, 3),
+        }
         keras.utils.set_random_seed(seed + 1)
-        if kind == "compact":
-            self.student = build_model(
-                "compact",
-                num_classes=self.dataset.classes.num_classes,
-                input_shape=(_TILE_PX, _TILE_PX, 3),
-                **_COMPACT,
-            )
+        if kind == "smallest":
+            # Of this one only the cost is of interest, which has nothing to do with
+            # what the teacher has learnt.
+            self.teacher = build_model("unet", **shape)
+        else:
+            self.teacher = load_model(Path(teacher))
+        if kind in _COMPACT:
+            self.student = build_model("compact", **shape, **_COMPACT[kind])
         else:
             self.student = load_model(arguments.student)
         self.kind, self.spec = kind, _METHODS[method]
-        self.cache_folder = arguments.work / "teacher-logits"
+        self.cache_folder = arguments.work / f"teacher-logits-{kind}"
 
     def training(self, steps: int):
         """One epoch of that many steps: the schedule is over the whole run."""
@@ -175,7 +184,7 @@ def measure(arguments) -> None:
             method: Setting(arguments, kind, method, 0) for method in arguments.methods
         }
         cached = next((s for s in settings.values() if s.cached), None)
-        cache, fill = None, times.get("fill_seconds", 0.0)
+        cache, fill = None, times.get(kind, {}).get("fill_seconds", 0.0)
         if cached is not None:
             there = (cached.cache_folder / "about.json").exists()
             start = time.perf_counter()
@@ -206,8 +215,8 @@ def measure(arguments) -> None:
                 if turn:  # the first traces and warms up
                     seconds[method].append(spent)
             print(kind, turn, {m: round(s[-1], 3) for m, s in seconds.items() if s})
-        times[kind] = seconds
-        times |= {"fill_seconds": fill, "machine": machine_facts()}
+        times[kind] = {"step_seconds": seconds, "fill_seconds": fill}
+        times["machine"] = machine_facts()
         write(arguments.work / "times.json", times)
 
 
@@ -258,8 +267,9 @@ def train_one(arguments) -> None:
     kind, method, seed = arguments.run.split(":")
     setting = Setting(arguments, kind, method, int(seed))
     times = read(arguments.work / "times.json")
-    seconds = arguments.seconds - (times["fill_seconds"] if setting.cached else 0)
-    steps = round(seconds / statistics.median(times[kind][method]))
+    timed = times[kind]
+    seconds = arguments.seconds - (timed["fill_seconds"] if setting.cached else 0)
+    steps = round(seconds / statistics.median(timed["step_seconds"][method]))
     trainee, loss = setting.trainee(steps)
     folder = folder_of(arguments.work, arguments.run)
     result = fit(
@@ -301,73 +311,87 @@ def folder_of(work: Path, run: str) -> Path:
 def write_table(arguments) -> None:
     """JSON and table of what is there."""
     times = read(arguments.work / "times.json")
-    rows: dict[str, dict] = {}
-    for kind in _LEARNING_RATE:
-        for method in _METHODS:
-            results = [
-                read(path)
-                for path in sorted(
-                    arguments.work.glob(
-                        f"runs/{folder_of(Path(), f'{kind}:{method}:').name}"
-                        "[0-9]*/result.json"
-                    )
-                )
-            ]
-            if results:
-                rows.setdefault(kind, {})[method] = {
-                    "step_seconds": times[kind][method],
-                    "runs": results,
-                }
+    kinds: dict[str, dict] = {}
+    for kind in (kind for kind in _LEARNING_RATE if kind in times):
+        steps = times[kind]["step_seconds"]
+        rows = {
+            method: {
+                "step_seconds": steps[method],
+                "runs": results_of(arguments.work, f"{kind}:{method}:"),
+            }
+            for method in _METHODS
+            if method in steps
+        }
+        kinds[kind] = {"fill_seconds": times[kind]["fill_seconds"], "rows": rows}
     found = {
         "machine": times["machine"],
-        "fill_seconds": times["fill_seconds"],
         "teacher_miou": read(arguments.work / "teacher.json").get("miou"),
         "seconds": arguments.seconds,
         "learning_rate": _LEARNING_RATE,
-        "rows": rows,
+        "kinds": kinds,
     }
     write(arguments.out / "distillation.json", found)
     (arguments.out / "distillation.md").write_text(table(found))
     print(table(found))
 
 
+def results_of(work: Path, run: str) -> list[dict]:
+    name = folder_of(Path(), run).name
+    return [read(x) for x in sorted(work.glob(f"runs/{name}[0-9]*/result.json"))]
+
+
+_TITLES = {
+    "compact": "Compact student (width 32, stride 4)",
+    "pruned": "Pruned student",
+    "smallest": "Cost alone: compact student (width 16, stride 4), teacher the U-Net",
+}
+
+
 def table(found: dict) -> str:
     """Markdown, one table a kind of student."""
+    teacher = found["teacher_miou"]
     lines = [
         f"Every method had {found['seconds']:.0f} seconds of training on "
         f"{found['machine']['processor']}, {found['machine']['cores']} cores, storing "
-        f"the teacher's logits ({found['fill_seconds']:.0f} s) included where they are "
-        "replayed. mIoU in % on the validation scenes of the aerial data: mean (lowest "
-        "to highest). An epoch is 400 tiles of 256 x 256 pixels in batches of 4: "
-        "median of interleaved rounds.",
+        "the teacher's logits included where they are replayed. mIoU in % on the "
+        "validation scenes of the aerial data: mean ± standard deviation over seeds "
+        "(lowest to highest)"
+        + (f"; the teacher has {100 * teacher:.1f}" if teacher else "")
+        + ". An epoch is 400 tiles of 256 x 256 pixels in batches of 4: median of "
+        "interleaved rounds; beside the student alone in the same rounds.",
         "",
     ]
-    titles = {"compact": "Compact student, fresh weights", "pruned": "Pruned student"}
-    for kind, rows in found["rows"].items():
-        alone = rows["alone"]["step_seconds"]
+    for kind, of_kind in found["kinds"].items():
+        rows, fill = of_kind["rows"], of_kind["fill_seconds"]
         lines += [
-            f"**{titles[kind]}**",
+            f"**{_TITLES[kind]}.** Storing the logits takes {fill:.0f} s.",
             "",
             "| | mIoU | seeds | steps | s an epoch | x alone | peak memory |",
             "|---|---|---:|---:|---:|---:|---:|",
         ]
-        best = max(mean_miou(row) for row in rows.values())
+        means = {m: mean_miou(row) for m, row in rows.items() if row["runs"]}
         for method, row in rows.items():
-            mious = [100 * run["miou"] for run in row["runs"]]
-            mean = f"{statistics.mean(mious):.1f}"
-            if mean_miou(row) == best:
-                mean = f"**{mean}**"
             step = statistics.median(row["step_seconds"])
             # Of the same round: the machine is not equally fast in all of them.
             ratio = statistics.median(
                 ours / theirs
-                for ours, theirs in zip(row["step_seconds"], alone, strict=True)
+                for ours, theirs in zip(
+                    row["step_seconds"], rows["alone"]["step_seconds"], strict=True
+                )
             )
+            cost = f"{step * _TILES / _BATCH:.1f} | {ratio:.2f}"
+            if not row["runs"]:
+                lines.append(f"| {method} | | | | {cost} | |")
+                continue
+            mious = [100 * run["miou"] for run in row["runs"]]
+            mean = f"{statistics.mean(mious):.1f}"
+            if means[method] == max(means.values()):
+                mean = f"**{mean}**"
+            spread = statistics.stdev(mious) if len(mious) > 1 else 0.0
             memory = statistics.median(run["peak_memory_bytes"] for run in row["runs"])
             lines.append(
-                f"| {method} | {mean} ({min(mious):.1f} to {max(mious):.1f}) "
-                f"| {len(mious)} | {row['runs'][0]['steps']} "
-                f"| {step * _TILES / _BATCH:.1f} | {ratio:.2f} "
+                f"| {method} | {mean} ± {spread:.1f} ({min(mious):.1f} to "
+                f"{max(mious):.1f}) | {len(mious)} | {row['runs'][0]['steps']} | {cost} "
                 f"| {memory / 2**30:.1f} GiB |"
             )
         lines.append("")

@@ -36,9 +36,10 @@ LOSSES: dict[str, type[MaskedLoss]] = {
 
 # What is learnt where the recipe does not say, by the kind of student. Not yet held
 # against the other losses: benchmarks/distillation.py is to do that.
+_LOGITS = {"pixel_kl": 1.0, "soft_dice": 1.0}
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "pruned": {"supervised": 1.0, "losses": {"pixel_kl": 2.0}, "temperature": 1.0},
-    "compact": {"supervised": 1.0, "losses": {"pixel_kl": 2.0}, "temperature": 1.0},
+    "pruned": {"supervised": 1.0, "losses": _LOGITS, "temperature": 1.0},
+    "compact": {"supervised": 1.0, "losses": _LOGITS, "temperature": 1.0},
 }
 _LAYERS = ("bottleneck", "decoder")
 
