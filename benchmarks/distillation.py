@@ -391,8 +391,8 @@ def table(found: dict) -> str:
             memory = statistics.median(run["peak_memory_bytes"] for run in row["runs"])
             lines.append(
                 f"| {method} | {mean} ± {spread:.1f} ({min(mious):.1f} to "
-                f"{max(mious):.1f}) | {len(mious)} | {row['runs'][0]['steps']} | {cost} "
-                f"| {memory / 2**30:.1f} GiB |"
+                f"{max(mious):.1f}) | {len(mious)} | {row['runs'][0]['steps']} "
+                f"| {cost} | {memory / 2**30:.1f} GiB |"
             )
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
