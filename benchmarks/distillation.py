@@ -9,9 +9,9 @@ The students are a small compact model with fresh weights and, with `--student F
 training step of each method, the methods taking turns; nothing else may run meanwhile.
 `train` gives each method and seed as many steps as fit into `--seconds` by those times,
 with a learning rate that decays over them, each in a process of its own; what else runs
-then does not matter. A method that replays the teacher's logits pays the seconds of
-storing them. All of it goes on
-where it stopped. mIoU is that of the validation part.
+then does not matter. The teacher's logits are stored once, and the runs that replay
+them share the seconds of that. All of it goes on where it stopped. mIoU is that of the
+validation part.
 """
 
 import argparse
@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(_METHODS))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--run", help="KIND:METHOD:SEED of the stage `one`")
+    parser.add_argument("--fill-share", type=float, help="seconds, of the stage `one`")
     arguments = parser.parse_args()
     stage = {"time": measure, "train": train, "table": write_table, "one": train_one}
     stage[arguments.stage](arguments)
@@ -245,8 +246,13 @@ def seconds_a_step(trainee, sampler, turn: int) -> float:
 
 def train(arguments) -> None:
     """Every method and seed, each in a process of its own."""
-    for seed in arguments.seeds:
-        for kind in arguments.kinds:
+    for kind in arguments.kinds:
+        sharing = sum(
+            Setting(arguments, kind, method, 0).cached for method in arguments.methods
+        )
+        fill = read(arguments.work / "times.json")[kind]["fill_seconds"]
+        share = fill / max(1, sharing * len(arguments.seeds))
+        for seed in arguments.seeds:
             for method in arguments.methods:
                 run = f"{kind}:{method}:{seed}"
                 if (folder_of(arguments.work, run) / "result.json").exists():
@@ -254,6 +260,7 @@ def train(arguments) -> None:
                 command = [sys.executable, __file__, "one", *arguments.inputs]
                 command += ["--split", arguments.split, "--work", str(arguments.work)]
                 command += ["--seconds", str(arguments.seconds), "--run", run]
+                command += ["--fill-share", str(share)]
                 if arguments.student:
                     command += ["--student", str(arguments.student)]
                 subprocess.run(command, check=True)
@@ -268,7 +275,7 @@ def train_one(arguments) -> None:
     setting = Setting(arguments, kind, method, int(seed))
     times = read(arguments.work / "times.json")
     timed = times[kind]
-    seconds = arguments.seconds - (timed["fill_seconds"] if setting.cached else 0)
+    seconds = arguments.seconds - (arguments.fill_share if setting.cached else 0)
     steps = round(seconds / statistics.median(timed["step_seconds"][method]))
     trainee, loss = setting.trainee(steps)
     folder = folder_of(arguments.work, arguments.run)
@@ -352,10 +359,10 @@ def table(found: dict) -> str:
     teacher = found["teacher_miou"]
     lines = [
         f"Every method had {found['seconds']:.0f} seconds of training on "
-        f"{found['machine']['processor']}, {found['machine']['cores']} cores, storing "
-        "the teacher's logits included where they are replayed. mIoU in % on the "
-        "validation scenes of the aerial data: mean ± standard deviation over seeds "
-        "(lowest to highest)"
+        f"{found['machine']['processor']}, {found['machine']['cores']} cores; the "
+        "runs that replay the teacher's logits share the seconds of storing them. "
+        "mIoU in % on the validation scenes of the aerial data: mean ± standard "
+        "deviation over seeds (lowest to highest)"
         + (f"; the teacher has {100 * teacher:.1f}" if teacher else "")
         + ". An epoch is 400 tiles of 256 x 256 pixels in batches of 4: median of "
         "interleaved rounds; beside the student alone in the same rounds.",
