@@ -90,7 +90,7 @@ def test_float_file_that_differs_is_an_error(tmp_path, monkeypatch):
     other = keras.Model(image, keras.layers.Conv2D(2, 1)(image))
     images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
     path = tmp_path / "m.tflite"
-    found = export_checked(model, path, "litert", images=images, int8=False)
+    found = export_checked(model, path, "litert", images=images)
     assert found["agreement"] == 1.0
     assert found["max_logit_error"] < 1e-3
     from segshrink import files
@@ -100,7 +100,7 @@ def test_float_file_that_differs_is_an_error(tmp_path, monkeypatch):
         files, "export_model", lambda model, *rest, **kw: export(other, *rest, **kw)
     )
     with pytest.raises(ExportError, match="must predict the class that the model"):
-        export_checked(model, path, "litert", images=images, int8=False)
+        export_checked(model, path, "litert", images=images)
 
 
 @pytest.mark.parametrize(

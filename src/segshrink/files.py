@@ -1,6 +1,6 @@
 """The stages that turn a run's models into files and measure those files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,11 @@ import keras
 import numpy as np
 from PIL import Image
 
+import segshrink
 from segshrink.data import AnnotatedImage, Classes, Dataset, Part, plain_tiles
+from segshrink.data.splits import shortened
 from segshrink.export import export_model
+from segshrink.export.exporting import CALIBRATED
 from segshrink.measuring import (
     ModelSize,
     Subject,
@@ -101,30 +104,60 @@ def export_files(run: Run, dataset: Dataset, progress: Progress) -> None:
                     run.recipe.export.calibration_tiles,
                 )
             model = load_model(item.model)
-            write_json(checked, _export(item, model, path, tiles))
+            facts = data_facts(dataset)
+            write_json(checked, _export(item, model, path, tiles, facts))
         progress.advance(file=path.name)
     progress.finish()
 
 
 def _export(
-    item: ExportedFile, model: keras.Model, path: Path, tiles: np.ndarray
+    item: ExportedFile,
+    model: keras.Model,
+    path: Path,
+    tiles: np.ndarray,
+    facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    int8 = item.precision == "int8"
-    agreement = export_checked(model, path, item.format, images=tiles, int8=int8)
+    quantize = None if item.precision == "float32" else item.precision
+    agreement = export_checked(
+        model, path, item.format, images=tiles, quantize=quantize, facts=facts
+    )
     return {"file": path.name, "model": asdict(count_macs(model)), **agreement}
 
 
+def data_facts(dataset: Dataset) -> dict[str, Any]:
+    """What a file shall carry of the data that its model was trained on."""
+    classes, split = dataset.classes, dataset.split
+    # A data set may have thousands of scenes, and the file is to stay small.
+    scenes = {part: shortened(names) for part, names in split.parts.items()}
+    return {
+        "classes": [
+            {"name": name, "color": list(color)}
+            for name, color in zip(classes.names, classes.colors, strict=True)
+        ],
+        "data": {"name": dataset.name, "split": split.source, "scenes": scenes},
+    }
+
+
 def export_checked(
-    model: keras.Model, path: Path, format: str, *, images: np.ndarray, int8: bool
+    model: keras.Model,
+    path: Path,
+    format: str,
+    *,
+    images: np.ndarray,
+    quantize: str | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:
     """Export `model`, and compare the file with it on some of `images`.
+
+    The file carries, as JSON, what it takes and gives, and `facts`.
 
     Args:
         model: the model.
         path: file to write.
-        format: "litert" or "onnx".
+        format: "litert", "onnx" or "openvino".
         images: uint8 `(images, height, width, 3)`; an int8 file is calibrated on them.
-        int8: whether to quantize.
+        quantize: as for `export_model`.
+        facts: of the data, from `data_facts`, and what else the file shall say.
 
     Returns:
         As `check_export`.
@@ -132,14 +165,27 @@ def export_checked(
     Raises:
         ExportError: if the format cannot express the model, or a float file differs.
     """
+    height_px, width_px = images.shape[1:3]
+    own = {
+        "segshrink": segshrink.__version__,
+        "input": {
+            "height": height_px,
+            "width": width_px,
+            "channels": "RGB",
+            "range": [0, 255],
+        },
+        "output": "logits",
+        "precision": quantize or "float32",
+    }
     export_model(
         model,
         path,
-        format="onnx" if format == "onnx" else "litert",
-        quantize="int8" if int8 else None,
-        calibration=images if int8 else None,
+        format=format,  # type: ignore[arg-type]
+        quantize=quantize,  # type: ignore[arg-type]
+        calibration=images if quantize in CALIBRATED else None,
+        facts=own | dict(facts or {}),
     )
-    return check_export(model, path, images[:_CHECK_TILES], quantized=int8)
+    return check_export(model, path, images[:_CHECK_TILES], quantize=quantize)
 
 
 def calibration_tiles(dataset: Dataset, tile_px: int, count: int) -> np.ndarray:

@@ -332,14 +332,19 @@ def test_teacher_file_that_does_not_fit(
 
 def test_export_options_that_contradict_each_other(finished_run, scenes, tmp_path):
     model, out = finished_run / "student" / "model.keras", tmp_path / "out"
+    int8 = ("--quantize", "int8")
     for name, options, expected in [
-        ("m.pb", (), "must end in one of .tflite, .onnx"),
-        ("m", (), "must end in one of .tflite, .onnx"),
-        ("m.tflite", ("--data", scenes), "have no effect without --int8"),
-        ("m.tflite", ("--tiles", 3), "have no effect without --int8"),
-        ("m.tflite", ("--int8",), "--int8 needs --data"),
-        ("m.onnx", ("--int8", "--data", scenes), "int8 onnx files are not available"),
-        ("m.tflite", ("--int8", "--data", "no"), "no: no such folder"),
+        ("m.pb", (), "must end in one of .tflite, .onnx, .xml"),
+        ("m", (), "must end in one of .tflite, .onnx, .xml"),
+        ("m.tflite", ("--split", "s.yaml"), "--split has no effect without --data"),
+        ("m.tflite", ("--tiles", 3), "--tiles has no effect"),
+        ("m.tflite", ("--quantize", "int8"), "--quantize int8 needs --data"),
+        ("m.tflite", ("--quantize", "int4"), ".tflite files can be float16, dynamic"),
+        ("m.onnx", ("--quantize", "float16"), ".onnx files can be int8 or, without"),
+        ("m.tflite", (*int8, "--data", "no"), "no: no such folder"),
+        ("m.tflite", ("--size", "64"), "--size 64: must be HEIGHTxWIDTH"),
+        ("m.tflite", ("--size", "0x64"), "--size 0x64: must be HEIGHTxWIDTH"),
+        ("m.tflite", ("--size", "65x64"), "cannot take images of 65 x 64 pixels"),
     ]:
         assert expected in refused("export", model, "--out", out / name, *options)
     assert not out.exists()

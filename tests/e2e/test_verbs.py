@@ -134,7 +134,11 @@ def _miou_of_tiles(path, part):
 
 @pytest.mark.parametrize(
     ("name", "options", "least_agreement"),
-    [("s.tflite", (), 0.999), ("s.onnx", (), 0.999), ("s.tflite", ("--int8",), 0.8)],
+    [
+        ("s.tflite", (), 0.999),
+        ("s.onnx", (), 0.999),
+        ("s.tflite", ("--quantize", "int8"), 0.8),
+    ],
     ids=["litert", "onnx", "int8"],
 )
 def test_export_writes_a_file_that_agrees_with_the_model(
@@ -469,8 +473,9 @@ def test_export_of_a_model_of_any_size_is_refused_in_one_line(scenes, tmp_path):
     path = tmp_path / "any.keras"
     keras.Model(image, keras.layers.Conv2D(5, 1)(image)).save(path)
     finished = typed(
-        "export", path, "--out", tmp_path / "any.tflite", "--int8", "--data", scenes
-    )
+        "export", path, "--out", tmp_path / "any.tflite",
+        "--quantize", "int8", "--data", scenes,
+    )  # fmt: skip
     assert finished.exit_code == 2
     assert "must be (batch, height, width, 3) of fixed height" in finished.errors
     assert not (tmp_path / "any.tflite").exists()

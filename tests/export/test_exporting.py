@@ -150,9 +150,13 @@ def test_failed_export_leaves_the_old_file(tmp_path, images):
 WRONG = {
     "unknown format": (
         {"format": "tf"},
-        "format must be one of litert, onnx, got 'tf'",
+        "format must be one of litert, onnx, openvino, got 'tf'",
     ),
-    "unknown quantize": ({"quantize": "int4"}, "quantize must be 'int8' or None"),
+    "unknown quantize": (
+        {"quantize": "int4"},
+        "quantize must be one of None, 'float16', 'dynamic', 'int8', 'full_int8' for "
+        "litert files, got 'int4'",
+    ),
     "idle calibration": (
         {"calibration": np.zeros((1, 32, 32, 3), np.uint8)},
         "calibration images have no effect on a float32 file",
@@ -173,9 +177,13 @@ WRONG = {
         {"quantize": "int8", "calibration": np.zeros((1, 64, 64, 3), np.uint8)},
         r"must be uint8 \(images, 32, 32, 3\).*got uint8 \(1, 64, 64, 3\)",
     ),
-    "int8 onnx": (
-        {"format": "onnx", "quantize": "int8"},
-        "int8 onnx files are not available yet. Available: litert in float32",
+    "dynamic onnx": (
+        {"format": "onnx", "quantize": "dynamic"},
+        "quantize must be one of None, 'int8' for onnx files, got 'dynamic'",
+    ),
+    "calibrated float16": (
+        {"quantize": "float16", "calibration": np.zeros((1, 32, 32, 3), np.uint8)},
+        "calibration images have no effect on a float16 file",
     ),
     "suffix": ({"format": "onnx"}, r"m.tflite: a onnx file must end in .onnx"),
 }

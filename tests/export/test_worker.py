@@ -28,4 +28,6 @@ def test_failure_in_the_process_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(worker.subprocess, "run", lambda *_, **__: Failed)
     with pytest.raises(ExportError, match="model tiny: .*failed. no such layer"):
-        worker.export_in_subprocess(tiny_unet(), tmp_path / "m.tflite", "litert", None)
+        worker.export_in_subprocess(
+            tiny_unet(), tmp_path / "m.tflite", "litert", None, None
+        )

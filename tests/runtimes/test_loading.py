@@ -20,7 +20,9 @@ def litert_file(tmp_path_factory):
 
 
 def test_unknown_suffix_lists_the_known(tmp_path):
-    with pytest.raises(ModelError, match=r"one of .keras, .onnx, .tflite, got .pb"):
+    with pytest.raises(
+        ModelError, match=r"one of .keras, .onnx, .tflite, .xml, got .pb"
+    ):
         load_artifact(tmp_path / "model.pb")
 
 
@@ -83,7 +85,9 @@ def test_litert_file_with_integer_input_is_refused(tmp_path):
     converter = tf.lite.TFLiteConverter.from_concrete_functions([serve], module)
     path = tmp_path / "integer.tflite"
     path.write_bytes(converter.convert())
-    with pytest.raises(ModelError, match="one float32 input.*type uint8, float32"):
+    with pytest.raises(
+        ModelError, match="one input and one output of float32 or.*type uint8, float32"
+    ):
         load_artifact(path)
 
 

@@ -32,7 +32,7 @@ def inspect(
         _model(Path(path), keep)
     elif keep is not None:
         raise UsageError(f"--keep is for Keras models, but {path} is none.")
-    elif suffix in (".tflite", ".onnx"):
+    elif suffix in (".tflite", ".onnx", ".xml"):
         _artifact(Path(path))
     else:
         _dataset(path, write)
@@ -52,6 +52,8 @@ def _model(path: Path, keep: float | None) -> None:
 
 
 def _artifact(path: Path) -> None:
+    import yaml
+
     load_keras()
     from segshrink.measuring import measure_size
     from segshrink.runtimes import load_artifact
@@ -65,6 +67,10 @@ def _artifact(path: Path) -> None:
         f"{size['size_bytes']:,} bytes, {size['gzipped_bytes']:,} gzipped, "
         f"sha256 {size['sha256']}"
     )
+    if artifact.facts is None:
+        output.out("It carries no facts of its classes or data.")
+    else:
+        output.out(yaml.safe_dump(artifact.facts, sort_keys=False).rstrip())
 
 
 def _dataset(source: str, write: bool) -> None:

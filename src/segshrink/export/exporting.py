@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from segshrink.errors import MissingExtraError, UsageError
+from segshrink.export.facts import write_facts
 from segshrink.export.model_form import fixed_input_shape, in_float32
 from segshrink.records import written_whole
 
 if TYPE_CHECKING:
     import keras
 
-SUFFIXES = {"litert": ".tflite", "onnx": ".onnx"}
+SUFFIXES = {"litert": ".tflite", "onnx": ".onnx", "openvino": ".xml"}
+# What each format can be reduced to; None is float32.
+FORMS: dict[str, tuple[str | None, ...]] = {
+    "litert": (None, "float16", "dynamic", "int8", "full_int8"),
+    "onnx": (None, "int8"),
+    "openvino": (None, "float16", "int8"),
+}
+# Those whose ranges of activations are settled beforehand.
+CALIBRATED = ("int8", "full_int8")
+# Packages, and the extras they come with.
 _PACKAGES = {
-    ("litert", None): {"tensorflow": "tensorflow"},
-    ("litert", "int8"): {
+    "litert": {"tensorflow": "tensorflow"},
+    "onnx": {"tensorflow": "tensorflow", "onnx": "onnx", "tf2onnx": "onnx"},
+    "openvino": {
         "tensorflow": "tensorflow",
-        "ai_edge_litert": "litert",
-        "litert_quantizer": "litert",
+        "onnx": "onnx",
+        "tf2onnx": "onnx",
+        "openvino": "openvino",
     },
-    ("onnx", None): {"tensorflow": "tensorflow", "onnx": "onnx", "tf2onnx": "onnx"},
+}
+_QUANTIZERS = {
+    "litert": {"ai_edge_litert": "litert", "litert_quantizer": "litert"},
+    "onnx": {"onnxruntime": "onnx"},
+    "openvino": {"onnxruntime": "onnx"},
 }
 
 
@@ -32,29 +51,38 @@ def export_model(
     model: keras.Model,
     path: Path | str,
     *,
-    format: Literal["litert", "onnx"] = "litert",
-    quantize: Literal["int8"] | None = None,
+    format: Literal["litert", "onnx", "openvino"] = "litert",
+    quantize: Literal["float16", "dynamic", "int8", "full_int8"] | None = None,
     calibration: np.ndarray | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write `model` as a LiteRT or ONNX file for one image at a time.
+    """Write `model` as a LiteRT, ONNX or OpenVINO file for one image at a time.
 
     The file takes float32 RGB 0-255 `(1, height, width, 3)` and gives float32 logits
-    `(1, height, width, classes)`, quantized or not. It is written whole or not at all.
+    `(1, height, width, classes)`, quantized or not; a "full_int8" file takes and gives
+    int8. It is written whole or not at all. OpenVINO's is two files, `.xml` and `.bin`.
 
     Args:
-        model: segmentation model with one image of fixed size as its input.
-        path: file to write; `.tflite` for LiteRT, `.onnx` for ONNX.
-        format: `"litert"` or `"onnx"`.
-        quantize: `"int8"` for static int8 weights and activations (LiteRT only), or
-            None for float32.
-        calibration: uint8 `(images, height, width, 3)` for int8: images like those the
-            model will see; 64 tiles of the training part are a good number.
+        model: segmentation model with one image of fixed size as its input; see
+            `with_input_size` for another size.
+        path: file to write; `.tflite` for LiteRT, `.onnx` for ONNX, `.xml` for
+            OpenVINO.
+        format: `"litert"`, `"onnx"` or `"openvino"`.
+        quantize: None is float32. `"float16"` stores weights in 16 bits (LiteRT,
+            OpenVINO). `"dynamic"` has int8 weights and float32 activations (LiteRT).
+            `"int8"` has both in int8 (all formats). `"full_int8"` has input and output
+            in int8 too, for microcontrollers (LiteRT).
+        calibration: uint8 `(images, height, width, 3)` for `"int8"` and `"full_int8"`:
+            images like those the model will see; 64 tiles of the training part are a
+            good number.
+        facts: plain data that the file shall carry; see `read_facts`.
 
     Returns:
         `path` as a `Path`.
 
     Warns:
-        UserWarning: if parts of an int8 file stay float32; see `quantize_static_int8`.
+        UserWarning: if parts of an int8 LiteRT file stay float32; see
+            `quantize_litert`.
 
     Raises:
         UsageError: for an unknown or contradictory argument.
@@ -75,43 +103,83 @@ def export_model(
     import keras
 
     model = in_float32(model)
-    with written_whole(path) as partial:
+    with tempfile.TemporaryDirectory(prefix="segshrink-export-") as folder:
+        made = Path(folder) / path.name
         if keras.config.backend() != "tensorflow":
             from segshrink.export.worker import export_in_subprocess
 
-            export_in_subprocess(model, partial, format, calibration)
-        elif format == "onnx":
-            from segshrink.export.onnx import write_onnx
-
-            write_onnx(model, partial, height_px, width_px)
+            export_in_subprocess(model, made, format, quantize, calibration)
         else:
-            partial.write_bytes(_litert(model, height_px, width_px, calibration))
-    if quantize is not None:
-        _warn_of_float_operations(path)
+            write = _litert if format == "litert" else _by_onnx
+            write(model, made, format, quantize, calibration)
+        if facts is not None:
+            write_facts(made, facts)
+        if quantize in CALIBRATED and format == "litert":
+            _warn_of_float_operations(made)
+        place(made, path)
     return path
 
 
+def place(made: Path, path: Path) -> None:
+    """Move a finished file to where it belongs, whole or not at all."""
+    if made.suffix == ".xml":
+        from segshrink.export.openvino import place_pair
+
+        place_pair(made, path)
+        return
+    with written_whole(path) as partial:
+        shutil.copyfile(made, partial)
+
+
 def _litert(
-    model: keras.Model, height_px: int, width_px: int, calibration: np.ndarray | None
-) -> bytes:
+    model: keras.Model,
+    path: Path,
+    format: str,
+    quantize: str | None,
+    calibration: np.ndarray | None,
+) -> None:
     from segshrink.export.litert import litert_float32
 
-    float_model = litert_float32(model, height_px, width_px)
-    if calibration is None:
-        return float_model
-    from segshrink.export.int8 import quantize_static_int8
+    content = litert_float32(model, *fixed_input_shape(model))
+    if quantize is not None:
+        from segshrink.export.litert_quantized import quantize_litert
 
-    return quantize_static_int8(float_model, calibration)
+        content = quantize_litert(content, quantize, calibration)
+    path.write_bytes(content)
+
+
+def _by_onnx(
+    model: keras.Model,
+    path: Path,
+    format: str,
+    quantize: str | None,
+    calibration: np.ndarray | None,
+) -> None:
+    """ONNX, and OpenVINO, which is made from it."""
+    from segshrink.export.onnx import write_onnx
+
+    source = path.with_name("float.onnx") if quantize else path.with_suffix(".onnx")
+    write_onnx(model, source, *fixed_input_shape(model))
+    if calibration is not None:
+        from segshrink.export.onnx_quantized import quantize_onnx
+
+        quantized = path.with_suffix(".onnx")
+        quantize_onnx(source, quantized, calibration)
+        source = quantized
+    if format == "openvino":
+        from segshrink.export.openvino import write_openvino
+
+        write_openvino(source, path, half=quantize == "float16")
 
 
 def _warn_of_float_operations(path: Path) -> None:
-    from segshrink.export.int8 import float_operations
+    from segshrink.export.litert_quantized import float_operations
 
     left_in_float = float_operations(path.read_bytes())
     if left_in_float:
         warnings.warn(
-            f"{path}: these operations have no int8 form and stay float32 in the file: "
-            f"{', '.join(left_in_float)}. ReLU and ReLU6 quantize completely.",
+            f"{path.name}: these operations have no int8 form and stay float32 in the "
+            f"file: {', '.join(left_in_float)}. ReLU and ReLU6 quantize completely.",
             stacklevel=3,
         )
 
@@ -121,12 +189,10 @@ def _check_target(path: Path, format: str, quantize: str | None) -> None:
         raise UsageError(
             f"format must be one of {', '.join(SUFFIXES)}, got {format!r}."
         )
-    if quantize not in (None, "int8"):
-        raise UsageError(f"quantize must be 'int8' or None, got {quantize!r}.")
-    if (format, quantize) not in _PACKAGES:
+    if quantize not in FORMS[format]:
+        known = ", ".join(repr(form) for form in FORMS[format])
         raise UsageError(
-            f"{quantize} {format} files are not available yet. Available: litert in "
-            "float32 (quantize=None) and int8, onnx in float32 (quantize=None)."
+            f"quantize must be one of {known} for {format} files, got {quantize!r}."
         )
     if path.suffix != SUFFIXES[format]:
         raise UsageError(
@@ -138,16 +204,16 @@ def _check_target(path: Path, format: str, quantize: str | None) -> None:
 def _check_calibration(
     calibration: np.ndarray | None, quantize: str | None, height_px: int, width_px: int
 ) -> None:
-    if quantize is None:
+    if quantize not in CALIBRATED:
         if calibration is not None:
             raise UsageError(
-                "calibration images have no effect on a float32 file. Drop them, or "
-                "pass quantize='int8'."
+                f"calibration images have no effect on a {quantize or 'float32'} file. "
+                "Drop them, or pass quantize='int8'."
             )
         return
     if calibration is None:
         raise UsageError(
-            "quantize='int8' needs calibration images: uint8 (images, "
+            f"quantize={quantize!r} needs calibration images: uint8 (images, "
             f"{height_px}, {width_px}, 3), for example 64 tiles of the training part."
         )
     expected = (height_px, width_px, 3)
@@ -163,6 +229,9 @@ def _check_calibration(
 
 
 def _check_packages(format: str, quantize: str | None) -> None:
-    for package, extra in _PACKAGES[format, quantize].items():
+    needed = dict(_PACKAGES[format])
+    if quantize in CALIBRATED or format == "litert" and quantize:
+        needed |= _QUANTIZERS[format]
+    for package, extra in needed.items():
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(f"Writing {quantize or 'float32'} {format}", extra)

@@ -37,6 +37,53 @@ def fixed_input_shape(model: keras.Model) -> tuple[int, int]:
     return image[1], image[2]
 
 
+def with_input_size(model: keras.Model, height_px: int, width_px: int) -> keras.Model:
+    """The same model for images of another size; `model` itself if it has that size.
+
+    Args:
+        model: functional or sequential model of one image.
+        height_px: height of its images in pixels.
+        width_px: width of its images in pixels.
+
+    Returns:
+        A model of equal weights with input `(batch, height_px, width_px, 3)`.
+
+    Raises:
+        ModelError: if the model cannot take that size, or gives logits of another.
+    """
+    if len(model.inputs) != 1:
+        raise ModelError(
+            f"model {model.name}: one image in is needed, got {len(model.inputs)} "
+            "inputs."
+        )
+    wanted = (None, height_px, width_px, 3)
+    if tuple(model.inputs[0].shape) == wanted:
+        return model
+    config = model.get_config()
+    for layer in config.get("layers", ()):
+        if layer["class_name"] == "InputLayer":
+            layer["config"]["batch_shape"] = wanted
+        # Shapes that layers were built with; weights do not depend on image sizes.
+        layer.pop("build_config", None)
+    config.pop("build_input_shape", None)
+    try:
+        resized = type(model).from_config(config)
+        resized.set_weights(model.get_weights())
+        fixed_input_shape(resized)
+    except ModelError as error:
+        raise ModelError(
+            f"{error} Choose a height and width that the model's strides divide."
+        ) from error
+    except (ValueError, TypeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(
+            f"model {model.name}: cannot take images of {height_px} x {width_px} "
+            f"pixels ({reason}). Choose a size that its strides divide, or train it "
+            "with that size."
+        ) from error
+    return resized
+
+
 def in_float32(model: keras.Model) -> keras.Model:
     """The same function computed in float32; `model` itself if it already is.
 

@@ -1,7 +1,8 @@
 """Export under Keras' TensorFlow backend from a process that runs another backend.
 
 The backend of Keras is settled at import, hence a process of its own. It is started as
-`python -m segshrink.export.worker MODEL FILE FORMAT [CALIBRATION]`.
+`python -m segshrink.export.worker MODEL FILE FORMAT QUANTIZE [CALIBRATION]`, where
+an empty QUANTIZE is float32.
 """
 
 from __future__ import annotations
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
 
 
 def export_in_subprocess(
-    model: keras.Model, path: Path, format: str, calibration: np.ndarray | None
+    model: keras.Model,
+    path: Path,
+    format: str,
+    quantize: str | None,
+    calibration: np.ndarray | None,
 ) -> None:
-    """Write `path` as `export_model` would, int8 if there are calibration images.
+    """Write `path` as `export_model` would.
 
     Raises:
         ExportError: with the message of the process, if it fails.
@@ -32,7 +37,7 @@ def export_in_subprocess(
     with tempfile.TemporaryDirectory(prefix="segshrink-export-") as folder:
         model_path = Path(folder) / "model.keras"
         model.save(model_path)
-        arguments = [str(model_path), str(path), format]
+        arguments = [str(model_path), str(path), format, quantize or ""]
         if calibration is not None:
             calibration_path = Path(folder) / "calibration.npy"
             np.save(calibration_path, calibration)
@@ -55,11 +60,10 @@ def main(arguments: list[str]) -> int:
     from segshrink.export.exporting import export_model
     from segshrink.models import load_model
 
-    model_path, path, format, *calibration_path = arguments
-    options: dict[str, Any] = {"format": format}
+    model_path, path, format, quantize, *calibration_path = arguments
+    options: dict[str, Any] = {"format": format, "quantize": quantize or None}
     if calibration_path:
-        calibration = np.load(calibration_path[0], allow_pickle=False)
-        options.update(quantize="int8", calibration=calibration)
+        options["calibration"] = np.load(calibration_path[0], allow_pickle=False)
     try:
         export_model(load_model(Path(model_path)), path, **options)
     except SegshrinkError as error:

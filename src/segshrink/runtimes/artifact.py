@@ -1,7 +1,7 @@
 """What every runtime offers: a file that turns images into logits."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,11 +13,13 @@ class Artifact(Protocol):
 
     Attributes:
         path: the file.
-        runtime: `"keras"`, `"litert"` or `"onnx"`.
+        runtime: `"keras"`, `"litert"`, `"onnx"` or `"openvino"`.
         runtime_version: version of the runtime, such as `"2.1.0"`.
         threads: threads that one prediction may compute with.
         input_shape: height and width in pixels of the images it takes.
         num_classes: number of logits a pixel.
+        facts: what the file says of itself, such as its classes; see
+            `segshrink.export.read_facts`. None if it says nothing.
     """
 
     @property
@@ -32,6 +34,8 @@ class Artifact(Protocol):
     def input_shape(self) -> tuple[int, int]: ...  # noqa: D102
     @property
     def num_classes(self) -> int: ...  # noqa: D102
+    @property
+    def facts(self) -> dict[str, Any] | None: ...  # noqa: D102
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Logits of a batch of any size.

@@ -24,6 +24,7 @@ class KerasArtifact:
     """
 
     runtime = "keras"
+    facts = None
 
     def __init__(self, path: Path) -> None:
         import keras

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from segshrink.errors import MissingExtraError, ModelError
+from segshrink.export.facts import litert_facts
 from segshrink.quiet import quiet
 from segshrink.runtimes.artifact import checked_images, checked_signature
 
@@ -35,28 +36,32 @@ class LiteRTArtifact:
         try:
             # The content is read here: the interpreter would map the file, and a file
             # replaced in the meantime would change under it.
+            content = path.read_bytes()
             with quiet():
                 self._interpreter = Interpreter(
-                    model_content=path.read_bytes(), num_threads=threads
+                    model_content=content, num_threads=threads
                 )
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(
                 f"{path}: not a readable LiteRT file ({error}). Export it again."
             ) from error
-        image, logits = self._only_input_and_output()
-        self._input, self._output = image["index"], logits["index"]
+        self.facts = litert_facts(content)
+        self._image, self._logits = self._only_input_and_output()
         self.input_shape, self.num_classes = checked_signature(
-            path, tuple(image["shape"].tolist()), tuple(logits["shape"].tolist())
+            path,
+            tuple(self._image["shape"].tolist()),
+            tuple(self._logits["shape"].tolist()),
         )
 
     def _only_input_and_output(self) -> tuple[dict, dict]:
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         types = [tensor["dtype"] for tensor in (*inputs, *outputs)]
-        if len(inputs) != 1 or types != [np.float32, np.float32]:
+        known = (np.float32, np.int8)
+        if len(inputs) != 1 or len(outputs) != 1 or not set(types) <= set(known):
             raise ModelError(
-                f"{self.path}: one float32 input and one float32 output are needed, "
+                f"{self.path}: one input and one output of float32 or int8 are needed, "
                 f"got {len(inputs)} inputs and {len(outputs)} outputs of type "
                 f"{', '.join(np.dtype(kind).name for kind in types)}."
             )
@@ -67,7 +72,27 @@ class LiteRTArtifact:
         images = checked_images(images, self.input_shape)
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
-            self._interpreter.set_tensor(self._input, image[None])
+            self._interpreter.set_tensor(
+                self._image["index"], _as_stored(image[None], self._image)
+            )
             self._interpreter.invoke()
-            logits[index] = self._interpreter.get_tensor(self._output)[0]
+            stored = self._interpreter.get_tensor(self._logits["index"])[0]
+            logits[index] = _as_float(stored, self._logits)
         return logits
+
+
+def _as_stored(values: np.ndarray, tensor: dict) -> np.ndarray:
+    """float32 in the type of a tensor."""
+    if tensor["dtype"] == np.float32:
+        return values
+    scale, zero_point = tensor["quantization"]
+    limits = np.iinfo(tensor["dtype"])
+    steps = np.round(values / scale) + zero_point
+    return np.clip(steps, limits.min, limits.max).astype(tensor["dtype"])
+
+
+def _as_float(values: np.ndarray, tensor: dict) -> np.ndarray:
+    if tensor["dtype"] == np.float32:
+        return values
+    scale, zero_point = tensor["quantization"]
+    return (values.astype(np.float32) - zero_point) * scale

@@ -7,7 +7,7 @@ from segshrink.runtimes.artifact import Artifact
 
 
 def load_artifact(path: Path | str, *, threads: int = 1) -> Artifact:
-    """Open a `.keras`, `.tflite` or `.onnx` file.
+    """Open a `.keras`, `.tflite`, `.onnx` or `.xml` (OpenVINO) file.
 
     Args:
         path: the file.
@@ -26,7 +26,12 @@ def load_artifact(path: Path | str, *, threads: int = 1) -> Artifact:
     path = Path(path)
     if threads < 1:
         raise UsageError(f"threads must be at least 1, got {threads}.")
-    openers = {".keras": _keras, ".onnx": _onnx, ".tflite": _litert}
+    openers = {
+        ".keras": _keras,
+        ".onnx": _onnx,
+        ".tflite": _litert,
+        ".xml": _openvino,
+    }
     if path.suffix not in openers:
         raise ModelError(
             f"{path}: the suffix must be one of {', '.join(openers)}, got "
@@ -54,3 +59,9 @@ def _onnx(path: Path, threads: int) -> Artifact:
     from segshrink.runtimes.onnx import ONNXArtifact
 
     return ONNXArtifact(path, threads)
+
+
+def _openvino(path: Path, threads: int) -> Artifact:
+    from segshrink.runtimes.openvino import OpenVINOArtifact
+
+    return OpenVINOArtifact(path, threads)

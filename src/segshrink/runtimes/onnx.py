@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from segshrink.errors import MissingExtraError, ModelError
+from segshrink.export.facts import NAME, parsed
 from segshrink.runtimes.artifact import checked_images, checked_signature
 
 
@@ -40,6 +41,8 @@ class ONNXArtifact:
             raise ModelError(
                 f"{path}: not a readable ONNX file ({error}). Export it again."
             ) from error
+        properties = self._session.get_modelmeta().custom_metadata_map
+        self.facts = parsed(properties.get(NAME))
         image, logits = self._only_input_and_output()
         self._input = image.name
         self.input_shape, self.num_classes = checked_signature(

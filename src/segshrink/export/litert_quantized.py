@@ -1,8 +1,8 @@
-"""Static int8 quantization of a LiteRT flatbuffer after training.
+"""Smaller forms of a LiteRT flatbuffer, made after training.
 
-Weights are symmetric int8 with one scale per output channel, activations asymmetric
-int8 with one scale per tensor. Reference: Jacob et al., Quantization and Training of
-Neural Networks for Efficient Integer-Arithmetic-Only Inference, 2018.
+Integer weights are symmetric with one scale per output channel; integer activations are
+asymmetric with one scale per tensor. Reference: Jacob et al., Quantization and Training
+of Neural Networks for Efficient Integer-Arithmetic-Only Inference, 2018.
 """
 
 import os
@@ -17,26 +17,35 @@ from segshrink.quiet import quiet
 _SIGNATURE = "serving_default"
 
 
-def quantize_static_int8(float_model: bytes, calibration: np.ndarray) -> bytes:
+def quantize_litert(
+    float_model: bytes, form: str, calibration: np.ndarray | None = None
+) -> bytes:
     """Quantize a `.tflite` file that `litert_float32` wrote.
 
-    Input and output stay float32, so that the file is used like the float one. What the
-    quantizer has no int8 form for (LeakyReLU, ELU and nearest upsampling among the
-    layers of this field) stays float32 inside the file; `float_operations` names it.
+    What the quantizer has no integer form for (LeakyReLU, ELU and nearest upsampling
+    among the layers of this field) stays float32 inside the file; `float_operations`
+    names it.
 
     Args:
         float_model: content of a float32 `.tflite` file.
-        calibration: uint8 `(images, height, width, 3)`, at least one; the range of
-            every activation is taken from them.
+        form: "float16" stores weights in 16 bits and computes in float32; "dynamic"
+            has int8 weights and finds the range of each activation while it runs;
+            "int8" has int8 weights and activations, whose ranges are settled here, and
+            takes and gives float32; "full_int8" also takes and gives int8, as
+            processors without floating point need.
+        calibration: uint8 `(images, height, width, 3)`, at least one, for "int8" and
+            "full_int8": the range of every activation is taken from them.
 
     Returns:
-        Content of the int8 `.tflite` file.
+        Content of the quantized `.tflite` file.
     """
     with quiet():
         from litert_quantizer.quantizer import Quantizer
 
-        recipe = _static_int8_recipe()
-        ranges = _activation_ranges(float_model, calibration, recipe)
+        recipe = _recipe(form)
+        ranges = None
+        if calibration is not None:
+            ranges = _activation_ranges(float_model, calibration, recipe)
         quantizer = Quantizer(float_model)
         quantizer.load_quantization_recipe(recipe.get_quantization_recipe())
         result = quantizer.quantize(
@@ -45,24 +54,29 @@ def quantize_static_int8(float_model: bytes, calibration: np.ndarray) -> bytes:
     return bytes(result.quantized_model)
 
 
-def _static_int8_recipe() -> Any:
+def _recipe(form: str) -> Any:
     from litert_quantizer.algorithm_manager import AlgorithmName
     from litert_quantizer.qtyping import TFLOperationName
     from litert_quantizer.recipe_manager import RecipeManager
 
     recipe = RecipeManager()
-    recipe.add_static_config(
-        regex=".*",
-        operation_name=TFLOperationName.ALL_SUPPORTED,
-        activation_num_bits=8,
-        weight_num_bits=8,
-    )
-    for boundary in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
-        recipe.add_quantization_config(
-            regex=".*",
-            operation_name=boundary,
-            algorithm_key=AlgorithmName.NO_QUANTIZE,
+    everything = {"regex": ".*", "operation_name": TFLOperationName.ALL_SUPPORTED}
+    if form == "float16":
+        recipe.add_weight_only_config(
+            **everything, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING
         )
+        return recipe
+    if form == "dynamic":
+        recipe.add_dynamic_config(**everything, num_bits=8)
+        return recipe
+    recipe.add_static_config(**everything, activation_num_bits=8, weight_num_bits=8)
+    if form == "int8":
+        for boundary in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
+            recipe.add_quantization_config(
+                regex=".*",
+                operation_name=boundary,
+                algorithm_key=AlgorithmName.NO_QUANTIZE,
+            )
     return recipe
 
 

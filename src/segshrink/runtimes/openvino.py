@@ -1,0 +1,95 @@
+"""Runs OpenVINO's `.xml` files, with the `.bin` beside them, on the CPU."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segshrink.errors import ModelError
+from segshrink.export.facts import openvino_facts
+from segshrink.export.openvino import read_model, weights_path
+from segshrink.quiet import quiet
+from segshrink.runtimes.artifact import checked_images, checked_signature
+
+
+class OpenVINOArtifact:
+    """An `.xml` file; see `Artifact`.
+
+    Args:
+        path: the `.xml` file; its weights are the `.bin` file of the same name.
+        threads: int >= 1, threads of one prediction.
+
+    Raises:
+        ModelError: if the files are no OpenVINO model, or not one image in, logits out.
+        MissingExtraError: if the `openvino` extra is not installed.
+    """
+
+    runtime = "openvino"
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self.path = path
+        self.threads = threads
+        if not weights_path(path).is_file():
+            raise ModelError(
+                f"{weights_path(path)}: missing. An OpenVINO model is two files, .xml "
+                "and .bin; copy both."
+            )
+        try:
+            model = read_model(path)
+            with quiet():
+                self._compiled = _compiled(model, threads)
+        except RuntimeError as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(
+                f"{path}: not a readable OpenVINO model ({reason}). Export it again."
+            ) from error
+        self.runtime_version = _version()
+        self.facts = openvino_facts(model)
+        image, logits = self._only_input_and_output()
+        self.input_shape, self.num_classes = checked_signature(path, image, logits)
+
+    def _only_input_and_output(self) -> tuple[tuple, tuple]:
+        ports = [*self._compiled.inputs, *self._compiled.outputs]
+        types = [port.element_type.get_type_name() for port in ports]
+        if len(self._compiled.inputs) != 1 or types != ["f32", "f32"]:
+            raise ModelError(
+                f"{self.path}: one float32 input and one float32 output are needed, "
+                f"got {len(self._compiled.inputs)} inputs and "
+                f"{len(self._compiled.outputs)} outputs of type {', '.join(types)}."
+            )
+        image, logits = (
+            tuple(n if n.is_dynamic else n.get_length() for n in port.partial_shape)
+            for port in ports
+        )
+        return image, logits
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Logits of a batch; see `Artifact.predict`."""
+        images = checked_images(images, self.input_shape)
+        logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
+        for index, image in enumerate(images):
+            logits[index] = self._compiled(image[None])[0][0]
+        return logits
+
+
+def _compiled(model: Any, threads: int) -> Any:
+    import openvino
+    from openvino import properties
+
+    # Left to itself it computes in bfloat16 where the processor can, which neither
+    # LiteRT nor ONNX Runtime does.
+    return openvino.Core().compile_model(
+        model,
+        "CPU",
+        {
+            properties.hint.inference_precision(): openvino.Type.f32,
+            properties.inference_num_threads(): threads,
+            properties.hint.performance_mode(): properties.hint.PerformanceMode.LATENCY,
+        },
+    )
+
+
+def _version() -> str:
+    import openvino
+
+    return openvino.__version__.partition("-")[0]
