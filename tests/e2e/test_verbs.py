@@ -230,13 +230,25 @@ def test_predict_writes_class_indices_and_an_overlay(finished_run, scenes, tmp_p
     printed = succeeded("predict", artifact, *photos.iterdir(), "--out", out)
     assert printed == f"2 of 2 images: {out}\n"
     assert files_of(out) == {
-        "straße: eins.png", "straße: eins-overlay.png", "grau.png", "grau-overlay.png"
+        "straße: eins.png", "straße: eins-overlay.png", "grau.png", "grau-overlay.png",
+        "areas.csv", "predicted.json",
     }  # fmt: skip
     expected = predict_image(load_artifact(artifact), image[:40, :100]).argmax(-1)
     mask = Image.open(out / "straße: eins.png")
     np.testing.assert_array_equal(np.asarray(mask), expected)
     assert mask.mode == "P"
     assert Image.open(out / "straße: eins-overlay.png").size == (100, 40)
+    # In the colours and under the names of the data set, which the file carries.
+    colors = {
+        tuple(entry["color"]) for entry in load_artifact(artifact).facts["classes"]
+    }
+    painted = np.asarray(mask.convert("RGB")).reshape(-1, 3)
+    assert {tuple(map(int, color)) for color in np.unique(painted, axis=0)} <= colors
+    assert set(NAMES) <= set(
+        (out / "areas.csv").read_text().replace(",", "\n").split("\n")
+    )
+    again = succeeded("predict", artifact, photos, "--out", out)
+    assert again == f"2 of 2 images, 2 of them before: {out}\n"
 
 
 def test_predict_does_the_good_images_and_reports_the_damaged(
@@ -255,7 +267,8 @@ def test_predict_does_the_good_images_and_reports_the_damaged(
     assert finished.out == f"1 of 3 images: {out}\n"
     assert f"{damaged}: cannot be decoded" in finished.errors
     assert str(missing) in finished.errors
-    assert files_of(out) == {"good.png", "good-overlay.png"}
+    results = {"good.png", "good-overlay.png", "areas.csv", "predicted.json"}
+    assert files_of(out) == results
 
 
 @pytest.mark.parametrize("onto", ["image", "overlay"])
