@@ -176,6 +176,7 @@ def export_checked(
         },
         "output": "logits",
         "precision": quantize or "float32",
+        "model": asdict(count_macs(model)),
     }
     export_model(
         model,

@@ -19,6 +19,7 @@ from segshrink.measuring import count_macs
 from segshrink.objectives import ConfusionMatrix
 from segshrink.recipe import load_recipe, recipe_yaml
 from segshrink.records import sha256_of
+from segshrink.reporting.units import human_ms
 from segshrink.runtimes import load_artifact, predict_image
 from segshrink.searching import search_student
 
@@ -184,10 +185,10 @@ def test_commands_on_files_say_nothing_beside_the_result(finished_run, tmp_path)
     )  # fmt: skip
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 0
-    assert "1 thread(s), 3 rounds" in out
-    assert [line.partition(":")[0] for line in errors.splitlines()] == [
-        "latency of 1 files"
-    ]
+    assert "3 rounds, " in out
+    assert {line.partition(":")[0] for line in errors.splitlines()} == {
+        "latency of 1 files", "memory of 1 files",
+    }  # fmt: skip
 
 
 def test_evaluate_takes_another_split_and_part(finished_run, scenes, tmp_path):
@@ -210,13 +211,21 @@ def test_benchmark_times_each_file_and_names_the_machine(finished_run, tmp_path)
         for name in ("teacher-float.tflite", "student-int8.tflite")
     ]
     record = tmp_path / "latency.json"
-    printed = succeeded("benchmark", *files, "--rounds", 3, "--json", record)
+    printed = succeeded(
+        "benchmark", *files, "--rounds", 3, "--threads", 1, "--json", record
+    )
     found = json.loads(record.read_text())
     assert [entry["file"] for entry in found["files"]] == [file.name for file in files]
     for entry, file in zip(found["files"], files, strict=True):
         assert entry["size"]["sha256"] == sha256_of(file)
-        assert entry["latency"]["rounds"] == 3
-        assert f"{entry['latency']['median_ms']:.2f}" in printed
+        (timed,) = entry["latency"]
+        assert (timed["rounds"], timed["threads"]) == (3, 1)
+        assert human_ms(timed["median_ms"]) in printed
+        assert entry["memory"]["peak_bytes"] > entry["memory"]["model_bytes"] > 0
+        rate = 1000 * entry["model"]["macs"] / timed["median_ms"]
+        assert timed["macs_per_second"] == pytest.approx(rate)
+        assert entry["quality"] is None
+    assert found["peak_macs_per_second"]["1"] > 1e8
     assert found["machine"]["processor"] in printed
 
 

@@ -1,53 +1,120 @@
 """segshrink benchmark."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from segshrink.cli.options import Threads
+from segshrink.cli.options import SplitFile
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
+from segshrink.errors import UsageError
 
 
 def benchmark(
     files: Annotated[list[Path], typer.Argument(help="Files to time, in turn.")],
-    threads: Threads = 1,
+    threads: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Repeatable; by default 1, and all cores."),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=3, help="Samples of each file.")] = 15,
+    data: Annotated[
+        str | None, typer.Option(help="Data set to measure the quality on.")
+    ] = None,
+    split: SplitFile = None,
+    part: Annotated[
+        str | None, typer.Option(help="With --data: val or test (test).")
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the records here.")
     ] = None,
 ) -> None:
     """Time one image through each file, interleaved, in its own runtime.
 
+    Beside it stand size, peak memory of a fresh process and, of files that segshrink
+    made, how much of the machine's own peak they use.
+
     Example: segshrink benchmark teacher.tflite student-int8.tflite --threads 1
     """
+    if data is None and (split is not None or part is not None):
+        raise UsageError("--split and --part have no effect without --data.")
+    if part not in (None, "val", "test"):
+        raise UsageError(f"--part must be val or test, got {part}.")
+    load_keras()
+    from segshrink.data import open_dataset
+    from segshrink.measuring.benchmark import benchmark_files
+    from segshrink.records import write_json
+
+    progress = TerminalProgress()
+    dataset = None
+    if data is not None:
+        dataset = open_dataset(data, split=split, progress=progress)
+    counts = threads or sorted({1, _cores()})
+    found = benchmark_files(
+        files,
+        threads=list(dict.fromkeys(counts)),
+        rounds=rounds,
+        dataset=dataset,
+        part=part or "test",
+        progress=progress,
+    )
+    _print_files(found)
+    for place, count in enumerate(found["peak_macs_per_second"]):
+        _print_latency(found, place, count)
+    output.out(f"{rounds} rounds, {found['machine']['processor']}")
+    if json_file is not None:
+        write_json(json_file, found)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _print_files(found: dict[str, Any]) -> None:
     from rich.table import Table
 
-    load_keras()
-    from segshrink.measuring import measure_latency, measure_size
-    from segshrink.records import machine_facts, write_json
+    from segshrink.reporting.units import human_bytes, human_count, human_percent
 
-    latency = measure_latency(
-        files, threads=threads, rounds=rounds, progress=TerminalProgress()
-    )
-    first = next(iter(latency.values()))["median_ms"]
-    table = Table("file", "size kB", "gzipped kB", "median ms", "quartiles", "x faster")
+    table = Table("file", "size", "gzipped", "weights", "MACs", "memory", "mIoU %")
     table.columns[0].no_wrap = True
-    records = []
-    for path, timed in latency.items():
-        size = measure_size(path)
-        records.append({"file": path.name, "size": size, "latency": timed})
-        doubt = " (doubtful)" if timed.get("spread_doubtful") else ""
+    for entry in found["files"]:
+        model, quality = entry["model"] or {}, entry["quality"] or {}
         table.add_row(
-            path.name,
-            f"{size['size_bytes'] / 1000:,.1f}",
-            f"{size['gzipped_bytes'] / 1000:,.1f}",
-            f"{timed['median_ms']:.2f}",
-            f"{timed['p25_ms']:.2f} - {timed['p75_ms']:.2f}{doubt}",
-            f"{first / timed['median_ms']:.2f}",
+            entry["file"],
+            human_bytes(entry["size"]["size_bytes"]),
+            human_bytes(entry["size"]["gzipped_bytes"]),
+            human_count(model.get("parameters")),
+            human_count(model.get("macs")),
+            human_bytes(entry["memory"]["model_bytes"]),
+            human_percent(quality.get("mean_iou")),
         )
     output.print(table)
-    machine = machine_facts()
-    output.out(f"{threads} thread(s), {rounds} rounds, {machine['processor']}")
-    if json_file is not None:
-        write_json(json_file, {"machine": machine, "files": records})
+    output.out("Memory: what a fresh process needs beyond the runtime itself.")
+
+
+def _print_latency(found: dict[str, Any], place: int, count: str) -> None:
+    from rich.table import Table
+
+    from segshrink.reporting.units import MISSING, human_ms, human_ratio
+
+    peak = found["peak_macs_per_second"][count]
+    first = found["files"][0]["latency"][place]["median_ms"]
+    table = Table("file", "median ms", "quartiles", "faster", "GMAC/s", "% of peak")
+    table.columns[0].no_wrap = True
+    for entry in found["files"]:
+        timed = entry["latency"][place]
+        doubt = " (doubtful)" if timed.get("spread_doubtful") else ""
+        rate = timed.get("macs_per_second")
+        table.add_row(
+            entry["file"],
+            human_ms(timed["median_ms"]),
+            f"{human_ms(timed['p25_ms'])} - {human_ms(timed['p75_ms'])}{doubt}",
+            human_ratio(first / timed["median_ms"]),
+            MISSING if rate is None else f"{rate / 1e9:.1f}",
+            MISSING if rate is None else f"{100 * rate / peak:.0f}",
+        )
+    output.print(table)
+    threads = "1 thread" if count == "1" else f"{count} threads"
+    output.out(f"{threads}; peak of a matrix product {peak / 1e9:.0f} GMAC/s")

@@ -9,6 +9,8 @@ from segshrink.measuring.cost import (
     multiplications,
 )
 from segshrink.measuring.latency import measure_latency
+from segshrink.measuring.machine_peak import measure_peak_macs
+from segshrink.measuring.memory import measure_memory
 from segshrink.measuring.quality import measure_quality
 from segshrink.measuring.record import Subject, measurement_record
 from segshrink.measuring.size import measure_size
@@ -21,6 +23,8 @@ __all__ = [
     "check_export",
     "count_macs",
     "measure_latency",
+    "measure_memory",
+    "measure_peak_macs",
     "measure_quality",
     "measure_size",
     "measurement_record",
