@@ -271,6 +271,18 @@ def test_file_that_is_no_model_is_refused_by_every_verb(scenes, tmp_path, kind):
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("benchmark", "m.tflite", "--part", "val"), "no effect without --data"),
+        (("benchmark", "m.tflite", "--split", "s.yaml"), "no effect without --data"),
+        (("evaluate", "m.tflite", "synthetic", "--worst", 3), "--worst has no effect"),
+    ],
+)
+def test_options_without_effect_are_refused(arguments, message):
+    assert message in refused(*arguments)
+
+
 @pytest.mark.parametrize("suffix", [".tflite", ".onnx"])
 @pytest.mark.parametrize("content", [b"", b"hello" * 100])
 def test_damaged_artifact_is_refused(scenes, tmp_path, suffix, content):
@@ -491,6 +503,7 @@ def test_damaged_record_is_named(own_run, scenes, recipe_file):
         ("evaluate", "m.tflite", "synthetic", "--seed", "-1"),
         ("evaluate", "m.tflite", "synthetic", "--threads", "0"),
         ("benchmark", "m.tflite", "--rounds", "2"),
+        ("benchmark", "m.tflite", "--threads", "0"),
         ("search", "synthetic", "--out", "o", "--trials", "0"),
         ("prune", "m.keras", "--out", "m.keras", "--keep", "half"),
         ("compres", "synthetic"),

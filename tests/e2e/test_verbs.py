@@ -168,13 +168,33 @@ def test_evaluate_gives_the_numbers_of_the_run(finished_run, scenes, tmp_path):
             encoding="utf-8"
         )
     )
-    assert found["quality"] == kept["quality"]
+    assert found["quality"].items() >= kept["quality"].items()
     assert found["data"]["split"] == kept["data"]["split"]
     assert f"2 images of test: mean IoU {kept['quality']['mean_iou']:.3f}" in printed
     assert all(name in printed for name in NAMES)
+    assert sum(map(sum, found["quality"]["confusion"])) == kept["quality"]["pixels"]
+    assert f"border IoU {found['quality']['boundary_iou']['mean']:.3f}" in printed
+    assert all(row["name"] in printed for row in found["quality"]["scenes"])
     others = [row["iou"] for row in kept["quality"]["classes"] if row["name"] != "Road"]
     again = succeeded("evaluate", artifact, scenes, "--without", "Road")
     assert f"mean IoU without Road: {sum(others) / 4:.3f}" in again
+
+
+def test_evaluate_shows_what_went_wrong(finished_run, scenes, tmp_path):
+    artifact = finished_run / "artifacts" / "student-int8.tflite"
+    out, record = tmp_path / "looked at", tmp_path / "m.json"
+    succeeded(
+        "evaluate", artifact, scenes, "--out", out, "--worst", 1, "--json", record
+    )
+    found = json.loads(record.read_text(encoding="utf-8"))["quality"]
+    (worst,) = (out / "worst").iterdir()
+    assert worst.name.startswith("01-")
+    lowest = min(entry["mean_iou"] for entry in found["by_image"])
+    assert found["by_image"][0]["mean_iou"] == lowest
+    with Image.open(worst) as picture:
+        assert picture.size == (4 * 128 + 3 * 8, 128)
+    with Image.open(out / "confusion.png") as picture:
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
 
 
 def test_commands_on_files_say_nothing_beside_the_result(finished_run, tmp_path):

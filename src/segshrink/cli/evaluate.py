@@ -25,18 +25,29 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the record here.")
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a plot of the confusion, and the worst images."),
+    ] = None,
+    worst: Annotated[
+        int | None, typer.Option(min=1, help="With --out: how many images (8).")
+    ] = None,
 ) -> None:
     """Measure a file's quality on whole images that it was not trained on.
 
-    Example: segshrink evaluate student.tflite synthetic --part test
+    By class, by scene, at the borders of classes, and which class is taken for which.
+
+    Example: segshrink evaluate student.tflite synthetic --part test --out looked-at
     """
     from segshrink.errors import UsageError
 
     if part not in ("val", "test"):
         raise UsageError(f"--part must be val or test, got {part}.")
     load_keras()
+    if worst is not None and out is None:
+        raise UsageError("--worst has no effect without --out.")
     from segshrink.data import open_dataset
-    from segshrink.measuring import measure_quality
+    from segshrink.measuring.evaluation import evaluate_artifact, write_worst
     from segshrink.records import write_json
     from segshrink.runtimes import load_artifact
 
@@ -44,9 +55,8 @@ def evaluate(
     opened = load_artifact(artifact, threads=threads)
     dataset = open_dataset(data, split=split, seed=seed, progress=progress)
     _require_class(without, dataset.classes.names)
-    quality = measure_quality(
-        opened, getattr(dataset, part), dataset.classes, progress=progress
-    )
+    images = getattr(dataset, part)
+    quality = evaluate_artifact(opened, images, dataset.classes, progress=progress)
     _print(quality)
     if without is not None:
         output.out(f"mean IoU without {without}: {_share(_mean(quality, without))}")
@@ -58,6 +68,13 @@ def evaluate(
             "quality": quality,
         }
         write_json(json_file, record)
+    if out is not None:
+        _write_confusion(out / "confusion.png", quality, dataset.classes.names)
+        write_worst(
+            opened, images, dataset.classes, quality, out / "worst",
+            count=worst or 8, progress=progress,
+        )  # fmt: skip
+        output.out(f"Confusion and worst images: {out}")
 
 
 def _require_class(name: str | None, known: Sequence[str]) -> None:
@@ -82,16 +99,34 @@ def _mean(quality: dict[str, Any], without: str) -> float | None:
 def _print(quality: dict[str, Any]) -> None:
     from rich.table import Table
 
-    table = Table("class", "pixels", "IoU", "precision", "recall", "AP")
-    for row in quality["classes"]:
-        values = (row["iou"], row["precision"], row["recall"], row["average_precision"])
+    table = Table("class", "pixels", "IoU", "border IoU", "precision", "recall", "AP")
+    borders = quality["boundary_iou"]
+    for row, border in zip(quality["classes"], borders["classes"], strict=True):
+        measures = ("precision", "recall", "average_precision")
+        values = (row["iou"], border, *(row[name] for name in measures))
         table.add_row(row["name"], f"{row['pixels']:,}", *map(_share, values))
     output.print(table)
+    scenes = Table("scene", "images", "mean IoU", "pixel accuracy")
+    for scene in quality["scenes"]:
+        scores = (scene["mean_iou"], scene["pixel_accuracy"])
+        scenes.add_row(scene["name"], str(scene["images"]), *map(_share, scores))
+    output.print(scenes)
     output.out(
         f"{quality['images']} images of {quality['part']}: "
         f"mean IoU {_share(quality['mean_iou'])}, "
-        f"pixel accuracy {_share(quality['pixel_accuracy'])}"
+        f"pixel accuracy {_share(quality['pixel_accuracy'])}, "
+        f"border IoU {_share(borders['mean'])} (within {borders['share']:.0%} of the "
+        "diagonal)"
     )
+
+
+def _write_confusion(path: Path, quality: dict[str, Any], names: Sequence[str]) -> None:
+    from segshrink.records import written_whole
+    from segshrink.reporting.plots import LIGHT, confusion_figure, png_bytes
+
+    figure = confusion_figure(quality["confusion"], names, LIGHT)
+    with written_whole(path) as partial:
+        partial.write_bytes(png_bytes(figure))
 
 
 def _share(value: float | None) -> str:

@@ -1,5 +1,6 @@
 """Losses that training minimizes, and metrics that measure what came out."""
 
+from segshrink.objectives.boundary_iou import BoundaryIoU
 from segshrink.objectives.build import build_loss
 from segshrink.objectives.class_weights import balanced_class_weights
 from segshrink.objectives.confusion import ConfusionMatrix
@@ -11,6 +12,7 @@ from segshrink.objectives.score_histograms import ScoreHistograms
 from segshrink.objectives.weighted_sum import WeightedSum
 
 __all__ = [
+    "BoundaryIoU",
     "ConfusionMatrix",
     "CrossEntropy",
     "Dice",

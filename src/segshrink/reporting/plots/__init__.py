@@ -1,6 +1,7 @@
 """Pictures of the numbers in a run's records."""
 
 from segshrink.reporting.plots.class_iou import class_iou_plot
+from segshrink.reporting.plots.confusion import confusion_figure
 from segshrink.reporting.plots.cost import cost_plot
 from segshrink.reporting.plots.plot import Plot
 from segshrink.reporting.plots.precision_recall import precision_recall_plot
@@ -14,6 +15,7 @@ __all__ = [
     "Plot",
     "Theme",
     "class_iou_plot",
+    "confusion_figure",
     "cost_plot",
     "png_bytes",
     "precision_recall_plot",
