@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segshrink.data import map_by_tiles
+from segshrink.data import count_tiles, map_by_tiles, stream_by_tiles
 
 from .pictures import noise
 
@@ -234,3 +234,53 @@ def test_float_images_reach_the_predictor_as_they_are():
     values = mapped(recorded, image)
     assert recorded.tiles.dtype == np.float32
     np.testing.assert_allclose(values, channel_sums(image), rtol=1e-4, atol=1e-5)
+
+
+def streamed(predict, image, overlap, *, swath_px=None, batch_size=1):
+    """The map of pieces, and how often each pixel was emitted."""
+    size = image.shape[:2]
+    result = np.full((*size, 3), np.nan, np.float32)
+    times, tiles = np.zeros(size, int), []
+
+    def emit(row, column, piece):
+        here = (
+            slice(row, row + piece.shape[0]),
+            slice(column, column + piece.shape[1]),
+        )
+        result[here] = piece
+        times[here] += 1
+
+    def read(rows, columns):
+        assert 0 <= rows.start < rows.stop <= size[0]
+        assert 0 <= columns.start < columns.stop <= size[1]
+        return image[rows, columns]
+
+    stream_by_tiles(
+        predict, read, emit, size_px=size, tile_px=TILE_PX, channels=3,
+        overlap=overlap, swath_px=swath_px, batch_size=batch_size,
+        on_tiles=tiles.append,
+    )  # fmt: skip
+    return result, times, sum(tiles)
+
+
+@settings(max_examples=60)
+@given(sides, sides, overlaps, st.integers(1, 70), st.integers(1, 5))
+def test_swaths_give_the_very_same_map(height, width, overlap, swath_px, batch_size):
+    image = noise(height, width, seed=height)
+    expected = mapped(by_place, image, overlap)
+    found, times, tiles = streamed(
+        by_place, image, overlap, swath_px=swath_px, batch_size=batch_size
+    )
+    np.testing.assert_array_equal(found, expected)
+    assert (times == 1).all()
+    assert tiles == count_tiles((height, width), TILE_PX, overlap, swath_px)
+
+
+def test_swaths_cost_a_column_of_tiles_each():
+    size, overlap = (160, 1200), 0.25
+    whole = count_tiles(size, TILE_PX, overlap)
+    assert count_tiles(size, TILE_PX, overlap, 1200) == whole
+    with_three = count_tiles(size, TILE_PX, overlap, 400)
+    rows = count_tiles((160, 12), TILE_PX, overlap)
+    # At a border tiles lie one or two deep.
+    assert whole + 2 * rows <= with_three <= whole + 4 * rows

@@ -10,7 +10,7 @@ from segshrink.data.inspection import (
     inspect_dataset,
     starter_yaml,
 )
-from segshrink.data.overlapping import map_by_tiles
+from segshrink.data.overlapping import count_tiles, map_by_tiles, stream_by_tiles
 from segshrink.data.splits import Split
 from segshrink.data.tiles import ImageMaps, TileSampler, plain_tiles
 
@@ -28,7 +28,9 @@ __all__ = [
     "class_frequencies",
     "inspect_dataset",
     "iter_tiles",
+    "count_tiles",
     "map_by_tiles",
+    "stream_by_tiles",
     "open_dataset",
     "plain_tiles",
     "starter_yaml",

@@ -21,8 +21,8 @@ def map_by_tiles(
     Tiles are spread evenly from edge to edge, so that none reaches beyond the image;
     along a side shorter than a tile the image is continued by reflection. Where tiles
     overlap, their maps are averaged with weights that fall linearly from the middle of
-    a tile to its border, where a network sees least context. Beside the map, one
-    float32 a pixel and one batch are held.
+    a tile to its border, where a network sees least context. Beside the map, one band
+    as high as a tile and one batch are held.
 
     Args:
         predict: tiles `(batch_size, *tile_px, 3)` to `(batch_size, *tile_px,
@@ -37,34 +37,152 @@ def map_by_tiles(
     Returns:
         float32 `(height, width, channels)`.
     """
-    height_px, width_px = image.shape[:2]
-    image = _at_least(image, tile_px)
+    result = np.empty((*image.shape[:2], channels), np.float32)
+
+    def read(rows: slice, columns: slice) -> np.ndarray:
+        return image[rows, columns]
+
+    def emit(row: int, column: int, part: np.ndarray) -> None:
+        result[row : row + part.shape[0], column : column + part.shape[1]] = part
+
+    stream_by_tiles(
+        predict,
+        read,
+        emit,
+        size_px=(image.shape[0], image.shape[1]),
+        tile_px=tile_px,
+        channels=channels,
+        overlap=overlap,
+        batch_size=batch_size,
+    )
+    return result
+
+
+def stream_by_tiles(
+    predict: Callable[[np.ndarray], np.ndarray],
+    read: Callable[[slice, slice], np.ndarray],
+    emit: Callable[[int, int, npt.NDArray[np.float32]], None],
+    *,
+    size_px: tuple[int, int],
+    tile_px: tuple[int, int],
+    channels: int,
+    overlap: float,
+    batch_size: int = 1,
+    swath_px: int | None = None,
+    on_tiles: Callable[[int], None] | None = None,
+) -> None:
+    """The map of `map_by_tiles` piece by piece, of an image that need not be held.
+
+    The image is gone through in swaths from the left, each from top to bottom; tiles on
+    the border of two swaths are predicted for both. Beside a batch, one band as wide as
+    a swath and as high as a tile is held, whatever the size of the image.
+
+    Args:
+        predict: as for `map_by_tiles`.
+        read: gives the pixels `(rows, columns, 3)` of a window inside the image.
+        emit: takes a finished piece, float32 `(rows, columns, channels)`, and the row
+            and column where it begins. Pieces cover the image once.
+        size_px: height and width of the image.
+        tile_px: as for `map_by_tiles`.
+        channels: as for `map_by_tiles`.
+        overlap: as for `map_by_tiles`.
+        batch_size: as for `map_by_tiles`.
+        swath_px: width of a swath; None is the whole width.
+        on_tiles: told how many tiles were predicted, after each batch.
+    """
+    height, width = size_px
+    rows, columns = (
+        _starts(max(side, tile), tile, overlap)
+        for side, tile in zip(size_px, tile_px, strict=True)
+    )
     weights = _weights(tile_px)
-    result = np.zeros((*image.shape[:2], channels), np.float32)
-    total = np.zeros((*image.shape[:2], 1), np.float32)
-    tiles = _tiles(image.shape[:2], tile_px, overlap)
-    for start in range(0, len(tiles), batch_size):
-        places = tiles[start : start + batch_size]
-        batch = np.stack([image[place] for place in places])
-        missing = batch_size - len(places)
-        if missing:
-            batch = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0)))
-        for place, tile in zip(places, predict(batch), strict=False):
-            result[place] += tile * weights
-            total[place] += weights
-    result /= total
-    return result[:height_px, :width_px]
+    for begin, end, inside in _swaths(columns, tile_px[1], width, swath_px):
+        left = inside[0]
+        # So many rows of tiles together that batches are full.
+        together = batch_size // math.gcd(batch_size, len(inside))
+        groups = [rows[i : i + together] for i in range(0, len(rows), together)]
+        lowest = [group[-1] + tile_px[0] for group in groups]
+        high = max(low - group[0] for low, group in zip(lowest, groups, strict=True))
+        shape = (high, inside[-1] + tile_px[1] - left)
+        band = np.zeros((*shape, channels), np.float32)
+        total = np.zeros((*shape, 1), np.float32)
+        for place, group in enumerate(groups):
+            top = group[0]
+            tiles = [(row, column) for row in group for column in inside]
+            for start in range(0, len(tiles), batch_size):
+                here = tiles[start : start + batch_size]
+                batch = np.stack([_tile(read, size_px, tile_px, *x) for x in here])
+                missing = batch_size - len(here)
+                if missing:
+                    batch = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0)))
+                for (row, column), tile in zip(here, predict(batch), strict=False):
+                    at = (
+                        slice(row - top, row - top + tile_px[0]),
+                        slice(column - left, column - left + tile_px[1]),
+                    )
+                    band[at] += tile * weights
+                    total[at] += weights
+                if on_tiles is not None:
+                    on_tiles(len(here))
+            # What lies above the tiles to come is finished.
+            is_last = place + 1 == len(groups)
+            done = (lowest[place] if is_last else groups[place + 1][0]) - top
+            piece = slice(0, min(done, height - top)), slice(begin - left, end - left)
+            emit(top, begin, band[piece] / total[piece])
+            for sums in (band, total):
+                sums[: high - done] = sums[done:].copy()
+                sums[high - done :] = 0
 
 
-def _at_least(image: np.ndarray, tile_px: tuple[int, int]) -> np.ndarray:
-    """The image, continued by reflection to the right and below where it is smaller."""
-    missing = [
-        (0, max(0, tile - side))
-        for tile, side in zip(tile_px, image.shape[:2], strict=True)
+def count_tiles(
+    size_px: tuple[int, int],
+    tile_px: tuple[int, int],
+    overlap: float,
+    swath_px: int | None = None,
+) -> int:
+    """Tiles that `stream_by_tiles` predicts of an image."""
+    rows, columns = (
+        _starts(max(side, tile), tile, overlap)
+        for side, tile in zip(size_px, tile_px, strict=True)
+    )
+    swaths = _swaths(columns, tile_px[1], size_px[1], swath_px)
+    return len(rows) * sum(len(inside) for _, _, inside in swaths)
+
+
+def _swaths(
+    columns: list[int], tile: int, width: int, swath_px: int | None
+) -> list[tuple[int, int, list[int]]]:
+    """First column, end, and first columns of the tiles that reach into it."""
+    step = swath_px or width
+    return [
+        (
+            begin,
+            min(width, begin + step),
+            [x for x in columns if x < min(width, begin + step) and x + tile > begin],
+        )
+        for begin in range(0, width, step)
     ]
-    if not any(after for _, after in missing):
-        return image
-    return np.pad(image, [*missing, (0, 0)], mode="reflect")
+
+
+def _tile(
+    read: Callable[[slice, slice], np.ndarray],
+    size_px: tuple[int, int],
+    tile_px: tuple[int, int],
+    row: int,
+    column: int,
+) -> np.ndarray:
+    """A tile, continued by reflection to the right and below a smaller image."""
+    here = [
+        slice(start, min(side, start + tile))
+        for start, side, tile in zip((row, column), size_px, tile_px, strict=True)
+    ]
+    pixels = read(here[0], here[1])
+    missing = [
+        (0, tile - side) for side, tile in zip(pixels.shape[:2], tile_px, strict=True)
+    ]
+    if any(after for _, after in missing):
+        pixels = np.pad(pixels, [*missing, (0, 0)], mode="reflect")
+    return pixels
 
 
 def _weights(tile_px: tuple[int, int]) -> np.ndarray:
@@ -77,20 +195,6 @@ def _rising_and_falling(length: int) -> np.ndarray:
     position = np.arange(1, length + 1, dtype=np.float32)
     ramp = np.minimum(position, position[::-1])
     return ramp / ramp.max()
-
-
-def _tiles(
-    image_px: tuple[int, ...], tile_px: tuple[int, int], overlap: float
-) -> list[tuple[slice, slice]]:
-    rows, columns = (
-        _starts(side, tile, overlap)
-        for side, tile in zip(image_px, tile_px, strict=True)
-    )
-    return [
-        (slice(top, top + tile_px[0]), slice(left, left + tile_px[1]))
-        for top in rows
-        for left in columns
-    ]
 
 
 def _starts(side: int, tile: int, overlap: float) -> list[int]:
