@@ -14,7 +14,7 @@ from segshrink.data.images import IMAGE_SUFFIXES, SourceFile, read_image
 from segshrink.errors import DatasetError, RunFolderError, UsageError
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import read_json, sha256_of, write_json, written_whole
-from segshrink.runtimes import Artifact, predict_image
+from segshrink.runtimes import Artifact, classes_of_image
 
 _OVERLAY_OPACITY = 0.45
 _ABOUT = "predicted.json"
@@ -152,7 +152,7 @@ def segment_file(artifact: Artifact, photo: Photo, out: Path) -> np.ndarray:
         DatasetError: if the image cannot be read.
     """
     image = read_image(SourceFile(photo.path, str(photo.path)))
-    labels = predict_image(artifact, image).argmax(axis=-1).astype(np.uint8)
+    labels = classes_of_image(artifact, image)
     colors = [color for _, color in legend(artifact)]
     painted = np.array(colors, np.float32)[labels]
     blended = (1 - _OVERLAY_OPACITY) * image + _OVERLAY_OPACITY * painted

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segshrink.errors import UsageError
-from segshrink.runtimes import predict_image
+from segshrink.runtimes import classes_of_image, predict_image, whole_image
 
 
 def artifact(predict, height=16, width=12, num_classes=3):
@@ -62,3 +62,22 @@ def test_other_arrays_are_refused(shape):
 def test_overlap_out_of_range_is_refused(overlap):
     with pytest.raises(UsageError, match="overlap must be 0 to 0.9, got"):
         predict_image(artifact(brightness_and_more), np.zeros((4, 4, 3)), overlap)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 40), (33, 70)])
+def test_classes_are_those_of_the_logits(monkeypatch, size):
+    monkeypatch.setattr(whole_image, "SWATH_PX", 32)
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+
+    def predict(images):
+        images = images.astype(np.float32)
+        rows, columns = np.indices(images.shape[1:3])
+        return images * (1 + 0.01 * (rows + 2 * columns))[..., None]
+
+    own = SimpleNamespace(input_shape=(16, 16), num_classes=3, predict=predict)
+    found = classes_of_image(own, image)
+    assert found.dtype == np.uint8
+    expected = predict_image(own, image).argmax(axis=-1)
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(UsageError, match="overlap must be 0 to 0.9"):
+        classes_of_image(own, image, 0.95)

@@ -12,7 +12,7 @@ from segshrink.measuring.quality import measure_quality
 from segshrink.objectives import BoundaryIoU, ConfusionMatrix
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import written_whole
-from segshrink.runtimes import Artifact, predict_image
+from segshrink.runtimes import Artifact, classes_of_image
 
 _GAP_PX = 8
 _WRONG = (213, 94, 0)
@@ -122,7 +122,7 @@ def write_worst(
     written = []
     for place, entry in enumerate(worst, 1):
         image, labels = part[entry["index"]].read()
-        predictions = predict_image(artifact, image).argmax(axis=-1)
+        predictions = classes_of_image(artifact, image)
         name = "".join(x if x.isalnum() or x in "-_" else "_" for x in entry["image"])
         path = folder / f"{place:02}-{name}.png"
         with written_whole(path) as partial:

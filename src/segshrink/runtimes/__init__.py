@@ -2,6 +2,6 @@
 
 from segshrink.runtimes.artifact import Artifact
 from segshrink.runtimes.loading import load_artifact
-from segshrink.runtimes.whole_image import predict_image
+from segshrink.runtimes.whole_image import classes_of_image, predict_image
 
-__all__ = ["Artifact", "load_artifact", "predict_image"]
+__all__ = ["Artifact", "classes_of_image", "load_artifact", "predict_image"]

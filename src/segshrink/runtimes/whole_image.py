@@ -1,10 +1,15 @@
 """Predicts an image of any size with an artifact of fixed size."""
 
 import numpy as np
+import numpy.typing as npt
 
-from segshrink.data import map_by_tiles
+from segshrink.data import map_by_tiles, stream_by_tiles
 from segshrink.errors import UsageError
 from segshrink.runtimes.artifact import Artifact
+
+# Wide images are gone through in swaths of this width, so that memory does not grow
+# with them; tiles on a border of two are predicted twice, one column in twenty.
+SWATH_PX = 4096
 
 
 def predict_image(
@@ -27,11 +32,7 @@ def predict_image(
     Raises:
         UsageError: if `image` is no RGB image or `overlap` out of range.
     """
-    image = np.asarray(image)
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise UsageError(f"image must be (height, width, 3), got {image.shape}.")
-    if not 0 <= overlap <= 0.9:
-        raise UsageError(f"overlap must be 0 to 0.9, got {overlap}.")
+    image = _checked(image, overlap)
     return map_by_tiles(
         artifact.predict,
         image,
@@ -39,3 +40,49 @@ def predict_image(
         channels=artifact.num_classes,
         overlap=overlap,
     )
+
+
+def classes_of_image(
+    artifact: Artifact, image: np.ndarray, overlap: float = 0.25
+) -> npt.NDArray[np.uint8]:
+    """The likeliest class of every pixel: of `predict_image`, but its logits not held.
+
+    Args:
+        artifact: as for `predict_image`.
+        image: as for `predict_image`.
+        overlap: as for `predict_image`.
+
+    Returns:
+        uint8 class indices `(height, width)`.
+
+    Raises:
+        UsageError: as `predict_image`.
+    """
+    image = _checked(image, overlap)
+    classes = np.empty(image.shape[:2], np.uint8)
+
+    def emit(row: int, column: int, logits: np.ndarray) -> None:
+        height, width, _ = logits.shape
+        here = slice(row, row + height), slice(column, column + width)
+        classes[here] = logits.argmax(axis=-1)
+
+    stream_by_tiles(
+        artifact.predict,
+        lambda rows, columns: image[rows, columns],
+        emit,
+        size_px=(image.shape[0], image.shape[1]),
+        tile_px=artifact.input_shape,
+        channels=artifact.num_classes,
+        overlap=overlap,
+        swath_px=SWATH_PX,
+    )
+    return classes
+
+
+def _checked(image: np.ndarray, overlap: float) -> np.ndarray:
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise UsageError(f"image must be (height, width, 3), got {image.shape}.")
+    if not 0 <= overlap <= 0.9:
+        raise UsageError(f"overlap must be 0 to 0.9, got {overlap}.")
+    return image
