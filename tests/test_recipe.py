@@ -57,7 +57,8 @@ def test_all_faults_at_once():
         (
             {"student": {"distillation": {"losses": {"pixel_kl": 1, "kl": 1}}}},
             "student.distillation.losses: must be weights of some of pixel_kl, "
-            "channel_wise, dist, feature_hint, attention_transfer, pairwise_similarity",
+            "soft_dice, channel_wise, dist, feature_hint, attention_transfer, "
+            "pairwise_similarity",
         ),
         (
             {"student": {"distillation": {"losses": {"dist": 0}}}},
@@ -66,7 +67,18 @@ def test_all_faults_at_once():
         ),
         (
             {"student": {"distillation": {"losses": {"dist": 1}, "temperature": 2}}},
-            "student.distillation: temperature: no effect without pixel_kl, drop it",
+            "student.distillation: temperature: no effect without pixel_kl in losses, "
+            "drop it",
+        ),
+        (
+            {"student": {"distillation": {"temperature": 2}}},
+            "student.distillation: temperature: no effect without pixel_kl in losses, "
+            "drop it",
+        ),
+        (
+            {"student": {"distillation": {"boundary_weight": 2}}},
+            "student.distillation: boundary_weight: no effect without a loss over "
+            "pixels in losses (dist, feature_hint, pixel_kl, soft_dice), drop it",
         ),
         (
             {
@@ -78,7 +90,7 @@ def test_all_faults_at_once():
                 }
             },
             "student.distillation: boundary_weight: no effect without a loss over "
-            "pixels (dist, feature_hint, pixel_kl), drop it",
+            "pixels in losses (dist, feature_hint, pixel_kl, soft_dice), drop it",
         ),
         (
             {
@@ -229,7 +241,12 @@ STUDENTS = st.fixed_dictionaries(
     {
         "kind": st.just("compact"),
         "model": st.fixed_dictionaries({"width": st.sampled_from([8, 64])}),
-        "distillation": st.fixed_dictionaries({"temperature": st.floats(0.1, 20)}),
+        "distillation": st.fixed_dictionaries(
+            {
+                "losses": st.fixed_dictionaries({"pixel_kl": st.floats(0.1, 9)}),
+                "temperature": st.floats(0.1, 20),
+            }
+        ),
     }
 )
 SOURCES = st.fixed_dictionaries(

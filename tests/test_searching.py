@@ -55,7 +55,8 @@ def test_best_trial_becomes_a_recipe(students, tmp_path):
     assert recipe.student.pruning.keep == 0.5
     for settings in tried:
         assert 2e-4 <= settings.training.learning_rate <= 1e-2
-        assert 1 <= settings.distillation.temperature <= 6
+        (weight,) = settings.distillation.losses.values()
+        assert 0.1 <= weight <= 10
         assert settings.pruning.scope in ("layer", "global")
 
 
@@ -63,6 +64,16 @@ def test_same_seed_proposes_the_same(students, tmp_path):
     for name in ("a", "b"):
         search_student(RECIPE, tmp_path / name, trials=3)
     assert students[1:4] == students[5:]
+
+
+def test_losses_of_the_recipe_are_kept(students, tmp_path):
+    data = RECIPE.model_dump(mode="json", exclude_unset=True)
+    data["student"]["distillation"] = {"losses": {"pixel_kl": 0.5, "dist": 1.0}}
+    recipe = parse_recipe(data)
+    search_student(recipe, tmp_path, trials=2)
+    for settings in students[1:]:
+        assert settings.distillation.losses == {"pixel_kl": 0.5, "dist": 1.0}
+        assert 1 <= settings.distillation.temperature <= 6
 
 
 def test_more_trials_go_on_and_fewer_are_enough(students, tmp_path):

@@ -358,17 +358,20 @@ class DistillationSettings(_Settings):
     @model_validator(mode="after")
     def _options_have_an_effect(self) -> "DistillationSettings":
         names = set(self.losses or ())
-        if self.temperature is not None and names and "pixel_kl" not in names:
-            raise ValueError("temperature: no effect without pixel_kl, drop it")
+        # Without `losses` neither applies: the default compares whole images.
+        if self.temperature is not None and "pixel_kl" not in names:
+            raise ValueError(
+                "temperature: no effect without pixel_kl in losses, drop it"
+            )
         if self.layers is not None and not names & set(FEATURE_LOSSES):
             raise ValueError("layers: no effect without a loss of feature maps")
         for option in ("cache_mb", "cache_views"):
             if getattr(self, option) is not None and not self.cache:
                 raise ValueError(f"{option}: no effect without cache, drop it")
         over_pixels = {"pixel_kl", "soft_dice", "dist", "feature_hint"}
-        if self.boundary_weight != 1 and names and not names & over_pixels:
+        if self.boundary_weight != 1 and not names & over_pixels:
             raise ValueError(
-                "boundary_weight: no effect without a loss over pixels "
+                "boundary_weight: no effect without a loss over pixels in losses "
                 f"({', '.join(sorted(over_pixels))}), drop it"
             )
         return self

@@ -40,8 +40,9 @@ def search_student(
 ) -> BestTrial:
     """Try students of one teacher and keep the recipe of the best by validation mIoU.
 
-    Searched are the student's learning rate, the weight and the temperature of
-    distillation, and the scope of pruning. Trials are proposed by Optuna's
+    Searched are the student's learning rate, the scope of pruning, and of distillation
+    the weight of the labels and that of the loss or, where the recipe names losses, the
+    temperature of pixel_kl. Trials are proposed by Optuna's
     tree-structured Parzen estimator and kept in `out/study.log`; a search that was
     stopped goes on, also within a trial. A trial whose loss becomes no number counts as
     finished, and is not the best.
@@ -100,7 +101,7 @@ def _try(
     """Mean IoU on validation of the student that `trial` proposes."""
     import optuna
 
-    tried = _with_values(recipe, _propose(trial))
+    tried = _with_values(recipe, _propose(trial, recipe))
     teacher = out / _TEACHER / "model.keras"
     try:
         record = run_stage(
@@ -155,19 +156,23 @@ def _open_study(out: Path, seed: int) -> Any:
     )
 
 
-def _propose(trial: Any) -> dict[str, Any]:
+def _propose(trial: Any, recipe: Recipe) -> dict[str, Any]:
     rate = trial.suggest_float("student.training.learning_rate", 2e-4, 1e-2, log=True)
     supervised = trial.suggest_float("student.distillation.supervised", 0.0, 1.0)
-    temperature = trial.suggest_float(
-        "student.distillation.temperature", 1.0, 6.0, log=True
-    )
     scope = trial.suggest_categorical("student.pruning.scope", ["layer", "global"])
-    return {
+    values = {
         "student.training.learning_rate": rate,
         "student.distillation.supervised": supervised,
-        "student.distillation.temperature": temperature,
         "student.pruning.scope": scope,
     }
+    given = recipe.student.distillation.losses
+    if given is None:
+        place = "student.distillation.losses.channel_wise"
+        values[place] = trial.suggest_float(place, 0.1, 10.0, log=True)
+    elif "pixel_kl" in given:
+        place = "student.distillation.temperature"
+        values[place] = trial.suggest_float(place, 1.0, 6.0, log=True)
+    return values
 
 
 def _with_values(recipe: Recipe, values: dict[str, Any]) -> Recipe:

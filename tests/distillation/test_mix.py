@@ -41,8 +41,6 @@ def test_an_empty_section_is_the_defaults_of_the_kind(kind):
     defaults = DEFAULTS[kind]
     assert chosen.losses == defaults["losses"]
     assert chosen.supervised == defaults["supervised"]
-    if "pixel_kl" in chosen.losses:
-        assert chosen.temperature == defaults["temperature"]
     # The rest is as it was.
     rest = {"losses", "supervised", "temperature", "layers"}
     assert chosen.model_dump(exclude=rest) == (
@@ -56,8 +54,8 @@ GIVEN = (
     {"losses": {"pixel_kl": 1.0}, "temperature": 5.0},
     {"losses": {"pixel_kl": 1.0, "feature_hint": 1.0}, "layers": ("encoder",)},
     {"supervised": 0.0},
-    {"supervised": 1.0, "fade": True, "boundary_weight": 3.0},
-    {"temperature": 0.5},
+    {"supervised": 1.0, "fade": True},
+    {"losses": {"soft_dice": 1.0}, "boundary_weight": 3.0},
     {"cache": False},
     {"cache_mb": 3.0, "cache_views": 2},
 )
