@@ -121,7 +121,7 @@ class Setting:
         from segshrink.distillation.mix import completed
         from segshrink.recipe import DistillationSettings
 
-        return completed(DistillationSettings(**self.spec), self.kind)
+        return completed(DistillationSettings(**self.spec), package_kind(self.kind))
 
     @property
     def cached(self) -> bool:
@@ -410,8 +410,11 @@ def is_default(spec: dict, kind: str) -> bool:
     """Whether it is what the package does where a recipe says nothing."""
     from segshrink.distillation.mix import DEFAULTS
 
-    student = "pruned" if kind == "pruned" else "compact"
-    return spec == {"losses": DEFAULTS[student]["losses"]}
+    return spec == {"losses": DEFAULTS[package_kind(kind)]["losses"]}
+
+
+def package_kind(kind: str) -> str:
+    return "pruned" if kind == "pruned" else "compact"
 
 
 def gain(rows: dict, method: str) -> str:
