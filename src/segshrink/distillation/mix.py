@@ -34,9 +34,9 @@ LOSSES: dict[str, type[MaskedLoss]] = {
     )
 }
 
-# What is learnt where the recipe does not say, by the kind of student: of all losses the
-# best on average at equal seconds, at the temperature of its paper. What it adds to the
-# labels lay within the spread over seeds (benchmarks/distillation.md).
+# What is learnt where the recipe does not say, by the kind of student: of all losses
+# the best on average at equal seconds, at the temperature of its paper. What it added
+# to the labels lay within the spread over seeds (benchmarks/distillation.md).
 DEFAULTS: dict[str, dict[str, Any]] = {
     "pruned": {"supervised": 1.0, "losses": {"channel_wise": 1.0}},
     "compact": {"supervised": 1.0, "losses": {"channel_wise": 1.0}},
