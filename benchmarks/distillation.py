@@ -4,6 +4,9 @@ r"""Each way to distil, at equal seconds.
     python benchmarks/distillation.py train TEACHER.keras DATA --split FILE --work DIR
     python benchmarks/distillation.py table --work DIR
 
+TEACHER is made by `segshrink train DATA --recipe recipes/aerial_pretrained.yaml`; its
+mIoU on the validation part goes into DIR/teacher.json as {"miou": ...}.
+
 The students are a small compact model with fresh weights and, with `--student FILE` and
 `--kinds compact pruned`, the teacher pruned by `segshrink prune`. `time` measures a
 training step of each method, the methods taking turns; nothing else may run meanwhile.
