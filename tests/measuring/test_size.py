@@ -21,3 +21,14 @@ def test_size_matches_the_content(tmp_path):
 def test_missing_file_is_told(tmp_path):
     with pytest.raises(UsageError, match="gone: no such file to measure"):
         measure_size(tmp_path / "gone")
+
+
+def test_weights_of_openvino_count_with_their_graph(tmp_path):
+    graph, weights = tmp_path / "m.xml", tmp_path / "m.bin"
+    graph.write_bytes(b"<net/>")
+    alone = measure_size(graph)
+    weights.write_bytes(bytes(range(250)))
+    both = measure_size(graph)
+    assert both["size_bytes"] == 6 + 250
+    assert both["gzipped_bytes"] > alone["gzipped_bytes"] + 200
+    assert both["sha256"] == alone["sha256"]

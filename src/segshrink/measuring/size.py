@@ -10,6 +10,8 @@ from segshrink.records import gzipped_size_bytes, sha256_of
 def measure_size(path: Path | str) -> dict[str, Any]:
     """Bytes of a file, plain and gzipped, and its SHA-256.
 
+    Of an OpenVINO `.xml` the bytes are those of the `.bin` with its weights too.
+
     Returns:
         `{"size_bytes": int, "gzipped_bytes": int, "sha256": str}`.
 
@@ -19,8 +21,11 @@ def measure_size(path: Path | str) -> dict[str, Any]:
     path = Path(path)
     if not path.is_file():
         raise UsageError(f"{path}: no such file to measure.")
+    files = [path]
+    if path.suffix == ".xml" and path.with_suffix(".bin").is_file():
+        files.append(path.with_suffix(".bin"))
     return {
-        "size_bytes": path.stat().st_size,
-        "gzipped_bytes": gzipped_size_bytes(path),
+        "size_bytes": sum(file.stat().st_size for file in files),
+        "gzipped_bytes": sum(gzipped_size_bytes(file) for file in files),
         "sha256": sha256_of(path),
     }
