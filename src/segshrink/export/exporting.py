@@ -111,7 +111,7 @@ def export_model(
             export_in_subprocess(model, made, format, quantize, calibration)
         else:
             write = _litert if format == "litert" else _by_onnx
-            write(model, made, format, quantize, calibration)
+            write(model, made, quantize, calibration)
         if facts is not None:
             write_facts(made, facts)
         if quantize in CALIBRATED and format == "litert":
@@ -134,7 +134,6 @@ def place(made: Path, path: Path) -> None:
 def _litert(
     model: keras.Model,
     path: Path,
-    format: str,
     quantize: str | None,
     calibration: np.ndarray | None,
 ) -> None:
@@ -151,7 +150,6 @@ def _litert(
 def _by_onnx(
     model: keras.Model,
     path: Path,
-    format: str,
     quantize: str | None,
     calibration: np.ndarray | None,
 ) -> None:
@@ -166,7 +164,7 @@ def _by_onnx(
         quantized = path.with_suffix(".onnx")
         quantize_onnx(source, quantized, calibration)
         source = quantized
-    if format == "openvino":
+    if path.suffix == SUFFIXES["openvino"]:
         from segshrink.export.openvino import write_openvino
 
         write_openvino(source, path, half=quantize == "float16")

@@ -147,8 +147,8 @@ def _onnx() -> Any:
 
 
 def _write_openvino(path: Path, text: str) -> None:
-    from segshrink.export.openvino import read_model, write_model
+    from segshrink.export.openvino import read_model, replace_model
 
     model = read_model(path)
     model.set_rt_info(text, [NAME])
-    write_model(model, path)
+    replace_model(model, path)

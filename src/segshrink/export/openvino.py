@@ -33,14 +33,15 @@ def write_openvino(onnx_model: Path, path: Path, *, half: bool = False) -> None:
                 f"{path}: OpenVINO cannot express the model. {reason} Use "
                 "format='litert' or format='onnx'."
             ) from error
-    write_model(model, path, half=half)
+    # Into a folder of the export's own, from where both files are moved together.
+    openvino.save_model(model, str(path), compress_to_fp16=half)
 
 
-def write_model(model: Any, path: Path, *, half: bool = False) -> None:
-    """Save a model as `path` and the `.bin` beside it, whole or not at all."""
+def replace_model(model: Any, path: Path) -> None:
+    """Save a model in the place of `path` and the `.bin` beside it, whole."""
     with tempfile.TemporaryDirectory(prefix="segshrink-openvino-") as folder:
         made = Path(folder) / path.name
-        _openvino().save_model(model, str(made), compress_to_fp16=half)
+        _openvino().save_model(model, str(made), compress_to_fp16=False)
         place_pair(made, path)
 
 
