@@ -70,6 +70,7 @@ def export(
     from segshrink.export import with_input_size
     from segshrink.export.model_form import fixed_input_shape
     from segshrink.files import calibration_tiles, data_facts, export_checked
+    from segshrink.measuring import measure_size
     from segshrink.models import load_model
 
     trained = load_model(model)
@@ -92,7 +93,7 @@ def export(
         trained, out, format, images=images, quantize=quantize, facts=facts
     )
     output.out(
-        f"{out}: {out.stat().st_size:,} bytes, with the model's class for "
+        f"{out}: {measure_size(out)['size_bytes']:,} bytes, with the model's class for "
         f"{found['agreement']:.2%} of the pixels of "
         f"{'random images' if data is None else 'training tiles'}"
     )
