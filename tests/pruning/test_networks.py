@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from keras import layers
 
+from segshrink.models.calls import operations_by_path
 from segshrink.pruning import FrozenChannels, plan_pruning
-from segshrink.pruning.calls import operations_by_path
 
 from .networks import relative_difference
 from .segmentation_networks import (

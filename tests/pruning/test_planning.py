@@ -363,7 +363,7 @@ def test_a_plan_for_another_model_is_refused(unet):
 
 
 def test_models_that_cannot_be_pruned_are_refused():
-    with pytest.raises(ModelError, match="must be built before"):
+    with pytest.raises(ModelError, match="must be built first"):
         plan_pruning(keras.Sequential([layers.Conv2D(8, 3)]), keep=0.5)
 
     class Subclassed(keras.Model):

@@ -12,10 +12,10 @@ from keras import ops
 
 from segshrink.data import IGNORE_INDEX
 from segshrink.errors import UsageError
+from segshrink.models.calls import arguments_of, run_calls
 from segshrink.objectives import CrossEntropy
 from segshrink.progress import Progress
 from segshrink.pruning.channels import ChannelIds
-from segshrink.pruning.forward import arguments_of, run_calls
 from segshrink.pruning.graph import ChannelGraph
 from segshrink.pruning.layer_call import Channels
 from segshrink.pruning.surgery import copy_model

@@ -1,23 +1,20 @@
 """Compute a model call by call, so that a layer can change before its output."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
 from segshrink.errors import UsageError
-from segshrink.pruning.calls import as_functional, is_graph, nodes_in_order
+from segshrink.models.calls import arguments_of, calls, run_calls
 
 Batches = list[np.ndarray]
 """One tensor over all images, a batch an entry."""
 
 Visit = Callable[[str, Any, Batches], None]
 """Receives the path of a layer, the layer and its first input, before each call."""
-
-Compute = Callable[[str, Any, list[Any]], list[Any]]
-"""From the path of a layer, a call of it and its inputs to the outputs."""
 
 
 def in_batches(model: keras.Model, images: np.ndarray, batch_size: int) -> Batches:
@@ -68,45 +65,6 @@ def run(model: keras.Model, batches: Batches, visit: Visit) -> list[Batches]:
     return run_calls(model, [batches], compute)
 
 
-def run_calls(
-    model: keras.Model, inputs: list[Any], compute: Compute, prefix: str = ""
-) -> list[Any]:
-    """The outputs of a model of which every call is left to `compute`.
-
-    Args:
-        model: Functional or Sequential; models nested in it are entered.
-        inputs: one value an input, of whatever kind `compute` takes.
-        compute: gives the outputs of one call.
-        prefix: of the paths.
-    """
-    functional = as_functional(model)
-    held = {id(t): value for t, value in zip(functional.inputs, inputs, strict=True)}
-    waiting = Counter(id(tensor) for tensor in functional.outputs)
-    nodes = [node for node in nodes_in_order(functional) if not node.is_input]
-    for node in nodes:
-        waiting.update(id(tensor) for tensor in node.input_tensors)
-    for node in nodes:
-        path = prefix + node.operation.name
-        read = [held[id(tensor)] for tensor in node.input_tensors]
-        if is_graph(node.operation):
-            outputs = run_calls(node.operation, read, compute, f"{path}/")
-        else:
-            outputs = compute(path, node, read)
-        held |= {id(t): value for t, value in zip(node.outputs, outputs, strict=True)}
-        del read
-        for tensor in node.input_tensors:
-            waiting[id(tensor)] -= 1
-            if not waiting[id(tensor)]:
-                held.pop(id(tensor), None)
-    return [held[id(tensor)] for tensor in functional.outputs]
-
-
-def arguments_of(node: Any, inputs: list[Any]) -> tuple[Any, Any]:
-    """Arguments and keywords of a call, with `inputs` for its symbolic tensors."""
-    pairs = zip(node.input_tensors, inputs, strict=True)
-    return node.arguments.fill_in({id(tensor): value for tensor, value in pairs})
-
-
 def _call_in_batches(node: Any, inputs: list[Batches]) -> list[Batches]:
     """Call an operation for each batch; one entry an output."""
     found: list[Batches] = [[] for _ in node.outputs]
@@ -117,17 +75,6 @@ def _call_in_batches(node: Any, inputs: list[Batches]) -> list[Batches]:
         for batches, output in zip(found, outputs, strict=True):
             batches.append(keras.ops.convert_to_numpy(output))
     return found
-
-
-def calls(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(path, call, the Functional model it is in) in order, nested models entered."""
-    functional = as_functional(model)
-    for node in nodes_in_order(functional):
-        path = prefix + node.operation.name
-        if is_graph(node.operation):
-            yield from calls(node.operation, f"{path}/")
-        elif not node.is_input:
-            yield path, node, functional
 
 
 def called_once(model: keras.Model) -> dict[str, Any]:

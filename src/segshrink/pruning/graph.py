@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from segshrink.errors import ModelError, UsageError
 from segshrink.measuring import batch_factor
-from segshrink.pruning.calls import (
+from segshrink.models.calls import (
     as_functional,
     is_graph,
     nodes_in_order,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from keras.src.saving.serialization_lib import SafeModeScope
 
 from segshrink.errors import ModelError
-from segshrink.pruning.calls import graphs_by_path, operations_by_path
+from segshrink.models.calls import graphs_by_path, operations_by_path
 from segshrink.pruning.channels import ChannelIds
 from segshrink.pruning.graph import ChannelGraph
 from segshrink.pruning.kept_statistics import KEPT_STATISTICS

@@ -8,12 +8,11 @@ import keras
 import numpy as np
 
 from segshrink.errors import ModelError, UsageError
+from segshrink.models.calls import calls, operations_by_path
 from segshrink.progress import Progress, SilentProgress
-from segshrink.pruning.calls import operations_by_path
 from segshrink.pruning.forward import (
     Batches,
     called_once,
-    calls,
     in_batches,
     run,
 )

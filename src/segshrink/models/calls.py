@@ -1,0 +1,120 @@
+"""The calls of a Functional or Sequential model, and what is nested in it, by path."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+
+from segshrink.errors import ModelError
+
+Compute = Callable[[str, Any, list[Any]], list[Any]]
+"""From the path of a layer, a call of it and its inputs to the outputs."""
+
+
+def is_graph(operation: Any) -> bool:
+    """Whether an operation is a nested Functional or Sequential model."""
+    return isinstance(operation, keras.Sequential) or (
+        isinstance(operation, keras.Model) and hasattr(operation, "_nodes_by_depth")
+    )
+
+
+def as_functional(model: keras.Model) -> keras.Model:
+    """The graph of calls of a Functional or Sequential model.
+
+    Raises:
+        ModelError: if the model is not built, or not Functional or Sequential.
+    """
+    functional = model
+    if isinstance(model, keras.Sequential):
+        functional = model._functional
+        if functional is None:
+            raise ModelError(
+                f"{model.name}: a Sequential model must be built first. "
+                "Start it with keras.Input(shape)."
+            )
+    if not hasattr(functional, "_nodes_by_depth"):
+        raise ModelError(
+            f"{getattr(model, 'name', model)}: only Functional and Sequential models "
+            f"can be followed call by call, got {type(model).__name__}. Build it "
+            "from keras.Input."
+        )
+    return functional
+
+
+def nodes_in_order(functional: keras.Model) -> Iterator[Any]:
+    """Every call of every layer, each after the calls that it depends on."""
+    for depth in sorted(functional._nodes_by_depth, reverse=True):
+        yield from functional._nodes_by_depth[depth]
+
+
+def graphs_by_path(model: keras.Model, prefix: str = "") -> dict[str, keras.Model]:
+    """Models that are nested in a model, by their paths."""
+    found: dict[str, keras.Model] = {}
+    for operation in as_functional(model).operations:
+        if is_graph(operation):
+            path = prefix + operation.name
+            found |= {path: operation, **graphs_by_path(operation, f"{path}/")}
+    return found
+
+
+def operations_by_path(model: keras.Model, prefix: str = "") -> dict[str, Any]:
+    """Layers and operations of a model and of those nested in it, by their paths."""
+    found: dict[str, Any] = {}
+    for operation in as_functional(model).operations:
+        path = prefix + operation.name
+        if is_graph(operation):
+            found |= operations_by_path(operation, f"{path}/")
+        else:
+            found[path] = operation
+    return found
+
+
+def run_calls(
+    model: keras.Model, inputs: list[Any], compute: Compute, prefix: str = ""
+) -> list[Any]:
+    """The outputs of a model of which every call is left to `compute`.
+
+    Args:
+        model: Functional or Sequential; models nested in it are entered.
+        inputs: one value an input, of whatever kind `compute` takes.
+        compute: gives the outputs of one call.
+        prefix: of the paths.
+    """
+    functional = as_functional(model)
+    held = {id(t): value for t, value in zip(functional.inputs, inputs, strict=True)}
+    waiting = Counter(id(tensor) for tensor in functional.outputs)
+    nodes = [node for node in nodes_in_order(functional) if not node.is_input]
+    for node in nodes:
+        waiting.update(id(tensor) for tensor in node.input_tensors)
+    for node in nodes:
+        path = prefix + node.operation.name
+        read = [held[id(tensor)] for tensor in node.input_tensors]
+        if is_graph(node.operation):
+            outputs = run_calls(node.operation, read, compute, f"{path}/")
+        else:
+            outputs = compute(path, node, read)
+        held |= {id(t): value for t, value in zip(node.outputs, outputs, strict=True)}
+        del read
+        for tensor in node.input_tensors:
+            waiting[id(tensor)] -= 1
+            if not waiting[id(tensor)]:
+                held.pop(id(tensor), None)
+    return [held[id(tensor)] for tensor in functional.outputs]
+
+
+def arguments_of(node: Any, inputs: list[Any]) -> tuple[Any, Any]:
+    """Arguments and keywords of a call, with `inputs` for its symbolic tensors."""
+    pairs = zip(node.input_tensors, inputs, strict=True)
+    return node.arguments.fill_in({id(tensor): value for tensor, value in pairs})
+
+
+def calls(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """(path, call, the Functional model it is in) in order, nested models entered."""
+    functional = as_functional(model)
+    for node in nodes_in_order(functional):
+        path = prefix + node.operation.name
+        if is_graph(node.operation):
+            yield from calls(node.operation, f"{path}/")
+        elif not node.is_input:
+            yield path, node, functional
