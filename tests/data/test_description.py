@@ -157,7 +157,8 @@ def test_a_list_of_patches_is_refused(tmp_path, content):
     assert str(error.value) == (
         f"{path}: lists patches, but a split lists scenes by name, since patches of "
         "one scene on two sides would leak. Give train, val and test a list of scene "
-        "names each."
+        "names each. `segshrink evaluate --protocol random-patch` measures on patches, "
+        "for comparison only."
     )
 
 

@@ -28,6 +28,12 @@ def benchmark(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the records here.")
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            help="PNG to draw: quality over latency with --data, else the latencies."
+        ),
+    ] = None,
 ) -> None:
     """Time one image through each file, interleaved, in its own runtime.
 
@@ -40,6 +46,8 @@ def benchmark(
         raise UsageError("--split and --part have no effect without --data.")
     if part not in (None, "val", "test"):
         raise UsageError(f"--part must be val or test, got {part}.")
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise UsageError(f"--plot {plot}: a PNG is drawn. Give it the ending .png.")
     load_keras()
     from segshrink.data import open_dataset
     from segshrink.measuring.benchmark import benchmark_files
@@ -64,6 +72,16 @@ def benchmark(
     output.out(f"{rounds} rounds, {found['machine']['processor']}")
     if json_file is not None:
         write_json(json_file, found)
+    if plot is not None:
+        _write_plot(plot, found)
+
+
+def _write_plot(path: Path, found: dict[str, Any]) -> None:
+    from segshrink.records import written_whole
+    from segshrink.reporting.plots import LIGHT, benchmark_figure, png_bytes
+
+    with written_whole(path) as partial:
+        partial.write_bytes(png_bytes(benchmark_figure(found, LIGHT)))
 
 
 def _cores() -> int:

@@ -7,17 +7,20 @@ from typing import Annotated, Any
 import typer
 
 from segshrink.cli.options import Data, SplitFile, Threads
+from segshrink.cli.random_patch import evaluate_random_patch
+from segshrink.cli.scores import mean_iou_without, require_class, shown
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
+from segshrink.errors import UsageError
 
 
 def evaluate(
     artifact: Annotated[Path, typer.Argument(help=".keras, .tflite or .onnx file.")],
     data: Data,
-    part: Annotated[str, typer.Option(help="val or test.")] = "test",
+    part: Annotated[str | None, typer.Option(help="val or test (test).")] = None,
     split: SplitFile = None,
     seed: Annotated[
-        int, typer.Option(min=0, help="Of a split that is chosen by seed.")
-    ] = 0,
+        int | None, typer.Option(min=0, help="Of a split that is chosen by seed (0).")
+    ] = None,
     without: Annotated[
         str | None, typer.Option(help="Class to leave out of a second mean IoU.")
     ] = None,
@@ -32,6 +35,13 @@ def evaluate(
     worst: Annotated[
         int | None, typer.Option(min=1, help="With --out: how many images (8).")
     ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="random-patch: that of published figures, which leaks. Its --split "
+            "lists patches."
+        ),
+    ] = None,
 ) -> None:
     """Measure a file's quality on whole images that it was not trained on.
 
@@ -39,13 +49,18 @@ def evaluate(
 
     Example: segshrink evaluate student.tflite synthetic --part test --out looked-at
     """
-    from segshrink.errors import UsageError
-
-    if part not in ("val", "test"):
+    if protocol is not None:
+        _check_protocol(protocol, part=part, seed=seed, out=out, worst=worst)
+        evaluate_random_patch(
+            artifact, data, split=split, without=without, threads=threads,
+            json_file=json_file,
+        )  # fmt: skip
+        return
+    if part not in (None, "val", "test"):
         raise UsageError(f"--part must be val or test, got {part}.")
-    load_keras()
     if worst is not None and out is None:
         raise UsageError("--worst has no effect without --out.")
+    load_keras()
     from segshrink.data import open_dataset
     from segshrink.measuring.evaluation import evaluate_artifact, write_worst
     from segshrink.records import write_json
@@ -53,13 +68,15 @@ def evaluate(
 
     progress = TerminalProgress()
     opened = load_artifact(artifact, threads=threads)
-    dataset = open_dataset(data, split=split, seed=seed, progress=progress)
-    _require_class(without, dataset.classes.names)
-    images = getattr(dataset, part)
+    dataset = open_dataset(data, split=split, seed=seed or 0, progress=progress)
+    require_class(without, dataset.classes.names)
+    images = getattr(dataset, part or "test")
     quality = evaluate_artifact(opened, images, dataset.classes, progress=progress)
     _print(quality)
     if without is not None:
-        output.out(f"mean IoU without {without}: {_share(_mean(quality, without))}")
+        output.out(
+            f"mean IoU without {without}: {shown(mean_iou_without(quality, without))}"
+        )
     if json_file is not None:
         record = {
             "file": artifact.name,
@@ -77,23 +94,19 @@ def evaluate(
         output.out(f"Confusion and worst images: {out}")
 
 
-def _require_class(name: str | None, known: Sequence[str]) -> None:
-    from segshrink.errors import UsageError
-
-    if name is not None and name not in known:
+def _check_protocol(protocol: str, **options: object) -> None:
+    if protocol != "random-patch":
         raise UsageError(
-            f"--without {name}: no such class. There are {', '.join(known)}."
+            f"--protocol must be random-patch, got {protocol}. Without it, whole "
+            "images of scenes that were held out are measured."
         )
-
-
-def _mean(quality: dict[str, Any], without: str) -> float | None:
-    """Mean over the classes that have an IoU, all but one."""
-    ious = [
-        row["iou"]
-        for row in quality["classes"]
-        if row["name"] != without and row["iou"] is not None
-    ]
-    return sum(ious) / len(ious) if ious else None
+    given = [f"--{name}" for name, value in options.items() if value is not None]
+    if given:
+        raise UsageError(
+            f"{' and '.join(given)} {'have' if len(given) > 1 else 'has'} no effect "
+            "with --protocol random-patch: it measures the validation patches of its "
+            "--split. Leave out what has no effect."
+        )
 
 
 def _print(quality: dict[str, Any]) -> None:
@@ -104,18 +117,18 @@ def _print(quality: dict[str, Any]) -> None:
     for row, border in zip(quality["classes"], borders["classes"], strict=True):
         measures = ("precision", "recall", "average_precision")
         values = (row["iou"], border, *(row[name] for name in measures))
-        table.add_row(row["name"], f"{row['pixels']:,}", *map(_share, values))
+        table.add_row(row["name"], f"{row['pixels']:,}", *map(shown, values))
     output.print(table)
     scenes = Table("scene", "images", "mean IoU", "pixel accuracy")
     for scene in quality["scenes"]:
         scores = (scene["mean_iou"], scene["pixel_accuracy"])
-        scenes.add_row(scene["name"], str(scene["images"]), *map(_share, scores))
+        scenes.add_row(scene["name"], str(scene["images"]), *map(shown, scores))
     output.print(scenes)
     output.out(
         f"{quality['images']} images of {quality['part']}: "
-        f"mean IoU {_share(quality['mean_iou'])}, "
-        f"pixel accuracy {_share(quality['pixel_accuracy'])}, "
-        f"border IoU {_share(borders['mean'])} (within {borders['share']:.0%} of the "
+        f"mean IoU {shown(quality['mean_iou'])}, "
+        f"pixel accuracy {shown(quality['pixel_accuracy'])}, "
+        f"border IoU {shown(borders['mean'])} (within {borders['share']:.0%} of the "
         "diagonal)"
     )
 
@@ -127,7 +140,3 @@ def _write_confusion(path: Path, quality: dict[str, Any], names: Sequence[str]) 
     figure = confusion_figure(quality["confusion"], names, LIGHT)
     with written_whole(path) as partial:
         partial.write_bytes(png_bytes(figure))
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

@@ -11,6 +11,7 @@ from segshrink.data.inspection import (
     starter_yaml,
 )
 from segshrink.data.overlapping import count_tiles, map_by_tiles, stream_by_tiles
+from segshrink.data.patches import PatchDataset, open_patches
 from segshrink.data.splits import Split
 from segshrink.data.tiles import ImageMaps, TileSampler, plain_tiles
 
@@ -22,6 +23,7 @@ __all__ = [
     "DatasetReport",
     "ImageMaps",
     "Part",
+    "PatchDataset",
     "SceneReport",
     "Split",
     "TileSampler",
@@ -32,6 +34,7 @@ __all__ = [
     "map_by_tiles",
     "stream_by_tiles",
     "open_dataset",
+    "open_patches",
     "plain_tiles",
     "starter_yaml",
 ]

@@ -95,6 +95,29 @@ def open_dataset(
     return _open_folder(Path(source), wish, seed, progress or SilentProgress())
 
 
+def open_images(
+    source: str | Path, *, progress: Progress | None = None
+) -> tuple[str, Part]:
+    """Open a data set undivided, for a protocol that divides it in its own way.
+
+    Args:
+        source: as for `open_dataset`; generated are the scenes of its defaults.
+        progress: told of the masks read.
+
+    Returns:
+        (name, images): what the data set is called in records, and all its images as
+        the part `"all"`.
+
+    Raises:
+        DatasetError: if the folder has faults; all are listed.
+    """
+    if str(source) == SOURCE_NAME:
+        images, classes = generated_images(None, None, seed=0)
+        return SOURCE_NAME, Part("all", images, classes)
+    folder, classes = _sound_folder(Path(source), progress or SilentProgress())
+    return folder.name, Part("all", _image_files(folder, classes), classes)
+
+
 def _read_wish(path: Path) -> _Wish:
     return f"file {path.name}", read_split_file(path)
 
@@ -107,18 +130,23 @@ def _generated_split(images: Sequence[AnnotatedImage], wish: _Wish | None) -> Sp
 def _open_folder(
     root: Path, wish: _Wish | None, seed: int, progress: Progress
 ) -> Dataset:
-    folder = read_folder(root, decode_images=False, progress=progress)
-    if folder.faults or folder.classes is None:
-        raise DatasetError(_joined_faults(root, folder.faults))
-    images = [_image_file(pair, folder.classes) for pair in folder.survey.pairs]
+    folder, classes = _sound_folder(root, progress)
+    images = _image_files(folder, classes)
     class_pixels = _class_pixels_by_scene(images)
     chosen = _split_of_folder(folder, wish, class_pixels, seed)
-    _require_all_classes_in_training(folder, folder.classes, class_pixels, chosen)
+    _require_all_classes_in_training(folder, classes, class_pixels, chosen)
     left_out = sorted(set(class_pixels) - {*chosen.train, *chosen.val, *chosen.test})
     notices = folder.notices
     if left_out:
         notices += (f"The split leaves out {shortened(left_out)}.",)
-    return _divided(folder.name, folder.classes, images, chosen, notices)
+    return _divided(folder.name, classes, images, chosen, notices)
+
+
+def _sound_folder(root: Path, progress: Progress) -> tuple[Folder, Classes]:
+    folder = read_folder(root, decode_images=False, progress=progress)
+    if folder.faults or folder.classes is None:
+        raise DatasetError(_joined_faults(root, folder.faults))
+    return folder, folder.classes
 
 
 def _joined_faults(root: Path, faults: Sequence[str]) -> str:
@@ -132,6 +160,10 @@ def _joined_faults(root: Path, faults: Sequence[str]) -> str:
             "lists all."
         )
     return "\n".join(lines)
+
+
+def _image_files(folder: Folder, classes: Classes) -> list[ImageFile]:
+    return [_image_file(pair, classes) for pair in folder.survey.pairs]
 
 
 def _image_file(surveyed: SurveyedPair, classes: Classes) -> ImageFile:

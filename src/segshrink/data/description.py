@@ -21,6 +21,8 @@ from segshrink.errors import DatasetError
 
 DESCRIPTION_NAME = "dataset.yaml"
 
+_SHOWN_FAULTS = 20
+
 _HEXADECIMAL_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
@@ -156,11 +158,11 @@ def read_description(root: Path) -> Description | None:
         if misnamed.is_file():
             raise DatasetError(f"{misnamed}: rename it to {DESCRIPTION_NAME}.")
         return None
-    data = _read_mapping(path)
+    data = read_mapping(path)
     try:
         return Description.model_validate(data)
     except ValidationError as error:
-        raise DatasetError(_all_faults(path, error)) from None
+        raise DatasetError(all_faults(path, error)) from None
 
 
 def read_split_file(path: Path) -> SplitFile:
@@ -170,12 +172,12 @@ def read_split_file(path: Path) -> SplitFile:
         DatasetError: listing every fault in the file; a list of patches instead of
             scenes is one.
     """
-    data = _read_mapping(path)
+    data = read_mapping(path)
     _refuse_patches(path, data)
     try:
         return SplitFile.model_validate(data)
     except ValidationError as error:
-        raise DatasetError(_all_faults(path, error)) from None
+        raise DatasetError(all_faults(path, error)) from None
 
 
 def _refuse_patches(path: Path, data: dict[str, Any]) -> None:
@@ -185,11 +187,17 @@ def _refuse_patches(path: Path, data: dict[str, Any]) -> None:
         raise DatasetError(
             f"{path}: lists patches, but a split lists scenes by name, since patches "
             "of one scene on two sides would leak. Give train, val and test a list of "
-            "scene names each."
+            "scene names each. `segshrink evaluate --protocol random-patch` measures "
+            "on patches, for comparison only."
         )
 
 
-def _read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The content of a JSON or YAML file, which must be a mapping.
+
+    Raises:
+        DatasetError: if the file is missing or holds something else.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         is_json = path.suffix.lower() == ".json"
@@ -208,12 +216,15 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     return data
 
 
-def _all_faults(path: Path, error: ValidationError) -> str:
+def all_faults(path: Path, error: ValidationError) -> str:
+    """Faults in a file's content, a line each; of very many the first."""
     faults = error.errors()
     lines = [f"{path}: {len(faults)} fault{'s' if len(faults) > 1 else ''}."]
-    for fault in faults:
+    for fault in faults[:_SHOWN_FAULTS]:
         place = ".".join(str(part) for part in fault["loc"]) or path.name
         received = fault["input"]
         shown = "" if isinstance(received, dict) else f" (got {reprlib.repr(received)})"
         lines.append(f"  {place}: {fault['msg'].removeprefix('Value error, ')}{shown}")
+    if len(faults) > _SHOWN_FAULTS:
+        lines.append(f"  and {len(faults) - _SHOWN_FAULTS} more.")
     return "\n".join(lines)

@@ -64,14 +64,23 @@ def measure_quality(
 
 
 def _check(artifact: Artifact, part: Part, classes: Classes) -> None:
+    require_same_classes(artifact, classes)
+    if len(part) == 0:
+        raise UsageError(f"the part {part.name!r} has no images to measure on.")
+
+
+def require_same_classes(artifact: Artifact, classes: Classes) -> None:
+    """See that a file gives as many classes as the data set has.
+
+    Raises:
+        ModelError: if it does not.
+    """
     if artifact.num_classes != classes.num_classes:
         raise ModelError(
             f"{artifact.path}: gives {artifact.num_classes} classes, but the data set "
             f"has {classes.num_classes} ({', '.join(classes.names)}). Measure it on "
             "the data it was trained for."
         )
-    if len(part) == 0:
-        raise UsageError(f"the part {part.name!r} has no images to measure on.")
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Pictures of the numbers in a run's records."""
 
+from segshrink.reporting.plots.benchmark import benchmark_figure
 from segshrink.reporting.plots.class_iou import class_iou_plot
 from segshrink.reporting.plots.confusion import confusion_figure
 from segshrink.reporting.plots.cost import cost_plot
@@ -14,6 +15,7 @@ __all__ = [
     "LIGHT",
     "Plot",
     "Theme",
+    "benchmark_figure",
     "class_iou_plot",
     "confusion_figure",
     "cost_plot",

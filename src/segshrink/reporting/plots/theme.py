@@ -92,6 +92,12 @@ def marks_of(measurements: Iterable[Measurement], theme: Theme) -> dict[str, Mar
     return marks
 
 
+def color_of_runtime(runtime: str, theme: Theme) -> str:
+    """A colour for every runtime, where files have no roles."""
+    strongest = [family[0] for family in theme.families.values()]
+    return dict(zip(_MARKERS, strongest, strict=True)).get(runtime, theme.ink)
+
+
 def new_figure(width_inches: float, height_inches: float, theme: Theme) -> Figure:
     """An empty figure on the theme's paper, drawn by Agg."""
     figure = Figure(

@@ -1,0 +1,204 @@
+"""The public protocol on random patches: it leaks, and is for comparison only.
+
+Patches of one image are trained on and measured on, so the figures say little about a
+scene that a model never saw. They are there to stand beside published ones.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segshrink.data import IGNORE_INDEX, PatchDataset
+from segshrink.measuring.quality import require_same_classes, softmax
+from segshrink.objectives import ConfusionMatrix
+from segshrink.progress import Progress, SilentProgress
+from segshrink.runtimes import Artifact, predict_image
+
+PROTOCOL = "random-patch"
+
+_THRESHOLD = 0.5
+
+
+def measure_random_patch(
+    artifact: Artifact,
+    patches: PatchDataset,
+    *,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run a model file over the validation patches and measure as was published.
+
+    Each patch is stretched by `stretch_channels`, and void counts as a class: the one
+    that the split names, else the first. A patch of another size than the file takes
+    is predicted by `predict_image`, as a whole image would be.
+
+    The protocol trains on stretched patches too. A file trained on plain images sees
+    colours here that it does not know; and one that was not trained on this very split
+    may have seen the patches themselves.
+
+    Args:
+        artifact: an opened model file.
+        patches: the data set and its split.
+        progress: told of every patch.
+
+    Returns:
+        Plain data, None where a measure is undefined: `"protocol"`, `"leaks"` (true),
+        `"patches"`, `"patch_px"`, `"neighbours_in_training"` (patches with a training
+        patch at an edge), `"void_as"`, and what `PatchScores.as_record` gives.
+
+    Raises:
+        ModelError: if the file and the data set differ in their number of classes.
+    """
+    classes, split = patches.images.classes, patches.split
+    require_same_classes(artifact, classes)
+    progress = progress or SilentProgress()
+    scores = PatchScores(classes.num_classes, patches.void_label)
+    progress.start(f"random patches through {artifact.path.name}", len(split.val))
+    for patch, labels in patches.iter_val():
+        scores.update(labels, predict_image(artifact, stretch_channels(patch)))
+        progress.advance(miou=scores.confusion.mean_iou())
+    progress.finish()
+    return {
+        "protocol": PROTOCOL,
+        "leaks": True,
+        "patches": len(split.val),
+        "patch_px": split.patch_size_px,
+        "neighbours_in_training": split.neighbours_in_training,
+        "void_as": classes.names[patches.void_label],
+        **scores.as_record(classes.names),
+    }
+
+
+def stretch_channels(patch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Each channel of a patch from its own minimum and maximum to 0 and 255.
+
+    The protocol scales to 0 and 1, `(x - min) / (max - min)`, as scikit-learn's
+    `MinMaxScaler` does; a channel of one value becomes 0. Our files take 0 to 255 and
+    normalize inside, so the result is multiplied by 255.
+
+    The values are fractions and are not rounded, since the protocol does not round
+    either: on the grid of 0 to 255 a value would move by up to half a level. float32
+    holds them to one part in ten million. Only a file whose input tensor is int8
+    rounds them to its own steps, as it does with every image.
+
+    Args:
+        patch: uint8 RGB `(height, width, 3)`.
+
+    Returns:
+        float32 `(height, width, 3)` in 0 to 255.
+    """
+    low = patch.min(axis=(0, 1)).astype(np.float64)
+    span = patch.max(axis=(0, 1)) - low
+    span[span == 0] = 1
+    return (255 * ((patch - low) / span)).astype(np.float32)
+
+
+class PatchScores:
+    """Sums over patches from which the measures of the protocol come.
+
+    Counts are integers and sums float64, so that neither the order nor the number of
+    patches matters, while Keras counts in float32.
+
+    Args:
+        num_classes: int in 1 to 255.
+        void_label: the class that void pixels (label 255) count as.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+
+    def __init__(self, num_classes: int, void_label: int) -> None:
+        if not 0 <= void_label < num_classes:
+            raise ValueError(
+                f"void_label must be 0 to {num_classes - 1}, got {void_label}."
+            )
+        self.confusion = ConfusionMatrix(num_classes)
+        self.void_pixels = 0
+        self._void_label = void_label
+        self._sure = 0  # scores above the threshold
+        self._sure_and_right = 0
+        self._shared = 0.0  # sum of y * p
+        self._probability = 0.0  # sum of p
+
+    def update(self, labels: np.ndarray, logits: np.ndarray) -> None:
+        """Count the pixels of one or more patches.
+
+        Args:
+            labels: int array of any shape, class index or 255 for void.
+            logits: float array of the shape of `labels` and a last axis of classes.
+
+        Raises:
+            ValueError: if the shapes do not match or a label is no class.
+        """
+        void = labels == IGNORE_INDEX
+        labels = np.where(void, self._void_label, labels)
+        self.confusion.update(labels, logits.argmax(axis=-1))
+        self.void_pixels += int(np.count_nonzero(void))
+        scores = softmax(logits)
+        own = np.take_along_axis(scores, labels[..., None].astype(np.intp), axis=-1)
+        self._sure += int(np.count_nonzero(scores > _THRESHOLD))
+        self._sure_and_right += int(np.count_nonzero(own > _THRESHOLD))
+        self._shared += float(own.sum(dtype=np.float64))
+        self._probability += float(scores.sum(dtype=np.float64))
+
+    @property
+    def precision(self) -> float:
+        """Of the scores above 0.5, the share that belongs to the pixel's class.
+
+        As `keras.metrics.Precision` over flattened one-hot labels: 0 without any.
+        """
+        return self._sure_and_right / self._sure if self._sure else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of pixels whose own class scores above 0.5; 0 without pixels.
+
+        As `keras.metrics.Recall` over flattened one-hot labels.
+        """
+        pixels = int(self.confusion.counts.sum())
+        return self._sure_and_right / pixels if pixels else 0.0
+
+    @property
+    def soft_jaccard(self) -> float | None:
+        """sum(y p) / (sum(y) + sum(p) - sum(y p)) over all pixels and classes.
+
+        y is one-hot and p the softmax. It flatters: large classes outweigh small ones.
+        None without pixels.
+        """
+        pixels = int(self.confusion.counts.sum())
+        if not pixels:
+            return None
+        return self._shared / (pixels + self._probability - self._shared)
+
+    def as_record(self, names: Sequence[str]) -> dict[str, Any]:
+        """The measures as plain data for JSON; None where undefined.
+
+        `"precision_at_half"` and `"recall_at_half"` are those of the protocol, which
+        are not the means over classes that other records call precision and recall.
+
+        Args:
+            names: names of the classes in the order of their indices.
+
+        Returns:
+            `"pixels"`, `"void_pixels"` (counted as a class), `"pixel_accuracy"`,
+            `"precision_at_half"`, `"recall_at_half"`, `"soft_jaccard"`, `"mean_iou"`,
+            `"classes"` with pixels and measures of each, and `"confusion"`, pixels by
+            true class, then by predicted class.
+        """
+        of_counts = self.confusion.as_record(names)
+        predicted = self.confusion.predicted_pixels.tolist()
+        return {
+            "pixels": of_counts["pixels"],
+            "void_pixels": self.void_pixels,
+            "pixel_accuracy": of_counts["pixel_accuracy"],
+            "precision_at_half": self.precision,
+            "recall_at_half": self.recall,
+            "soft_jaccard": self.soft_jaccard,
+            "mean_iou": of_counts["mean_iou"],
+            "classes": [
+                row | {"predicted_pixels": pixels}
+                for row, pixels in zip(of_counts["classes"], predicted, strict=True)
+            ],
+            "confusion": self.confusion.counts.tolist(),
+        }
