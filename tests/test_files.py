@@ -3,16 +3,13 @@
 import json
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from PIL import Image
 
 from segshrink.data import IGNORE_INDEX
-from segshrink.errors import ExportError
 from segshrink.files import (
     calibration_tiles,
-    export_checked,
     files_to_make,
     sample_writer,
 )
@@ -82,25 +79,6 @@ def test_calibration_tiles_are_unchanged_pieces_of_training_images(tiny_dataset)
 def _is_piece_of(tile: np.ndarray, image: np.ndarray) -> bool:
     windows = np.lib.stride_tricks.sliding_window_view(image, tile.shape)
     return bool((windows == tile).all(axis=(-3, -2, -1)).any())
-
-
-def test_float_file_that_differs_is_an_error(tmp_path, monkeypatch):
-    image = keras.Input((8, 8, 3))
-    model = keras.Model(image, keras.layers.Conv2D(2, 1)(image))
-    other = keras.Model(image, keras.layers.Conv2D(2, 1)(image))
-    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
-    path = tmp_path / "m.tflite"
-    found = export_checked(model, path, "litert", images=images)
-    assert found["agreement"] == 1.0
-    assert found["max_logit_error"] < 1e-3
-    from segshrink import files
-
-    export = files.export_model
-    monkeypatch.setattr(
-        files, "export_model", lambda model, *rest, **kw: export(other, *rest, **kw)
-    )
-    with pytest.raises(ExportError, match="must predict the class that the model"):
-        export_checked(model, path, "litert", images=images)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The stages that turn a run's models into files and measure those files."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,10 @@ from PIL import Image
 import segshrink
 from segshrink.data import AnnotatedImage, Classes, Dataset, Part, plain_tiles
 from segshrink.data.splits import shortened
-from segshrink.export import export_model
-from segshrink.export.exporting import CALIBRATED
+from segshrink.export import read_facts, write_facts
 from segshrink.measuring import (
     ModelSize,
     Subject,
-    check_export,
     count_macs,
     measure_latency,
     measure_quality,
@@ -25,12 +23,14 @@ from segshrink.measuring import (
 )
 from segshrink.models import load_model
 from segshrink.progress import Progress
+from segshrink.quantizing import Limit, export_within
 from segshrink.recipe import ExportSettings
 from segshrink.records import read_json, write_json, written_whole
 from segshrink.run_folder import Run
 from segshrink.runtimes import load_artifact
 
-_CHECK_TILES = 4
+# What a record tells of the comparison of a file with its model.
+_OF_EXPORT = ("max_logit_error", "agreement", "drop", "remedy", "float_layers")
 
 
 @dataclass(frozen=True)
@@ -103,25 +103,41 @@ def export_files(run: Run, dataset: Dataset, progress: Progress) -> None:
                     run.recipe.data.tile_px,
                     run.recipe.export.calibration_tiles,
                 )
-            model = load_model(item.model)
-            facts = data_facts(dataset)
-            write_json(checked, _export(item, model, path, tiles, facts))
+            write_json(checked, _export(run, item, path, dataset, tiles, progress))
         progress.advance(file=path.name)
     progress.finish()
 
 
 def _export(
+    run: Run,
     item: ExportedFile,
-    model: keras.Model,
     path: Path,
+    dataset: Dataset,
     tiles: np.ndarray,
-    facts: Mapping[str, Any],
+    progress: Progress,
 ) -> dict[str, Any]:
-    quantize = None if item.precision == "float32" else item.precision
-    agreement = export_checked(
-        model, path, item.format, images=tiles, quantize=quantize, facts=facts
+    model = load_model(item.model)
+    settings = run.recipe.export
+    limit = Limit(
+        max_drop=settings.max_drop,
+        training=run.recipe.student.training,
+        epochs=settings.qat_epochs,
+        folder=item.model.parent / "int8",
+        seed=run.recipe.seed,
+        # What the student is compared with may lose what it loses.
+        is_strict=item.role == "student",
     )
-    return {"file": path.name, "model": asdict(count_macs(model)), **agreement}
+    found = export_checked(
+        model,
+        path,
+        item.format,
+        dataset=dataset,
+        calibration=tiles,
+        quantize=None if item.precision == "float32" else item.precision,
+        limit=limit,
+        progress=progress,
+    )
+    return {"file": path.name, "model": asdict(count_macs(model)), **found}
 
 
 def data_facts(dataset: Dataset) -> dict[str, Any]:
@@ -143,30 +159,52 @@ def export_checked(
     path: Path,
     format: str,
     *,
-    images: np.ndarray,
+    dataset: Dataset,
+    calibration: np.ndarray,
     quantize: str | None = None,
-    facts: Mapping[str, Any] | None = None,
-) -> dict[str, float]:
-    """Export `model`, and compare the file with it on some of `images`.
+    limit: Limit | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Export `model`, and compare the file with it on tiles of the validation part.
 
-    The file carries, as JSON, what it takes and gives, and `facts`.
+    The file carries, as JSON, what it takes and gives, and its classes and data.
 
     Args:
         model: the model.
         path: file to write.
         format: "litert", "onnx" or "openvino".
-        images: uint8 `(images, height, width, 3)`; an int8 file is calibrated on them.
+        dataset: data that the model was trained on.
+        calibration: uint8 `(tiles, height, width, 3)` of the training part.
         quantize: as for `export_model`.
-        facts: of the data, from `data_facts`, and what else the file shall say.
+        limit: what the file may lose; by default a point of mean IoU.
+        progress: told of attempts to lose less.
 
     Returns:
-        As `check_export`.
+        As `export_within`.
 
     Raises:
-        ExportError: if the format cannot express the model, or a float file differs.
+        ExportError: if the format cannot express the model, a float file differs, or an
+            int8 file loses more than the limit whatever is tried.
     """
-    height_px, width_px = images.shape[1:3]
-    own = {
+    return export_within(
+        model,
+        path,
+        format,
+        quantize=quantize,
+        dataset=dataset,
+        calibration=calibration,
+        limit=limit or Limit(),
+        facts=model_facts(model, *calibration.shape[1:3], quantize=quantize)
+        | data_facts(dataset),
+        progress=progress,
+    )
+
+
+def model_facts(
+    model: keras.Model, height_px: int, width_px: int, *, quantize: str | None
+) -> dict[str, Any]:
+    """What a file shall carry of its model."""
+    return {
         "segshrink": segshrink.__version__,
         "input": {
             "height": height_px,
@@ -178,15 +216,6 @@ def export_checked(
         "precision": quantize or "float32",
         "model": asdict(count_macs(model)),
     }
-    export_model(
-        model,
-        path,
-        format=format,  # type: ignore[arg-type]
-        quantize=quantize,  # type: ignore[arg-type]
-        calibration=images if quantize in CALIBRATED else None,
-        facts=own | dict(facts or {}),
-    )
-    return check_export(model, path, images[:_CHECK_TILES], quantize=quantize)
 
 
 def calibration_tiles(dataset: Dataset, tile_px: int, count: int) -> np.ndarray:
@@ -250,9 +279,7 @@ def _record(
         },
         seed=run.recipe.seed,
     )
-    return record | {
-        "export": {key: exported[key] for key in ("max_logit_error", "agreement")}
-    }
+    return record | {"export": {key: exported.get(key) for key in _OF_EXPORT}}
 
 
 def _quality(
@@ -269,7 +296,18 @@ def _quality(
             artifact, part, classes, progress=progress, on_image=draw
         )
         write_json(kept, found)
-    return read_json(kept)
+    found = read_json(kept)
+    _carry_quality(run.artifacts / item.file_name, found)
+    return found
+
+
+def _carry_quality(path: Path, quality: dict[str, Any]) -> None:
+    """Let a file say what it was measured to reach; it is then measured as it ships."""
+    told = ("part", "images", "mean_iou", "pixel_accuracy")
+    facts = read_facts(path) or {}
+    reached = {key: quality[key] for key in told}
+    if facts.get("quality") != reached:
+        write_facts(path, facts | {"quality": reached})
 
 
 def _write_classes(path: Path, classes: Classes) -> None:

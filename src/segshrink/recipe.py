@@ -405,12 +405,19 @@ class StudentSettings(_Settings):
 
 
 class ExportSettings(_Settings):
-    """Which files are made of the student; the teacher gets the float ones."""
+    """Which files are made of the student; the teacher gets the float ones.
+
+    `max_drop`: points of mean IoU that the int8 file may lose on validation tiles; what
+    loses more is mended, at last by training that takes rounding into account.
+    `qat_epochs`: of that training; 0 forgoes it.
+    """
 
     litert: bool = True
     int8: bool = True
     onnx: bool = True
     calibration_tiles: int = Field(64, ge=1)
+    max_drop: float = Field(1.0, ge=0)
+    qat_epochs: int = Field(4, ge=0)
 
     @model_validator(mode="after")
     def _something_to_export(self) -> "ExportSettings":

@@ -16,7 +16,7 @@ FLOORS = [
     {"errors", "progress", "quiet", "records", "recipe"},
     {"data"},
     {"models", "objectives"},
-    {"training", "distillation"},
+    {"training", "distillation", "quantization"},
     {"export"},
     {"runtimes"},
     {"measuring"},
@@ -28,6 +28,7 @@ FLOORS = [
         "baselines",
         "files",
         "prediction",
+        "quantizing",
         "searching",
         "stages",
         "students",
@@ -35,10 +36,14 @@ FLOORS = [
     },
     {"cli"},
 ]
-# A distilled training is a training; the stones of the ground floor rest on errors;
-# what stands beside the pipeline are its parts.
+# A distilled training is a training, and one for int8 a distilled one; the stones of the
+# ground floor rest on errors; what stands beside the pipeline are its parts.
 NEIGHBOURS = [
-    {("distillation", "training")},
+    {
+        ("distillation", "training"),
+        ("quantization", "training"),
+        ("quantization", "distillation"),
+    },
     {(a, b) for a in FLOORS[0] for b in FLOORS[0]},
     {(a, b) for a in FLOORS[-2] for b in FLOORS[-2]},
 ]

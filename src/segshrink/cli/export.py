@@ -1,7 +1,7 @@
 """segshrink export."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,8 +38,25 @@ def export(
     tiles: Annotated[
         int | None, typer.Option(min=1, help="Calibration tiles for int8 (64).")
     ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(min=0, help="Points of mean IoU that may be lost (1)."),
+    ] = None,
+    qat_epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Epochs of training for int8, where nothing else helps (4); 0 forgoes "
+            "it.",
+        ),
+    ] = None,
 ) -> None:
     """Turn a Keras model into a file for a device, and check it against the model.
+
+    With --data the check is on labelled tiles of the validation part. An int8 file that
+    loses more than --max-drop is made in other ways: other calibration, corrected
+    biases, the most sensitive layers in float32, training for int8. If none is within
+    the limit, no file is written and the losses are told.
 
     Example: segshrink export student/model.keras --out student.onnx
     """
@@ -63,39 +80,101 @@ def export(
         raise UsageError("--split has no effect without --data.")
     if tiles is not None and quantize not in CALIBRATED:
         raise UsageError("--tiles has no effect on a file that is not calibrated.")
+    if data is None and max_drop is not None:
+        raise UsageError("--max-drop has no effect without --data to measure it on.")
+    if qat_epochs is not None and quantize not in CALIBRATED:
+        raise UsageError("--qat-epochs has no effect on a file that is not calibrated.")
     wanted = None if size is None else _size(size)
-    import numpy as np
-
     load_keras()
     from segshrink.export import with_input_size
-    from segshrink.export.model_form import fixed_input_shape
-    from segshrink.files import calibration_tiles, data_facts, export_checked
     from segshrink.measuring import measure_size
     from segshrink.models import load_model
+    from segshrink.quantizing import MAX_DROP, QAT_EPOCHS, Limit
+    from segshrink.recipe import TrainingSettings
 
     trained = load_model(model)
     if wanted is not None:
         trained = with_input_size(trained, *wanted)
-    height_px, width_px = fixed_input_shape(trained)
     if data is None:
-        shape = (_RANDOM_IMAGES, height_px, width_px, 3)
-        images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        facts = None
+        found = _export_alone(trained, out, format, quantize)
     else:
-        from segshrink.data import open_dataset
-
-        dataset = open_dataset(data, split=split, progress=TerminalProgress())
-        side = max(height_px, width_px)
-        images = calibration_tiles(dataset, side, tiles or 64)
-        images = np.ascontiguousarray(images[:, :height_px, :width_px])
-        facts = data_facts(dataset)
-    found = export_checked(
-        trained, out, format, images=images, quantize=quantize, facts=facts
-    )
+        limit = Limit(
+            max_drop=MAX_DROP if max_drop is None else max_drop,
+            training=TrainingSettings(),
+            epochs=QAT_EPOCHS if qat_epochs is None else qat_epochs,
+        )
+        found = _export_with_data(
+            trained, out, format, quantize, data, split, tiles or 64, limit
+        )
     output.out(
         f"{out}: {measure_size(out)['size_bytes']:,} bytes, with the model's class for "
         f"{found['agreement']:.2%} of the pixels of "
-        f"{'random images' if data is None else 'training tiles'}"
+        f"{'random images' if data is None else 'validation tiles'}"
+    )
+    if "drop" in found:
+        output.out(
+            f"mean IoU of these tiles {found['mean_iou']:.3f}, of the model "
+            f"{found['model_mean_iou']:.3f}"
+        )
+    if found.get("remedy"):
+        output.out(f"Made with {found['remedy']}.")
+
+
+def _export_alone(
+    model: Any, out: Path, format: str, quantize: str | None
+) -> dict[str, Any]:
+    """Check on random images: they tell whether the conversion is right, no more."""
+    import numpy as np
+
+    from segshrink.export import export_model
+    from segshrink.export.model_form import fixed_input_shape
+    from segshrink.files import model_facts
+    from segshrink.measuring import check_export
+
+    height_px, width_px = fixed_input_shape(model)
+    shape = (_RANDOM_IMAGES, height_px, width_px, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    facts = model_facts(model, height_px, width_px, quantize=quantize)
+    export_model(
+        model,
+        out,
+        format=format,  # type: ignore[arg-type]
+        quantize=quantize,  # type: ignore[arg-type]
+        facts=facts,
+    )
+    return check_export(model, out, images, quantize=quantize)
+
+
+def _export_with_data(
+    model: Any,
+    out: Path,
+    format: str,
+    quantize: str | None,
+    data: str,
+    split: Path | None,
+    tiles: int,
+    limit: Any,
+) -> dict[str, Any]:
+    import numpy as np
+
+    from segshrink.data import open_dataset
+    from segshrink.export.model_form import fixed_input_shape
+    from segshrink.files import calibration_tiles, export_checked
+
+    height_px, width_px = fixed_input_shape(model)
+    progress = TerminalProgress()
+    dataset = open_dataset(data, split=split, progress=progress)
+    images = calibration_tiles(dataset, max(height_px, width_px), tiles)
+    images = np.ascontiguousarray(images[:, :height_px, :width_px])
+    return export_checked(
+        model,
+        out,
+        format,
+        dataset=dataset,
+        calibration=images,
+        quantize=quantize,
+        limit=limit,
+        progress=progress,
     )
 
 

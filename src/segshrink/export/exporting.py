@@ -6,13 +6,15 @@ import importlib.util
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from segshrink.errors import MissingExtraError, UsageError
+from segshrink.export.correspondence import equal_tensors
 from segshrink.export.facts import write_facts
 from segshrink.export.model_form import fixed_input_shape, in_float32
 from segshrink.records import written_whole
@@ -54,6 +56,8 @@ def export_model(
     format: Literal["litert", "onnx", "openvino"] = "litert",
     quantize: Literal["float16", "dynamic", "int8", "full_int8"] | None = None,
     calibration: np.ndarray | None = None,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    in_float: Collection[str] = (),
     facts: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write `model` as a LiteRT, ONNX or OpenVINO file for one image at a time.
@@ -75,6 +79,10 @@ def export_model(
         calibration: uint8 `(images, height, width, 3)` for `"int8"` and `"full_int8"`:
             images like those the model will see; 64 tiles of the training part are a
             good number.
+        ranges: lowest and highest value of tensors in place of those that the
+            calibration images show, as of `segshrink.quantization.QuantizedTwin`.
+        in_float: paths of tensors, as in `ranges`, that an int8 file computes in
+            float32; see `QuantizedTwin.keep_in_float`.
         facts: plain data that the file shall carry; see `read_facts`.
 
     Returns:
@@ -99,6 +107,11 @@ def export_model(
     _check_target(path, format, quantize)
     height_px, width_px = fixed_input_shape(model)
     _check_calibration(calibration, quantize, height_px, width_px)
+    if (ranges or in_float) and quantize not in CALIBRATED:
+        raise UsageError(
+            f"ranges and in_float have no effect on a {quantize or 'float32'} file. "
+            "Drop them, or pass quantize='int8'."
+        )
     _check_packages(format, quantize)
     import keras
 
@@ -108,13 +121,15 @@ def export_model(
         if keras.config.backend() != "tensorflow":
             from segshrink.export.worker import export_in_subprocess
 
-            export_in_subprocess(model, made, format, quantize, calibration)
+            export_in_subprocess(
+                model, made, format, quantize, calibration, ranges, in_float
+            )
         else:
             write = _litert if format == "litert" else _by_onnx
-            write(model, made, quantize, calibration)
+            write(model, made, quantize, calibration, ranges or {}, in_float)
         if facts is not None:
             write_facts(made, facts)
-        if quantize in CALIBRATED and format == "litert":
+        if quantize in CALIBRATED and format == "litert" and not in_float:
             _warn_of_float_operations(made)
         place(made, path)
     return path
@@ -136,14 +151,33 @@ def _litert(
     path: Path,
     quantize: str | None,
     calibration: np.ndarray | None,
+    ranges: Mapping[str, tuple[float, float]],
+    in_float: Collection[str],
 ) -> None:
     from segshrink.export.litert import litert_float32
 
     content = litert_float32(model, *fixed_input_shape(model))
     if quantize is not None:
-        from segshrink.export.litert_quantized import quantize_litert
+        from segshrink.export.litert_quantized import (
+            quantize_litert,
+            tensors_of_litert,
+        )
 
-        content = quantize_litert(content, quantize, calibration)
+        names: dict[str, list[str]] = {}
+        if calibration is not None and (ranges or in_float):
+            tensors = tensors_of_litert(content, calibration[0])
+            names = _names_in_file(model, calibration[0], tensors)
+        content = quantize_litert(
+            content,
+            quantize,
+            calibration,
+            ranges={
+                name: ends
+                for path, ends in ranges.items()
+                for name in names.get(path, ())
+            },
+            in_float=[name for path in in_float for name in names.get(path, ())],
+        )
     path.write_bytes(content)
 
 
@@ -152,6 +186,8 @@ def _by_onnx(
     path: Path,
     quantize: str | None,
     calibration: np.ndarray | None,
+    ranges: Mapping[str, tuple[float, float]],
+    in_float: Collection[str],
 ) -> None:
     """ONNX, and OpenVINO, which is made from it."""
     from segshrink.export.onnx import write_onnx
@@ -162,12 +198,30 @@ def _by_onnx(
         from segshrink.export.onnx_quantized import quantize_onnx
 
         quantized = path.with_suffix(".onnx")
-        quantize_onnx(source, quantized, calibration)
+        quantize_onnx(
+            source,
+            quantized,
+            calibration,
+            names_of=partial(_names_in_file, model, calibration[0])
+            if ranges or in_float
+            else None,
+            ranges=ranges,
+            in_float=in_float,
+        )
         source = quantized
     if path.suffix == SUFFIXES["openvino"]:
         from segshrink.export.openvino import write_openvino
 
         write_openvino(source, path, half=quantize == "float16")
+
+
+def _names_in_file(
+    model: keras.Model, image: np.ndarray, tensors: list[tuple[str, np.ndarray]]
+) -> dict[str, list[str]]:
+    """By path of a call, the names of its tensors in the file."""
+    from segshrink.quantization.twin import rounded_tensors
+
+    return equal_tensors(rounded_tensors(model, image), tensors)
 
 
 def _warn_of_float_operations(path: Path) -> None:

@@ -6,7 +6,9 @@ of Neural Networks for Efficient Integer-Arithmetic-Only Inference, 2018.
 """
 
 import os
+import re
 from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,12 @@ _SIGNATURE = "serving_default"
 
 
 def quantize_litert(
-    float_model: bytes, form: str, calibration: np.ndarray | None = None
+    float_model: bytes,
+    form: str,
+    calibration: np.ndarray | None = None,
+    *,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    in_float: Collection[str] = (),
 ) -> bytes:
     """Quantize a `.tflite` file that `litert_float32` wrote.
 
@@ -35,6 +42,8 @@ def quantize_litert(
             processors without floating point need.
         calibration: uint8 `(images, height, width, 3)`, at least one, for "int8" and
             "full_int8": the range of every activation is taken from them.
+        ranges: by name of a tensor, its range in place of that from the images.
+        in_float: names of tensors whose operations compute in float32.
 
     Returns:
         Content of the quantized `.tflite` file.
@@ -42,19 +51,23 @@ def quantize_litert(
     with quiet():
         from litert_quantizer.quantizer import Quantizer
 
-        recipe = _recipe(form)
-        ranges = None
+        recipe = _recipe(form, in_float)
+        found = None
         if calibration is not None:
-            ranges = _activation_ranges(float_model, calibration, recipe)
+            found = _activation_ranges(float_model, calibration, recipe)
+            for name, (low, high) in (ranges or {}).items():
+                shown = found[name]
+                shown["min"] = np.full_like(shown["min"], low)
+                shown["max"] = np.full_like(shown["max"], high)
         quantizer = Quantizer(float_model)
         quantizer.load_quantization_recipe(recipe.get_quantization_recipe())
         result = quantizer.quantize(
-            ranges, enable_progress_bar=False, enable_progress_report=False
+            found, enable_progress_bar=False, enable_progress_report=False
         )
     return bytes(result.quantized_model)
 
 
-def _recipe(form: str) -> Any:
+def _recipe(form: str, in_float: Collection[str]) -> Any:
     from litert_quantizer.algorithm_manager import AlgorithmName
     from litert_quantizer.qtyping import TFLOperationName
     from litert_quantizer.recipe_manager import RecipeManager
@@ -77,7 +90,41 @@ def _recipe(form: str) -> Any:
                 operation_name=boundary,
                 algorithm_key=AlgorithmName.NO_QUANTIZE,
             )
+    for name in in_float:
+        recipe.add_quantization_config(
+            regex=f"(^|;){re.escape(name)};",
+            operation_name=TFLOperationName.ALL_SUPPORTED,
+            algorithm_key=AlgorithmName.NO_QUANTIZE,
+        )
     return recipe
+
+
+def tensors_of_litert(
+    float_model: bytes, image: np.ndarray
+) -> list[tuple[str, np.ndarray]]:
+    """(name, values) of all that the operations of a float32 file give for an image.
+
+    Args:
+        float_model: content of a float32 `.tflite` file.
+        image: uint8 `(height, width, 3)`.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    with quiet():
+        interpreter = Interpreter(
+            model_content=float_model,
+            experimental_preserve_all_tensors=True,
+            # XNNPACK does not show what lies between its operations.
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        interpreter.allocate_tensors()
+        place = interpreter.get_input_details()[0]["index"]
+        interpreter.set_tensor(place, image[None].astype(np.float32))
+        interpreter.invoke()
+    names = {x["index"]: x["name"] for x in interpreter.get_tensor_details()}
+    given = [place]
+    given += [i for x in interpreter._get_ops_details() for i in x["outputs"]]
+    return [(names[i], interpreter.get_tensor(i)) for i in given]
 
 
 def _activation_ranges(

@@ -1,8 +1,8 @@
 """Export under Keras' TensorFlow backend from a process that runs another backend.
 
 The backend of Keras is settled at import, hence a process of its own. It is started as
-`python -m segshrink.export.worker MODEL FILE FORMAT QUANTIZE [CALIBRATION]`, where
-an empty QUANTIZE is float32.
+`python -m segshrink.export.worker MODEL FILE FORMAT QUANTIZE [CALIBRATION OPTIONS]`,
+where an empty QUANTIZE is float32 and OPTIONS is a JSON file.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segshrink.errors import ExportError, SegshrinkError
+from segshrink.records import read_json, write_json
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +30,8 @@ def export_in_subprocess(
     format: str,
     quantize: str | None,
     calibration: np.ndarray | None,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    in_float: Collection[str] = (),
 ) -> None:
     """Write `path` as `export_model` would.
 
@@ -41,7 +45,10 @@ def export_in_subprocess(
         if calibration is not None:
             calibration_path = Path(folder) / "calibration.npy"
             np.save(calibration_path, calibration)
-            arguments.append(str(calibration_path))
+            options_path = Path(folder) / "options.json"
+            options = {"ranges": dict(ranges or {}), "in_float": list(in_float)}
+            write_json(options_path, options)
+            arguments += [str(calibration_path), str(options_path)]
         finished = subprocess.run(
             [sys.executable, "-m", "segshrink.export.worker", *arguments],
             env={**os.environ, "KERAS_BACKEND": "tensorflow"},
@@ -60,10 +67,11 @@ def main(arguments: list[str]) -> int:
     from segshrink.export.exporting import export_model
     from segshrink.models import load_model
 
-    model_path, path, format, quantize, *calibration_path = arguments
+    model_path, path, format, quantize, *calibrated = arguments
     options: dict[str, Any] = {"format": format, "quantize": quantize or None}
-    if calibration_path:
-        options["calibration"] = np.load(calibration_path[0], allow_pickle=False)
+    if calibrated:
+        options["calibration"] = np.load(calibrated[0], allow_pickle=False)
+        options |= read_json(Path(calibrated[1]))
     try:
         export_model(load_model(Path(model_path)), path, **options)
     except SegshrinkError as error:

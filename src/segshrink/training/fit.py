@@ -55,6 +55,7 @@ def fit(
     seed: int = 0,
     loss: keras.losses.Loss | None = None,
     model: keras.Model | None = None,
+    judged: keras.Model | None = None,
     teacher_logits: ImageMaps | None = None,
     also_fixed: Mapping[str, Any] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -77,6 +78,8 @@ def fit(
         loss: as for `keras.Model.compile`; None if the trainee computes its own.
         model: plain model inside `trainee` that is validated and saved; None is the
             trainee itself.
+        judged: model that is validated in place of `model`, such as one that computes
+            with its variables as an int8 file will.
         teacher_logits: logits of a teacher for the images of `dataset.train`. Training
             data is then `({"images": ..., "teacher_logits": ...}, labels)`.
         also_fixed: JSON-able facts of `trainee` that must be the same when a run
@@ -104,7 +107,7 @@ def fit(
 
     def validate_now() -> ConfusionMatrix:
         return validate(
-            plain,
+            plain if judged is None else judged,
             dataset.val,
             num_classes=dataset.classes.num_classes,
             tile_px=tile_px,
@@ -156,8 +159,8 @@ def _compile(
     optimizer = keras.optimizers.AdamW(
         warmup_cosine(settings, total_steps), weight_decay=settings.weight_decay
     )
-    # Weight decay is for kernels; on scales and offsets it only hurts.
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    # Weight decay is for kernels; on scales, offsets and ranges it only hurts.
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "range_"])
     on_tensorflow = keras.backend.backend() == "tensorflow"
     # On TensorFlow's CPU, XLA compiles a U-Net for more than a minute
     # (benchmarks/training_speed.md); short runs would spend themselves on that.

@@ -1,0 +1,72 @@
+"""Biases that make up for what rounding does to the mean of each channel."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from segshrink.quantization.structure import Value
+from segshrink.quantization.twin import QuantizedTwin
+
+
+def correct_biases(twin: QuantizedTwin, images: np.ndarray) -> list[str]:
+    """Shift channels so that rounded and plain model have the same means.
+
+    Rounded weights and clipped values shift the mean of a channel; unlike noise, that
+    adds up over layers. Layers are corrected in order, each for what the corrections
+    before it have changed (Nagel et al., Data-Free Quantization Through Weight
+    Equalization and Bias Correction, 2019, section 4.2, with images). The variables of
+    the twin's model are changed.
+
+    Args:
+        twin: of the model.
+        images: uint8 `(images, height, width, 3)`, at least one.
+
+    Returns:
+        Paths of the layers that were corrected: those with a bias, or a normalization
+        with an offset.
+    """
+    correctable = [
+        value
+        for value in twin.values
+        if value.path in twin.before_activation and _offset(value) is not None
+    ]
+    means_of = _means_by(twin, correctable)
+    twin.all_in_float()
+    wanted = means_of(images)
+    twin.keep_in_float(())
+    for place, value in enumerate(correctable):
+        offset = _offset(value)
+        assert offset is not None  # noqa: S101  # they were chosen by it
+        shift = wanted[place] - means_of(images)[place]
+        offset.assign(ops.convert_to_numpy(offset) + shift)
+    return [value.path for value in correctable]
+
+
+def _offset(value: Value) -> keras.Variable | None:
+    """The variable that is added to the channels of what a layer gives."""
+    normalization = value.normalization
+    if normalization is not None:
+        return normalization.beta if normalization.center else None
+    return value.operation.bias
+
+
+def _means_by(
+    twin: QuantizedTwin, values: Sequence[Value]
+) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """A function from images to the mean of each channel of each layer."""
+    tensors = [twin.before_activation[value.path] for value in values]
+    means = [ops.mean(x, axis=tuple(range(1, len(x.shape) - 1))) for x in tensors]
+    model = keras.Model(twin.model.inputs, means)
+
+    def means_of(images: np.ndarray) -> list[np.ndarray]:
+        sums = [np.zeros(x.shape[-1]) for x in tensors]
+        for image in images:
+            found = model.predict_on_batch(image[None].astype(np.float32))
+            # Of one output, Keras gives no list.
+            for total, x in zip(sums, keras.tree.flatten(found), strict=True):
+                total += x[0]
+        return [total / len(images) for total in sums]
+
+    return means_of

@@ -1,0 +1,61 @@
+"""Means of channels, after rounding, as they were."""
+
+import keras
+import numpy as np
+
+from export.tiny_models import blotchy_images
+from quantization.networks import blocky_network, scaled_channels, two_convolutions
+from segshrink.quantization import QuantizedTwin, observed_ranges
+from segshrink.quantization.bias_correction import correct_biases
+
+IMAGES = blotchy_images(8)
+
+
+def means_of_logits(model):
+    logits = model.predict(IMAGES.astype(np.float32), verbose=0)
+    return logits.mean(axis=(0, 1, 2))
+
+
+def hurt_model():
+    keras.utils.set_random_seed(0)
+    return scaled_channels(two_convolutions(), 300.0)
+
+
+def test_the_int8_model_has_the_means_of_the_float_model():
+    model = hurt_model()
+    expected = means_of_logits(model)
+    twin = QuantizedTwin(model, observed_ranges(model, IMAGES))
+    before = np.abs(means_of_logits(twin.model) - expected).max()
+    corrected = correct_biases(twin, IMAGES)
+    after = np.abs(means_of_logits(twin.model) - expected).max()
+    assert corrected == ["first", "second", "logits"]
+    assert before > 1e-3 and after < 0.1 * before
+
+
+def test_only_offsets_change():
+    model = hurt_model()
+    before = {v.path: keras.ops.convert_to_numpy(v) for v in model.variables}
+    correct_biases(QuantizedTwin(model, observed_ranges(model, IMAGES)), IMAGES)
+    changed = {
+        v.path
+        for v in model.variables
+        if not np.array_equal(before[v.path], keras.ops.convert_to_numpy(v))
+    }
+    assert changed == {"norm/beta", "second/bias", "logits/bias"}
+
+
+def test_a_layer_without_any_offset_is_left():
+    model = blocky_network()
+    norm = model.get_layer("first_norm")
+    norm.center = False
+    twin = QuantizedTwin(model, observed_ranges(model, IMAGES))
+    assert "first" not in correct_biases(twin, IMAGES)
+
+
+def test_the_twin_rounds_again_afterwards():
+    model = hurt_model()
+    twin = QuantizedTwin(model, observed_ranges(model, IMAGES))
+    correct_biases(twin, IMAGES)
+    again = QuantizedTwin(model, observed_ranges(model, IMAGES))
+    assert all(float(x.active) == 1 for x in twin.model.layers if hasattr(x, "active"))
+    assert len(again.ranges) == len(twin.ranges)

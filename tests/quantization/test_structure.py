@@ -1,0 +1,87 @@
+"""What becomes one operation of an int8 file."""
+
+import keras
+from keras import layers
+
+from quantization.networks import blocky_network
+from segshrink.quantization.structure import kept_whole, values_of
+
+
+def by_path(model):
+    return {value.path: value for value in values_of(model)}
+
+
+def paths(values):
+    return {value and value.path for value in values}
+
+
+def test_only_what_the_file_holds_is_rounded():
+    values = by_path(blocky_network())
+    rounded = [path for path, value in values.items() if value.is_rounded]
+    assert rounded == [
+        "images", "rescaling", "first_relu", "pool", "depthwise_relu6", "pointwise",
+        "up", "add_relu", "joined", "logits",
+    ]  # fmt: skip
+
+
+def test_activation_and_normalization_belong_to_the_layer_before():
+    values = by_path(blocky_network())
+    assert values["first_relu"].origin is values["first"]
+    assert values["first"].normalization.name == "first_norm"
+    assert values["depthwise_relu6"].origin is values["depthwise"]
+    assert values["depthwise"].normalization is None
+    assert values["add_relu"].origin is values["add"]
+    assert values["joined"].origin is values["joined"]
+
+
+def test_pooling_has_the_range_of_its_input_and_dropout_none_of_its_own():
+    values = by_path(blocky_network())
+    assert values["pool"].same_range is values["first_relu"]
+    assert values["dropout"].same_range is values["depthwise_relu6"]
+    assert not values["dropout"].is_rounded
+
+
+def test_readers_are_what_is_computed_from_a_tensor():
+    values = by_path(blocky_network())
+    assert paths(values["first_relu"].readers()) == {"pool", "add_relu", "joined"}
+    assert paths(values["depthwise_relu6"].readers()) == {"pointwise"}
+    assert paths(values["logits"].readers()) == {None}
+    assert paths(kept_whole([values["up"]])) == {"up", "add_relu"}
+
+
+def test_what_is_read_before_its_activation_is_rounded_before_it():
+    images = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 1, name="conv")(images)
+    y = layers.ReLU(name="relu")(x)
+    model = keras.Model(images, layers.Add(name="add")([x, y]))
+    values = by_path(model)
+    assert values["conv"].is_rounded and values["relu"].is_rounded
+
+
+def test_normalization_behind_an_activation_is_not_folded():
+    images = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 1, activation="relu", name="conv")(images)
+    model = keras.Model(images, layers.BatchNormalization(name="norm")(x))
+    values = by_path(model)
+    assert values["conv"].normalization is None
+    assert values["conv"].is_rounded and values["norm"].is_rounded
+
+
+def test_nested_models_are_entered():
+    inner_in = keras.Input((8, 8, 4))
+    x = layers.Conv2D(4, 1, name="conv")(inner_in)
+    inner = keras.Model(inner_in, layers.ReLU(name="relu")(x), name="inner")
+    images = keras.Input((8, 8, 3), name="images")
+    x = layers.Conv2D(4, 1, name="conv")(images)
+    model = keras.Model(images, inner(layers.BatchNormalization(name="norm")(x)))
+    values = by_path(model)
+    assert values["inner/relu"].origin is values["inner/conv"]
+    assert values["conv"].normalization.name == "norm"
+
+
+def test_a_layer_that_is_called_twice_has_two_tensors():
+    images = keras.Input((8, 8, 3))
+    layer = layers.Conv2D(3, 1, name="conv")
+    values = by_path(keras.Model(images, layer(layer(images))))
+    assert {"conv", "conv#2"} <= set(values)
+    assert values["conv#2"].inputs == [values["conv"]]

@@ -1,0 +1,121 @@
+"""Training that takes rounding into account."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from quantization.networks import scaled_channels, two_convolutions
+from segshrink.data import plain_tiles
+from segshrink.models import load_model
+from segshrink.progress import SilentProgress
+from segshrink.quantization import QuantizedTwin, observed_ranges
+from segshrink.quantization.training import settings_for, train_quantized
+from segshrink.recipe import TrainingSettings
+from segshrink.training import train
+
+SETTINGS = TrainingSettings(
+    epochs=6, tiles_per_epoch=24, batch_size=4, learning_rate=0.01
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_dataset, tmp_path_factory):
+    """A model that has learnt, and that int8 hurts."""
+    keras.utils.set_random_seed(0)
+    model = two_convolutions()
+    folder = tmp_path_factory.mktemp("float")
+    train(model, tiny_dataset, SETTINGS, folder, tile_px=32)
+    return scaled_channels(load_model(folder / "model.keras"), 700.0)
+
+
+@pytest.fixture(scope="module")
+def images(tiny_dataset):
+    return plain_tiles(tiny_dataset.train, 32, 16)
+
+
+def copy_of(model):
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def agreement(model, ranges, expected, images):
+    floats = images.astype(np.float32)
+    found = QuantizedTwin(model, ranges).model.predict(floats, verbose=0)
+    return (found.argmax(-1) == expected).mean()
+
+
+def test_the_int8_model_is_better_and_the_saved_one_plain(
+    trained, images, tiny_dataset, tmp_path
+):
+    tiles, _ = images
+    expected = trained.predict(tiles.astype(np.float32), verbose=0).argmax(-1)
+    ranges = observed_ranges(trained, tiles)
+    before = agreement(trained, ranges, expected, tiles)
+    model = copy_of(trained)
+    settings = SETTINGS.model_copy(update={"learning_rate": 0.003, "epochs": 12})
+    result, found = train_quantized(
+        model, ranges, tiny_dataset, settings, tmp_path, tile_px=32
+    )
+    saved = keras.models.load_model(tmp_path / "model.keras")
+    assert [x.name for x in saved.layers] == [x.name for x in trained.layers]
+    assert [v.path for v in saved.variables] == [v.path for v in trained.variables]
+    after = agreement(saved, found, expected, tiles)
+    assert before < 0.8 and 1 - after < 0.5 * (1 - before)
+    assert json.loads((tmp_path / "ranges.json").read_text()) == {
+        path: list(ends) for path, ends in found.items()
+    }
+    assert result.epochs == 12
+    moved = [path for path in found if found[path] != pytest.approx(ranges[path])]
+    assert "relu" in moved
+    norm = saved.get_layer("norm")
+    for name in ("moving_mean", "moving_variance"):
+        np.testing.assert_array_equal(
+            getattr(norm, name), getattr(trained.get_layer("norm"), name)
+        )
+
+
+class _Killed(Exception):
+    pass
+
+
+class _KillsAt(SilentProgress):
+    def __init__(self, step):
+        self.left = step
+
+    def advance(self, count=1, **facts):
+        self.left -= count
+        if self.left < 0:
+            raise _Killed
+
+
+def test_a_killed_training_goes_on_and_ends_the_same(
+    trained, images, tiny_dataset, tmp_path
+):
+    ranges = observed_ranges(trained, images[0])
+    settings = settings_for(SETTINGS, 3)
+
+    def run(folder, progress=None):
+        keras.utils.set_random_seed(5)
+        return train_quantized(
+            copy_of(trained), ranges, tiny_dataset, settings, folder,
+            tile_px=32, progress=progress,
+        )  # fmt: skip
+
+    _, whole = run(tmp_path / "whole")
+    with pytest.raises(_Killed):
+        run(tmp_path / "killed", _KillsAt(15))
+    _, found = run(tmp_path / "killed")
+    assert found == whole
+    expected = load_model(tmp_path / "whole" / "model.keras").get_weights()
+    again = load_model(tmp_path / "killed" / "model.keras").get_weights()
+    for one, other in zip(expected, again, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_settings_go_on_with_smaller_steps():
+    found = settings_for(SETTINGS, 2)
+    assert (found.epochs, found.learning_rate) == (2, pytest.approx(0.001))
+    assert found.tiles_per_epoch == SETTINGS.tiles_per_epoch
