@@ -228,6 +228,10 @@ def measure_files(run: Run, dataset: Dataset, progress: Progress) -> None:
     wanted = files_to_make(run)
     part: Part = getattr(dataset, run.recipe.measuring.part)
     if all((run.measurements / f"{item.name}.json").is_file() for item in wanted):
+        # One that was deleted and made again says nothing yet.
+        for item in wanted:
+            kept = read_json(_kept_quality(run, item))
+            _carry_quality(run.artifacts / item.file_name, kept)
         return
     quality = {
         item.name: _quality(run, item, part, dataset.classes, progress)
@@ -285,7 +289,7 @@ def _record(
 def _quality(
     run: Run, item: ExportedFile, part: Part, classes: Classes, progress: Progress
 ) -> dict[str, Any]:
-    kept = run.measurements / "quality" / f"{item.name}.json"
+    kept = _kept_quality(run, item)
     if not kept.is_file():
         artifact = load_artifact(run.artifacts / item.file_name)
         draw = sample_writer(
@@ -299,6 +303,10 @@ def _quality(
     found = read_json(kept)
     _carry_quality(run.artifacts / item.file_name, found)
     return found
+
+
+def _kept_quality(run: Run, item: ExportedFile) -> Path:
+    return run.measurements / "quality" / f"{item.name}.json"
 
 
 def _carry_quality(path: Path, quality: dict[str, Any]) -> None:
