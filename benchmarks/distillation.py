@@ -46,6 +46,7 @@ _METHODS: dict[str, dict] = {
     "pixel_kl, boundary x3": {"losses": {"pixel_kl": 1.0}, "boundary_weight": 3.0},
     "soft_dice": {"losses": {"soft_dice": 1.0}},
     "channel_wise": {"losses": {"channel_wise": 1.0}},
+    "channel_wise x3": {"losses": {"channel_wise": 3.0}},
     "dist": {"losses": {"dist": 1.0}},
     "feature_hint": {"losses": {"feature_hint": 0.5}},
     "attention_transfer": {"losses": {"attention_transfer": 1.0}},
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=["compact"])
     parser.add_argument("--methods", nargs="+", default=list(_METHODS))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--name", default="distillation", help="of the results")
     parser.add_argument("--run", help="KIND:METHOD:SEED of the stage `one`")
     parser.add_argument("--fill-share", type=float, help="seconds, of the stage `one`")
     arguments = parser.parse_args()
@@ -342,8 +344,8 @@ def write_table(arguments) -> None:
         "learning_rate": _LEARNING_RATE,
         "kinds": kinds,
     }
-    write(arguments.out / "distillation.json", found)
-    (arguments.out / "distillation.md").write_text(table(found))
+    write(arguments.out / f"{arguments.name}.json", found)
+    (arguments.out / f"{arguments.name}.md").write_text(table(found))
     print(table(found))
 
 

@@ -1,6 +1,6 @@
 r"""What each remedy gives back of what int8 costs, on a model built to be hard for it.
 
-    python benchmarks/quantization.py --work DIR [--spread 100] [--seeds 0 1 2]
+    python benchmarks/quantization.py --work DIR [--spread 300] [--seeds 0 1 2]
 
 A small U-Net is trained on synthetic scenes. Then the channels inside each of its
 blocks are scaled by factors from 1 to SPREAD and the kernels that read them by the
@@ -17,7 +17,7 @@ import statistics
 from pathlib import Path
 
 _TILE_PX = 128
-_EPOCHS = 8
+_EPOCHS = 20
 _QAT_EPOCHS = 4
 _ROWS = {
     "float": "float32",
@@ -33,7 +33,7 @@ _ROWS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--spread", type=float, default=100.0)
+    parser.add_argument("--spread", type=float, default=300.0)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()

@@ -1,8 +1,10 @@
 """What the tests of several rooms share."""
 
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 # Before any test imports a backend.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -76,3 +78,26 @@ def draw_dataset() -> Callable[..., Dataset]:
 def tiny_dataset(draw_dataset: Callable[..., Dataset]) -> Dataset:
     """Three classes and some void, 64 px: 12 training tiles of 32 px."""
     return draw_dataset()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Makes a file system of so many bytes; skips where none may be mounted."""
+    mounted: list[Path] = []
+
+    def mount(size_bytes: int) -> Path:
+        place = tmp_path / "small disk"
+        place.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs"]
+        try:
+            done = subprocess.run([*command, str(place)], capture_output=True)
+        except FileNotFoundError:
+            pytest.skip("there is no mount command")
+        if done.returncode:
+            pytest.skip("file systems may not be mounted here")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", str(place)], check=True)

@@ -151,3 +151,15 @@ def test_machine_facts():
     assert facts["processor"].strip()
     assert facts["python"] == sys.version.split()[0]
     json.dumps(facts, allow_nan=False)
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, small_disk):
+    disk = small_disk(4096)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_text(disk / "a.txt", "text" * 10_000)
+    assert caught.value.filename == str(disk / "a.txt")
+    assert names_in(disk) == []
+    with pytest.raises(OSError, match="^broken pipe of a library$") as caught:
+        with written_whole(tmp_path / "b.txt"):
+            raise OSError("broken pipe of a library")
+    assert caught.value.filename is None

@@ -26,6 +26,9 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix, since writers such as Keras go by it. When the
     block raises, the temporary file or folder is removed and `path` stays as it was.
+
+    Raises:
+        OSError: as the block raises it, but always with the name of a file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +42,11 @@ def written_whole(path: Path) -> Iterator[Path]:
             # A folder cannot be replaced in one step; the old one goes first.
             _remove(path)
         os.replace(partial, path)
+    except OSError as error:
+        # A full disk is met in the middle of a file, where its name is not known.
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         _remove(partial)
 

@@ -36,8 +36,8 @@ FLOORS = [
     },
     {"cli"},
 ]
-# A distilled training is a training, and one for int8 a distilled one; the stones of the
-# ground floor rest on errors; what stands beside the pipeline are its parts.
+# A distilled training is a training, and one for int8 a distilled one; the stones of
+# the ground floor rest on errors; what stands beside the pipeline are its parts.
 NEIGHBOURS = [
     {
         ("distillation", "training"),

@@ -1,6 +1,7 @@
 """Tiles of an image that are blended, against the image itself and a plain loop."""
 
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -236,7 +237,7 @@ def test_float_images_reach_the_predictor_as_they_are():
     np.testing.assert_allclose(values, channel_sums(image), rtol=1e-4, atol=1e-5)
 
 
-def streamed(predict, image, overlap, *, swath_px=None, batch_size=1):
+def streamed(predict, image, overlap, *, swath_px=None, batch_size=1, ahead=0):
     """The map of pieces, and how often each pixel was emitted."""
     size = image.shape[:2]
     result = np.full((*size, 3), np.nan, np.float32)
@@ -258,7 +259,7 @@ def streamed(predict, image, overlap, *, swath_px=None, batch_size=1):
     stream_by_tiles(
         predict, read, emit, size_px=size, tile_px=TILE_PX, channels=3,
         overlap=overlap, swath_px=swath_px, batch_size=batch_size,
-        on_tiles=tiles.append,
+        on_tiles=tiles.append, ahead=ahead,
     )  # fmt: skip
     return result, times, sum(tiles)
 
@@ -284,3 +285,55 @@ def test_swaths_cost_a_column_of_tiles_each():
     rows = count_tiles((160, 12), TILE_PX, overlap)
     # At a border tiles lie one or two deep.
     assert whole + 2 * rows <= with_three <= whole + 4 * rows
+
+
+@settings(max_examples=40)
+@given(sides, sides, st.integers(1, 70), st.integers(1, 3), st.integers(1, 40))
+def test_predicting_ahead_gives_the_very_same_map(
+    height, width, swath_px, batch_size, ahead
+):
+    image = noise(height, width, seed=height)
+    options = {"swath_px": swath_px, "batch_size": batch_size}
+    one, other = Recorded(by_place), Recorded(by_place)
+    expected, _, _ = streamed(one, image, 0.25, **options)
+    found, times, _ = streamed(other, image, 0.25, ahead=ahead, **options)
+    np.testing.assert_array_equal(found, expected)
+    assert (times == 1).all()
+    np.testing.assert_array_equal(other.tiles, one.tiles)
+
+
+def test_tiles_are_predicted_while_others_are_read():
+    image, begun, most = noise(16, 200), threading.Event(), []
+
+    def predict(tiles):
+        # Were the next tile not read meanwhile, this would wait in vain.
+        assert begun.wait(timeout=60) or len(most) > 1
+        return channel_sums(tiles)
+
+    def read(rows, columns):
+        most.append(columns.start)
+        if len(most) == 2:
+            begun.set()
+        return image[rows, columns]
+
+    stream_by_tiles(
+        predict, read, lambda *_: None, size_px=(16, 200), tile_px=TILE_PX, channels=3,
+        overlap=0.25, ahead=2,
+    )  # fmt: skip
+    assert len(most) == count_tiles((16, 200), TILE_PX, 0.25)
+
+
+@pytest.mark.parametrize("ahead", [0, 3])
+def test_an_error_of_the_predictor_ends_it(ahead):
+    calls = []
+
+    def predict(tiles):
+        calls.append(1)
+        if len(calls) == 3:
+            raise ValueError("third")
+        return channel_sums(tiles)
+
+    with pytest.raises(ValueError, match="third"):
+        streamed(predict, noise(60, 200), 0.25, ahead=ahead)
+    # The tiles that waited are not predicted for nobody.
+    assert len(calls) <= 3 + ahead

@@ -271,12 +271,24 @@ def test_file_that_is_no_model_is_refused_by_every_verb(scenes, tmp_path, kind):
     assert not out.exists()
 
 
+RANDOM_PATCH = (
+    "evaluate", "m.tflite", "synthetic", "--protocol", "random-patch", "--split",
+    "p.json",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("benchmark", "m.tflite", "--part", "val"), "no effect without --data"),
         (("benchmark", "m.tflite", "--split", "s.yaml"), "no effect without --data"),
         (("evaluate", "m.tflite", "synthetic", "--worst", 3), "--worst has no effect"),
+        ((*RANDOM_PATCH, "--part", "val"), "--part has no effect with --protocol"),
+        ((*RANDOM_PATCH, "--seed", 0), "--seed has no effect with --protocol"),
+        (
+            (*RANDOM_PATCH, "--out", "o", "--worst", 3),
+            "--out and --worst have no effect with --protocol random-patch",
+        ),
     ],
 )
 def test_options_without_effect_are_refused(arguments, message):
@@ -439,6 +451,7 @@ def _outputs(place: Path, scenes: Path, run: Path) -> list[tuple]:
         ("prune", model, "--out", place / "m.keras"),
         ("export", model, "--out", place / "m.onnx"),
         ("benchmark", model, "--rounds", 3, "--json", place / "m.json"),
+        ("benchmark", model, "--rounds", 3, "--plot", place / "m.png"),
         ("predict", model, _image(scenes), "--out", place),
     ]
 
@@ -513,6 +526,40 @@ def test_wrong_arguments_leave_with_a_usage_message(arguments, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     assert "Usage: segshrink" in refused(*arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_evaluate_under_a_protocol(finished_run, scenes, tmp_path):
+    model = finished_run / "student" / "model.keras"
+    evaluate = ("evaluate", model, scenes, "--protocol")
+    assert "--protocol must be random-patch, got best" in refused(*evaluate, "best")
+    message = refused(*evaluate, "random-patch")
+    assert "--protocol random-patch needs --split FILE.json" in message
+    assert '"columns": ["tile", "image", "row", "column"]' in message
+    split, record = tmp_path / "p.json", tmp_path / "q.json"
+    content = {
+        "patch_size_px": 100,
+        "columns": ["tile", "image", "row", "column"],
+        "train": [],
+        "val": [["north/1", "view", 1, 0]],
+    }
+    split.write_text(json.dumps(content), encoding="utf-8")
+    options = ("random-patch", "--split", split, "--json", record)
+    message = refused(*evaluate, *options)
+    assert "north/1/view row 1 column 0: it needs 200 x 100 px" in message
+    content["val"] = [["north/1", "view", 0, 0]]
+    split.write_text(json.dumps(content), encoding="utf-8")
+    message = refused(*evaluate, *options, "--without", "Boat")
+    assert "--without Boat: no such class. There are" in message
+    assert not record.exists()
+
+
+def test_plot_of_a_benchmark_is_a_png(finished_run, tmp_path):
+    artifact, plot = (
+        finished_run / "artifacts" / "teacher-float.onnx",
+        tmp_path / "p.svg",
+    )
+    message = refused("benchmark", artifact, "--plot", plot)
+    assert f"--plot {plot}: a PNG is drawn. Give it the ending .png." in message
 
 
 def test_evaluate_on_the_training_part(finished_run, scenes):

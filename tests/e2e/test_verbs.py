@@ -225,6 +225,61 @@ def test_evaluate_takes_another_split_and_part(finished_run, scenes, tmp_path):
     assert found["data"]["split"] == {"source": "file andere.json", **parts}
 
 
+def test_evaluate_under_the_public_protocol_says_that_it_leaks(
+    finished_run, scenes, tmp_path
+):
+    split, record = tmp_path / "patches.json", tmp_path / "records" / "q.json"
+    content = {
+        "patch_size_px": 64,
+        "columns": ["tile", "image", "row", "column"],
+        "train": [["north/1", "view", 0, 0], ["south/5", "view", 1, 1]],
+        "val": [["north/1", "view", 1, 0], ["south/5", "view", 0, 0]],
+    }
+    split.write_text(json.dumps(content), encoding="utf-8")
+    artifact = finished_run / "artifacts" / "student-int8.tflite"
+    printed = succeeded(
+        "evaluate", artifact, scenes, "--protocol", "random-patch", "--split", split,
+        "--without", "Road", "--json", record,
+    )  # fmt: skip
+    found = json.loads(record.read_text(encoding="utf-8"))
+    assert (found["file"], found["runtime"]) == ("student-int8.tflite", "litert")
+    assert found["data"]["name"] == "Stadt"
+    assert found["data"]["split"]["source"] == "file patches.json"
+    quality = found["quality"]
+    assert (quality["protocol"], quality["leaks"]) == ("random-patch", True)
+    assert quality["pixels"] == sum(map(sum, quality["confusion"])) == 2 * 64 * 64
+    assert quality["void_pixels"] > 0
+    for name, value in (
+        ("mean IoU", quality["mean_iou"]),
+        ("pixel accuracy", quality["pixel_accuracy"]),
+        ("soft Jaccard", quality["soft_jaccard"]),
+        ("precision", quality["precision_at_half"]),
+        ("recall", quality["recall_at_half"]),
+    ):
+        assert f"{name} {value:.4f}" in printed
+    assert "LEAK: 1 of 2 validation patches are neighbours of training" in printed
+    assert f"void ({quality['void_pixels']:,} pixels) counts as {NAMES[0]}" in printed
+    ious = [
+        row["iou"]
+        for row in quality["classes"]
+        if row["name"] != "Road" and row["iou"] is not None
+    ]
+    assert f"mean IoU without Road: {sum(ious) / len(ious):.4f}" in printed
+    assert all(name in printed for name in NAMES)
+
+
+@pytest.mark.parametrize("data", [False, True])
+def test_benchmark_draws_what_it_measured(finished_run, scenes, tmp_path, data):
+    plot = tmp_path / "plots" / "latency.png"
+    artifact = finished_run / "artifacts" / "student-int8.tflite"
+    options = ("--data", scenes) if data else ()
+    succeeded("benchmark", artifact, "--rounds", 3, "--plot", plot, *options)
+    with Image.open(plot) as picture:
+        assert picture.format == "PNG"
+        assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
+    assert files_of(tmp_path) == {"plots/latency.png"}
+
+
 def test_benchmark_times_each_file_and_names_the_machine(finished_run, tmp_path):
     files = [
         finished_run / "artifacts" / name

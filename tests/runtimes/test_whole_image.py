@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segshrink.errors import UsageError
-from segshrink.runtimes import classes_of_image, predict_image, whole_image
+from segshrink.runtimes import (
+    classes_of_image,
+    likeliest_classes,
+    predict_image,
+    whole_image,
+)
 
 
 def artifact(predict, height=16, width=12, num_classes=3):
@@ -81,3 +86,14 @@ def test_classes_are_those_of_the_logits(monkeypatch, size):
     np.testing.assert_array_equal(found, expected)
     with pytest.raises(UsageError, match="overlap must be 0 to 0.9"):
         classes_of_image(own, image, 0.95)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 7), st.integers(0, 2**31))
+def test_likeliest_classes_are_those_of_argmax(height, width, num_classes, seed):
+    generator = np.random.default_rng(seed)
+    # Few values, so that there are equal ones, of which the first counts.
+    logits = generator.integers(-3, 3, (height, width, num_classes)).astype(np.float32)
+    found = likeliest_classes(logits)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, logits.argmax(axis=-1))

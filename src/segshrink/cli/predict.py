@@ -1,12 +1,18 @@
 """segshrink predict."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from segshrink.cli.options import Threads
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
+from segshrink.errors import UsageError
+
+if TYPE_CHECKING:
+    from segshrink.prediction import Cluster
 
 
 def predict(
@@ -18,12 +24,38 @@ def predict(
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
     threads: Threads = 1,
+    polygons: Annotated[
+        str | None,
+        typer.Option(
+            "--polygons",
+            help="geojson or gpkg: also write the outlines of the classes of scenes.",
+        ),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            help="Run on a Ray cluster: auto, ray://HOST:PORT, or local to start one. "
+            "All its machines must see the files under the same paths.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Images at a time with --ray, each with a model of its own; default "
+            "1.",
+        ),
+    ] = None,
 ) -> None:
     """Segment images; OUT gets a class-index PNG and a coloured overlay of each.
 
-    areas.csv says how much of each image each class covers. A call that was stopped
-    goes on where it was. A damaged image is reported at the end and does not stop the
-    rest.
+    Of a georeferenced TIFF, whatever its size, OUT gets a cloud-optimized GeoTIFF of
+    class indices and a small overlay. areas.csv says how much of each image each class
+    covers. A call that was stopped goes on where it was. A damaged image is reported at
+    the end and does not stop the rest.
 
     Example: segshrink predict student.tflite photo.jpg --out predicted
     """
@@ -31,14 +63,32 @@ def predict(
     from segshrink.prediction import find_photos, segment_files
     from segshrink.runtimes import load_artifact
 
+    cluster = _cluster(ray, workers)
     if artifact.suffix == ".keras":
         load_keras()
     photos = find_photos(images, out)
     opened = load_artifact(artifact, threads=threads)
-    outcome = segment_files(opened, photos, out, progress=TerminalProgress())
+    outcome = segment_files(
+        opened,
+        photos,
+        out,
+        polygons=polygons,
+        cluster=cluster,
+        progress=TerminalProgress(),
+    )
     there = f", {outcome.kept} of them before" if outcome.kept else ""
     output.out(f"{outcome.done + outcome.kept} of {len(photos)} images{there}: {out}")
     for fault in outcome.faults:
         errors.print(fault)
     if outcome.faults:
         raise SystemExit(DatasetError.exit_code)
+
+
+def _cluster(address: str | None, workers: int | None) -> Cluster | None:
+    from segshrink.prediction import Cluster
+
+    if address is not None:
+        return Cluster(address, workers or 1)
+    if workers is not None:
+        raise UsageError("--workers: has no effect without --ray ADDRESS. Name one.")
+    return None

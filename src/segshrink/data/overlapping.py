@@ -1,7 +1,11 @@
 """A map of an image of any size, from overlapping tiles that are blended."""
 
+import contextlib
+import itertools
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +74,7 @@ def stream_by_tiles(
     batch_size: int = 1,
     swath_px: int | None = None,
     on_tiles: Callable[[int], None] | None = None,
+    ahead: int = 0,
 ) -> None:
     """The map of `map_by_tiles` piece by piece, of an image that need not be held.
 
@@ -89,6 +94,9 @@ def stream_by_tiles(
         batch_size: as for `map_by_tiles`.
         swath_px: width of a swath; None is the whole width.
         on_tiles: told how many tiles were predicted, after each batch.
+        ahead: int >= 0, batches that a thread of their own may predict while earlier
+            ones are blended and later ones read. `predict` is called in the same order
+            then, and never twice at a time; so many batches more are held.
     """
     height, width = size_px
     rows, columns = (
@@ -96,6 +104,9 @@ def stream_by_tiles(
         for side, tile in zip(size_px, tile_px, strict=True)
     )
     weights = _weights(tile_px)
+    # For each channel anew: adding arrays of one shape is three times as fast.
+    weights_of_channels = np.repeat(weights, channels, axis=2)
+    weighted = np.empty_like(weights_of_channels)
     for begin, end, inside in _swaths(columns, tile_px[1], width, swath_px):
         left = inside[0]
         # So many rows of tiles together that batches are full.
@@ -106,32 +117,76 @@ def stream_by_tiles(
         shape = (high, inside[-1] + tile_px[1] - left)
         band = np.zeros((*shape, channels), np.float32)
         total = np.zeros((*shape, 1), np.float32)
-        for place, group in enumerate(groups):
-            top = group[0]
-            tiles = [(row, column) for row in group for column in inside]
-            for start in range(0, len(tiles), batch_size):
-                here = tiles[start : start + batch_size]
-                batch = np.stack([_tile(read, size_px, tile_px, *x) for x in here])
-                missing = batch_size - len(here)
-                if missing:
-                    batch = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0)))
-                for (row, column), tile in zip(here, predict(batch), strict=False):
-                    at = (
-                        slice(row - top, row - top + tile_px[0]),
-                        slice(column - left, column - left + tile_px[1]),
-                    )
-                    band[at] += tile * weights
-                    total[at] += weights
-                if on_tiles is not None:
-                    on_tiles(len(here))
-            # What lies above the tiles to come is finished.
-            is_last = place + 1 == len(groups)
-            done = (lowest[place] if is_last else groups[place + 1][0]) - top
-            piece = slice(0, min(done, height - top)), slice(begin - left, end - left)
-            emit(top, begin, band[piece] / total[piece])
-            for sums in (band, total):
-                sums[: high - done] = sums[done:].copy()
-                sums[high - done :] = 0
+        batches = [_batches(group, inside, batch_size) for group in groups]
+        tiles = (
+            _stacked([_tile(read, size_px, tile_px, *x) for x in here], batch_size)
+            for here in itertools.chain.from_iterable(batches)
+        )
+        with contextlib.closing(_in_turn(predict, tiles, ahead)) as answers:
+            for place, group in enumerate(groups):
+                top = group[0]
+                for here in batches[place]:
+                    for (row, column), tile in zip(here, next(answers), strict=False):
+                        at = (
+                            slice(row - top, row - top + tile_px[0]),
+                            slice(column - left, column - left + tile_px[1]),
+                        )
+                        np.multiply(tile, weights_of_channels, out=weighted)
+                        band[at] += weighted
+                        total[at] += weights
+                    if on_tiles is not None:
+                        on_tiles(len(here))
+                # What lies above the tiles to come is finished.
+                is_last = place + 1 == len(groups)
+                done = (lowest[place] if is_last else groups[place + 1][0]) - top
+                piece = (
+                    slice(0, min(done, height - top)),
+                    slice(begin - left, end - left),
+                )
+                emit(top, begin, band[piece] / total[piece])
+                for sums in (band, total):
+                    sums[: high - done] = sums[done:].copy()
+                    sums[high - done :] = 0
+
+
+def _batches(
+    rows: list[int], columns: list[int], batch_size: int
+) -> list[list[tuple[int, int]]]:
+    """Where the tiles of some rows begin, in batches of which the last may be short."""
+    tiles = [(row, column) for row in rows for column in columns]
+    return [tiles[i : i + batch_size] for i in range(0, len(tiles), batch_size)]
+
+
+def _stacked(tiles: list[np.ndarray], batch_size: int) -> np.ndarray:
+    batch = np.stack(tiles)
+    missing = batch_size - len(tiles)
+    if missing:
+        batch = np.pad(batch, ((0, missing), (0, 0), (0, 0), (0, 0)))
+    return batch
+
+
+def _in_turn(
+    predict: Callable[[np.ndarray], np.ndarray],
+    batches: Iterator[np.ndarray],
+    ahead: int,
+) -> Generator[np.ndarray]:
+    """The answers to batches, of which `ahead` are predicted beyond the one in use."""
+    if not ahead:
+        yield from map(predict, batches)
+        return
+    waiting: deque[Future[np.ndarray]] = deque()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        try:
+            for batch in batches:
+                waiting.append(thread.submit(predict, batch))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            # After an error nobody waits for them.
+            for answer in waiting:
+                answer.cancel()
 
 
 def count_tiles(

@@ -2,6 +2,18 @@
 
 from segshrink.runtimes.artifact import Artifact
 from segshrink.runtimes.loading import load_artifact
-from segshrink.runtimes.whole_image import classes_of_image, predict_image
+from segshrink.runtimes.whole_image import (
+    SWATH_PX,
+    classes_of_image,
+    likeliest_classes,
+    predict_image,
+)
 
-__all__ = ["Artifact", "classes_of_image", "load_artifact", "predict_image"]
+__all__ = [
+    "SWATH_PX",
+    "Artifact",
+    "classes_of_image",
+    "likeliest_classes",
+    "load_artifact",
+    "predict_image",
+]

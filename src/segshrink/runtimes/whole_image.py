@@ -8,8 +8,11 @@ from segshrink.errors import UsageError
 from segshrink.runtimes.artifact import Artifact
 
 # Wide images are gone through in swaths of this width, so that memory does not grow
-# with them; tiles on a border of two are predicted twice, one column in twenty.
-SWATH_PX = 4096
+# with them; tiles on a border of two are predicted twice, one column in seventeen.
+SWATH_PX = 3072
+
+# Rows whose classes are sought at once; so many stay in the processor's cache.
+_ROWS = 8
 
 
 def predict_image(
@@ -64,7 +67,7 @@ def classes_of_image(
     def emit(row: int, column: int, logits: np.ndarray) -> None:
         height, width, _ = logits.shape
         here = slice(row, row + height), slice(column, column + width)
-        classes[here] = logits.argmax(axis=-1)
+        classes[here] = likeliest_classes(logits)
 
     stream_by_tiles(
         artifact.predict,
@@ -76,6 +79,31 @@ def classes_of_image(
         overlap=overlap,
         swath_px=SWATH_PX,
     )
+    return classes
+
+
+def likeliest_classes(logits: np.ndarray) -> npt.NDArray[np.uint8]:
+    """The class of the highest logit of each pixel, the first of equal ones.
+
+    Does what `argmax` over the last axis does, which is slow over so short an axis.
+
+    Args:
+        logits: float `(height, width, classes)`.
+
+    Returns:
+        uint8 `(height, width)`.
+    """
+    height, width, num_classes = logits.shape
+    classes = np.zeros((height, width), np.uint8)
+    for start in range(0, height, _ROWS):
+        rows = slice(start, start + _ROWS)
+        highest, found = logits[rows, :, 0].copy(), classes[rows]
+        for index in range(1, num_classes):
+            plane = np.ascontiguousarray(logits[rows, :, index])
+            is_higher = plane > highest
+            np.maximum(highest, plane, out=highest)
+            # The index grows, so that the last class to win is the highest so far.
+            np.maximum(found, is_higher * np.uint8(index), out=found)
     return classes
 
 

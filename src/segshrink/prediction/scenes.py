@@ -1,0 +1,183 @@
+"""Segment a georeferenced scene of any size into a GeoTIFF, in bounded memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from segshrink.data import IGNORE_INDEX, count_tiles, stream_by_tiles
+from segshrink.errors import DatasetError
+from segshrink.prediction.areas import Areas
+from segshrink.prediction.painting import blended, legend
+from segshrink.prediction.photos import Photo
+from segshrink.prediction.preview import Preview
+from segshrink.prediction.scene_reading import (
+    SceneRows,
+    cache_bytes_of,
+    gdal_errors,
+    opened_scene,
+    swath_of,
+)
+from segshrink.prediction.scene_writing import (
+    PIXELS_TAG,
+    describe,
+    finish,
+    opened_draft,
+    write_window,
+)
+from segshrink.records import written_whole
+from segshrink.runtimes import Artifact, likeliest_classes
+
+if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
+
+# As for photographs; see `predict_image`.
+_OVERLAP = 0.25
+# Logits of tiles that were predicted and wait to be blended.
+_MOST_WAITING_BYTES = 32 * 2**20
+
+
+def segment_scene(
+    artifact: Artifact,
+    photo: Photo,
+    out: Path,
+    *,
+    on_tiles: Callable[[int], None] | None = None,
+) -> Areas:
+    """Write classes and preview of one scene of any size.
+
+    The classes are a cloud-optimized GeoTIFF in the scene's coordinates: uint8, 255
+    where the scene has no data, with the colours and names of the classes. It holds how
+    many pixels each class has, and the preview is at most 2048 pixels wide and high.
+
+    Args:
+        artifact: an opened model file.
+        photo: from `find_photos`, a scene.
+        out: folder to write into.
+        on_tiles: told how many tiles were predicted, after each.
+
+    Returns:
+        What each class covers; pixels without data count in none.
+
+    Raises:
+        DatasetError: if the scene cannot be read, or its bands are no colours.
+        OSError: if the disk is full.
+        RunFolderError: if the results cannot be written otherwise.
+    """
+    with written_whole(photo.mask(out)) as final:
+        draft = final.with_name(f"{final.stem}.draft.tif")
+        try:
+            preview, counts = _write_draft(artifact, photo, draft, on_tiles)
+            colors = [color for _, color in legend(artifact)]
+            picture = blended(preview.image, preview.labels, colors)
+            with written_whole(photo.overlay(out)) as partial:
+                # A noisy picture hardly becomes smaller with more effort.
+                Image.fromarray(picture).save(partial, compress_level=1)
+            # Last: where it is, everything of the scene is.
+            finish(draft, final, counts)
+        finally:
+            draft.unlink(missing_ok=True)
+    with opened_scene(photo.mask(out)) as result:
+        return Areas(counts, pixel_m2(result))
+
+
+def count_scene_tiles(path: Path, artifact: Artifact) -> int:
+    """Tiles that `segment_scene` goes through.
+
+    Raises:
+        DatasetError: if the scene cannot be opened.
+    """
+    with opened_scene(path) as source:
+        swath_px = swath_of(source, artifact.input_shape, artifact.num_classes)
+        return count_tiles(source.shape, artifact.input_shape, _OVERLAP, swath_px)
+
+
+def areas_of_scene(result: Path, num_classes: int) -> Areas | None:
+    """What each class covers in a finished result; None if it is none.
+
+    Only its header and its last block are read, which a file that was cut off lacks.
+    """
+    from rasterio.windows import Window
+
+    try:
+        with opened_scene(result) as source:
+            pixels = json.loads(source.tags().get(PIXELS_TAG, "null"))
+            last = Window(source.width - 1, source.height - 1, 1, 1)
+            source.read(1, window=last)
+            area = pixel_m2(source)
+    except (DatasetError, ValueError) + gdal_errors():
+        return None
+    if not isinstance(pixels, list) or len(pixels) != num_classes:
+        return None
+    return Areas(np.array(pixels, np.int64), area)
+
+
+def pixel_m2(source: DatasetReader) -> float | None:
+    """Square metres that a pixel covers in the plane of the scene's projection.
+
+    None for longitude and latitude, whose pixels differ in size, and without a CRS.
+    """
+    if source.crs is None or not source.crs.is_projected:
+        return None
+    _, metres = source.crs.linear_units_factor
+    return abs(source.transform.determinant) * float(metres) ** 2
+
+
+def _write_draft(
+    artifact: Artifact,
+    photo: Photo,
+    draft: Path,
+    on_tiles: Callable[[int], None] | None,
+) -> tuple[Preview, np.ndarray]:
+    """Predict a scene window by window into a tiled file that is not yet for users."""
+    tile_px, num_classes = artifact.input_shape, artifact.num_classes
+    with opened_scene(photo.path) as source:
+        swath_px = swath_of(source, tile_px, num_classes)
+        cache_bytes = cache_bytes_of(source, tile_px, swath_px)
+    with (
+        opened_scene(photo.path, cache_bytes=cache_bytes) as source,
+        opened_draft(draft, source) as target,
+    ):
+        preview = Preview.of(source.shape)
+        rows = SceneRows(
+            source,
+            tile_px=tile_px,
+            swath_px=swath_px,
+            on_pixels=lambda *part: preview.put(preview.image, *part),
+        )
+        counts = np.zeros(num_classes, np.int64)
+        nothing = np.zeros((1, *tile_px, num_classes), np.float32)
+
+        def predict(tile: np.ndarray) -> np.ndarray:
+            # What is blended of such a tile is without data, whatever it says.
+            return artifact.predict(tile) if rows.next_tile_has_data() else nothing
+
+        def emit(row: int, column: int, logits: np.ndarray) -> None:
+            labels = likeliest_classes(logits)
+            empty = rows.without_data(row, column, labels.shape)
+            if empty is not None:
+                labels[empty] = IGNORE_INDEX
+            found = np.bincount(labels.ravel(), minlength=num_classes)
+            np.add(counts, found[:num_classes], out=counts)
+            preview.put(preview.labels, row, column, labels)
+            write_window(target, row, column, labels)
+
+        stream_by_tiles(
+            predict,
+            rows.read,
+            emit,
+            size_px=source.shape,
+            tile_px=tile_px,
+            channels=num_classes,
+            overlap=_OVERLAP,
+            swath_px=swath_px,
+            on_tiles=on_tiles,
+            ahead=max(1, _MOST_WAITING_BYTES // nothing.nbytes),
+        )
+        describe(target, artifact, counts)
+    return preview, counts

@@ -1,0 +1,158 @@
+"""Segment image files; keep the result as pictures and a table of areas."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segshrink.errors import DatasetError, RunFolderError, UsageError
+from segshrink.prediction.areas import AREAS, Areas, write_areas
+from segshrink.prediction.on_ray import Cluster, results_on_ray
+from segshrink.prediction.one_image import Result, result_of
+from segshrink.prediction.painting import legend
+from segshrink.prediction.photos import Photo, refuse_overwriting
+from segshrink.prediction.polygons import KINDS, require_vector_packages
+from segshrink.prediction.scene_reading import require_rasterio
+from segshrink.prediction.scenes import count_scene_tiles
+from segshrink.progress import Progress, SilentProgress
+from segshrink.records import read_json, sha256_of, write_json
+from segshrink.runtimes import Artifact
+
+_ABOUT = "predicted.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of many images.
+
+    Attributes:
+        done: images that were segmented now.
+        kept: images whose results were there already.
+        faults: a line for each image that cannot be read, or not be outlined.
+    """
+
+    done: int
+    kept: int
+    faults: tuple[str, ...]
+
+
+def segment_files(
+    artifact: Artifact,
+    photos: Sequence[Photo],
+    out: Path,
+    *,
+    polygons: str | None = None,
+    cluster: Cluster | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Segment every image into `out`, and write the areas of its classes.
+
+    `out` gets of each photograph a class-index PNG with a palette, of each scene that
+    is georeferenced a GeoTIFF, of both a coloured overlay, and `areas.csv` of all of
+    them. A call that was killed goes on: what is there and not older than its image is
+    kept. An image that cannot be read does not stop the rest.
+
+    Args:
+        artifact: an opened model file.
+        photos: from `find_photos`.
+        out: folder to write into; made if missing.
+        polygons: `"geojson"` or `"gpkg"` for the outlines of the classes of scenes.
+        cluster: where to run; None is this process.
+        progress: told of every image; with scenes among them, of every tile.
+
+    Raises:
+        UsageError: if results would overwrite each other or an image, or if `polygons`
+            is unknown or there are no scenes for it.
+        MissingExtraError: if an image or an option needs packages that are missing.
+        RunFolderError: if `out` holds results of another model, or a scene's result
+            cannot be written.
+    """
+    progress = progress or SilentProgress()
+    refuse_overwriting(photos, out)
+    _check_scenes(photos, polygons)
+    _claim(out, artifact)
+    if cluster is None:
+        results = list(_results_here(artifact, photos, out, polygons, progress))
+    else:
+        results = results_on_ray(
+            cluster, artifact, photos, out, polygons=polygons, progress=progress
+        )
+    return _kept_together(artifact, photos, out, results)
+
+
+def _results_here(
+    artifact: Artifact,
+    photos: Sequence[Photo],
+    out: Path,
+    polygons: str | None,
+    progress: Progress,
+) -> Iterator[Result]:
+    steps = [_steps(photo, artifact) for photo in photos]
+    has_scenes = any(photo.is_scene for photo in photos)
+    progress.start("predict tiles" if has_scenes else "predict", sum(steps))
+    for photo, left in zip(photos, steps, strict=True):
+        name = photo.path.name
+
+        def on_tiles(count: int, name: str = name) -> None:
+            nonlocal left
+            left -= count
+            progress.advance(count, image=name)
+
+        yield result_of(artifact, photo, out, polygons=polygons, on_tiles=on_tiles)
+        progress.advance(left, image=name)
+    progress.finish()
+
+
+def _steps(photo: Photo, artifact: Artifact) -> int:
+    """Steps of the bar: tiles of a scene; a photograph is quick, and so is a fault."""
+    try:
+        return count_scene_tiles(photo.path, artifact) if photo.is_scene else 1
+    except DatasetError:
+        return 1
+
+
+def _kept_together(
+    artifact: Artifact, photos: Sequence[Photo], out: Path, results: Sequence[Result]
+) -> Outcome:
+    rows: list[tuple[str, Areas]] = [
+        (str(photo.path), result.areas)
+        for photo, result in zip(photos, results, strict=True)
+        if result.areas is not None
+    ]
+    write_areas(out / AREAS, [name for name, _ in legend(artifact)], rows)
+    kept = sum(result.is_kept for result in results)
+    faults = tuple(result.fault for result in results if result.fault is not None)
+    return Outcome(len(rows) - kept, kept, faults)
+
+
+def _check_scenes(photos: Sequence[Photo], polygons: str | None) -> None:
+    has_scenes = any(photo.is_scene for photo in photos)
+    if has_scenes:
+        require_rasterio()
+    if polygons is None:
+        return
+    if polygons not in KINDS:
+        raise UsageError(
+            f"polygons must be one of {', '.join(KINDS)}, got {polygons!r}."
+        )
+    if not has_scenes:
+        raise UsageError(
+            "polygons have no effect, since none of the images is a georeferenced "
+            ".tif or .tiff. Leave the option out."
+        )
+    require_vector_packages()
+
+
+def _claim(out: Path, artifact: Artifact) -> None:
+    """Say in the folder whose results it holds."""
+    about = {"model": artifact.path.name, "sha256": sha256_of(artifact.path)}
+    path = out / _ABOUT
+    if not path.is_file():
+        write_json(path, about)
+        return
+    found = read_json(path)
+    if not isinstance(found, dict) or found.get("sha256") != about["sha256"]:
+        name = found.get("model") if isinstance(found, dict) else None
+        raise RunFolderError(
+            f"{out}: holds what another model{f' ({name})' if name else ''} predicted. "
+            "Name another folder, or delete this one."
+        )

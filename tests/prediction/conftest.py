@@ -1,0 +1,12 @@
+"""A model file that can be foretold."""
+
+import pytest
+
+from .pictures import BrightnessArtifact
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    path = tmp_path / "brightness.tflite"
+    path.write_text("one")
+    return BrightnessArtifact(path)

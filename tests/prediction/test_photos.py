@@ -1,0 +1,77 @@
+"""Which images are found, and which are scenes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, TiffImagePlugin
+
+from segshrink.errors import UsageError
+from segshrink.prediction import Photo, find_photos
+from segshrink.prediction.photos import refuse_overwriting
+
+from .pictures import stripes
+
+
+def test_images_are_found_at_any_depth_but_not_results(tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "photos" / "results"
+    for name in ("b.png", "deep/er/a.b.PNG", "results/b.png"):
+        stripes(photos / name)
+    (photos / "notes.txt").write_text("no image")
+    alone = stripes(tmp_path / "alone.png")
+    assert find_photos([photos, alone], out) == [
+        Photo(photos / "b.png", Path("b")),
+        Photo(photos / "deep" / "er" / "a.b.PNG", Path("deep/er/a.b")),
+        Photo(alone, Path("alone")),
+    ]
+
+
+def test_folders_that_cannot_be_meant_are_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=r"empty: holds no image \(.jpg"):
+        find_photos([tmp_path / "empty"], tmp_path / "out")
+    with pytest.raises(UsageError, match="would be taken for images next time"):
+        find_photos([tmp_path / "empty"], tmp_path / "empty")
+
+
+@pytest.mark.parametrize("tag", [33550, 33922, 34264, 34735, 42113])
+def test_a_tiff_with_a_place_or_nodata_is_a_scene(tmp_path, tag):
+    info = TiffImagePlugin.ImageFileDirectory_v2()
+    info[tag] = "255" if tag == 42113 else tuple(range(1, 17))
+    info.tagtype[tag] = 2 if tag == 42113 else 3 if tag == 34735 else 12
+    path = tmp_path / "a.TIF"
+    Image.new("RGB", (5, 4)).save(path, format="TIFF", tiffinfo=info)
+    assert find_photos([path], tmp_path / "out") == [Photo(path, Path("a"), True)]
+    photo = find_photos([tmp_path], tmp_path / "out")[0]
+    assert photo.mask(Path("o")) == Path("o/a.tif")
+    assert photo.overlay(Path("o")) == Path("o/a-overlay.png")
+    assert photo.polygons(Path("o"), "gpkg") == Path("o/a.gpkg")
+
+
+def test_other_tiffs_are_photographs(tmp_path):
+    stripes(tmp_path / "plain.tif")
+    (tmp_path / "torn.tif").write_bytes(b"II*\0\x08\0")
+    (tmp_path / "empty.tif").write_bytes(b"")
+    (tmp_path / "text.tiff").write_text("not a picture, whatever its name")
+    found = find_photos([tmp_path], tmp_path / "out")
+    assert len(found) == 4
+    assert not any(photo.is_scene for photo in found)
+
+
+def test_a_scene_in_a_big_tiff_of_floats_is_one(tmp_path):
+    pytest.importorskip("rasterio")
+    from .geotiffs import write_scene
+
+    pixels = np.zeros((4, 5, 5), np.float32)
+    path = write_scene(tmp_path / "a.tif", pixels, bigtiff="YES")
+    assert path.read_bytes()[2] == 43
+    assert find_photos([path], tmp_path / "out")[0].is_scene
+
+
+def test_results_that_would_overwrite_each_other_are_refused(tmp_path):
+    photos = [Photo(Path("a.png"), Path("a")), Photo(Path("a.tif"), Path("a"), True)]
+    with pytest.raises(UsageError, match="The results a-overlay.png of several"):
+        refuse_overwriting(photos, tmp_path)
+    scene = Photo(tmp_path / "b.tif", Path("b"), True)
+    with pytest.raises(UsageError, match="would overwrite the images b.tif"):
+        refuse_overwriting([scene], tmp_path)

@@ -1,0 +1,210 @@
+"""Many images in, results of all of them out; calls that go on."""
+
+import csv
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from segshrink.errors import MissingExtraError, RunFolderError, UsageError
+from segshrink.prediction import find_photos, segment_files
+from segshrink.progress import SilentProgress
+
+from .pictures import blotches, noise, stripes
+
+
+def areas(out):
+    with (out / "areas.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_areas_of_classes_are_told_for_each_image(artifact, tmp_path):
+    photos, out = tmp_path / "ph,otos", tmp_path / "out"
+    stripes(photos / "ä.png", dark=3)
+    stripes(photos / "b.png", dark=30)
+    outcome = segment_files(artifact, find_photos([photos], out), out)
+    assert (outcome.done, outcome.kept, outcome.faults) == (2, 0, ())
+    rows = areas(out)
+    assert [row["class"] for row in rows] == ["class 0", "class 1", "class 2"] * 2
+    of_first = [row for row in rows if row["image"].endswith("ä.png")]
+    assert [int(row["pixels"]) for row in of_first] == [60, 540, 0]
+    assert [float(row["share"]) for row in of_first] == [0.1, 0.9, 0.0]
+
+
+def test_a_second_call_keeps_what_is_there(artifact, tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    for name in ("a.png", "b.png", "c.png"):
+        stripes(photos / name)
+    found = find_photos([photos], out)
+    segment_files(artifact, found, out)
+    before, table = artifact.calls, areas(out)
+    (out / "b.png").write_bytes(b"cut short")
+    (out / "c-overlay.png").unlink()
+    outcome = segment_files(artifact, found, out)
+    assert (outcome.done, outcome.kept) == (2, 1)
+    assert artifact.calls == before * 5 // 3
+    assert areas(out) == table
+    # An image that was changed since is segmented anew.
+    stripes(photos / "a.png", dark=15)
+    later = (out / "a.png").stat().st_mtime_ns + 10**9
+    os.utime(photos / "a.png", ns=(later, later))
+    assert segment_files(artifact, found, out).done == 1
+    assert areas(out)[0]["pixels"] == "300"
+
+
+def test_results_of_another_model_are_not_mixed_in(artifact, tmp_path):
+    photo, out = stripes(tmp_path / "a.png"), tmp_path / "out"
+    photos = find_photos([photo], out)
+    segment_files(artifact, photos, out)
+    artifact.path.write_text("two")
+    with pytest.raises(RunFolderError, match=r"another model \(brightness.tflite\)"):
+        segment_files(artifact, photos, out)
+
+
+def test_a_damaged_image_does_not_stop_the_rest(artifact, tmp_path):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    stripes(photos / "a.png")
+    (photos / "b.png").write_bytes(b"\x89PNG\r\n\x1a\ntorn")
+    stripes(photos / "c.png")
+    outcome = segment_files(artifact, find_photos([photos], out), out)
+    assert outcome.done == 2
+    assert len(outcome.faults) == 1 and "b.png" in outcome.faults[0]
+    assert {Path(row["image"]).name for row in areas(out)} == {"a.png", "c.png"}
+
+
+class RecordedProgress(SilentProgress):
+    def __init__(self):
+        self.bars, self.done, self.names = [], 0, []
+
+    def start(self, label, total):
+        self.bars.append((label, total))
+
+    def advance(self, steps=1, **facts):
+        self.done += steps
+        self.names.append(facts["image"])
+
+
+def test_without_scenes_progress_goes_by_images(artifact, tmp_path):
+    for name in ("a.png", "b.png"):
+        stripes(tmp_path / "photos" / name)
+    progress, out = RecordedProgress(), tmp_path / "out"
+    photos = find_photos([tmp_path / "photos"], out)
+    segment_files(artifact, photos, out, progress=progress)
+    assert progress.bars == [("predict", 2)]
+    assert progress.done == 2
+    with pytest.raises(UsageError, match="polygons have no effect, since none of"):
+        segment_files(artifact, photos, out, polygons="gpkg")
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """Two scenes, one of them cut off, and a photograph."""
+    pytest.importorskip("pyogrio")
+    pytest.importorskip("rasterio")
+    from .geotiffs import write_scene
+
+    folder = tmp_path / "scenes"
+    write_scene(folder / "a.tif", blotches(60, 70))
+    torn = write_scene(folder / "b.tif", noise(60, 70), compress="deflate")
+    torn.write_bytes(torn.read_bytes()[:5_000])
+    stripes(folder / "c.png")
+    return folder
+
+
+def test_scenes_and_photographs_are_segmented_together(artifact, scenes, tmp_path):
+    progress, out = RecordedProgress(), tmp_path / "out"
+    photos = find_photos([scenes], out)
+    outcome = segment_files(artifact, photos, out, progress=progress)
+    assert (outcome.done, outcome.kept) == (2, 0)
+    [fault] = outcome.faults
+    assert fault.startswith(f"{scenes / 'b.tif'}: cannot be read (")
+    # 30 tiles of each scene, and a photograph; a fault ends the bar all the same.
+    assert progress.bars == [("predict tiles", 61)]
+    assert progress.done == 61
+    assert progress.names.count("a.tif") >= 30
+    assert {path.name for path in out.iterdir()} == {
+        "a.tif", "a-overlay.png", "c.png", "c-overlay.png", "areas.csv",
+        "predicted.json",
+    }  # fmt: skip
+    rows = areas(out)
+    sizes = [float(row["area_m2"]) for row in rows if row["image"].endswith("a.tif")]
+    assert sum(sizes) == 60 * 70 * 0.25
+    assert [row["area_m2"] for row in rows if row["image"].endswith("c.png")] == [
+        ""
+    ] * 3
+
+
+def test_polygons_are_added_without_predicting_anew(artifact, scenes, tmp_path):
+    out = tmp_path / "out"
+    photos = find_photos([scenes / "a.tif", scenes / "c.png"], out)
+    segment_files(artifact, photos, out)
+    before, table, calls = times_of(out), areas(out), artifact.calls
+    outcome = segment_files(artifact, photos, out, polygons="gpkg")
+    assert (outcome.done, outcome.kept, outcome.faults) == (0, 2, ())
+    assert artifact.calls == calls
+    assert areas(out) == table
+    added = times_of(out)
+    assert added.keys() - before.keys() == {"a.gpkg"}
+    for name in ("a.tif", "a-overlay.png", "c.png"):
+        assert added[name] == before[name]
+    segment_files(artifact, photos, out, polygons="gpkg")
+    assert times_of(out)["a.gpkg"] == added["a.gpkg"]
+    # A scene that was changed since is segmented and outlined anew.
+    later = (out / "a.tif").stat().st_mtime_ns + 10**6
+    os.utime(scenes / "a.tif", ns=(later, later))
+    assert segment_files(artifact, photos, out, polygons="gpkg").done == 1
+    assert times_of(out)["a.gpkg"] > added["a.gpkg"]
+
+
+def times_of(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+def test_a_scene_without_a_crs_keeps_its_classes(artifact, scenes, tmp_path):
+    from .geotiffs import write_scene
+
+    write_scene(scenes / "a.tif", blotches(60, 70), crs=None)
+    out = tmp_path / "out"
+    photos = find_photos([scenes / "a.tif", scenes / "c.png"], out)
+    outcome = segment_files(artifact, photos, out, polygons="geojson")
+    assert outcome.done == 2
+    assert [("coordinate reference system" in x) for x in outcome.faults] == [True]
+    assert (out / "a.tif").is_file() and not (out / "a.geojson").exists()
+    assert {Path(row["image"]).name for row in areas(out)} == {"a.tif", "c.png"}
+    again = segment_files(artifact, photos, out, polygons="gpkg")
+    assert (again.done, again.kept, again.faults) == (0, 2, ())
+
+
+def test_other_kinds_of_polygons_are_refused(artifact, scenes, tmp_path):
+    photos = find_photos([scenes], tmp_path / "out")
+    with pytest.raises(UsageError, match="one of geojson, gpkg, got 'shp'"):
+        segment_files(artifact, photos, tmp_path / "out", polygons="shp")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_finished_stays_when_the_disk_is_full(artifact, small_disk, tmp_path):
+    Image.fromarray(noise(20, 30)).save(tmp_path / "a.png")
+    Image.fromarray(noise(400, 400)).save(tmp_path / "b.png")
+    disk = small_disk(100_000)
+    photos = find_photos([tmp_path / "a.png", tmp_path / "b.png"], disk)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        segment_files(artifact, photos, disk)
+    assert caught.value.filename == str(disk / "b-overlay.png")
+    finished = {"a.png", "a-overlay.png", "predicted.json"}
+    assert {path.name for path in disk.iterdir()} == finished
+    # With room it goes on from there.
+    calls = artifact.calls
+    outcome = segment_files(artifact, photos[:1], disk)
+    assert (outcome.kept, artifact.calls) == (1, calls)
+
+
+def test_without_rasterio_scenes_are_refused_at_once(
+    artifact, scenes, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    photos = find_photos([scenes], tmp_path / "out")
+    with pytest.raises(MissingExtraError, match=r"segshrink\[geo\]"):
+        segment_files(artifact, photos, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
