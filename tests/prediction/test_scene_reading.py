@@ -16,6 +16,7 @@ rasterio = pytest.importorskip("rasterio")
 from rasterio.enums import ColorInterp as Color  # noqa: E402
 
 from segshrink.prediction.scene_reading import (  # noqa: E402
+    SWATH_PX,
     SceneRows,
     bands_of_rgb,
     cache_bytes_of,
@@ -95,11 +96,11 @@ def test_rows_in_one_piece_are_decoded_for_few_swaths(tmp_path):
         assert source.block_shapes[0] == (8, 9000)
         assert swath_of(source, (256, 256), 6) == 18432
         # With many classes a band of that width would be too much.
-        assert swath_of(source, (512, 512), 100) == 4096
+        assert swath_of(source, (512, 512), 100) == SWATH_PX
         cache = cache_bytes_of(source, (16, 16), 4096)
         assert cache >= 3 * 8 * 9000 * 3
     with opened_scene(tiles) as source:
-        assert swath_of(source, (256, 256), 6) == 4096
+        assert swath_of(source, (256, 256), 6) == SWATH_PX
         assert cache_bytes_of(source, (16, 16), 4096) >= 40 * 4096 * 3
 
 

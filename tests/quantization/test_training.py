@@ -21,13 +21,19 @@ SETTINGS = TrainingSettings(
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_dataset, tmp_path_factory):
+def trained(tiny_dataset, images, tmp_path_factory):
     """A model that has learnt, and that int8 hurts."""
+    tiles, _ = images
     keras.utils.set_random_seed(0)
     model = two_convolutions()
     folder = tmp_path_factory.mktemp("float")
     train(model, tiny_dataset, SETTINGS, folder, tile_px=32)
-    return scaled_channels(load_model(folder / "model.keras"), 700.0)
+    for spread in (500.0, 700.0, 1000.0, 1400.0, 2000.0):
+        hurt = scaled_channels(load_model(folder / "model.keras"), spread)
+        expected = hurt.predict(tiles.astype(np.float32), verbose=0).argmax(-1)
+        if agreement(hurt, observed_ranges(hurt, tiles), expected, tiles) < 0.85:
+            return hurt
+    raise AssertionError("int8 hurts none of the models")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,7 @@ def test_the_int8_model_is_better_and_the_saved_one_plain(
     assert [x.name for x in saved.layers] == [x.name for x in trained.layers]
     assert [v.path for v in saved.variables] == [v.path for v in trained.variables]
     after = agreement(saved, found, expected, tiles)
-    assert before < 0.8 and 1 - after < 0.5 * (1 - before)
+    assert before < 0.85 and 1 - after < 0.5 * (1 - before)
     assert json.loads((tmp_path / "ranges.json").read_text()) == {
         path: list(ends) for path, ends in found.items()
     }
