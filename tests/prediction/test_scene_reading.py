@@ -86,6 +86,27 @@ def test_other_bands_are_refused_with_the_command_that_helps(
     assert message.endswith(f" '{path}' '{tmp_path / 'a-rgb.tif'}'")
 
 
+def test_a_fourth_colour_that_calls_itself_alpha_is_refused(tmp_path):
+    """As rasterio and GDAL write four bands of which they are told nothing."""
+    four = np.random.default_rng(0).integers(0, 256, (64, 48, 4), np.uint8)
+    path = write_scene(tmp_path / "a.tif", four)
+    with opened_scene(path) as source, pytest.raises(DatasetError) as caught:
+        assert source.colorinterp[3] == ALPHA
+        bands_of_rgb(source)
+    message = str(caught.value)
+    assert "band 4 says that it is alpha" in message
+    assert "gdal_translate -b 1 -b 2 -b 3 -co TILED=YES" in message
+
+
+def test_alpha_with_a_soft_border_is_taken(tmp_path):
+    four = np.full((64, 64, 4), 200, np.uint8)
+    four[:, :10, 3] = 0
+    four[:, 10:20, 3] = np.arange(0, 200, 20)
+    path = write_scene(tmp_path / "a.tif", four)
+    with opened_scene(path) as source:
+        assert bands_of_rgb(source) == [1, 2, 3]
+
+
 def test_rows_in_one_piece_are_decoded_for_few_swaths(tmp_path):
     wide = np.zeros((40, 9000, 3), np.uint8)
     strips = write_scene(tmp_path / "s.tif", wide, compress="deflate", blockysize=8)

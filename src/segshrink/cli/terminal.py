@@ -1,6 +1,7 @@
 """How the command line shows progress, results and errors."""
 
 import atexit
+import errno
 import os
 import sys
 import time
@@ -143,9 +144,11 @@ def user_errors() -> Iterator[None]:
         path = error.filename2 or error.filename
         if path is None:
             raise
-        errors.print(
-            f"{path}: {error.strerror}. "
-            "Name another place, or make this one readable and writable."
+        advice = (
+            "Make room there, or name another place; what is finished is kept."
+            if error.errno == errno.ENOSPC
+            else "Name another place, or make this one readable and writable."
         )
+        errors.print(f"{path}: {error.strerror}. {advice}")
         is_wrong_path = isinstance(error, _WRONG_PATH)
         raise SystemExit(_WRONG_PATH_EXIT_CODE if is_wrong_path else 1) from None

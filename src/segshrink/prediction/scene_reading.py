@@ -27,6 +27,10 @@ _MOST_CACHE_BYTES = 512 * 2**20
 # Sums of a band of tiles, of a scene whose rows lie in one piece; see `swath_of`.
 _MOST_BAND_BYTES = 128 * 2**20
 
+# A band of alpha may have soft borders, but not many of them.
+_LOOKED_AT_PX = 512
+_MOST_BETWEEN = 0.25
+
 _RGB = ("red", "green", "blue")
 
 
@@ -106,7 +110,8 @@ def bands_of_rgb(source: DatasetReader) -> list[int]:
     stands for all three. An alpha band counts as no colour.
 
     Raises:
-        DatasetError: unless there are three colours or one, with 8 bits each.
+        DatasetError: unless there are three colours or one, with 8 bits each, and an
+            alpha band that is none of them.
     """
     colors = [each.name for each in source.colorinterp]
     bands = [i for i, name in enumerate(colors, 1) if name != "alpha"]
@@ -119,8 +124,30 @@ def bands_of_rgb(source: DatasetReader) -> list[int]:
             f"{' and '.join(kinds)} ({', '.join(colors)}). "
             f"Make such a file with: {_translation(source, bands, kinds, is_palette)}"
         )
+    if "alpha" in colors:
+        _require_mask(source, colors.index("alpha") + 1, bands)
     by_name = [colors.index(name) + 1 for name in _RGB if name in colors]
     return by_name if len(by_name) == 3 else (bands * 3)[:3]
+
+
+def _require_mask(source: DatasetReader, band: int, colors: Sequence[int]) -> None:
+    """Refuse a fourth colour that calls itself alpha, as writers do unasked."""
+    from rasterio.windows import Window
+
+    height, width = (min(side, _LOOKED_AT_PX) for side in source.shape)
+    top, left = (source.height - height) // 2, (source.width - width) // 2
+    try:
+        values = source.read(band, window=Window(left, top, width, height))
+    except gdal_errors() as error:
+        raise unreadable(Path(source.name), error) from error
+    between = np.mean((values > 0) & (values < values.max()))
+    if between > _MOST_BETWEEN:
+        raise DatasetError(
+            f"{source.name}: band {band} says that it is alpha, which must be 0 where "
+            "there is no data and one other value elsewhere, but it looks like a "
+            f"fourth colour ({len(np.unique(values))} values in its middle). Leave it "
+            f"out with: {_translation(source, colors, ['uint8'], False)}"
+        )
 
 
 def _translation(
