@@ -31,6 +31,26 @@ def test_baselines_are_explained_only_where_they_are(run_folder: Builder) -> Non
     assert "baseline" not in text
 
 
+def test_what_int8_needed_is_told(run_folder: Builder) -> None:
+    plain = measurement_record("student-int8")
+    other = measurement_record("student-float")
+    layers = ["encoder", "logits"]
+    mended = plain | {
+        "export": {
+            "agreement": 0.98,
+            "drop": 0.4,
+            "remedy": "encoder, logits in float32",
+            "float_layers": layers,
+        }
+    }
+    records = {"mended": mended, "other": other}
+    lines = caption_lines(read_run(run_folder(records=records)))
+    assert [line for line in lines if "was made with" in line] == [
+        "student-int8 was made with encoder, logits in float32, since a plain int8 "
+        "file lost too much mIoU."
+    ]
+
+
 def test_a_clean_run_has_no_warnings(run_folder: Builder) -> None:
     assert warning_lines(read_run(run_folder())) == ()
 

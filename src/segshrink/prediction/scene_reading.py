@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Side of the blocks in which results are written.
 BLOCK_PX = 512
 
-_LEAST_CACHE_BYTES = 32 * 2**20
+_LEAST_CACHE_BYTES = 16 * 2**20
 _MOST_CACHE_BYTES = 512 * 2**20
 # Sums of a band of tiles, of a scene whose rows lie in one piece; see `swath_of`.
 _MOST_BAND_BYTES = 128 * 2**20

@@ -26,6 +26,7 @@ def caption_lines(records: RunRecords) -> tuple[str, ...]:
     ]
     roles = {measurement.role for measurement in measurements}
     lines += [text for role, text in _ROLE_MEANINGS.items() if role in roles]
+    lines += _distinct(measurements, _remedy_line)
     return tuple(lines)
 
 
@@ -85,6 +86,16 @@ def machine_text(machine: Machine) -> str:
 
 def _runtime_version(measurement: Measurement) -> str:
     return f"{runtime_name(measurement.runtime)} {measurement.runtime_version}".strip()
+
+
+def _remedy_line(measurement: Measurement) -> str | None:
+    remedy = measurement.export.remedy
+    if remedy is None:
+        return None
+    return (
+        f"{measurement.name} was made with {remedy}, since a plain "
+        f"{measurement.precision} file lost too much mIoU."
+    )
 
 
 def warning_lines(records: RunRecords) -> tuple[str, ...]:

@@ -137,6 +137,15 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class Export:
+    """How a file came to be: `remedy` is what kept its loss within the limit."""
+
+    drop: float | None = None
+    remedy: str | None = None
+    float_layers: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Measurement:
     """Everything measured of one file in its own runtime."""
 
@@ -155,6 +164,7 @@ class Measurement:
     seed: int | None = None
     machine: Machine = Machine()
     segshrink: str = ""
+    export: Export = Export()
 
     @property
     def mean_iou(self) -> float | None:
