@@ -144,7 +144,7 @@ def test_a_full_disk_is_told(model, scene, pixels, tmp_path, small_disk):
     disk = small_disk(2 * needed)
     finished = typed("predict", model, scene, big, "--out", disk)
     assert finished.exit_code == 1
-    assert "No space left on device. Name another place" in finished.errors
+    assert "No space left on device. Make room there" in finished.errors
     assert "Traceback" not in finished.errors
     assert files_of(disk) == {
         "Stadt (1).tif", "Stadt (1)-overlay.png", "predicted.json",
