@@ -10,7 +10,7 @@ from quantization.networks import scaled_channels, two_convolutions
 from segshrink import quantizing
 from segshrink.data import plain_tiles
 from segshrink.errors import ExportError
-from segshrink.export import read_facts
+from segshrink.export import read_facts, with_input_size
 from segshrink.measuring.agreement import check_file
 from segshrink.models import load_model
 from segshrink.quantizing import Limit, checked_tiles, export_within
@@ -128,6 +128,25 @@ def test_what_cannot_be_mended_fails_with_the_numbers(
     assert "at most 1 points" in text and text.count("loses") == 4
     assert "corrected biases" in text and "--max-drop" in text
     assert list(tmp_path.iterdir()) == []
+
+
+def test_models_of_oblong_images_are_not_trained_for_int8(
+    hard, tiny_dataset, tiles, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(quantizing, "_MOST_IN_FLOAT", 0)
+    said = []
+
+    class Listening(quantizing.SilentProgress):
+        def say(self, text):
+            said.append(text)
+
+    oblong = with_input_size(hard, 32, 16)
+    images = np.ascontiguousarray(tiles[:, :, :16])
+    path = tmp_path / "m.tflite"
+    limit = Limit(training=SETTINGS, epochs=1, max_drop=0.0)
+    with pytest.raises(ExportError, match="as it is, it loses"):
+        export(oblong, path, tiny_dataset, images, limit=limit, progress=Listening())
+    assert "square tiles, not on 32 x 16" in said[-1] and not path.exists()
 
 
 def test_the_best_is_taken_where_the_limit_is_not_strict(

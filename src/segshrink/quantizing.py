@@ -198,6 +198,13 @@ def _ways(
     yield from _with_float_layers(model, wide, calibration, few)
     if limit.training is None or limit.epochs == 0:
         return
+    height_px, width_px = calibration.shape[1:3]
+    if height_px != width_px:
+        progress.say(
+            f"Training for int8 is on square tiles, not on {height_px} x {width_px}: "
+            "export with a square --size to have it."
+        )
+        return
     yield _trained(model, narrow, dataset, calibration, limit, progress)
 
 
@@ -260,9 +267,9 @@ def _copy(model: keras.Model) -> keras.Model:
 
 
 def _told(attempt: Mapping[str, Any]) -> str:
-    how = f" with {attempt['remedy']}" if attempt["remedy"] else ""
+    how = f"with {attempt['remedy']} it" if attempt["remedy"] else "as it is, it"
     return (
-        f"int8{how} loses {attempt['drop']:.2f} points of mean IoU "
+        f"{how} loses {attempt['drop']:.2f} points of mean IoU "
         f"({100 * attempt['model_mean_iou']:.1f} to {100 * attempt['mean_iou']:.1f})"
     )
 
@@ -276,7 +283,8 @@ def _failure(
     ]
     lines += [f"  {_told(attempt)}" for attempt in attempts]
     lines.append(
-        "Nothing was written. Train the model longer for it (--qat-epochs), allow more "
-        "(--max-drop), or take a file of more precision."
+        "Nothing was written. Train the model longer for it (--qat-epochs, in recipes "
+        "export.qat_epochs), allow more (--max-drop, export.max_drop), or take a file "
+        "of more precision."
     )
     return "\n".join(lines)
