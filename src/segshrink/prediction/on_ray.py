@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from segshrink.progress import Progress
 from segshrink.quiet import quiet
 from segshrink.runtimes import Artifact, load_artifact
 
-_LOCAL, _CLIENT = "local", "ray://"
+_LOCAL, _AUTO, _CLIENT = "local", "auto", "ray://"
+_MOST_SECONDS_TO_ANSWER = 5.0
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,7 @@ def _connect(address: str) -> None:
     failure: Exception | None = None
     with quiet():
         try:
+            _knock(address)
             ray.init(
                 address, logging_level=logging.ERROR, log_to_driver=False, **options
             )
@@ -205,6 +208,14 @@ def _connect(address: str) -> None:
             f"--ray {address}: no Ray cluster answers there "
             f"({_first_line(failure)}). Start one with ray start --head, or say local."
         ) from failure
+
+
+def _knock(address: str) -> None:
+    """Raise at once what Ray would raise after minutes: that no machine listens."""
+    host, _, port = address.removeprefix(_CLIENT).partition(":")
+    if address not in (_LOCAL, _AUTO) and port.isdigit():
+        with socket.create_connection((host, int(port)), _MOST_SECONDS_TO_ANSWER):
+            pass
 
 
 def _as_text(result: Result) -> str:
