@@ -11,6 +11,7 @@ SHAPE = (64, 96, 3)
 MODELS = {
     "unet": {"base_filters": 4, "levels": 3},
     "unet-plain": {"base_filters": 4, "levels": 2, "norm": None, "dropout": 0.0},
+    "unet-linear": {"base_filters": 4, "levels": 2, "activation": "linear"},
     "efficientnet_lite": {"variant": 0, "weights": None},
     "compact": {"width": 8},
     "compact-4": {"width": 8, "stem_stride": 4},
@@ -136,6 +137,7 @@ def test_a_size_that_does_not_divide_is_refused_with_one_that_does(case):
     divisor = {
         "unet": 8,
         "unet-plain": 4,
+        "unet-linear": 4,
         "efficientnet_lite": 32,
         "compact": 16,
         "compact-4": 32,

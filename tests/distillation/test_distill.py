@@ -7,9 +7,10 @@ from keras import layers
 
 from segshrink.distillation import distill
 from segshrink.errors import RecipeError, RunFolderError, UsageError
+from segshrink.objectives import CrossEntropy
 from segshrink.progress import SilentProgress
 from segshrink.pruning import plan_pruning
-from segshrink.recipe import DistillationSettings, TrainingSettings
+from segshrink.recipe import DistillationSettings, LossSettings, TrainingSettings
 from segshrink.training import discard_checkpoint
 
 TILE_PX = 32
@@ -132,7 +133,8 @@ def assert_same_outcome(folder, expected):
 )
 def test_logs_the_parts_of_the_loss(distilled, way, parts):
     header, *rows = lines(distilled(way)[0])
-    assert header == f"epoch,loss,{parts},val_miou,val_pixel_accuracy,learning_rate"
+    validated = "val_loss,val_miou,val_pixel_accuracy"
+    assert header == f"epoch,loss,{parts},{validated},learning_rate"
     assert len(rows) == SETTINGS.epochs
     assert all(float(cell) >= 0 for row in rows for cell in row.split(","))
 
@@ -148,6 +150,23 @@ def test_the_loss_is_the_weighted_sum_of_its_parts(distilled):
         _, loss, dist, hint, supervised, *_ = map(float, row.split(","))
         # The weight of the labels that was not given is the default's.
         assert loss == pytest.approx(supervised + 0.5 * dist + hint, rel=1e-5)
+
+
+def test_the_validation_loss_is_on_labels_alone(tmp_path, tiny_dataset):
+    loss = {"loss": LossSettings(dice=0)}
+    settings, folder = SETTINGS.model_copy(update=loss), tmp_path
+    result, _ = run(folder, tiny_dataset, settings=settings)
+    student = keras.saving.load_model(folder / "model.keras")
+    image, labels = tiny_dataset.val[0].read()
+    tiles = [
+        (x[:32, :32], x[:32, 32:], x[32:, :32], x[32:, 32:]) for x in (image, labels)
+    ]
+    logits = student.predict(np.stack(tiles[0]), verbose=0)
+    expected = float(CrossEntropy()(np.stack(tiles[1]), logits))
+    header, *rows = (line.split(",") for line in lines(folder))
+    losses = [float(row[header.index("val_loss")]) for row in rows]
+    assert losses[result.best_epoch - 1] == pytest.approx(expected, rel=1e-5)
+    assert result.best_val_loss == min(losses)
 
 
 @pytest.mark.parametrize("way", WAYS)

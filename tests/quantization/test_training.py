@@ -1,5 +1,6 @@
 """Training that takes rounding into account."""
 
+import csv
 import json
 
 import keras
@@ -9,10 +10,11 @@ import pytest
 from quantization.networks import scaled_channels, two_convolutions
 from segshrink.data import plain_tiles
 from segshrink.models import load_model
+from segshrink.objectives import CrossEntropy
 from segshrink.progress import SilentProgress
 from segshrink.quantization import QuantizedTwin, observed_ranges
 from segshrink.quantization.training import settings_for, train_quantized
-from segshrink.recipe import TrainingSettings
+from segshrink.recipe import LossSettings, TrainingSettings
 from segshrink.training import train
 
 SETTINGS = TrainingSettings(
@@ -81,6 +83,32 @@ def test_the_int8_model_is_better_and_the_saved_one_plain(
         np.testing.assert_array_equal(
             getattr(norm, name), getattr(trained.get_layer("norm"), name)
         )
+
+
+def test_the_validation_loss_is_that_of_the_twin(
+    trained, images, tiny_dataset, tmp_path
+):
+    ranges = observed_ranges(trained, images[0])
+    loss = {"loss": LossSettings(dice=0)}
+    settings = settings_for(SETTINGS, 2).model_copy(update=loss)
+    result, found = train_quantized(
+        copy_of(trained), ranges, tiny_dataset, settings, tmp_path, tile_px=32
+    )
+    saved = load_model(tmp_path / "model.keras")
+    image, labels = tiny_dataset.val[0].read()
+    tiles, expected = (
+        np.stack([x[:32, :32], x[:32, 32:], x[32:, :32], x[32:, 32:]])
+        for x in (image.astype(np.float32), labels)
+    )
+    in_float, of_twin = (
+        float(CrossEntropy()(expected, model.predict(tiles, verbose=0)))
+        for model in (saved, QuantizedTwin(saved, found).model)
+    )
+    with (tmp_path / "history.csv").open(newline="") as file:
+        losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
+    assert losses[result.best_epoch - 1] == pytest.approx(of_twin, rel=1e-4)
+    assert losses[result.best_epoch - 1] != pytest.approx(in_float, rel=1e-3)
+    assert result.best_val_loss == min(losses)
 
 
 class _Killed(Exception):

@@ -1,6 +1,6 @@
 """A training that was killed ends as if it had never stopped."""
 
-import importlib
+import json
 import shutil
 import signal
 import subprocess
@@ -15,6 +15,7 @@ from segshrink.data import open_dataset
 from segshrink.errors import RunFolderError
 from segshrink.training import discard_checkpoint, train
 from segshrink.training.checkpoint import best_path, state_path
+from segshrink.training.validation import Validation, Validator
 
 from .runs import (
     TILE_PX,
@@ -84,6 +85,27 @@ def test_killed_again_and_again(tmp_path, tiny_dataset, undisturbed):
     assert_same_outcome(tmp_path, undisturbed[0])
 
 
+def test_continues_a_checkpoint_without_validation_loss(
+    tmp_path, tiny_dataset, undisturbed
+):
+    """Such as versions left that computed none."""
+    with pytest.raises(Interrupted):
+        run(tmp_path, tiny_dataset, progress=KillAfter(2 * STEPS + 1))
+    with np.load(state_path(tmp_path)) as saved:
+        state = dict(saved)
+    facts = json.loads(str(state["facts"]))
+    for row in facts["history"]:
+        del row["val_loss"]
+    np.savez(state_path(tmp_path), **state | {"facts": np.array(json.dumps(facts))})
+    result = run(tmp_path, tiny_dataset)
+    expected = without_seconds(undisturbed[0])
+    for row in expected[:2]:
+        row["val_loss"] = ""
+    assert without_seconds(tmp_path) == expected
+    assert list(read_history(tmp_path)[0]) == list(read_history(undisturbed[0])[0])
+    assert result.best_val_loss == min(float(row["val_loss"]) for row in expected[2:])
+
+
 def _raise_at_epoch(epoch):
     from segshrink.training.history import write_history
 
@@ -101,9 +123,7 @@ def test_a_worse_epoch_after_a_kill_does_not_take_the_name_of_the_best(
     """An epoch that is killed when it was the best, and is worse when repeated."""
     scores = iter([0.5, 0.9, 0.4])
     monkeypatch.setattr(
-        importlib.import_module("segshrink.training.fit"),
-        "validate",
-        lambda *_, **__: _Scored(next(scores)),
+        Validator, "__call__", lambda _: Validation(_Scored(next(scores)), 1.0)
     )
     settings = small_settings(epochs=2)
     with monkeypatch.context() as patch:

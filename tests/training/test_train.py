@@ -1,6 +1,5 @@
 """train(): what it writes, how it stops, and what it refuses."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -14,9 +13,10 @@ from segshrink.errors import RecipeError, TrainingError
 from segshrink.objectives import ConfusionMatrix, build_loss
 from segshrink.progress import SilentProgress
 from segshrink.recipe import LossSettings
-from segshrink.training import train
+from segshrink.training import fit, train
 from segshrink.training.checkpoint import state_path
 from segshrink.training.train import supervised_loss
+from segshrink.training.validation import Validation, Validator
 
 from .runs import (
     TILE_PX,
@@ -65,6 +65,7 @@ def test_history_has_a_row_an_epoch(trained):
         "loss",
         "cross_entropy",
         "dice",
+        "val_loss",
         "val_miou",
         "val_pixel_accuracy",
         "learning_rate",
@@ -90,6 +91,7 @@ def test_result_counts_what_was_done(trained):
         "epochs",
         "best_epoch",
         "best_val_miou",
+        "best_val_loss",
         "seconds",
         "tiles",
     }
@@ -132,18 +134,39 @@ def test_saved_model_is_plain_keras(trained):
         assert json.loads(archive.read("config.json"))["compile_config"] == {}
 
 
-def scores_from(monkeypatch, *scores):
-    """Let validation find these mean IoUs, one after the other."""
-    left = iter(scores)
+def test_the_validation_loss_is_that_of_the_model(trained, tiny_dataset):
+    folder, result, _ = trained
+    model = keras.saving.load_model(folder / "model.keras")
+    image, labels = tiny_dataset.val[0].read()
+    cross_entropy = build_loss(LossSettings(dice=0), num_classes=3)
+    dice = build_loss(LossSettings(cross_entropy=0, dice=0.5), num_classes=3)
+    values, pixels = [], []
+    for top in (0, TILE_PX):
+        for left in (0, TILE_PX):
+            here = np.s_[None, top : top + TILE_PX, left : left + TILE_PX]
+            logits = model.predict(image[here], verbose=0)
+            values.append(
+                sum(float(x(labels[here], logits)) for x in (cross_entropy, dice))
+            )
+            pixels.append((labels[here] != 255).sum())
+    expected = np.average(values, weights=pixels)
+    losses = [float(row["val_loss"]) for row in read_history(folder)]
+    assert losses[result.best_epoch - 1] == pytest.approx(expected, rel=1e-5)
+    assert result.best_val_loss == min(losses)
 
-    def validate(model, part, *, num_classes, tile_px, batch_size):
+
+def scores_from(monkeypatch, *scores, losses=None):
+    """Let validation find these mean IoUs, and losses, one after the other."""
+    left = iter(scores)
+    losses_left = iter(losses or [1.0] * len(scores))
+
+    def validate(self):
         confusion = ConfusionMatrix(1)
         miou = next(left)
         confusion.mean_iou = lambda: miou
-        return confusion
+        return Validation(confusion, next(losses_left))
 
-    module = importlib.import_module("segshrink.training.fit")
-    monkeypatch.setattr(module, "validate", validate)
+    monkeypatch.setattr(Validator, "__call__", validate)
 
 
 class WeightsPerEpoch(keras.callbacks.Callback):
@@ -191,6 +214,44 @@ def test_patience_ends_only_where_it_was_validated(tmp_path, tiny_dataset, monke
     result = train(small_model(), tiny_dataset, settings, tmp_path, tile_px=TILE_PX)
     # Epochs 4 and 5 had no chance to be better.
     assert (result.epochs, result.best_epoch) == (6, 3)
+
+
+def test_the_least_validation_loss_need_not_be_of_the_best_epoch(
+    tmp_path, tiny_dataset, monkeypatch
+):
+    scores_from(monkeypatch, 0.5, 0.6, 0.4, losses=[0.9, float("nan"), 0.3])
+    settings = small_settings(epochs=6, validate_every=2, tiles_per_epoch=4)
+    result = train(small_model(), tiny_dataset, settings, tmp_path, tile_px=TILE_PX)
+    losses = [row["val_loss"] for row in read_history(tmp_path)]
+    assert losses == ["", "0.9", "", "nan", "", "0.3"]
+    assert (result.best_epoch, result.best_val_loss) == (4, 0.3)
+
+
+class OwnLoss(keras.Model):
+    """A trainee that asks nobody for its loss."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+        self.built = True
+
+    def call(self, inputs, training=None):
+        return self.model(inputs, training=training)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        return keras.ops.mean(keras.ops.square(y_pred))
+
+
+def test_without_a_loss_on_labels_there_is_no_column(tmp_path, tiny_dataset):
+    model = small_model()
+    settings = small_settings(epochs=1, tiles_per_epoch=4)
+    options = {"tile_px": TILE_PX, "model": model}
+    result = fit(OwnLoss(model), tiny_dataset, settings, tmp_path, **options)
+    [row] = read_history(tmp_path)
+    assert "val_loss" not in row and float(row["val_miou"]) == result.best_val_miou
+    assert result.best_val_loss is None
 
 
 class Spoil(keras.callbacks.Callback):
@@ -252,7 +313,6 @@ def test_weight_decay_spares_scales_and_offsets(tmp_path, tiny_dataset):
     model.get_layer("first").name = "beta"
     for weight in model.trainable_weights:
         weight.assign(np.ones(weight.shape))
-    fit = importlib.import_module("segshrink.training.fit").fit
     rates = RatePerStep()
     settings = small_settings(epochs=1, weight_decay=0.5, warmup=0)
     fit(

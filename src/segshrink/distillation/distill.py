@@ -83,10 +83,11 @@ def distill(
         seed=seed,
         progress=progress,
     )
+    supervised = supervised_loss(settings.loss, dataset)
     distiller = Distiller(
         student,
         None if logits else teacher,
-        supervised=supervised_loss(settings.loss, dataset),
+        supervised=supervised,
         terms=terms,
         supervised_weight=chosen.supervised,
         boundary_weight=chosen.boundary_weight,
@@ -99,6 +100,7 @@ def distill(
         tile_px=tile_px,
         seed=seed,
         model=student,
+        validation_loss=supervised,
         teacher_logits=logits,
         also_fixed={
             "distillation": chosen.model_dump(mode="json"),

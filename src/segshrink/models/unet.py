@@ -37,7 +37,8 @@ def unet(
         levels: int > 0, how many times the resolution is halved.
         norm: "batch" puts batch normalization after each 3x3 convolution, which then
             has no bias; None leaves it out.
-        activation: name of a Keras activation.
+        activation: name of a Keras activation after each 3x3 convolution; "linear" puts
+            no layer there, so that only max-pooling is not linear.
         dropout: share in [0, 1) of activations dropped between the two convolutions
             of a level; 0 leaves dropout out.
 
@@ -90,6 +91,8 @@ def _convolution(
     )(x)
     if norm == "batch":
         x = batch_normalization(x, f"{name}_norm")
+    if activation == "linear":
+        return x
     return layers.Activation(activation, name=f"{name}_{activation}")(x)
 
 

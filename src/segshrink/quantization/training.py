@@ -72,10 +72,11 @@ def train_quantized(
         twin.model,
         steps=steps,
     )
+    supervised = supervised_loss(settings.loss, dataset)
     distiller = Distiller(
         twin.model,
         as_it_was,
-        supervised=supervised_loss(settings.loss, dataset),
+        supervised=supervised,
         terms=terms,
     )
     keeper = _RangeKeeper(twin, folder)
@@ -88,6 +89,7 @@ def train_quantized(
         seed=seed,
         model=model,
         judged=twin.model,
+        validation_loss=supervised,
         also_fixed={"model": model_digest(as_it_was), "int8": True},
         callbacks=(keeper,),
         progress=progress,

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 
 from segshrink.errors import TrainingError
 from segshrink.models import save_model
-from segshrink.objectives import ConfusionMatrix
 from segshrink.progress import Progress
 from segshrink.recipe import TrainingSettings
 from segshrink.training.checkpoint import (
@@ -20,6 +18,7 @@ from segshrink.training.checkpoint import (
     save_state,
 )
 from segshrink.training.history import write_history
+from segshrink.training.validation import Validator
 
 
 class EpochKeeper(keras.callbacks.Callback):
@@ -30,7 +29,7 @@ class EpochKeeper(keras.callbacks.Callback):
             is trained as `self.model`, which may be another one.
         settings: `patience`, `validate_every` and `epochs` are used.
         folder: training folder.
-        validate: gives the confusion matrix on the validation part.
+        validate: holds the model against the validation part.
         fingerprint: JSON-able description of the training, kept with the state.
         progress: told of every step.
         state: facts of an earlier part of this run, or None at its beginning.
@@ -42,7 +41,7 @@ class EpochKeeper(keras.callbacks.Callback):
         settings: TrainingSettings,
         folder: Path,
         *,
-        validate: Callable[[], ConfusionMatrix],
+        validate: Validator,
         fingerprint: dict[str, Any],
         progress: Progress,
         state: dict[str, Any] | None,
@@ -59,6 +58,13 @@ class EpochKeeper(keras.callbacks.Callback):
         self.best_epoch: int = state["best_epoch"]
         self.best_miou: float | None = state["best_miou"]
         self._began = 0.0
+
+    @property
+    def best_val_loss(self) -> float | None:
+        """The least validation loss of all epochs; None if none is known."""
+        losses = [row.get("val_loss") for row in self.history]
+        known = [x for x in losses if x is not None and math.isfinite(x)]
+        return min(known, default=None)
 
     @property
     def finished(self) -> bool:
@@ -121,13 +127,19 @@ class EpochKeeper(keras.callbacks.Callback):
     def _validated(self, epoch: int) -> dict[str, float | None]:
         last = epoch == self.settings.epochs
         if epoch % self.settings.validate_every and not last:
-            return {"val_miou": None, "val_pixel_accuracy": None}
-        confusion = self._validate()
-        miou = confusion.mean_iou()
+            return self._columns(None, None, None)
+        found = self._validate()
+        miou = found.confusion.mean_iou()
         if self.best_miou is None or miou > self.best_miou:
             self.best_miou, self.best_epoch = miou, epoch
             save_model(self.plain, best_path(self.folder, epoch))
-        return {"val_miou": miou, "val_pixel_accuracy": confusion.pixel_accuracy}
+        return self._columns(found.loss, miou, found.confusion.pixel_accuracy)
+
+    def _columns(
+        self, loss: float | None, miou: float | None, accuracy: float | None
+    ) -> dict[str, float | None]:
+        losses = {} if self._validate.loss is None else {"val_loss": loss}
+        return losses | {"val_miou": miou, "val_pixel_accuracy": accuracy}
 
     def _learning_rate(self) -> float:
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))

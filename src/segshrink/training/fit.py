@@ -10,7 +10,7 @@ import keras
 
 from segshrink.data import Dataset, ImageMaps, TileSampler
 from segshrink.errors import RunFolderError
-from segshrink.objectives import ConfusionMatrix, WeightedSum
+from segshrink.objectives import WeightedSum
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import TrainingSettings
 from segshrink.records import written_whole
@@ -18,7 +18,7 @@ from segshrink.training.batches import TrainingBatches
 from segshrink.training.checkpoint import best_path, load_state
 from segshrink.training.epochs import EpochKeeper, run_variables
 from segshrink.training.schedule import warmup_cosine
-from segshrink.training.validation import validate
+from segshrink.training.validation import Validator
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class TrainingResult:
         best_epoch: 1-based epoch of the saved model.
         best_val_miou: mean IoU in [0, 1] of the saved model in memory on the validation
             part; for choosing, not for reporting.
+        best_val_loss: least mean loss on the labels of the validation part over all
+            epochs, which need not be that of the saved model; None without such a
+            loss.
         seconds: seconds spent in training steps, without validation.
         tiles: training tiles seen.
     """
@@ -37,6 +40,7 @@ class TrainingResult:
     epochs: int
     best_epoch: int
     best_val_miou: float
+    best_val_loss: float | None
     seconds: float
     tiles: int
 
@@ -56,6 +60,7 @@ def fit(
     loss: keras.losses.Loss | None = None,
     model: keras.Model | None = None,
     judged: keras.Model | None = None,
+    validation_loss: keras.losses.Loss | None = None,
     teacher_logits: ImageMaps | None = None,
     also_fixed: Mapping[str, Any] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -80,6 +85,8 @@ def fit(
             trainee itself.
         judged: model that is validated in place of `model`, such as one that computes
             with its variables as an int8 file will.
+        validation_loss: loss on labels that is computed on the validation part, where
+            the trainee computes its own; None is `loss`.
         teacher_logits: logits of a teacher for the images of `dataset.train`. Training
             data is then `({"images": ..., "teacher_logits": ...}, labels)`.
         also_fixed: JSON-able facts of `trainee` that must be the same when a run
@@ -104,21 +111,19 @@ def fit(
         also_fixed or {}
     )
     state = load_state(folder, run_variables(plain, trainee), fingerprint)
-
-    def validate_now() -> ConfusionMatrix:
-        return validate(
-            plain if judged is None else judged,
-            dataset.val,
-            num_classes=dataset.classes.num_classes,
-            tile_px=tile_px,
-            batch_size=settings.batch_size,
-        )
-
+    validator = Validator(
+        plain if judged is None else judged,
+        dataset.val,
+        num_classes=dataset.classes.num_classes,
+        tile_px=tile_px,
+        batch_size=settings.batch_size,
+        loss=loss if validation_loss is None else validation_loss,
+    )
     keeper = EpochKeeper(
         plain,
         settings,
         folder,
-        validate=validate_now,
+        validate=validator,
         fingerprint=fingerprint,
         progress=progress,
         state=state,
@@ -230,6 +235,7 @@ def _finish(
         epochs=epochs,
         best_epoch=keeper.best_epoch,
         best_val_miou=keeper.best_miou,
+        best_val_loss=keeper.best_val_loss,
         seconds=round(sum(row["seconds"] or 0.0 for row in keeper.history), 1),
         tiles=epochs * sampler.steps_per_epoch * settings.batch_size,
     )
