@@ -5,6 +5,7 @@ Every field has a default, so an empty recipe is the default run.
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -160,7 +161,9 @@ class UNetSettings(_Settings):
     base_filters: int = Field(16, ge=4)
     levels: int = Field(4, ge=1, le=6)
     norm: Literal["batch"] | None = "batch"
-    activation: Literal["relu", "relu6", "leaky_relu", "swish", "tanh"] = "relu"
+    activation: Literal["relu", "relu6", "leaky_relu", "swish", "tanh", "linear"] = (
+        "relu"
+    )
     dropout: float = Field(0.1, ge=0, lt=1)
 
 
@@ -498,10 +501,26 @@ def parse_recipe(data: Any, where: str = "recipe") -> Recipe:
 
 
 def _all_faults(where: str, error: ValidationError) -> str:
-    faults = error.errors()
-    lines = [f"{where}: {len(faults)} fault{'s' if len(faults) > 1 else ''}."]
-    for fault in faults:
-        parts = [str(part) for part in fault["loc"]]
+    return fault_message(where, fault_lines(error))
+
+
+def fault_message(where: str, lines: Sequence[str]) -> str:
+    """One message of all faults of a recipe; `lines` are those of `fault_lines`."""
+    count = f"{len(lines)} fault{'s' if len(lines) > 1 else ''}"
+    return "\n".join([f"{where}: {count}.", *(f"  {line}" for line in lines)])
+
+
+def fault_lines(error: ValidationError, section: str | None = None) -> list[str]:
+    """A line for each fault: its place, what must hold, and what was received.
+
+    Args:
+        error: of a `Recipe`, or of the settings of one `section`.
+        section: where the settings stand in the recipe.
+    """
+    lines = []
+    for fault in error.errors():
+        parts = [section] if section else []
+        parts += [str(part) for part in fault["loc"]]
         if parts[:2] == ["teacher", "model"]:
             # Between the section and its field stands the family.
             del parts[2:-1]
@@ -509,8 +528,10 @@ def _all_faults(where: str, error: ValidationError) -> str:
         received = fault["input"]
         shown = "" if isinstance(received, dict) else f" (got {received!r})"
         message = fault["msg"].removeprefix("Value error, ")
-        lines.append(f"  {place}: {message}{shown}")
-    return "\n".join(lines)
+        if section is None and place == "search":
+            message = "only `segshrink search` uses this section: run it, or drop it"
+        lines.append(f"{place}: {message}{shown}")
+    return lines
 
 
 def recipe_yaml(recipe: Recipe) -> str:

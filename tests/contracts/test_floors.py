@@ -13,7 +13,7 @@ SOURCE = Path(segshrink.__file__).parent
 
 # From the ground up. Rooms of one floor do not know each other.
 FLOORS = [
-    {"errors", "progress", "quiet", "records", "recipe"},
+    {"errors", "progress", "quiet", "records", "recipe", "search_recipe"},
     {"data"},
     {"models", "objectives"},
     {"training", "distillation", "quantization"},
@@ -135,7 +135,16 @@ def test_no_import_cycles():
 
 @pytest.mark.parametrize(
     "room",
-    ["data", "records", "recipe", "errors", "progress", "reporting", "run_folder"],
+    [
+        "data",
+        "records",
+        "recipe",
+        "search_recipe",
+        "errors",
+        "progress",
+        "reporting",
+        "run_folder",
+    ],
 )
 def test_no_network_library_is_named(room):
     for module, path in MODULES.items():
@@ -152,8 +161,8 @@ HEAVY |= {"onnxruntime", "ai_edge_litert", "openvino"}
     ("modules", "absent"),
     [
         (
-            "data data.synthetic records recipe errors progress quiet reporting "
-            "run_folder",
+            "data data.synthetic records recipe search_recipe errors progress quiet "
+            "reporting run_folder",
             HEAVY,
         ),
         ("cli cli.app", {*HEAVY, "pydantic", "numpy", "yaml", "matplotlib"}),

@@ -21,7 +21,6 @@ from segshrink.recipe import load_recipe, recipe_yaml
 from segshrink.records import sha256_of
 from segshrink.reporting.units import human_ms
 from segshrink.runtimes import load_artifact, predict_image
-from segshrink.searching import search_student
 
 pytestmark = pytest.mark.e2e
 
@@ -478,67 +477,6 @@ def test_validate_prints_a_recipe_that_is_valid_itself(recipe_file, tmp_path):
     again = load_recipe(tmp_path / "printed.yaml")
     assert again.data.source == long_path
     assert again.teacher == asked.teacher
-
-
-class StopsAfterTheFirstTrial:
-    """Presses Ctrl-C in the first step of the second trial's training."""
-
-    def __init__(self):
-        self.students = 0
-
-    def start(self, label, total):
-        self.students += label == "student"
-
-    def advance(self, steps=1, **facts):
-        if self.students == 2:
-            raise KeyboardInterrupt
-
-    def finish(self): ...
-
-    def say(self, text): ...
-
-
-def test_search_that_was_stopped_reaches_the_asked_number_of_trials(scenes, tmp_path):
-    import optuna
-
-    out = tmp_path / "suche"
-    recipe_file = tmp_path / "search.yaml"
-    training = "{epochs: 1, tiles_per_epoch: 4, batch_size: 4}"
-    recipe_file.write_text(
-        f"data: {{source: '{scenes}', tile_px: 32}}\n"
-        f"teacher: {{model: {{base_filters: 4, levels: 1}}, training: {training}}}\n"
-        f"student: {{training: {training}, pruning: {{multiple_of: 1}}}}\n",
-        encoding="utf-8",
-    )
-    with pytest.raises(KeyboardInterrupt):
-        search_student(
-            load_recipe(recipe_file), out, trials=2, progress=StopsAfterTheFirstTrial()
-        )
-    command = ("search", scenes, "--recipe", recipe_file, "--out", out, "--trials", 2)
-    printed = succeeded(*command)
-    storage = optuna.storages.JournalStorage(
-        optuna.storages.journal.JournalFileBackend(str(out / "study.log"))
-    )
-    study = optuna.load_study(study_name="segshrink", storage=storage)
-    stopped, repeated = study.trials[1], study.trials[2]
-    assert [trial.state.name for trial in study.trials] == [
-        "COMPLETE", "FAIL", "COMPLETE"
-    ]  # fmt: skip
-    assert repeated.params == stopped.params
-    assert sorted(path.name for path in (out / "trials").iterdir()) == ["000", "002"]
-    best = study.best_trial
-    assert (
-        f"Best validation mean IoU {best.value:.3f} in trial {best.number}" in printed
-    )
-    found = load_recipe(out / "best.yaml")
-    assert found.student.pruning.scope == best.params["student.pruning.scope"]
-    assert (
-        found.student.training.learning_rate
-        == (best.params["student.training.learning_rate"])
-    )
-    before = times_of(out / "trials")
-    assert succeeded(*command) == printed
-    assert times_of(out / "trials") == before
 
 
 def test_file_names_with_brackets_are_shown_whole(student, tmp_path):

@@ -13,8 +13,16 @@ def validate(
 ) -> None:
     """Check a recipe, all faults at once, and print it with every default.
 
+    A section `search` is tried out too: all that it can draw must be a valid recipe.
+
     Example: segshrink validate recipes/demo.yaml
     """
-    from segshrink.recipe import load_recipe, recipe_yaml
+    from segshrink.recipe import parse_recipe, read_recipe_data, recipe_yaml
+    from segshrink.search_recipe import parse_search_recipe, search_recipe_yaml
 
-    output.out(recipe_yaml(load_recipe(recipe)), end="")
+    data = read_recipe_data(recipe)
+    if "search" in data:
+        text = search_recipe_yaml(parse_search_recipe(data, where=str(recipe)))
+    else:
+        text = recipe_yaml(parse_recipe(data, where=str(recipe)))
+    output.out(text, end="")
