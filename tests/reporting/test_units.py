@@ -11,6 +11,7 @@ from segshrink.reporting.units import (
     human_percent,
     human_points,
     human_ratio,
+    human_seconds,
 )
 
 _SCALE = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -81,3 +82,20 @@ def test_milliseconds_and_percent() -> None:
         "118",
     ]
     assert human_percent(0.7846) == "78.5"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (812.0, "13 min 32 s"),
+        (3599.6, "1 h"),
+        (7384.0, "2 h 3 min"),
+    ],
+)
+def test_seconds(seconds: float, text: str) -> None:
+    assert human_seconds(seconds) == text

@@ -9,20 +9,28 @@ from segshrink.cli.terminal import TerminalProgress, output
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Run folder of `compress`.")],
+    run: Annotated[Path, typer.Argument(help="Folder of `compress` or `search`.")],
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the table as Markdown only.")
     ] = False,
 ) -> None:
-    """Write the report of a run anew from its records, and print the table.
+    """Write the report of a run or a search anew from its records, and print the table.
+
+    Of a search the table holds the front, or the ten best trials.
 
     Example: segshrink report runs/first
     """
-    from segshrink.reporting import markdown_table, summary_table, write_report
+    from segshrink import reporting
 
+    is_search = reporting.is_search(run)
     if markdown:
-        output.out(markdown_table(run))
+        as_markdown = (
+            reporting.markdown_search_table if is_search else reporting.markdown_table
+        )
+        output.out(as_markdown(run))
         return
-    page = write_report(run, TerminalProgress())
-    output.print(summary_table(run))
+    write = reporting.write_search_report if is_search else reporting.write_report
+    table = reporting.search_table if is_search else reporting.summary_table
+    page = write(run, TerminalProgress())
+    output.print(table(run))
     output.out(f"Report: {page}")

@@ -1,7 +1,6 @@
 """The report as one HTML page that needs nothing but itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from segshrink.errors import RunFolderError
@@ -11,9 +10,9 @@ from segshrink.reporting.caption import (
     machine_text,
     warning_lines,
 )
-from segshrink.reporting.embedding import panel_uri, png_uri
+from segshrink.reporting.drawing import DrawnPlot, plot_content
+from segshrink.reporting.embedding import panel_uri
 from segshrink.reporting.headline import headline
-from segshrink.reporting.plots import Plot
 from segshrink.reporting.record_types import Measurement, RunRecords
 from segshrink.reporting.sides import Side, legend_colors, sides
 from segshrink.reporting.table import class_table, results_table
@@ -24,15 +23,6 @@ MOST_PAGE_BYTES = 5_000_000
 
 # Tried in turn until the page fits: longest side of a picture, quality of a photo.
 _PICTURE_STEPS = ((480, 82), (400, 78), (320, 72), (240, 66), (160, 60), (96, 50))
-
-
-@dataclass(frozen=True)
-class DrawnPlot:
-    """A plot with its PNG on light and on dark paper."""
-
-    plot: Plot
-    light: bytes
-    dark: bytes
 
 
 def report_page(records: RunRecords, plots: Sequence[DrawnPlot]) -> str:
@@ -69,16 +59,7 @@ def _content(records: RunRecords, plots: Sequence[DrawnPlot]) -> dict[str, Any]:
         "results": html_table(results_table(records), "Results of every file"),
         "caption": caption_lines(records),
         "classes": legend_colors(records),
-        "plots": [
-            {
-                "title": drawn.plot.title,
-                "alt": drawn.plot.alt,
-                "note": drawn.plot.note,
-                "light": png_uri(drawn.light),
-                "dark": png_uri(drawn.dark),
-            }
-            for drawn in plots
-        ],
+        "plots": plot_content(plots),
         "by_class": html_table(by_class, "Scores by class") if by_class else None,
         "facts": _facts(records.measurements),
         "files": [_file_facts(each) for each in records.measurements],

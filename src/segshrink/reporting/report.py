@@ -8,12 +8,12 @@ from rich.padding import Padding
 from rich.text import Text
 
 from segshrink.progress import Progress, SilentProgress
-from segshrink.records import write_text, written_whole
+from segshrink.records import write_text
 from segshrink.reporting.caption import caption_lines, warning_lines
+from segshrink.reporting.drawing import write_plot, write_png
 from segshrink.reporting.headline import headline
-from segshrink.reporting.page import DrawnPlot, report_page
+from segshrink.reporting.page import report_page
 from segshrink.reporting.plots import (
-    DARK,
     LIGHT,
     Plot,
     class_iou_plot,
@@ -56,9 +56,12 @@ def write_report(run_folder: Path | str, progress: Progress | None = None) -> Pa
     plots, samples = number_plots(records), side_plots(records)
     progress.start("report", len(plots) + len(samples) + 1)
     try:
-        drawn = [_write_plot(plot, folder, progress) for plot in plots]
+        drawn = []
+        for plot in plots:
+            drawn.append(write_plot(plot, folder))
+            progress.advance()
         for sample in samples:
-            _write_png(folder / f"{sample.stem}.png", png_bytes(sample.draw(LIGHT)))
+            write_png(folder / f"{sample.stem}.png", png_bytes(sample.draw(LIGHT)))
             progress.advance()
         _remove_stale(folder, [*plots, *samples])
         page = folder / "index.html"
@@ -79,18 +82,6 @@ def number_plots(records: RunRecords) -> list[Plot]:
         training_plot(records.histories),
     ]
     return [plot for plot in plots if plot is not None]
-
-
-def _write_plot(plot: Plot, folder: Path, progress: Progress) -> DrawnPlot:
-    drawn = DrawnPlot(plot, png_bytes(plot.draw(LIGHT)), png_bytes(plot.draw(DARK)))
-    _write_png(folder / f"{plot.stem}.png", drawn.light)
-    progress.advance()
-    return drawn
-
-
-def _write_png(path: Path, data: bytes) -> None:
-    with written_whole(path) as partial:
-        partial.write_bytes(data)
 
 
 def _remove_stale(folder: Path, plots: Sequence[Plot]) -> None:

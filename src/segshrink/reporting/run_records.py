@@ -65,7 +65,7 @@ def _read_measurements(folder: Path) -> tuple[Measurement, ...]:
             "Make them with `segshrink compress`, which continues a run that was "
             "stopped."
         )
-    measurements = [_validated(Measurement, read_json(path), path) for path in paths]
+    measurements = [validated(Measurement, read_json(path), path) for path in paths]
     _refuse_doubles(measurements, folder)
     return tuple(sorted(measurements, key=_place_in_report))
 
@@ -89,21 +89,32 @@ def _place_in_report(measurement: Measurement) -> tuple[int, int, bool, str]:
     )
 
 
-def _validated(shape: Any, record: Any, path: Path) -> Any:
+def validated(shape: Any, record: Any, path: Path, verb: str = "compress") -> Any:
+    """The record as an instance of `shape`.
+
+    Args:
+        shape: a type that Pydantic can check.
+        record: plain data.
+        path: where it was read.
+        verb: which command of segshrink writes it anew.
+
+    Raises:
+        RunFolderError: if it is not of that shape; lists all that is wrong.
+    """
     try:
         return TypeAdapter(shape).validate_python(record)
     except ValidationError as error:
-        raise RunFolderError(_all_faults(path, error)) from None
+        raise RunFolderError(_all_faults(path, error, verb)) from None
 
 
-def _all_faults(path: Path, error: ValidationError) -> str:
+def _all_faults(path: Path, error: ValidationError, verb: str) -> str:
     lines = [f"{path}: not a record that a report can read."]
     for fault in error.errors():
         place = ".".join(str(part) for part in fault["loc"]) or "record"
         received = repr(fault["input"])
         shown = received if len(received) <= 60 else received[:57] + "..."
         lines.append(f"  {place}: {fault['msg']} (got {shown})")
-    lines.append("Delete the file and run `segshrink compress` again.")
+    lines.append(f"Delete the file and run `segshrink {verb}` again.")
     return "\n".join(lines)
 
 
@@ -140,7 +151,7 @@ def _read_classes(path: Path) -> tuple[ClassColor, ...]:
     if not path.is_file():
         return ()
     classes: tuple[ClassColor, ...]
-    classes = _validated(tuple[ClassColor, ...], read_json(path), path)
+    classes = validated(tuple[ClassColor, ...], read_json(path), path)
     return classes
 
 
@@ -148,7 +159,7 @@ def _read_samples(folder: Path) -> tuple[Sample, ...]:
     index = folder / "samples.json"
     if not index.is_file():
         return ()
-    entries = _validated(list[dict[str, str]], read_json(index), index)
+    entries = validated(list[dict[str, str]], read_json(index), index)
     samples = [_read_sample(folder, entry, index) for entry in entries]
     return tuple(sample for sample in samples if sample is not None)
 

@@ -35,13 +35,15 @@ _ROLE_NOTES: dict[Role, str] = {
 class Column:
     """A heading, the group it stands in, and whether its cells are numbers.
 
-    `full_heading` is for media that do not show the group.
+    `full_heading` is for media that do not show the group; cells of `is_wrapped` may
+    take several lines.
     """
 
     heading: str
     group: str = ""
     is_number: bool = True
     repeats_group: bool = False
+    is_wrapped: bool = False
 
     @property
     def full_heading(self) -> str:
@@ -54,12 +56,13 @@ class Row:
     """Cells as text, in the order of the columns.
 
     `role` is the role of the file the row shows, `None` for other rows; `is_shipped`
-    marks the one that the report is about.
+    marks the one that the report is about, `is_faint` one of less account.
     """
 
     cells: tuple[str, ...]
     role: Role | None = None
     is_shipped: bool = False
+    is_faint: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from rich.measure import Measurement as Width
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from segshrink.reporting.table import Column, Table
+from segshrink.reporting.table import Column, Row, Table
 
 _SHIPPED_STYLE = "bold"
 _BASELINE_STYLE = "dim"
@@ -56,7 +56,7 @@ def markdown_rows(table: Table) -> str:
     for row in table.rows:
         cells = [markdown_text(cell) for cell in row.cells]
         if row.is_shipped:
-            cells = [f"**{cell}**" for cell in cells]
+            cells = [f"**{cell}**" if cell else "" for cell in cells]
         lines.append(_markdown_line(cells))
     return "\n".join(lines)
 
@@ -127,16 +127,17 @@ class TerminalTable:
             drawn.add_column(
                 Text(column.full_heading),
                 justify=justify,  # type: ignore[arg-type]
-                no_wrap=place > 0,
+                no_wrap=place > 0 and not column.is_wrapped,
             )
         for row in self._table.rows:
             # Text instances, since a plain string would be read as console markup.
             cells = [Text(row.cells[place]) for place in places]
-            drawn.add_row(*cells, style=_style(row.is_shipped, row.role))
+            drawn.add_row(*cells, style=_style(row))
         return drawn
 
 
-def _style(is_shipped: bool, role: str | None) -> str | None:
-    if is_shipped:
+def _style(row: Row) -> str | None:
+    if row.is_shipped:
         return _SHIPPED_STYLE
-    return _BASELINE_STYLE if role in ("masked", "alone") else None
+    is_faint = row.is_faint or row.role in ("masked", "alone")
+    return _BASELINE_STYLE if is_faint else None

@@ -60,6 +60,20 @@ def human_ms(milliseconds: float | None) -> str:
     return f"{milliseconds:.{_decimals(milliseconds, 2)}f}"
 
 
+def human_seconds(seconds: float) -> str:
+    """`812` as `13 min 32 s`; below a minute to one decimal where that tells."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
 def human_ratio(ratio: float | None) -> str:
     """`9.84×`; a ratio below 1 keeps two digits, `0.052×`."""
     if ratio is None:

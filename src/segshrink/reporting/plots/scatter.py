@@ -1,6 +1,6 @@
 """Points of mIoU over latency, each named beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,8 +105,21 @@ def draw_runtime_legend(figure: Figure, marks: dict[str, Mark], theme: Theme) ->
     )
 
 
-def draw_labels(axes: Any, points: Sequence[Point], theme: Theme) -> None:
-    """Name every point where no name covers another; everything else is drawn."""
+def draw_labels(
+    axes: Any,
+    points: Sequence[Point],
+    theme: Theme,
+    more_obstacles: Callable[[], Sequence[Box]] = tuple,
+) -> None:
+    """Name every point where no name covers another; everything else is drawn.
+
+    Args:
+        axes: where the points are.
+        points: what to name.
+        theme: colours.
+        more_obstacles: called once the layout is known; what else names must not
+            cover, in pixels.
+    """
     texts = [
         axes.text(0, 0, plain(point.label), fontsize=8.5, color=theme.ink)
         for point in points
@@ -126,7 +139,10 @@ def draw_labels(axes: Any, points: Sequence[Point], theme: Theme) -> None:
         [(extent.width, extent.height) for extent in extents],
         Box(area.x0, area.y0, area.width, area.height),
         radii=[point.radius_px for point in points],
-        obstacles=[_quartile_box(axes, point) for point in points],
+        obstacles=[
+            *(_quartile_box(axes, point) for point in points),
+            *more_obstacles(),
+        ],
     )
     for text, point, place, box in zip(texts, points, places, boxes, strict=True):
         _move_label(axes, text, place, box, point.radius_px, theme)

@@ -1,0 +1,79 @@
+"""Fields of a recipe and their values in few words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from segshrink.reporting.search.record_types import SearchedRange
+from segshrink.reporting.units import MISSING
+
+
+def short_names(places: Iterable[str]) -> dict[str, str]:
+    """The last part of each dotted place, or as many parts as tell it from others."""
+    parts = {place: place.split(".") for place in places}
+    short = {}
+    for place, own in parts.items():
+        others = [each for other, each in parts.items() if other != place]
+        needed = next(
+            (
+                length
+                for length in range(1, len(own))
+                if all(each[-length:] != own[-length:] for each in others)
+            ),
+            len(own),
+        )
+        short[place] = ".".join(own[-needed:])
+    return short
+
+
+def value_text(value: Any) -> str:
+    """A value of a recipe: `0.00312`, `pruned`, `channel_wise 3 + pixel_kl 1`."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.6g}"
+    if isinstance(value, Mapping):
+        return " + ".join(f"{k} {value_text(v)}" for k, v in value.items()) or "none"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(value_text(each) for each in value) or "none"
+    return str(value)
+
+
+def tried_text(values: Mapping[str, Any], place: str) -> str:
+    """The value that a trial has at a place, or a dash where it uses none."""
+    return value_text(values[place]) if place in values else MISSING
+
+
+def range_text(searched: SearchedRange) -> str:
+    """What was searched: `0.0002 to 0.01, logarithmic`, or all choices."""
+    if searched.choice is not None:
+        text = " | ".join(value_text(each) for each in searched.choice)
+    elif searched.bounds is not None:
+        low, high = searched.bounds
+        text = f"{value_text(low)} to {value_text(high)}"
+    else:
+        return MISSING
+    if searched.step not in (None, 1):
+        text += f" in steps of {searched.step}"
+    if searched.log:
+        text += ", logarithmic"
+    if searched.when:
+        named = short_names(searched.when)
+        asked = [f"{named[k]} is {_one_of(v)}" for k, v in searched.when.items()]
+        text += f", where {' and '.join(asked)}"
+    return text
+
+
+def _one_of(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " or ".join(value_text(each) for each in value)
+    return value_text(value)
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters, the middle left out."""
+    if len(text) <= most:
+        return text
+    head = most // 2
+    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"

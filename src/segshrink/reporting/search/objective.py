@@ -1,0 +1,134 @@
+"""Which trial is better, by what a search was asked to seek."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from segshrink.reporting.search.record_types import (
+    ObjectiveName,
+    SearchRecord,
+    State,
+    Trial,
+)
+from segshrink.reporting.units import MISSING, human_percent
+
+_STATE_ORDER: dict[State, int] = {"complete": 0, "pruned": 1, "skipped": 2, "failed": 3}
+_FEWEST_TO_CUT = 6
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One number a trial: mIoU in per cent, or the validation loss.
+
+    Of a front it is the mIoU, since a picture by trial can show one number only.
+    """
+
+    name: ObjectiveName
+
+    @property
+    def is_least_best(self) -> bool:
+        """Whether a smaller number is the better one."""
+        return self.name == "val_loss"
+
+    @property
+    def title(self) -> str:
+        """Its name as a title begins."""
+        return "Validation loss" if self.is_least_best else "mIoU"
+
+    @property
+    def label(self) -> str:
+        """Name and unit, for an axis."""
+        return "validation loss" if self.is_least_best else "mIoU, %"
+
+    def of(self, trial: Trial) -> float | None:
+        """The number of a trial that ran to the end."""
+        if self.is_least_best:
+            return trial.val_loss
+        return None if trial.miou is None else 100 * trial.miou
+
+    def shown(self, trial: Trial) -> float | None:
+        """The number to show a trial with: if it was stopped early, its last."""
+        seen = [value for value in trial.epochs if value is not None]
+        if trial.state != "pruned" or not seen:
+            return self.of(trial)
+        return seen[-1] if self.is_least_best else 100 * seen[-1]
+
+    def is_better(self, one: float, other: float) -> bool:
+        """Whether `one` is strictly better than `other`."""
+        return one < other if self.is_least_best else one > other
+
+    def best_of(self, values: Iterable[float]) -> float:
+        """The best of some numbers, of which there is at least one."""
+        return min(values) if self.is_least_best else max(values)
+
+    def text(self, value: float | None) -> str:
+        """The number as people read it, without its unit."""
+        if value is None:
+            return MISSING
+        return f"{value:.4g}" if self.is_least_best else human_percent(value / 100)
+
+
+def counted(record: SearchRecord) -> tuple[Trial, ...]:
+    """Trials that ran to the end, within the limits or not, by number."""
+    objective = Objective(record.objective)
+    complete = record.in_state("complete")
+    return tuple(trial for trial in complete if objective.of(trial) is not None)
+
+
+def best_so_far(record: SearchRecord) -> tuple[list[int], list[float]]:
+    """Numbers of the trials that improved on all before, and their objectives.
+
+    Trials over a limit do not count.
+    """
+    objective = Objective(record.objective)
+    numbers: list[int] = []
+    values: list[float] = []
+    for trial in counted(record):
+        value = objective.of(trial)
+        if value is None or not trial.is_feasible:
+            continue
+        if not values or objective.is_better(value, values[-1]):
+            numbers.append(trial.number)
+            values.append(value)
+    return numbers, values
+
+
+def ranked(record: SearchRecord) -> tuple[Trial, ...]:
+    """All trials, best first.
+
+    The chosen come first, then what else ran to the end, within the limits before over
+    them, then what was stopped early, what was skipped, and what failed.
+    """
+    objective = Objective(record.objective)
+    chosen = {trial.number for trial in record.chosen}
+
+    def place(trial: Trial) -> tuple[bool, int, bool, float, int]:
+        value = objective.shown(trial)
+        worth = float("inf") if value is None else value
+        if value is not None and not objective.is_least_best:
+            worth = -value
+        return (
+            trial.number not in chosen,
+            _STATE_ORDER[trial.state],
+            not trial.is_feasible,
+            worth,
+            trial.number,
+        )
+
+    return tuple(sorted(record.trials, key=place))
+
+
+def worst_shown(values: Sequence[float], objective: Objective) -> float | None:
+    """Where an axis may end so that a few bad trials do not press the good together.
+
+    Three times as far from the best as the median is; `None` where that cuts nothing
+    off, or where there are too few trials to tell.
+    """
+    if len(values) < _FEWEST_TO_CUT:
+        return None
+    best = objective.best_of(values)
+    median = sorted(values)[len(values) // 2]
+    reach = 3 * abs(best - median)
+    if not reach:
+        return None
+    end = best + reach if objective.is_least_best else best - reach
+    return end if any(objective.is_better(end, value) for value in values) else None
