@@ -170,7 +170,8 @@ def sampled_tiles(scene: Path, tile_px: tuple[int, int]) -> list:
     from rasterio.windows import Window
 
     generator = np.random.default_rng(0)
-    with rasterio.Env(GDAL_CACHEMAX=64 * 2**20), rasterio.open(scene) as source:
+    # A small cache, as what it leaves behind would count as memory of the prediction.
+    with rasterio.Env(GDAL_CACHEMAX=2**20), rasterio.open(scene) as source:
         tiles = []
         for _ in range(_TILES_ALONE):
             row = int(generator.integers(0, source.height - tile_px[0]))
