@@ -61,7 +61,7 @@ def compress(
     """
     progress = progress or SilentProgress()
     dataset = open_recipe_data(recipe, progress)
-    teacher_file = _checked_teacher_file(recipe, dataset)
+    teacher_file = checked_teacher_file(recipe, dataset)
     require_trainable(recipe, dataset)
     class_frequencies(getattr(dataset, recipe.measuring.part))
     run = open_run(out, recipe, versions())
@@ -282,7 +282,12 @@ def new_teacher(
     )
 
 
-def _checked_teacher_file(recipe: Recipe, dataset: Dataset) -> Path | None:
+def checked_teacher_file(recipe: Recipe, dataset: Dataset) -> Path | None:
+    """The recipe's teacher file; None if the recipe trains its teacher.
+
+    Raises:
+        ModelError: if the file holds no model, or one that does not fit the data.
+    """
     if recipe.teacher.file is None:
         return None
     file = Path(recipe.teacher.file)

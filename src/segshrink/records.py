@@ -63,6 +63,33 @@ def _flush_to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+@contextmanager
+def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a lock that no other process has; it ends with this process at the latest.
+
+    Args:
+        path: file of the lock; made if missing, and left.
+        wait: whether to wait for it.
+
+    Yields:
+        Whether it is held, which without waiting it may not be. Always, on systems that
+        have no such locks.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            import fcntl
+        except ImportError:
+            yield True
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
 def write_json(path: Path, record: Any) -> None:
     """Write `record` as indented JSON, whole or not at all; NaN is refused."""
     text = json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False)

@@ -41,8 +41,13 @@ def make_student(
     teacher_file: Path,
     folder: Path,
     progress: Progress,
+    *,
+    cache: Path | None = None,
 ) -> dict[str, Any]:
-    """Prune or build the student and distil it into `folder`; returns its record."""
+    """Prune or build the student and distil it into `folder`; returns its record.
+
+    `cache` holds the teacher's logits, which several students may share.
+    """
     teacher = load_model(teacher_file)
     keras.utils.set_random_seed(recipe.seed + 1)
     if recipe.student.kind == "compact":
@@ -50,9 +55,13 @@ def make_student(
         student = compact_student(recipe.student, num_classes, tile_px)
         kept = None
     else:
-        student, plans = _prune_stepwise(recipe, dataset, teacher, folder, progress)
+        student, plans = _prune_stepwise(
+            recipe, dataset, teacher, folder, progress, cache
+        )
         kept = kept_channels(plans)
-    return train_student(recipe, dataset, teacher, student, folder, progress, kept=kept)
+    return train_student(
+        recipe, dataset, teacher, student, folder, progress, kept=kept, cache=cache
+    )
 
 
 def compact_student(
@@ -74,6 +83,7 @@ def train_student(
     *,
     kept: Mapping[str, Sequence[int]] | None = None,
     epochs: int | None = None,
+    cache: Path | None = None,
 ) -> dict[str, Any]:
     """Distil a model into `folder` and return its record.
 
@@ -94,6 +104,7 @@ def train_student(
         folder,
         tile_px=recipe.data.tile_px,
         kept=kept,
+        cache=cache,
         seed=recipe.seed + 1,
         progress=progress,
     )
@@ -126,6 +137,7 @@ def _prune_stepwise(
     teacher: keras.Model,
     folder: Path,
     progress: Progress,
+    cache: Path | None,
 ) -> tuple[keras.Model, list[dict[str, Any]]]:
     """Prune, with a stage of training for each step but the last.
 
@@ -148,6 +160,7 @@ def _prune_stepwise(
                 progress,
                 kept=kept_channels([*done, read_json(inner / "plan.json")]),
                 epochs=settings.step_epochs or _STEP_EPOCHS,
+                cache=cache,
             )
 
         run_stage(inner, make)

@@ -581,15 +581,6 @@ def test_negative_seed(scenes, tmp_path):
     assert not out.exists()
 
 
-def test_search_without_anything_to_search(finished_run, scenes, tmp_path):
-    out = tmp_path / "out"
-    teacher = finished_run / "teacher" / "model.keras"
-    for setting in (f"teacher.file={teacher}", "student.kind=compact"):
-        message = refused("search", scenes, "--set", setting, "--out", out)
-        assert "search trains its own teacher and prunes it" in message
-    assert not out.exists()
-
-
 def test_crash_of_our_own_still_shows_its_traceback(scenes, tmp_path, monkeypatch):
     """A fault of the program must not be dressed up as one of the user."""
     from segshrink import pipeline

@@ -119,7 +119,7 @@ def test_an_address_without_a_cluster_is_told(address):
     found = f"^--ray {address}: no Ray cluster answers there .*refused.*ray start"
     with (
         pytest.raises(UsageError, match=found),
-        on_ray._connected(Cluster(address, 1)),
+        on_ray.connection(Cluster(address, 1)),
     ):
         pass
 
@@ -128,9 +128,9 @@ def test_without_the_extra_the_command_is_named(tmp_path):
     code = """
 import sys
 sys.modules["ray"] = None
-from segshrink.prediction.on_ray import Cluster, _connected
+from segshrink.prediction.on_ray import Cluster, connection
 try:
-    with _connected(Cluster("local", 1)):
+    with connection(Cluster("local", 1)):
         pass
 except Exception as error:
     print(type(error).__name__, error)

@@ -11,6 +11,7 @@ from segshrink.errors import RecipeError
 
 if TYPE_CHECKING:
     from segshrink.recipe import Recipe
+    from segshrink.search_recipe import SearchRecipe
 
 Data = Annotated[
     str, typer.Argument(help="Folder of images and masks, or 'synthetic'.")
@@ -47,21 +48,56 @@ def assemble_recipe(
     Raises:
         RecipeError: listing all faults, or naming a flag that contradicts the file.
     """
-    from segshrink.recipe import parse_recipe, read_recipe_data
+    from segshrink.recipe import parse_recipe
 
-    merged: dict[str, Any] = read_recipe_data(recipe) if recipe else {}
-    for setting in settings or []:
-        _put(merged, setting)
     flags = {
         "data.source": _without_end_slash(data),
         "data.split": None if split is None else str(split),
         "seed": seed,
         "baselines": baselines,
     }
+    merged = _merged(recipe, settings, flags)
+    return parse_recipe(merged, where=str(recipe) if recipe else "recipe")
+
+
+def assemble_search(
+    data: str,
+    recipe: Path | None,
+    settings: list[str] | None,
+    *,
+    split: Path | None,
+    seed: int | None,
+    search: dict[str, Any],
+) -> SearchRecipe:
+    """As `assemble_recipe`, with flags for fields of the section `search`.
+
+    Raises:
+        RecipeError: listing all faults.
+    """
+    from segshrink.search_recipe import parse_search_recipe
+
+    flags = {
+        "data.source": _without_end_slash(data),
+        "data.split": None if split is None else str(split),
+        "seed": seed,
+        **{f"search.{place}": value for place, value in search.items()},
+    }
+    merged = _merged(recipe, settings, flags)
+    return parse_search_recipe(merged, where=str(recipe) if recipe else "recipe")
+
+
+def _merged(
+    recipe: Path | None, settings: list[str] | None, flags: dict[str, Any]
+) -> dict[str, Any]:
+    from segshrink.recipe import read_recipe_data
+
+    merged: dict[str, Any] = read_recipe_data(recipe) if recipe else {}
+    for setting in settings or []:
+        _put(merged, setting)
     for place, value in flags.items():
         if value is not None:
             _place(merged, place.split("."), value, place)
-    return parse_recipe(merged, where=str(recipe) if recipe else "recipe")
+    return merged
 
 
 def _without_end_slash(source: str) -> str:

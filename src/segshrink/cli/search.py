@@ -11,7 +11,7 @@ from segshrink.cli.options import (
     Seed,
     Settings,
     SplitFile,
-    assemble_recipe,
+    assemble_search,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
@@ -19,25 +19,79 @@ from segshrink.cli.terminal import TerminalProgress, load_keras, output
 def search(
     data: Data,
     out: Out,
-    trials: Annotated[int, typer.Option(min=1, help="Students to try in all.")] = 10,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials to come to in all; default 20.")
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0, help="Begin no trial after so many minutes."),
+    ] = None,
+    latency_ms: Annotated[
+        float | None, typer.Option(min=0, help="Milliseconds the file may take.")
+    ] = None,
+    size_bytes: Annotated[
+        int | None, typer.Option(min=1, help="Bytes the file may have.")
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(help="miou, val_loss, or front (mIoU against latency)."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Trials at a time; they share the cores.")
+    ] = 1,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="URL of a database, to search on several hosts together."),
+    ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Run the trials on a Ray cluster: local, auto, or ray://HOST:10001."
+        ),
+    ] = None,
     recipe: RecipeFile = None,
     split: SplitFile = None,
     settings: Settings = None,
     seed: Seed = None,
 ) -> None:
-    """Search how to prune and distil a student under the recipe's share of channels.
+    """Search the best small model under limits of latency and size.
 
-    One teacher is trained; each trial prunes and distils it anew. OUT gets best.yaml,
-    a recipe for `compress`, and study.log, an Optuna journal. The same command goes on.
+    One teacher is trained; each trial makes, distils, exports and measures a student.
+    The recipe's section `search` says what is tried (see recipes/search.yaml). OUT gets
+    best.yaml, a recipe for `compress`, the files of the front, a report, and study.log,
+    an Optuna journal. Killed at any moment, the same command goes on.
 
-    Example: segshrink search synthetic --out runs/search --trials 8
+    Example: segshrink search synthetic --out runs/search --trials 8 --latency-ms 20
     """
-    chosen = assemble_recipe(data, recipe, settings, split=split, seed=seed)
+    asked = assemble_search(
+        data,
+        recipe,
+        settings,
+        split=split,
+        seed=seed,
+        search={
+            "trials": trials,
+            "minutes": minutes,
+            "objective": objective,
+            "limits.latency_ms": latency_ms,
+            "limits.size_bytes": size_bytes,
+        },
+    )
     load_keras()
-    from segshrink.searching import search_student
+    from segshrink.cli.search_table import TerminalWatcher
+    from segshrink.reporting import search_table, write_search_report
+    from segshrink.searching import search as searched
 
-    best = search_student(chosen, out, trials=trials, progress=TerminalProgress())
-    output.out(f"Best validation mean IoU {best.miou:.3f} in trial {best.trial}")
-    for name, value in best.values.items():
-        output.out(f"  {name}: {value}")
-    output.out(f"Recipe: {best.recipe}")
+    found = searched(
+        asked,
+        out,
+        workers=workers,
+        storage=storage,
+        ray=ray,
+        progress=TerminalProgress(),
+        watcher=TerminalWatcher(),
+    )
+    page = write_search_report(out, TerminalProgress())
+    output.print(search_table(out))
+    output.out(f"Recipe: {found.recipe}")
+    output.out(f"Report: {page}")

@@ -21,7 +21,7 @@ from segshrink.data.augmentation import recolored
 from segshrink.errors import DatasetError, RunFolderError, UsageError
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import Augmentation
-from segshrink.records import read_json, write_json, written_whole
+from segshrink.records import locked, read_json, write_json, written_whole
 
 STRIDES = (1, 2, 4, 8)
 _CHOSEN = (4, 8)
@@ -156,7 +156,8 @@ class TeacherCache:
     def fill(self, progress: Progress | None = None) -> int:
         """Ask the teacher of everything that is not there, or not whole.
 
-        It can be killed at any moment; what is finished is kept.
+        It can be killed at any moment; what is finished is kept. Of several processes
+        that fill one folder the first does it, and the others wait.
 
         Args:
             progress: told the size before anything is written, and of every map.
@@ -168,7 +169,10 @@ class TeacherCache:
             RunFolderError: if the folder holds something else.
             DatasetError: if an image cannot be read.
         """
-        progress = progress or SilentProgress()
+        with locked(self.folder.with_name(f".{self.folder.name}.lock")):
+            return self._filled(progress or SilentProgress())
+
+    def _filled(self, progress: Progress) -> int:
         self._ready = False
         self._open.cache_clear()
         found, about = self._found(), self._about()

@@ -98,7 +98,7 @@ def results_on_ray(
         "polygons": polygons,
     }
     found: dict[int, Result] = {}
-    with _connected(cluster):
+    with connection(cluster):
         progress.start("predict", len(photos))
         for row in _mapped(cluster, rows, opening):
             index = int(row["index"])
@@ -166,7 +166,7 @@ def _last_line(error: Exception) -> str:
 
 
 @contextmanager
-def _connected(cluster: Cluster) -> Iterator[None]:
+def connection(cluster: Cluster) -> Iterator[None]:
     """A connection to the cluster that says nothing on the terminal.
 
     One that the caller has made is used, and left open.

@@ -1,0 +1,26 @@
+"""Names of the files of a search, and of those by which it follows a trial."""
+
+from pathlib import Path
+
+TEACHER = "teacher"
+TRIALS = "trials"
+ARTIFACTS = "artifacts"
+RECORD = "search.json"
+BEST = "best.yaml"
+
+RECIPE = "recipe.yaml"
+JOB = "job.json"
+PROCESS = "process.json"
+PROBE = "probe.json"
+GO = "go.json"
+HISTORY = "history.csv"
+RESULT = "result.json"
+ERROR = "error.json"
+STOP = "stop"
+LOCK = "lock"
+LOG = "output.log"
+
+
+def trial_folder(out: Path, number: int) -> Path:
+    """Where a trial works; `number` as `folder_number` has it."""
+    return out / TRIALS / f"{number:03d}"
