@@ -225,12 +225,6 @@ def test_the_default_recipe_is_in_the_default_space(data):
     assert set(values) == set(found.space)
 
 
-def test_without_normalization_there_is_nothing_to_slim():
-    found = parse_search_recipe({"teacher": {"model": {"norm": None}}})
-    criteria = found.space["student.pruning.criterion"].choice
-    assert criteria == ("group_norm", "taylor")
-
-
 # Dimensions that are valid wherever their conditions hold.
 PRUNED, SMALL = {"student.kind": "pruned"}, {"student.kind": "compact"}
 POOL = {

@@ -158,4 +158,9 @@ def drive(asked, out, workers=None, watcher=None, study=None, teacher=None):
     return study, driver
 
 
+def error(kind, message, **facts):
+    told = {"type": kind, "message": message}
+    return told | {"is_ours": True, "is_memory": False, "is_of_system": False} | facts
+
+
 KILLED = -signal.SIGKILL

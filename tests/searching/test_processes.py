@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from segshrink.records import write_json
+from segshrink.records import locked, write_json
 from segshrink.searching import processes
-from segshrink.searching.files import JOB, LOCK, PROCESS, STOP
+from segshrink.searching.files import JOB, LOCK, LOG, PROCESS
 from segshrink.searching.processes import (
     LocalWorkers,
     available_cores,
@@ -65,8 +65,6 @@ def test_a_worker_keeps_to_its_cores_and_ends_with_a_reason(job):
 
 
 def test_a_worker_waits_until_the_folder_is_free(job):
-    from segshrink.records import locked
-
     with locked(job / LOCK):
         handle = LocalWorkers(1).start(job, 0)
         time.sleep(1.5)
@@ -104,13 +102,6 @@ def test_a_worker_is_held_still_and_goes_on(job):
     assert process.returncode == -signal.SIGKILL
 
 
-def test_a_worker_ends_when_it_is_told_to(job):
-    process = _working(job)
-    wait_for(lambda: group_here(job))
-    (job / STOP).touch()
-    assert process.wait(_PATIENCE_SECONDS) == -signal.SIGKILL
-
-
 def test_a_worker_ends_when_its_search_is_killed(job):
     code = f"""
 import subprocess, sys, time
@@ -138,3 +129,28 @@ def test_a_process_of_another_host_is_not_signalled(tmp_path):
     signal_all([tmp_path, tmp_path / "nothing"], signal.SIGKILL)
     write_json(tmp_path / PROCESS, {"host": socket.gethostname(), "process": 7})
     assert group_here(tmp_path) == 7
+
+
+@pytest.mark.e2e
+def test_a_trial_on_a_cluster_is_ended(job):
+    pytest.importorskip("ray")
+    from segshrink.searching.on_ray import RayWorkers
+
+    workers = RayWorkers("local", 1)
+    try:
+        assert workers.cores(0) is None
+        with locked(job / LOCK):
+            handle = workers.start(job, 0)
+            wait_for(lambda: (job / LOG).is_file())
+            assert handle.poll() is None
+            handle.kill()
+            assert handle.poll() not in (None, 0)
+            # Its process does not work on in the folder that is free now.
+        time.sleep(2)
+        assert not (job / PROCESS).exists()
+        # Another one in its place finds out what is wrong with the trial.
+        again = workers.start(job, 0)
+        wait_for(lambda: again.poll() is not None)
+        assert again.poll() == 1 and (job / "error.json").is_file()
+    finally:
+        workers.close()

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # As for photographs; see `predict_image`.
 _OVERLAP = 0.25
 # Logits of tiles that were predicted and wait to be blended.
-_MOST_WAITING_BYTES = 6 * 2**20
+_MOST_WAITING_BYTES = 12 * 2**20
 
 
 def segment_scene(

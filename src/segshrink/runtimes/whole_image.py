@@ -8,8 +8,8 @@ from segshrink.errors import UsageError
 from segshrink.runtimes.artifact import Artifact
 
 # Wide images are gone through in swaths of this width, so that memory does not grow
-# with them; tiles on a border of two are predicted twice, one column in nine.
-SWATH_PX = 1536
+# with them; tiles on a border of two are predicted twice, one column in eleven.
+SWATH_PX = 2048
 
 # Rows whose classes are sought at once; so many stay in the processor's cache.
 _ROWS = 8

@@ -50,13 +50,11 @@ def _pruning_space(recipe: Recipe) -> dict[str, Dimension]:
     space = {"student.pruning.scope": Dimension(choice=("layer", "global"))}
     if pruning.budget is None:
         space["student.pruning.keep"] = _real(0.1, 0.6, log=True)
-    criteria = ["group_norm", "slimming", "taylor"]
-    if getattr(recipe.teacher.model, "norm", "batch") is None:
-        # It reads the scales of normalizations, of which there are none.
-        criteria.remove("slimming")
     # With tiles and no recovery the criterion must be one that looks at them.
     if pruning.tiles is None or pruning.recovery != "none":
-        space["student.pruning.criterion"] = Dimension(choice=tuple(criteria))
+        # Not slimming, which layers without a normalization refuse, as a U-Net has.
+        criteria = ("group_norm", "l1", "taylor")
+        space["student.pruning.criterion"] = Dimension(choice=criteria)
     return space
 
 

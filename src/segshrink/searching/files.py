@@ -16,7 +16,6 @@ GO = "go.json"
 HISTORY = "history.csv"
 RESULT = "result.json"
 ERROR = "error.json"
-STOP = "stop"
 LOCK = "lock"
 LOG = "output.log"
 

@@ -2,18 +2,10 @@
 
 import signal
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from segshrink.prediction.on_ray import Cluster, connection
-from segshrink.searching.files import STOP
-from segshrink.searching.processes import (
-    Handle,
-    available_cores,
-    end,
-    signal_all,
-    started,
-)
+from segshrink.searching.processes import Handle, available_cores, end, started
 
 _LOOK_SECONDS = 0.2
 _END_SECONDS = 10.0
@@ -63,7 +55,6 @@ class _Task:
     def __init__(self, folder: Path, threads: int) -> None:
         import ray
 
-        self._folder = folder
         task = ray.remote(num_cpus=threads, max_retries=0)(_run)
         self._result = task.remote(str(folder.resolve()), threads)
         self._code: int | None = None
@@ -86,11 +77,8 @@ class _Task:
 
         if self.poll() is not None:
             return
-        # Wherever it runs, the trial looks for this file.
-        (self._folder / STOP).touch()
-        signal_all([self._folder], signal.SIGKILL)
-        with suppress(ray.exceptions.RayError):
-            ray.cancel(self._result)
+        # It interrupts the task, which ends the process that it runs.
+        ray.cancel(self._result)
         ray.wait([self._result], timeout=_END_SECONDS)
 
 

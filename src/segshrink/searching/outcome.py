@@ -1,7 +1,8 @@
 """What a search leaves: its record, the best recipe, and the files of the front."""
 
-import math
 import shutil
+import warnings
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from segshrink.data import Dataset
 from segshrink.recipe import recipe_yaml
 from segshrink.records import machine_facts, write_json, write_text, written_whole
 from segshrink.search_recipe import SearchRecipe, with_values
-from segshrink.searching.driver import best_of, is_feasible
 from segshrink.searching.files import ARTIFACTS, BEST, RECORD
+from segshrink.searching.ranking import best_of, front_of, is_feasible, refuted
 from segshrink.searching.study import ended, space_of, values_of
 
 _TOLD = (
@@ -48,7 +49,9 @@ def write_outcome(
         The record's path.
     """
     trials = ended(study)
-    best, front = best_of(study, asked), _front(trials)
+    over = refuted(study, asked)
+    best = best_of(study, asked)
+    front = front_of([trial for trial in trials if trial.number not in over])
     shown = sorted({*front, *([] if best is None else [best])})
     files = {}
     for trial in trials:
@@ -81,7 +84,11 @@ def write_outcome(
             place: dimension.as_record() for place, dimension in space_of(asked).items()
         },
         "teacher": study.user_attrs.get("teacher"),
-        "trials": [_told(trial, asked, files.get(trial.number)) for trial in trials],
+        "trials": [
+            _told(trial, asked, files.get(trial.number))
+            | ({"is_feasible": False} if trial.number in over else {})
+            for trial in trials
+        ],
         "best": best,
         "front": front,
         "importance": _importance(study, asked),
@@ -122,23 +129,6 @@ def _told(trial: FrozenTrial, asked: SearchRecipe, file: str | None) -> dict[str
     }
 
 
-def _front(trials: list[FrozenTrial]) -> list[int]:
-    """Trials that no other beats in mean IoU and latency, by rising latency."""
-    timed = [
-        (t.user_attrs["latency_ms"], -t.user_attrs["miou"], t.number)
-        for t in trials
-        if t.state == TrialState.COMPLETE
-        and "latency_ms" in t.user_attrs
-        and is_feasible(t)
-    ]
-    front, highest = [], -math.inf
-    for _, loss, number in sorted(timed):
-        if -loss > highest:
-            highest = -loss
-            front.append(number)
-    return front
-
-
 def _keep(trial: FrozenTrial, asked: SearchRecipe, out: Path) -> str | None:
     """Put a trial's recipe and file where the user looks; None without a file here."""
     stem = f"trial-{trial.number:03d}"
@@ -176,13 +166,14 @@ def _importance(study: optuna.Study, asked: SearchRecipe) -> dict[str, float]:
     if len(complete) < _LEAST_FOR_IMPORTANCE:
         return {}
     is_front = asked.search.objective == "front"
-    try:
+    with warnings.catch_warnings(), suppress(RuntimeError, ValueError):
+        # Few trials make it uncertain, which the report says.
+        warnings.simplefilter("ignore")
         found = optuna.importance.get_param_importances(
             study,
             evaluator=optuna.importance.PedAnovaImportanceEvaluator(),
             target=(lambda trial: trial.values[0]) if is_front else None,
         )
-    except (RuntimeError, ValueError):
-        # All trials alike, or no parameter that all of them have.
-        return {}
-    return {place: round(share, 4) for place, share in found.items()}
+        return {place: round(share, 4) for place, share in found.items()}
+    # All trials are alike, or no parameter is in all of them.
+    return {}

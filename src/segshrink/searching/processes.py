@@ -12,7 +12,7 @@ from typing import Protocol
 
 from segshrink.errors import RunFolderError
 from segshrink.records import read_json
-from segshrink.searching.files import LOG, PROCESS, STOP
+from segshrink.searching.files import LOG, PROCESS
 
 
 class Handle(Protocol):
@@ -89,8 +89,8 @@ def available_cores() -> list[int]:
 
 def started(folder: Path, threads: int) -> subprocess.Popen[bytes]:
     """Start the process of a trial, in a group of its own, which writes into a log."""
-    for left in (STOP, PROCESS):
-        (folder / left).unlink(missing_ok=True)
+    # That of an earlier one may by now be the number of anything.
+    (folder / PROCESS).unlink(missing_ok=True)
     command = [sys.executable, "-m", "segshrink.searching.worker", str(folder)]
     with (folder / LOG).open("ab") as log:
         return subprocess.Popen(

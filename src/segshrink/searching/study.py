@@ -6,7 +6,8 @@ attributes, so that any process that opens the storage sees the whole search.
 
 import time
 import warnings
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,7 @@ def open_study(asked: SearchRecipe, out: Path, storage: str | None) -> optuna.St
     _require_same_space(study, asked, str(storage or out))
     front = ["miou", "latency_ms"]
     objective = asked.search.objective
-    with warnings.catch_warnings():
-        # Names for Optuna's plots; it calls that experimental.
-        warnings.simplefilter("ignore", ExperimentalWarning)
+    with _experiments():
         study.set_metric_names(front if objective == "front" else [objective])
     study.pruner = _pruner(asked)
     return study
@@ -153,9 +152,18 @@ def _sampler(asked: SearchRecipe, number: int) -> optuna.samplers.BaseSampler:
     # Parameters that not all trials have are sampled together with those they go with.
     is_conditional = any(dimension.when for dimension in space_of(asked).values())
     options = {"multivariate": True, "group": True} if is_conditional else {}
-    return optuna.samplers.TPESampler(
-        seed=seed, n_startup_trials=random_trials, **options
-    )
+    with _experiments():
+        return optuna.samplers.TPESampler(
+            seed=seed, n_startup_trials=random_trials, **options
+        )
+
+
+@contextmanager
+def _experiments() -> Iterator[None]:
+    """Silence Optuna on what of it is experimental, since users chose none of that."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        yield
 
 
 def propose(trial: Trial, asked: SearchRecipe) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from segshrink.errors import SegshrinkError
 from segshrink.records import locked, read_json, write_json
-from segshrink.searching.files import ERROR, JOB, LOCK, PROCESS, STOP
+from segshrink.searching.files import ERROR, JOB, LOCK, PROCESS
 
 _LOOK_SECONDS = 0.5
 
@@ -29,7 +29,7 @@ def main(folder: Path) -> int:
         write_json(
             folder / PROCESS, {"host": socket.gethostname(), "process": os.getpid()}
         )
-        threading.Thread(target=_end_with, args=(folder,), daemon=True).start()
+        threading.Thread(target=_end_with_search, daemon=True).start()
         try:
             # Late: Keras takes the cores that it finds when it is imported.
             from segshrink.searching.trial import run_trial
@@ -48,10 +48,10 @@ def _use_cores(cores: list[int] | None) -> None:
         os.sched_setaffinity(0, cores)
 
 
-def _end_with(folder: Path) -> None:
-    """End this process and its children when the search has gone or says so."""
+def _end_with_search() -> None:
+    """End this process and its children when the one that started it has gone."""
     parent = os.getppid()
-    while os.getppid() == parent and not (folder / STOP).exists():
+    while os.getppid() == parent:
         time.sleep(_LOOK_SECONDS)
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
@@ -78,5 +78,4 @@ def _is_memory(error: Exception) -> bool:
 
 
 if __name__ == "__main__":
-    # `kill` without a number is how a search is told to stop politely.
     raise SystemExit(main(Path(sys.argv[1])))
