@@ -144,7 +144,8 @@ def test_a_trial_on_a_cluster_is_ended(job):
             wait_for(lambda: (job / LOG).is_file())
             assert handle.poll() is None
             handle.kill()
-            assert handle.poll() not in (None, 0)
+            assert wait_for(lambda: handle.poll() is not None)
+            assert handle.poll() != 0
             # Its process does not work on in the folder that is free now.
         time.sleep(2)
         assert not (job / PROCESS).exists()

@@ -77,9 +77,13 @@ class _Task:
 
         if self.poll() is not None:
             return
-        # It interrupts the task, which ends the process that it runs.
-        ray.cancel(self._result)
-        ray.wait([self._result], timeout=_END_SECONDS)
+        # Interrupted, the task ends the process that it runs; ended by force, the
+        # process finds that it has gone. A busy machine may miss an interrupt.
+        for force in (False, False, True):
+            ray.cancel(self._result, force=force)
+            done, _ = ray.wait([self._result], timeout=_END_SECONDS)
+            if done:
+                return
 
 
 def _run(folder: str, threads: int) -> int:

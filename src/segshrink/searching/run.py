@@ -109,11 +109,11 @@ def search(
     dataset = open_recipe_data(recipe, progress)
     teacher_file = checked_teacher_file(recipe, dataset)
     require_trainable(recipe, dataset)
+    open_run(out, recipe, versions())
     if (out / "student").exists():
         raise RunFolderError(
             f"{out}: this folder holds a run of compress. Name another folder."
         )
-    open_run(out, recipe, versions())
     with only_driver(out):
         study = open_study(asked, out, storage)
         teacher = None

@@ -25,11 +25,12 @@ def main(folder: Path) -> int:
     """Run the trial of a folder; the exit code is 0 if there is a result."""
     job = read_json(folder / JOB)
     _use_cores(job["cores"])
+    # First, since the folder may be in use, and the search end meanwhile.
+    threading.Thread(target=_end_with_search, daemon=True).start()
     with locked(folder / LOCK):
         write_json(
             folder / PROCESS, {"host": socket.gethostname(), "process": os.getpid()}
         )
-        threading.Thread(target=_end_with_search, daemon=True).start()
         try:
             # Late: Keras takes the cores that it finds when it is imported.
             from segshrink.searching.trial import run_trial
