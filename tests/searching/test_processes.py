@@ -74,13 +74,13 @@ def test_a_worker_waits_until_the_folder_is_free(job):
 
 # A process that works for a minute in the place of a trial.
 _WORKING = """
-import sys, time, types
+import os, sys, time, types
 trial = types.ModuleType("segshrink.searching.trial")
 trial.run_trial = lambda folder: time.sleep(60)
 sys.modules["segshrink.searching.trial"] = trial
 from pathlib import Path
 from segshrink.searching.worker import main
-main(Path(sys.argv[1]))
+main(Path(sys.argv[1]), os.getppid())
 """
 
 

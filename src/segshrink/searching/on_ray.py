@@ -8,7 +8,7 @@ from segshrink.prediction.on_ray import Cluster, connection
 from segshrink.searching.processes import Handle, available_cores, end, started
 
 _LOOK_SECONDS = 0.2
-_END_SECONDS = 10.0
+_END_SECONDS = 30.0
 
 
 class RayWorkers:
@@ -77,13 +77,10 @@ class _Task:
 
         if self.poll() is not None:
             return
-        # Interrupted, the task ends the process that it runs; ended by force, the
-        # process finds that it has gone. A busy machine may miss an interrupt.
-        for force in (False, False, True):
-            ray.cancel(self._result, force=force)
-            done, _ = ray.wait([self._result], timeout=_END_SECONDS)
-            if done:
-                return
+        # An interrupt may be missed, and Ray heeds the first call only. The process
+        # that the task runs finds that it has gone, and ends too.
+        ray.cancel(self._result, force=True)
+        ray.wait([self._result], timeout=_END_SECONDS)
 
 
 def _run(folder: str, threads: int) -> int:

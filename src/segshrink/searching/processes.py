@@ -91,7 +91,8 @@ def started(folder: Path, threads: int) -> subprocess.Popen[bytes]:
     """Start the process of a trial, in a group of its own, which writes into a log."""
     # That of an earlier one may by now be the number of anything.
     (folder / PROCESS).unlink(missing_ok=True)
-    command = [sys.executable, "-m", "segshrink.searching.worker", str(folder)]
+    module = "segshrink.searching.worker"
+    command = [sys.executable, "-m", module, str(folder), str(os.getpid())]
     with (folder / LOG).open("ab") as log:
         return subprocess.Popen(
             command,

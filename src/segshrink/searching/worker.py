@@ -1,4 +1,4 @@
-"""The process of one trial: `python -m segshrink.searching.worker FOLDER`.
+"""The process of one trial: `python -m segshrink.searching.worker FOLDER PARENT`.
 
 It ends with the search that started it, however that ends, and only one works in a
 folder at a time. Why it failed stands in `error.json`.
@@ -21,12 +21,17 @@ from segshrink.searching.files import ERROR, JOB, LOCK, PROCESS
 _LOOK_SECONDS = 0.5
 
 
-def main(folder: Path) -> int:
-    """Run the trial of a folder; the exit code is 0 if there is a result."""
+def main(folder: Path, parent: int) -> int:
+    """Run the trial of a folder; the exit code is 0 if there is a result.
+
+    Args:
+        folder: where `job.json` lies.
+        parent: the process that started this one.
+    """
     job = read_json(folder / JOB)
     _use_cores(job["cores"])
     # First, since the folder may be in use, and the search end meanwhile.
-    threading.Thread(target=_end_with_search, daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with locked(folder / LOCK):
         write_json(
             folder / PROCESS, {"host": socket.gethostname(), "process": os.getpid()}
@@ -49,9 +54,8 @@ def _use_cores(cores: list[int] | None) -> None:
         os.sched_setaffinity(0, cores)
 
 
-def _end_with_search() -> None:
+def _end_with(parent: int) -> None:
     """End this process and its children when the one that started it has gone."""
-    parent = os.getppid()
     while os.getppid() == parent:
         time.sleep(_LOOK_SECONDS)
     os.killpg(os.getpgrp(), signal.SIGKILL)
@@ -79,4 +83,4 @@ def _is_memory(error: Exception) -> bool:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1])))
+    raise SystemExit(main(Path(sys.argv[1]), int(sys.argv[2])))
