@@ -1,5 +1,6 @@
 """Trials as tasks of a Ray cluster; the study stays with the search."""
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -56,7 +57,7 @@ class _Task:
         import ray
 
         task = ray.remote(num_cpus=threads, max_retries=0)(_run)
-        self._result = task.remote(str(folder.resolve()), threads)
+        self._result = task.remote(str(folder), threads, os.getcwd())
         self._code: int | None = None
 
     def poll(self) -> int | None:
@@ -83,8 +84,10 @@ class _Task:
         ray.wait([self._result], timeout=_END_SECONDS)
 
 
-def _run(folder: str, threads: int) -> int:
+def _run(folder: str, threads: int, directory: str) -> int:
     """Run a trial's process to its end, in a worker of the cluster."""
+    # Folder and data may be named from where the search was started.
+    os.chdir(directory)
     process = started(Path(folder), threads)
     try:
         while process.poll() is None:

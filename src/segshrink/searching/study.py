@@ -182,8 +182,7 @@ def _suggested(trial: Trial, place: str, dimension: Dimension) -> Any:
         low, high = dimension.int
         step = dimension.step or 1
         return trial.suggest_int(place, low, high, log=dimension.log, step=step)
-    assert dimension.float is not None  # noqa: S101  # one of the three is given
-    return trial.suggest_float(place, *dimension.float, log=dimension.log)
+    return trial.suggest_float(place, *dimension.range, log=dimension.log)
 
 
 def labels_of(values: Mapping[str, Any], asked: SearchRecipe) -> dict[str, Any]:
