@@ -119,6 +119,14 @@ def test_all_faults_at_once():
             "data: scenes and scene_px apply to source: synthetic only",
         ),
         (
+            {"data": {"source": "houses", "protocol": "random-patch"}},
+            "data: protocol: random-patch needs split, a file of patches",
+        ),
+        (
+            {"data": {"protocol": "random-patch", "split": "p.json", "scenes": 9}},
+            "data: scenes and scene_px have no effect with protocol: random-patch",
+        ),
+        (
             {"teacher": {"file": "t.keras", "training": {"epochs": 3}}},
             "teacher: a teacher file is taken as it is: drop model and training",
         ),

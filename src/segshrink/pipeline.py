@@ -11,7 +11,12 @@ from typing import Any
 import keras
 
 from segshrink.baselines import train_alone, train_masked
-from segshrink.data import Dataset, class_frequencies, open_dataset
+from segshrink.data import (
+    Dataset,
+    class_frequencies,
+    open_dataset,
+    open_patch_dataset,
+)
 from segshrink.distillation import build_terms, chosen_settings
 from segshrink.errors import (
     DatasetError,
@@ -216,14 +221,19 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
         DatasetError: if it has faults, or nothing to tell apart.
     """
     data = recipe.data
-    dataset = open_dataset(
-        data.source,
-        split=data.split,
-        seed=data.split_seed,
-        scenes=data.scenes,
-        scene_px=data.scene_px,
-        progress=progress,
-    )
+    if data.protocol is not None and data.split is not None:
+        dataset = open_patch_dataset(
+            data.source, data.split, seed=data.split_seed, progress=progress
+        )
+    else:
+        dataset = open_dataset(
+            data.source,
+            split=data.split,
+            seed=data.split_seed,
+            scenes=data.scenes,
+            scene_px=data.scene_px,
+            progress=progress,
+        )
     if dataset.classes.num_classes < 2:
         raise DatasetError(
             f"{data.source}: has the one class {dataset.classes.names[0]!r}, but a "
@@ -233,7 +243,8 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
     for notice in dataset.notices:
         progress.say(notice)
     split = dataset.split
-    progress.say(f"Split by scene, from {split.source}:")
+    kind = "Leaking split" if split.leaks else "Split by scene"
+    progress.say(f"{kind}, from {split.source}:")
     for part in ("train", "val", "test"):
         names = getattr(split, part)
         shown = ", ".join(names[:6]) + (

@@ -44,11 +44,14 @@ class DataSettings(_Settings):
     """Where images come from and how they are cut.
 
     `source` is a folder or `"synthetic"`; `scenes` and `scene_px` apply to
-    `"synthetic"` only and are refused for a folder.
+    `"synthetic"` only and are refused for a folder. With `protocol: random-patch` the
+    file `split` lists patches instead of scenes: such a split leaks, and is for
+    comparing with figures that were published under this protocol.
     """
 
     source: str = "synthetic"
     split: str | None = None
+    protocol: Literal["random-patch"] | None = None
     split_seed: int = Field(0, ge=0)
     tile_px: int = Field(256, ge=32, multiple_of=32)
     scenes: int | None = Field(None, ge=3)
@@ -58,6 +61,18 @@ class DataSettings(_Settings):
     def _synthetic_options_need_synthetic(self) -> "DataSettings":
         if self.source != "synthetic" and (self.scenes or self.scene_px):
             raise ValueError("scenes and scene_px apply to source: synthetic only")
+        return self
+
+    @model_validator(mode="after")
+    def _protocol_needs_its_split(self) -> "DataSettings":
+        if self.protocol and self.split is None:
+            raise ValueError(
+                f"protocol: {self.protocol} needs split, a file of patches"
+            )
+        if self.protocol and (self.scenes or self.scene_px):
+            raise ValueError(
+                f"scenes and scene_px have no effect with protocol: {self.protocol}"
+            )
         return self
 
 

@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segshrink.data import TileSampler, inspect_dataset, open_dataset
+from segshrink.data import (
+    TileSampler,
+    inspect_dataset,
+    open_dataset,
+    open_patch_dataset,
+)
 from segshrink.errors import DatasetError
 from segshrink.recipe import Augmentation
 
@@ -78,6 +83,21 @@ def test_rgb_and_palette_masks_are_read(dataset):
 def test_the_patch_split_is_refused():
     with pytest.raises(DatasetError, match="lists patches, but a split lists scenes"):
         open_dataset(FOLDER, split=AERIAL / "splits" / "random_patch.json")
+
+
+def test_the_patch_split_is_trained_on_as_its_protocol_does():
+    dataset = open_patch_dataset(FOLDER, AERIAL / "splits" / "random_patch.json")
+    assert len(dataset.train) + len(dataset.val) == 1044
+    assert len(dataset.test) == 261
+    assert dataset.split.leaks
+    # Black counts as the first class there, and a channel reaches from 0 to 255.
+    pixels = np.zeros(6, np.int64)
+    for patch in dataset.test:
+        image, labels = patch.read()
+        assert image.shape == (256, 256, 3)
+        assert {0, 255} == {*image.min(axis=(0, 1)), *image.max(axis=(0, 1))}
+        pixels += np.bincount(labels.ravel(), minlength=6)
+    assert pixels.sum() == 261 * 256 * 256
 
 
 def test_tiles_are_drawn_within_the_limit_of_memory(dataset):

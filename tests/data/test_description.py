@@ -157,8 +157,9 @@ def test_a_list_of_patches_is_refused(tmp_path, content):
     assert str(error.value) == (
         f"{path}: lists patches, but a split lists scenes by name, since patches of "
         "one scene on two sides would leak. Give train, val and test a list of scene "
-        "names each. `segshrink evaluate --protocol random-patch` measures on patches, "
-        "for comparison only."
+        "names each. For comparison only, `data.protocol: random-patch` in a recipe "
+        "trains on patches, and `segshrink evaluate --protocol random-patch` measures "
+        "on them."
     )
 
 

@@ -237,7 +237,7 @@ def test_float_images_reach_the_predictor_as_they_are():
     np.testing.assert_allclose(values, channel_sums(image), rtol=1e-4, atol=1e-5)
 
 
-def streamed(predict, image, overlap, *, swath_px=None, batch_size=1, ahead=0):
+def streamed(predict, image, overlap, *, swath_px=None, batch_size=1, held_bytes=0):
     """The map of pieces, and how often each pixel was emitted."""
     size = image.shape[:2]
     result = np.full((*size, 3), np.nan, np.float32)
@@ -259,7 +259,7 @@ def streamed(predict, image, overlap, *, swath_px=None, batch_size=1, ahead=0):
     stream_by_tiles(
         predict, read, emit, size_px=size, tile_px=TILE_PX, channels=3,
         overlap=overlap, swath_px=swath_px, batch_size=batch_size,
-        on_tiles=tiles.append, ahead=ahead,
+        on_tiles=tiles.append, held_bytes=held_bytes,
     )  # fmt: skip
     return result, times, sum(tiles)
 
@@ -288,15 +288,15 @@ def test_swaths_cost_a_column_of_tiles_each():
 
 
 @settings(max_examples=40)
-@given(sides, sides, st.integers(1, 70), st.integers(1, 3), st.integers(1, 40))
+@given(sides, sides, st.integers(1, 70), st.integers(1, 3), st.integers(1, 200_000))
 def test_predicting_ahead_gives_the_very_same_map(
-    height, width, swath_px, batch_size, ahead
+    height, width, swath_px, batch_size, held_bytes
 ):
     image = noise(height, width, seed=height)
     options = {"swath_px": swath_px, "batch_size": batch_size}
     one, other = Recorded(by_place), Recorded(by_place)
     expected, _, _ = streamed(one, image, 0.25, **options)
-    found, times, _ = streamed(other, image, 0.25, ahead=ahead, **options)
+    found, times, _ = streamed(other, image, 0.25, held_bytes=held_bytes, **options)
     np.testing.assert_array_equal(found, expected)
     assert (times == 1).all()
     np.testing.assert_array_equal(other.tiles, one.tiles)
@@ -318,13 +318,38 @@ def test_tiles_are_predicted_while_others_are_read():
 
     stream_by_tiles(
         predict, read, lambda *_: None, size_px=(16, 200), tile_px=TILE_PX, channels=3,
-        overlap=0.25, ahead=2,
+        overlap=0.25, held_bytes=1,
     )  # fmt: skip
     assert len(most) == count_tiles((16, 200), TILE_PX, 0.25)
 
 
-@pytest.mark.parametrize("ahead", [0, 3])
-def test_an_error_of_the_predictor_ends_it(ahead):
+def ahead_of(held_bytes):
+    """Tiles read beyond the one that is blended first, of an image of one band."""
+    read_then, columns_read = [], []
+
+    def read(rows, columns):
+        columns_read.append(columns.start)
+        return np.zeros((rows.stop - rows.start, columns.stop - columns.start, 3))
+
+    stream_by_tiles(
+        channel_sums, read, lambda *_: None, size_px=(16, 200), tile_px=TILE_PX,
+        channels=3, overlap=0.25, held_bytes=held_bytes,
+        on_tiles=lambda _: read_then.append(len(columns_read)),
+    )  # fmt: skip
+    return read_then[0] - 1
+
+
+def test_what_the_band_leaves_is_for_tiles_that_wait():
+    # Sums and map of 3 channels each, and the sum of weights.
+    band = 4 * 16 * 200 * (3 + 3 + 1)
+    tile = 4 * 16 * 12 * 3
+    assert ahead_of(0) == 0
+    assert [ahead_of(x) for x in (1, band, band + tile)] == [1, 1, 1]
+    assert [ahead_of(band + x) for x in (5 * tile - 1, 5 * tile)] == [4, 5]
+
+
+@pytest.mark.parametrize(("held_bytes", "ahead"), [(0, 0), (1, 1)])
+def test_an_error_of_the_predictor_ends_it(held_bytes, ahead):
     calls = []
 
     def predict(tiles):
@@ -334,6 +359,6 @@ def test_an_error_of_the_predictor_ends_it(ahead):
         return channel_sums(tiles)
 
     with pytest.raises(ValueError, match="third"):
-        streamed(predict, noise(60, 200), 0.25, ahead=ahead)
+        streamed(predict, noise(60, 200), 0.25, held_bytes=held_bytes)
     # The tiles that waited are not predicted for nobody.
     assert len(calls) <= 3 + ahead

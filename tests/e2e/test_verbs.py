@@ -224,6 +224,38 @@ def test_evaluate_takes_another_split_and_part(finished_run, scenes, tmp_path):
     assert found["data"]["split"] == {"source": "file andere.json", **parts}
 
 
+def test_a_run_under_the_public_protocol_says_everywhere_that_it_leaks(
+    scenes, recipe_file, tmp_path
+):
+    patch, out = tmp_path / "patches.json", tmp_path / "run"
+    cells = [
+        [scene, "view", row, column]
+        for scene in ("north/1", "north/2", "south/5")
+        for row in (0, 1)
+        for column in (0, 1)
+    ]
+    content = {
+        "patch_size_px": 32,
+        "columns": ["tile", "image", "row", "column"],
+        "train": cells[2:],
+        "val": cells[:2],
+    }
+    patch.write_text(json.dumps(content), encoding="utf-8")
+    printed = succeeded(
+        "compress", scenes, "--recipe", recipe_file, "--split", patch, "--out", out,
+        "--set", "data.protocol=random-patch", "--set", "data.tile_px=32",
+    )  # fmt: skip
+    assert "Leaking split, from patches of file patches.json" in printed
+    record = json.loads((out / "measurements" / "student-int8-litert.json").read_text())
+    assert record["data"]["split"]["source"] == "patches of file patches.json"
+    assert record["quality"]["images"] == 2
+    assert sum(row["pixels"] for row in record["quality"]["classes"]) == 2 * 32 * 32
+    page = (out / "report" / "index.html").read_text(encoding="utf-8")
+    assert "Leaking split" in page
+    inspected = succeeded("inspect", out / "artifacts" / "student-int8.tflite")
+    assert "patches of file patches.json" in inspected
+
+
 def test_evaluate_under_the_public_protocol_says_that_it_leaks(
     finished_run, scenes, tmp_path
 ):

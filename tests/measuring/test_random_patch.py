@@ -16,14 +16,10 @@ from sklearn import metrics
 from sklearn.preprocessing import MinMaxScaler
 
 from data.pictures import THREE_CLASSES, held
-from segshrink.data import Part, PatchDataset, open_patches
+from segshrink.data import Part, PatchDataset, open_patches, stretch_channels
 from segshrink.data.patches import PatchSplit
 from segshrink.errors import ModelError
-from segshrink.measuring.random_patch import (
-    PatchScores,
-    measure_random_patch,
-    stretch_channels,
-)
+from segshrink.measuring.random_patch import PatchScores, measure_random_patch
 
 AERIAL = os.environ.get("SEGSHRINK_AERIAL")
 COLUMNS = ("tile", "image", "row", "column")

@@ -56,7 +56,7 @@ def test_classes_are_those_of_the_whole_image(monkeypatch, predicted, size, layo
     # Several swaths, a bound on the tiles that wait, and pieces of odd heights.
     monkeypatch.setattr(scene_reading, "SWATH_PX", 48)
     monkeypatch.setattr(scene_reading, "_MOST_BAND_BYTES", 0)
-    monkeypatch.setattr(scenes, "_MOST_WAITING_BYTES", 20_000)
+    monkeypatch.setattr(scenes, "_HELD_BYTES", 20_000)
     pixels = noise(*size, seed=size[0])
     areas, result = predicted(pixels, ByPlaceArtifact(), compress="deflate", **layout)
     expected = whole(pixels)

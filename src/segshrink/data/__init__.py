@@ -11,7 +11,8 @@ from segshrink.data.inspection import (
     starter_yaml,
 )
 from segshrink.data.overlapping import count_tiles, map_by_tiles, stream_by_tiles
-from segshrink.data.patches import PatchDataset, open_patches
+from segshrink.data.patch_training import open_patch_dataset
+from segshrink.data.patches import PatchDataset, open_patches, stretch_channels
 from segshrink.data.splits import Split
 from segshrink.data.tiles import ImageMaps, TileSampler, plain_tiles
 
@@ -34,7 +35,9 @@ __all__ = [
     "map_by_tiles",
     "stream_by_tiles",
     "open_dataset",
+    "open_patch_dataset",
     "open_patches",
     "plain_tiles",
+    "stretch_channels",
     "starter_yaml",
 ]

@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import numpy.typing as npt
 
+_FLOAT_BYTES = np.dtype(np.float32).itemsize
+
 
 def map_by_tiles(
     predict: Callable[[np.ndarray], np.ndarray],
@@ -74,7 +76,7 @@ def stream_by_tiles(
     batch_size: int = 1,
     swath_px: int | None = None,
     on_tiles: Callable[[int], None] | None = None,
-    ahead: int = 0,
+    held_bytes: int = 0,
 ) -> None:
     """The map of `map_by_tiles` piece by piece, of an image that need not be held.
 
@@ -86,7 +88,8 @@ def stream_by_tiles(
         predict: as for `map_by_tiles`.
         read: gives the pixels `(rows, columns, 3)` of a window inside the image.
         emit: takes a finished piece, float32 `(rows, columns, channels)`, and the row
-            and column where it begins. Pieces cover the image once.
+            and column where it begins. Pieces cover the image once; each is good until
+            `emit` returns.
         size_px: height and width of the image.
         tile_px: as for `map_by_tiles`.
         channels: as for `map_by_tiles`.
@@ -94,59 +97,116 @@ def stream_by_tiles(
         batch_size: as for `map_by_tiles`.
         swath_px: width of a swath; None is the whole width.
         on_tiles: told how many tiles were predicted, after each batch.
-        ahead: int >= 0, batches that a thread of their own may predict while earlier
-            ones are blended and later ones read. `predict` is called in the same order
-            then, and never twice at a time; so many batches more are held.
+        held_bytes: int >= 0. With more than 0 a thread of their own predicts batches
+            while earlier ones are blended and later ones read: at least one, and as
+            many as, beside the band, stay below so many bytes. `predict` is called in
+            the same order then, and never twice at a time.
     """
     height, width = size_px
     rows, columns = (
         _starts(max(side, tile), tile, overlap)
         for side, tile in zip(size_px, tile_px, strict=True)
     )
-    weights = _weights(tile_px)
-    # For each channel anew: adding arrays of one shape is three times as fast.
-    weights_of_channels = np.repeat(weights, channels, axis=2)
-    weighted = np.empty_like(weights_of_channels)
-    for begin, end, inside in _swaths(columns, tile_px[1], width, swath_px):
+    swaths = _swaths(columns, tile_px[1], width, swath_px)
+    plans = [
+        _groups(rows, batch_size // math.gcd(batch_size, len(inside)))
+        for _, _, inside in swaths
+    ]
+    blending = _Blending(
+        tile_px,
+        channels,
+        rows=max(g[-1] - g[0] for groups in plans for g in groups) + tile_px[0],
+        columns=max(inside[-1] - inside[0] for _, _, inside in swaths) + tile_px[1],
+    )
+    batch_bytes = batch_size * math.prod(tile_px) * channels * _FLOAT_BYTES
+    ahead = max(1, (held_bytes - blending.nbytes) // batch_bytes) if held_bytes else 0
+    for (begin, end, inside), groups in zip(swaths, plans, strict=True):
+        blending.clear()
         left = inside[0]
-        # So many rows of tiles together that batches are full.
-        together = batch_size // math.gcd(batch_size, len(inside))
-        groups = [rows[i : i + together] for i in range(0, len(rows), together)]
-        lowest = [group[-1] + tile_px[0] for group in groups]
-        high = max(low - group[0] for low, group in zip(lowest, groups, strict=True))
-        shape = (high, inside[-1] + tile_px[1] - left)
-        band = np.zeros((*shape, channels), np.float32)
-        total = np.zeros((*shape, 1), np.float32)
         batches = [_batches(group, inside, batch_size) for group in groups]
         tiles = (
             _stacked([_tile(read, size_px, tile_px, *x) for x in here], batch_size)
             for here in itertools.chain.from_iterable(batches)
         )
+        # What lies above the tiles to come is finished.
+        tops = [group[0] for group in groups]
+        bottoms = [*tops[1:], max(height, tile_px[0])]
         with contextlib.closing(_in_turn(predict, tiles, ahead)) as answers:
-            for place, group in enumerate(groups):
-                top = group[0]
-                for here in batches[place]:
+            for top, bottom, of_group in zip(tops, bottoms, batches, strict=True):
+                for here in of_group:
                     for (row, column), tile in zip(here, next(answers), strict=False):
-                        at = (
-                            slice(row - top, row - top + tile_px[0]),
-                            slice(column - left, column - left + tile_px[1]),
-                        )
-                        np.multiply(tile, weights_of_channels, out=weighted)
-                        band[at] += weighted
-                        total[at] += weights
+                        blending.add(row - top, column - left, tile)
                     if on_tiles is not None:
                         on_tiles(len(here))
-                # What lies above the tiles to come is finished.
-                is_last = place + 1 == len(groups)
-                done = (lowest[place] if is_last else groups[place + 1][0]) - top
-                piece = (
-                    slice(0, min(done, height - top)),
-                    slice(begin - left, end - left),
+                finished = slice(0, min(bottom, height) - top)
+                emit(
+                    top, begin, blending.map(finished, slice(begin - left, end - left))
                 )
-                emit(top, begin, band[piece] / total[piece])
-                for sums in (band, total):
-                    sums[: high - done] = sums[done:].copy()
-                    sums[high - done :] = 0
+                blending.move_up(bottom - top)
+
+
+class _Blending:
+    """Weighted sums of the tiles of a band, in memory that is taken once.
+
+    Arrays of megabytes that come and go fray the heap, so that a process would take
+    the more the longer it runs.
+
+    Args:
+        tile_px: height and width of a tile in pixels.
+        channels: channels of the map.
+        rows: height of the band.
+        columns: width of the band, at most.
+    """
+
+    def __init__(
+        self, tile_px: tuple[int, int], channels: int, *, rows: int, columns: int
+    ) -> None:
+        self._weights = _weights(tile_px)
+        # For each channel anew: adding arrays of one shape is three times as fast.
+        self._weights_of_channels = np.repeat(self._weights, channels, axis=2)
+        self._weighted = np.empty_like(self._weights_of_channels)
+        self._sums = np.zeros((rows, columns, channels), np.float32)
+        self._total = np.zeros((rows, columns, 1), np.float32)
+        self._map = np.empty(rows * columns * channels, np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """What the band takes, with the part of it that is asked for."""
+        return self._sums.nbytes + self._total.nbytes + self._map.nbytes
+
+    def clear(self) -> None:
+        """Begin with another band."""
+        self._sums[:] = 0
+        self._total[:] = 0
+
+    def add(self, row: int, column: int, tile: np.ndarray) -> None:
+        """Add the map of a tile that begins there in the band."""
+        height, width = tile.shape[:2]
+        here = slice(row, row + height), slice(column, column + width)
+        np.multiply(tile, self._weights_of_channels, out=self._weighted)
+        self._sums[here] += self._weighted
+        self._total[here] += self._weights
+
+    def map(self, rows: slice, columns: slice) -> npt.NDArray[np.float32]:
+        """The mean of a part that tiles cover, good until the next is asked for."""
+        sums, total = self._sums[rows, columns], self._total[rows, columns]
+        mean = self._map[: sums.size].reshape(sums.shape)
+        return np.divide(sums, total, out=mean)
+
+    def move_up(self, rows: int) -> None:
+        """Let go of the uppermost rows."""
+        for sums in (self._sums, self._total):
+            kept = len(sums) - rows
+            # Piece by piece: what would be overwritten unread is not copied.
+            for start in range(0, kept, rows):
+                stop = min(start + rows, kept)
+                sums[start:stop] = sums[start + rows : stop + rows]
+            sums[kept:] = 0
+
+
+def _groups(rows: list[int], together: int) -> list[list[int]]:
+    """Rows of tiles, so many together that batches are full."""
+    return [rows[i : i + together] for i in range(0, len(rows), together)]
 
 
 def _batches(

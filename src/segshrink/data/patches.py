@@ -1,7 +1,6 @@
 """Patches of a regular grid, divided by a file: a public protocol, for comparison only.
 
-Patches of one image fall on both sides of such a split, so it leaks; nothing is trained
-on it here.
+Patches of one image fall on both sides of such a split, so it leaks.
 """
 
 from collections import Counter
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from segshrink.data.annotated import AnnotatedImage, ImageAndLabels, Part
@@ -248,3 +249,27 @@ def _outside_fault(where: str, outside: Sequence[str]) -> str:
     if len(outside) > _SHOWN_FAULTS:
         lines.append(f"  and {len(outside) - _SHOWN_FAULTS} more.")
     return "\n".join(lines)
+
+
+def stretch_channels(patch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Each channel of a patch from its own minimum and maximum to 0 and 255.
+
+    The protocol scales to 0 and 1, `(x - min) / (max - min)`, as scikit-learn's
+    `MinMaxScaler` does; a channel of one value becomes 0. Our files take 0 to 255 and
+    normalize inside, so the result is multiplied by 255.
+
+    The values are fractions and are not rounded, since the protocol does not round
+    either: on the grid of 0 to 255 a value would move by up to half a level. float32
+    holds them to one part in ten million. Only a file whose input tensor is int8
+    rounds them to its own steps, as it does with every image.
+
+    Args:
+        patch: uint8 RGB `(height, width, 3)`.
+
+    Returns:
+        float32 `(height, width, 3)` in 0 to 255.
+    """
+    low = patch.min(axis=(0, 1)).astype(np.float64)
+    span = patch.max(axis=(0, 1)) - low
+    span[span == 0] = 1
+    return (255 * ((patch - low) / span)).astype(np.float32)

@@ -35,6 +35,13 @@ class Split:
     test: tuple[str, ...]
 
     @property
+    def leaks(self) -> bool:
+        """Whether parts of one scene are in several parts."""
+        return len({*self.train, *self.val, *self.test}) < sum(
+            len(scenes) for scenes in self.parts.values()
+        )
+
+    @property
     def parts(self) -> dict[str, tuple[str, ...]]:
         """Scenes by part name, in the order train, val, test."""
         return {"train": self.train, "val": self.val, "test": self.test}

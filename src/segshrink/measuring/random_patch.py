@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from segshrink.data import IGNORE_INDEX, PatchDataset
+from segshrink.data import IGNORE_INDEX, PatchDataset, stretch_channels
 from segshrink.measuring.quality import require_same_classes, softmax
 from segshrink.objectives import ConfusionMatrix
 from segshrink.progress import Progress, SilentProgress
@@ -68,30 +67,6 @@ def measure_random_patch(
         "void_as": classes.names[patches.void_label],
         **scores.as_record(classes.names),
     }
-
-
-def stretch_channels(patch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Each channel of a patch from its own minimum and maximum to 0 and 255.
-
-    The protocol scales to 0 and 1, `(x - min) / (max - min)`, as scikit-learn's
-    `MinMaxScaler` does; a channel of one value becomes 0. Our files take 0 to 255 and
-    normalize inside, so the result is multiplied by 255.
-
-    The values are fractions and are not rounded, since the protocol does not round
-    either: on the grid of 0 to 255 a value would move by up to half a level. float32
-    holds them to one part in ten million. Only a file whose input tensor is int8
-    rounds them to its own steps, as it does with every image.
-
-    Args:
-        patch: uint8 RGB `(height, width, 3)`.
-
-    Returns:
-        float32 `(height, width, 3)` in 0 to 255.
-    """
-    low = patch.min(axis=(0, 1)).astype(np.float64)
-    span = patch.max(axis=(0, 1)) - low
-    span[span == 0] = 1
-    return (255 * ((patch - low) / span)).astype(np.float32)
 
 
 class PatchScores:

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 # As for photographs; see `predict_image`.
 _OVERLAP = 0.25
-# Logits of tiles that were predicted and wait to be blended.
-_MOST_WAITING_BYTES = 12 * 2**20
+# Sums of the band of tiles in work, and logits of tiles that wait to be blended.
+_HELD_BYTES = 40 * 2**20
 
 
 def segment_scene(
@@ -177,7 +177,7 @@ def _write_draft(
             overlap=_OVERLAP,
             swath_px=swath_px,
             on_tiles=on_tiles,
-            ahead=max(1, _MOST_WAITING_BYTES // nothing.nbytes),
+            held_bytes=_HELD_BYTES,
         )
         describe(target, artifact, counts)
     return preview, counts
