@@ -340,12 +340,12 @@ def ahead_of(held_bytes):
 
 
 def test_what_the_band_leaves_is_for_tiles_that_wait():
-    # Sums and map of 3 channels each, and the sum of weights.
-    band = 4 * 16 * 200 * (3 + 3 + 1)
+    # Sums of 3 channels, and of weights.
+    band = 4 * 16 * 200 * (3 + 1)
     tile = 4 * 16 * 12 * 3
     assert ahead_of(0) == 0
-    assert [ahead_of(x) for x in (1, band, band + tile)] == [1, 1, 1]
-    assert [ahead_of(band + x) for x in (5 * tile - 1, 5 * tile)] == [4, 5]
+    assert [ahead_of(x) for x in (1, band, band + 2 * tile)] == [1, 1, 1]
+    assert [ahead_of(band + x) for x in (5 * tile - 1, 5 * tile)] == [3, 4]
 
 
 @pytest.mark.parametrize(("held_bytes", "ahead"), [(0, 0), (1, 1)])

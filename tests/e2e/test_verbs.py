@@ -241,11 +241,12 @@ def test_a_run_under_the_public_protocol_says_everywhere_that_it_leaks(
         "val": cells[:2],
     }
     patch.write_text(json.dumps(content), encoding="utf-8")
-    printed = succeeded(
+    finished = typed(
         "compress", scenes, "--recipe", recipe_file, "--split", patch, "--out", out,
         "--set", "data.protocol=random-patch", "--set", "data.tile_px=32",
     )  # fmt: skip
-    assert "Leaking split, from patches of file patches.json" in printed
+    assert finished.exit_code == 0, finished.errors
+    assert "Leaking split, from patches of file patches.json" in finished.errors
     record = json.loads((out / "measurements" / "student-int8-litert.json").read_text())
     assert record["data"]["split"]["source"] == "patches of file patches.json"
     assert record["quality"]["images"] == 2

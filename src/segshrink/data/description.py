@@ -188,8 +188,8 @@ def _refuse_patches(path: Path, data: dict[str, Any]) -> None:
             f"{path}: lists patches, but a split lists scenes by name, since patches "
             "of one scene on two sides would leak. Give train, val and test a list of "
             "scene names each. For comparison only, `data.protocol: random-patch` in a "
-            "recipe trains on patches, and `segshrink evaluate --protocol random-patch` "
-            "measures on them."
+            "recipe trains on patches, and `segshrink evaluate --protocol random-patch`"
+            " measures on them."
         )
 
 

@@ -98,9 +98,9 @@ def stream_by_tiles(
         swath_px: width of a swath; None is the whole width.
         on_tiles: told how many tiles were predicted, after each batch.
         held_bytes: int >= 0. With more than 0 a thread of their own predicts batches
-            while earlier ones are blended and later ones read: at least one, and as
-            many as, beside the band, stay below so many bytes. `predict` is called in
-            the same order then, and never twice at a time.
+            while earlier ones are blended and later ones read. So many bytes the band
+            and the maps of batches take together, of which there are at least two.
+            `predict` is called in the same order then, and never twice at a time.
     """
     height, width = size_px
     rows, columns = (
@@ -118,8 +118,11 @@ def stream_by_tiles(
         rows=max(g[-1] - g[0] for groups in plans for g in groups) + tile_px[0],
         columns=max(inside[-1] - inside[0] for _, _, inside in swaths) + tile_px[1],
     )
-    batch_bytes = batch_size * math.prod(tile_px) * channels * _FLOAT_BYTES
-    ahead = max(1, (held_bytes - blending.nbytes) // batch_bytes) if held_bytes else 0
+    batch_shape = (batch_size, *tile_px, channels)
+    waiting = held_bytes and max(
+        2, (held_bytes - blending.nbytes) // (_FLOAT_BYTES * math.prod(batch_shape))
+    )
+    slots = np.empty((waiting, *batch_shape), np.float32)
     for (begin, end, inside), groups in zip(swaths, plans, strict=True):
         blending.clear()
         left = inside[0]
@@ -131,7 +134,7 @@ def stream_by_tiles(
         # What lies above the tiles to come is finished.
         tops = [group[0] for group in groups]
         bottoms = [*tops[1:], max(height, tile_px[0])]
-        with contextlib.closing(_in_turn(predict, tiles, ahead)) as answers:
+        with contextlib.closing(_in_turn(predict, tiles, slots)) as answers:
             for top, bottom, of_group in zip(tops, bottoms, batches, strict=True):
                 for here in of_group:
                     for (row, column), tile in zip(here, next(answers), strict=False):
@@ -139,9 +142,8 @@ def stream_by_tiles(
                     if on_tiles is not None:
                         on_tiles(len(here))
                 finished = slice(0, min(bottom, height) - top)
-                emit(
-                    top, begin, blending.map(finished, slice(begin - left, end - left))
-                )
+                inside_band = slice(begin - left, end - left)
+                emit(top, begin, blending.finish(finished, inside_band))
                 blending.move_up(bottom - top)
 
 
@@ -167,12 +169,11 @@ class _Blending:
         self._weighted = np.empty_like(self._weights_of_channels)
         self._sums = np.zeros((rows, columns, channels), np.float32)
         self._total = np.zeros((rows, columns, 1), np.float32)
-        self._map = np.empty(rows * columns * channels, np.float32)
 
     @property
     def nbytes(self) -> int:
-        """What the band takes, with the part of it that is asked for."""
-        return self._sums.nbytes + self._total.nbytes + self._map.nbytes
+        """What the band takes."""
+        return self._sums.nbytes + self._total.nbytes
 
     def clear(self) -> None:
         """Begin with another band."""
@@ -187,11 +188,10 @@ class _Blending:
         self._sums[here] += self._weighted
         self._total[here] += self._weights
 
-    def map(self, rows: slice, columns: slice) -> npt.NDArray[np.float32]:
-        """The mean of a part that tiles cover, good until the next is asked for."""
-        sums, total = self._sums[rows, columns], self._total[rows, columns]
-        mean = self._map[: sums.size].reshape(sums.shape)
-        return np.divide(sums, total, out=mean)
+    def finish(self, rows: slice, columns: slice) -> npt.NDArray[np.float32]:
+        """The mean of a part that tiles cover, in place of its sums."""
+        sums = self._sums[rows, columns]
+        return np.divide(sums, self._total[rows, columns], out=sums)
 
     def move_up(self, rows: int) -> None:
         """Let go of the uppermost rows."""
@@ -228,18 +228,27 @@ def _stacked(tiles: list[np.ndarray], batch_size: int) -> np.ndarray:
 def _in_turn(
     predict: Callable[[np.ndarray], np.ndarray],
     batches: Iterator[np.ndarray],
-    ahead: int,
+    slots: np.ndarray,
 ) -> Generator[np.ndarray]:
-    """The answers to batches, of which `ahead` are predicted beyond the one in use."""
-    if not ahead:
+    """The answers to batches, each good until the next is asked for.
+
+    A thread predicts into the slots, of which one holds the answer in use; without any,
+    each batch is predicted when its answer is asked for.
+    """
+    if not len(slots):
         yield from map(predict, batches)
         return
+
+    def fill(slot: np.ndarray, batch: np.ndarray) -> np.ndarray:
+        slot[:] = predict(batch)
+        return slot
+
     waiting: deque[Future[np.ndarray]] = deque()
     with ThreadPoolExecutor(max_workers=1) as thread:
         try:
-            for batch in batches:
-                waiting.append(thread.submit(predict, batch))
-                if len(waiting) > ahead:
+            for slot, batch in zip(itertools.cycle(slots), batches, strict=False):
+                waiting.append(thread.submit(fill, slot, batch))
+                if len(waiting) == len(slots):
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

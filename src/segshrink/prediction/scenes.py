@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # As for photographs; see `predict_image`.
 _OVERLAP = 0.25
 # Sums of the band of tiles in work, and logits of tiles that wait to be blended.
-_HELD_BYTES = 40 * 2**20
+_HELD_BYTES = 30 * 2**20
 
 
 def segment_scene(
