@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 _FLOAT_BYTES = np.dtype(np.float32).itemsize
+_LEAST_SLOTS = 2  # one in use, one that is predicted into
 
 
 def map_by_tiles(
@@ -112,19 +113,14 @@ def stream_by_tiles(
         _groups(rows, batch_size // math.gcd(batch_size, len(inside)))
         for _, _, inside in swaths
     ]
-    blending = _Blending(
-        tile_px,
-        channels,
-        rows=max(g[-1] - g[0] for groups in plans for g in groups) + tile_px[0],
-        columns=max(inside[-1] - inside[0] for _, _, inside in swaths) + tile_px[1],
-    )
-    batch_shape = (batch_size, *tile_px, channels)
-    waiting = held_bytes and max(
-        2, (held_bytes - blending.nbytes) // (_FLOAT_BYTES * math.prod(batch_shape))
-    )
-    slots = np.empty((waiting, *batch_shape), np.float32)
-    for (begin, end, inside), groups in zip(swaths, plans, strict=True):
-        blending.clear()
+    bands = [
+        (max(x[-1] - x[0] for x in groups), inside[-1] - inside[0])
+        for (_, _, inside), groups in zip(swaths, plans, strict=True)
+    ]
+    shapes = [(rows + tile_px[0], columns + tile_px[1]) for rows, columns in bands]
+    memory = _Memory(batch_size, tile_px, channels, shapes, held_bytes)
+    for (begin, end, inside), groups, shape in zip(swaths, plans, shapes, strict=True):
+        blending, slots = memory.divided(shape)
         left = inside[0]
         batches = [_batches(group, inside, batch_size) for group in groups]
         tiles = (
@@ -147,38 +143,75 @@ def stream_by_tiles(
                 blending.move_up(bottom - top)
 
 
-class _Blending:
-    """Weighted sums of the tiles of a band, in memory that is taken once.
+class _Memory:
+    """What is held of maps: a band, and slots for batches, in one block.
 
     Arrays of megabytes that come and go fray the heap, so that a process would take
     the more the longer it runs.
 
     Args:
+        batch_size: tiles of a batch.
         tile_px: height and width of a tile in pixels.
         channels: channels of the map.
-        rows: height of the band.
-        columns: width of the band, at most.
+        bands: height and width of each band to come.
+        held_bytes: as for `stream_by_tiles`.
     """
 
     def __init__(
-        self, tile_px: tuple[int, int], channels: int, *, rows: int, columns: int
+        self,
+        batch_size: int,
+        tile_px: tuple[int, int],
+        channels: int,
+        bands: list[tuple[int, int]],
+        held_bytes: int,
+    ) -> None:
+        self._tile_px, self._channels = tile_px, channels
+        self._slot_shape = (batch_size, *tile_px, channels)
+        self._has_slots = held_bytes > 0
+        least = max(_Blending.size(band, channels) for band in bands)
+        if self._has_slots:
+            least += _LEAST_SLOTS * math.prod(self._slot_shape)
+        self._block = np.empty(max(least, held_bytes // _FLOAT_BYTES), np.float32)
+
+    def divided(self, band: tuple[int, int]) -> tuple["_Blending", np.ndarray]:
+        """An empty band of this height and width, and slots in what it leaves."""
+        size = _Blending.size(band, self._channels)
+        blending = _Blending(self._block[:size], band, self._tile_px, self._channels)
+        of_slot, rest = math.prod(self._slot_shape), self._block[size:]
+        count = rest.size // of_slot if self._has_slots else 0
+        return blending, rest[: count * of_slot].reshape(count, *self._slot_shape)
+
+
+class _Blending:
+    """Weighted sums of the tiles of a band.
+
+    Args:
+        memory: float32, `size(band, channels)` of them; written over.
+        band: height and width of the band.
+        tile_px: height and width of a tile in pixels.
+        channels: channels of the map.
+    """
+
+    def __init__(
+        self,
+        memory: npt.NDArray[np.float32],
+        band: tuple[int, int],
+        tile_px: tuple[int, int],
+        channels: int,
     ) -> None:
         self._weights = _weights(tile_px)
         # For each channel anew: adding arrays of one shape is three times as fast.
         self._weights_of_channels = np.repeat(self._weights, channels, axis=2)
         self._weighted = np.empty_like(self._weights_of_channels)
-        self._sums = np.zeros((rows, columns, channels), np.float32)
-        self._total = np.zeros((rows, columns, 1), np.float32)
+        memory[:] = 0
+        pixels = math.prod(band)
+        self._sums = memory[: pixels * channels].reshape(*band, channels)
+        self._total = memory[pixels * channels :].reshape(*band, 1)
 
-    @property
-    def nbytes(self) -> int:
-        """What the band takes."""
-        return self._sums.nbytes + self._total.nbytes
-
-    def clear(self) -> None:
-        """Begin with another band."""
-        self._sums[:] = 0
-        self._total[:] = 0
+    @staticmethod
+    def size(band: tuple[int, int], channels: int) -> int:
+        """How many numbers a band of this height and width takes."""
+        return math.prod(band) * (channels + 1)
 
     def add(self, row: int, column: int, tile: np.ndarray) -> None:
         """Add the map of a tile that begins there in the band."""
