@@ -2,8 +2,9 @@
 
 Scenes of several sizes are made of one pattern, each predicted in processes of its own.
 The baseline is the model alone on tiles of the same scene: a plain loop over some of
-them before and after, scaled to all of them. Beside it stands the time that passed
-inside the model's calls while the scene was predicted.
+them, scaled to all of them. It runs before, after, and every few seconds in between,
+while the prediction is held and its clock too, so that both see the same machine
+however that drifts.
 
     python benchmarks/scene.py student.tflite --megapixels 10 1000 --rounds 3
 """
@@ -11,6 +12,7 @@ inside the model's calls while the scene was predicted.
 import argparse
 import json
 import math
+import signal
 import statistics
 import subprocess
 import sys
@@ -23,7 +25,8 @@ _PATTERN_PX = 2048
 _BLOCK_PX = 512
 _PIXEL_M = 0.2
 _ROUGH_PX = 64
-_TILES_ALONE = 100
+_TILES_ALONE = 50
+_SECONDS_BETWEEN = 10.0
 
 
 def main() -> None:
@@ -56,7 +59,7 @@ def compare(arguments: argparse.Namespace) -> Iterator[dict]:
         }
         for number in range(arguments.rounds):
             for size, scene in scenes.items():
-                one = run_apart(arguments.model, scene, arguments.threads)
+                one = run_interleaved(arguments.model, scene, arguments.threads)
                 found[str(size)].append(one)
                 print(f"round {number + 1}: {size} MP: {one}", file=sys.stderr)
             yield {
@@ -118,48 +121,69 @@ def make_scene(path: Path, megapixels: int) -> Path:
     return path
 
 
-def run_apart(model: Path, scene: Path, threads: int) -> dict:
+def run_interleaved(model: Path, scene: Path, threads: int) -> dict:
+    """Predict a scene in a process that is held while the model runs alone in this."""
+    from segshrink.runtimes import load_artifact
+
+    artifact = load_artifact(model, threads=threads)
+    tiles = sampled_tiles(scene, artifact.input_shape)
+    alone, holds = [seconds_alone(artifact, tiles)], []
     options = json.dumps({"scene": str(scene), "threads": threads})
-    command = [sys.executable, __file__, str(model), "--one", options]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{scene.name}: {done.stderr.strip()}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    child = subprocess.Popen(
+        [sys.executable, __file__, str(model), "--one", options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while True:
+        try:
+            printed, told = child.communicate(timeout=_SECONDS_BETWEEN)
+            break
+        except subprocess.TimeoutExpired:
+            began = time.monotonic()
+            child.send_signal(signal.SIGSTOP)
+            alone.append(seconds_alone(artifact, tiles))
+            child.send_signal(signal.SIGCONT)
+            holds.append((began, time.monotonic()))
+    if child.returncode:
+        sys.exit(f"{scene.name}: {told.strip()}")
+    alone.append(seconds_alone(artifact, tiles))
+    one = json.loads(printed.strip().splitlines()[-1])
+    began, ended = one.pop("began"), one.pop("ended")
+    held = sum(min(end, ended) - max(at, began) for at, end in holds if end > began)
+    return one | {
+        "seconds": ended - began - held,
+        "seconds_alone": statistics.mean(alone) * one["tiles"],
+        "tile_ms_alone": [1000 * each for each in alone],
+    }
 
 
 def measure(model: Path, scene: str, threads: int) -> dict:
+    """Predict a scene; the times are of the clock that all processes share."""
     from segshrink.prediction import find_photos, segment_files
     from segshrink.runtimes import load_artifact
 
     artifact = load_artifact(model, threads=threads)
-    tiles = sampled_tiles(Path(scene), artifact.input_shape)
-    alone = [seconds_alone(artifact, tiles)]
-    calls, predict = [], artifact.predict
+    calls, predict = 0, artifact.predict
 
-    def timed(images):
-        began = time.perf_counter()
-        logits = predict(images)
-        calls.append(time.perf_counter() - began)
-        return logits
+    def counted(images):
+        nonlocal calls
+        calls += 1
+        return predict(images)
 
-    artifact.predict = timed
+    artifact.predict = counted
     with tempfile.TemporaryDirectory(dir=Path(scene).parent) as out:
-        began = time.perf_counter()
-        outcome = segment_files(
-            artifact, find_photos([Path(scene)], Path(out)), Path(out)
-        )
-        seconds = time.perf_counter() - began
+        photos = find_photos([Path(scene)], Path(out))
+        began = time.monotonic()
+        outcome = segment_files(artifact, photos, Path(out))
+        ended = time.monotonic()
     if outcome.faults:
         raise SystemExit(outcome.faults[0])
-    peak_bytes = highest_memory_bytes()
-    artifact.predict = predict
-    alone.append(seconds_alone(artifact, tiles))
     return {
-        "tiles": len(calls),
-        "seconds": seconds,
-        "seconds_in_calls": sum(calls),
-        "seconds_alone": statistics.mean(alone) * len(calls),
-        "peak_bytes": peak_bytes,
+        "tiles": calls,
+        "began": began,
+        "ended": ended,
+        "peak_bytes": highest_memory_bytes(),
     }
 
 
@@ -170,8 +194,7 @@ def sampled_tiles(scene: Path, tile_px: tuple[int, int]) -> list:
     from rasterio.windows import Window
 
     generator = np.random.default_rng(0)
-    # A small cache, as what it leaves behind would count as memory of the prediction.
-    with rasterio.Env(GDAL_CACHEMAX=2**20), rasterio.open(scene) as source:
+    with rasterio.open(scene) as source:
         tiles = []
         for _ in range(_TILES_ALONE):
             row = int(generator.integers(0, source.height - tile_px[0]))
@@ -213,27 +236,30 @@ def table(record: dict) -> str:
         f"Scenes of any size: {record['what']}.",
         f"{machine['processor']}, {machine['cores']} cores; {named}. "
         f"{model['file']} with {model['threads']} thread(s); median of "
-        f"{record['rounds']} interleaved rounds, each in a process of its own.",
+        f"{record['rounds']} interleaved rounds, each in a process of its own; in "
+        "brackets the least and the most.",
         "",
-        "| megapixels | tiles | model alone, s | in calls, s | predict, s | overhead "
+        "| megapixels | tiles | model alone, s | predict, s | overhead "
         "| peak memory, MB |",
-        "|---:|---:|---:|---:|---:|---:|---:|",
+        "|---:|---:|---:|---:|---:|---:|",
     ]
     for size, rounds in record["scenes"].items():
         if not rounds:
             continue
-        alone, calls, seconds, peak = (
-            statistics.median(each[name] for each in rounds)
-            for name in ("seconds_alone", "seconds_in_calls", "seconds", "peak_bytes")
-        )
-        overhead = statistics.median(
-            each["seconds"] / each["seconds_alone"] - 1 for each in rounds
-        )
+        alone = statistics.median(each["seconds_alone"] for each in rounds)
+        seconds = statistics.median(each["seconds"] for each in rounds)
+        over = [100 * (each["seconds"] / each["seconds_alone"] - 1) for each in rounds]
+        peaks = [each["peak_bytes"] / 1e6 for each in rounds]
         lines.append(
-            f"| {size} | {rounds[0]['tiles']:,} | {alone:.1f} | {calls:.1f} | "
-            f"{seconds:.1f} | {100 * overhead:.0f} % | {peak / 1e6:.0f} |"
+            f"| {size} | {rounds[0]['tiles']:,} | {alone:.1f} | {seconds:.1f} | "
+            f"{spread(over, ' %')} | {spread(peaks)} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def spread(values: list[float], unit: str = "") -> str:
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return f"{middle:.0f}{unit} ({low:.0f}-{high:.0f})"
 
 
 if __name__ == "__main__":

@@ -356,3 +356,11 @@ def test_faults_name_the_file(tmp_path):
 
 def test_a_recipe_of_another_kind_than_a_mapping():
     assert faults_of([1]) == "mine.yaml: a recipe is a mapping of sections, got list."
+
+
+def test_a_compact_model_can_be_trained_as_a_teacher_is():
+    teacher = {"model": {"name": "compact", "width": 16, "stem_stride": 4}}
+    model = parse_recipe({"teacher": teacher}).teacher.model
+    assert (model.name, model.width, model.stem_stride) == ("compact", 16, 4)
+    faults = faults_of({"teacher": {"model": {"name": "fcn"}}})
+    assert "unet, efficientnet_lite or compact" in faults

@@ -209,11 +209,14 @@ def _family(value: Any) -> Any:
 
 TeacherModelSettings = Annotated[
     Annotated[UNetSettings, Tag("unet")]
-    | Annotated[EfficientNetLiteSettings, Tag("efficientnet_lite")],
+    | Annotated[EfficientNetLiteSettings, Tag("efficientnet_lite")]
+    | Annotated[CompactSettings, Tag("compact")],
     Discriminator(
         _family,
         custom_error_type="family",
-        custom_error_message="must be a mapping with name: unet or efficientnet_lite",
+        custom_error_message=(
+            "must be a mapping with name: unet, efficientnet_lite or compact"
+        ),
     ),
 ]
 

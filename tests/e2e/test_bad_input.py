@@ -553,6 +553,19 @@ def test_evaluate_under_a_protocol(finished_run, scenes, tmp_path):
     assert not record.exists()
 
 
+def test_export_under_a_protocol(finished_run, scenes, tmp_path):
+    model = finished_run / "student" / "model.keras"
+    export = ("export", model, "--out", tmp_path / "m.tflite", "--protocol")
+    data = ("--data", scenes)
+    assert "--protocol must be random-patch, got best" in refused(
+        *export, "best", *data
+    )
+    for given in (data, ()):
+        message = refused(*export, "random-patch", *given)
+        assert "needs --data, and --split with a list of patches" in message
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_plot_of_a_benchmark_is_a_png(finished_run, tmp_path):
     artifact, plot = (
         finished_run / "artifacts" / "teacher-float.onnx",

@@ -255,6 +255,15 @@ def test_a_run_under_the_public_protocol_says_everywhere_that_it_leaks(
     assert "Leaking split" in page
     inspected = succeeded("inspect", out / "artifacts" / "student-int8.tflite")
     assert "patches of file patches.json" in inspected
+    file = tmp_path / "alone.tflite"
+    succeeded(
+        "export", out / "student" / "model.keras", "--out", file, "--quantize", "int8",
+        "--data", scenes, "--split", patch, "--protocol", "random-patch",
+        "--max-drop", 100,
+    )  # fmt: skip
+    assert (
+        load_artifact(file).facts["split"]["source"] == "patches of file patches.json"
+    )
 
 
 def test_evaluate_under_the_public_protocol_says_that_it_leaks(

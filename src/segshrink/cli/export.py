@@ -35,6 +35,13 @@ def export(
         ),
     ] = None,
     split: SplitFile = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="random-patch: for a model trained under that protocol, whose --split "
+            "lists patches."
+        ),
+    ] = None,
     tiles: Annotated[
         int | None, typer.Option(min=1, help="Calibration tiles for int8 (64).")
     ] = None,
@@ -78,6 +85,7 @@ def export(
         raise UsageError(f"--quantize {quantize} needs --data to calibrate on.")
     if split is not None and data is None:
         raise UsageError("--split has no effect without --data.")
+    _check_protocol(protocol, data, split)
     if tiles is not None and quantize not in CALIBRATED:
         raise UsageError("--tiles has no effect on a file that is not calibrated.")
     if data is None and max_drop is not None:
@@ -103,8 +111,10 @@ def export(
             training=TrainingSettings(),
             epochs=QAT_EPOCHS if qat_epochs is None else qat_epochs,
         )
+        progress = TerminalProgress()
+        dataset = _open(data, split, protocol, progress)
         found = _export_with_data(
-            trained, out, format, quantize, data, split, tiles or 64, limit
+            trained, out, format, quantize, dataset, tiles or 64, limit, progress
         )
     output.out(
         f"{out}: {measure_size(out)['size_bytes']:,} bytes, with the model's class for "
@@ -150,20 +160,17 @@ def _export_with_data(
     out: Path,
     format: str,
     quantize: str | None,
-    data: str,
-    split: Path | None,
+    dataset: Any,
     tiles: int,
     limit: Any,
+    progress: TerminalProgress,
 ) -> dict[str, Any]:
     import numpy as np
 
-    from segshrink.data import open_dataset
     from segshrink.export.model_form import fixed_input_shape
     from segshrink.files import calibration_tiles, export_checked
 
     height_px, width_px = fixed_input_shape(model)
-    progress = TerminalProgress()
-    dataset = open_dataset(data, split=split, progress=progress)
     images = calibration_tiles(dataset, max(height_px, width_px), tiles)
     images = np.ascontiguousarray(images[:, :height_px, :width_px])
     return export_checked(
@@ -176,6 +183,30 @@ def _export_with_data(
         limit=limit,
         progress=progress,
     )
+
+
+def _check_protocol(protocol: str | None, data: str | None, split: Path | None) -> None:
+    if protocol is None:
+        return
+    if protocol != "random-patch":
+        raise UsageError(
+            f"--protocol must be random-patch, got {protocol}. Without it, scenes are "
+            "divided."
+        )
+    if data is None or split is None:
+        raise UsageError(
+            "--protocol random-patch needs --data, and --split with a list of patches."
+        )
+
+
+def _open(
+    data: str, split: Path | None, protocol: str | None, progress: TerminalProgress
+) -> Any:
+    from segshrink.data import open_dataset, open_patch_dataset
+
+    if protocol is None or split is None:
+        return open_dataset(data, split=split, progress=progress)
+    return open_patch_dataset(data, split, progress=progress)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 
 def predict(
-    artifact: Annotated[
-        Path, typer.Argument(help=".keras, .tflite, .onnx or .xml file.")
-    ],
-    images: Annotated[
-        list[Path], typer.Argument(help="Images of any size, or folders of them.")
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[MODEL] IMAGES...",
+            help="A .keras, .tflite, .onnx or .xml file, if not the model for aerial "
+            "photographs that comes with segshrink; then images of any size, or "
+            "folders of them.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
     threads: Threads = 1,
@@ -58,12 +61,15 @@ def predict(
     the end and does not stop the rest.
 
     Example: segshrink predict student.tflite photo.jpg --out predicted
+
+    Example: segshrink predict aerial_photo.jpg --out predicted
     """
     from segshrink.errors import DatasetError
     from segshrink.prediction import find_photos, segment_files
     from segshrink.runtimes import load_artifact
 
     cluster = _cluster(ray, workers)
+    artifact, images = _model_and_images(files)
     if artifact.suffix == ".keras":
         load_keras()
     photos = find_photos(images, out)
@@ -82,6 +88,19 @@ def predict(
         errors.print(fault)
     if outcome.faults:
         raise SystemExit(DatasetError.exit_code)
+
+
+def _model_and_images(files: list[Path]) -> tuple[Path, list[Path]]:
+    """The model to use, the shipped one if none is named, and what to use it on."""
+    from segshrink.runtimes import SUFFIXES, shipped_model
+
+    model, *images = files
+    if model.suffix not in SUFFIXES:
+        output.out("Model: aerial, the one that comes with segshrink.")
+        return shipped_model(), files
+    if not images:
+        raise UsageError(f"{model} is a model. Name the images to segment, too.")
+    return model, images
 
 
 def _cluster(address: str | None, workers: int | None) -> Cluster | None:

@@ -165,53 +165,48 @@ class _Memory:
         bands: list[tuple[int, int]],
         held_bytes: int,
     ) -> None:
-        self._tile_px, self._channels = tile_px, channels
+        self._blending = _Blending(tile_px, channels)
         self._slot_shape = (batch_size, *tile_px, channels)
         self._has_slots = held_bytes > 0
-        least = max(_Blending.size(band, channels) for band in bands)
+        least = max(self._blending.size(band) for band in bands)
         if self._has_slots:
             least += _LEAST_SLOTS * math.prod(self._slot_shape)
         self._block = np.empty(max(least, held_bytes // _FLOAT_BYTES), np.float32)
 
     def divided(self, band: tuple[int, int]) -> tuple["_Blending", np.ndarray]:
         """An empty band of this height and width, and slots in what it leaves."""
-        size = _Blending.size(band, self._channels)
-        blending = _Blending(self._block[:size], band, self._tile_px, self._channels)
+        size = self._blending.size(band)
+        self._blending.begin(self._block[:size], band)
         of_slot, rest = math.prod(self._slot_shape), self._block[size:]
         count = rest.size // of_slot if self._has_slots else 0
-        return blending, rest[: count * of_slot].reshape(count, *self._slot_shape)
+        return self._blending, rest[: count * of_slot].reshape(count, *self._slot_shape)
 
 
 class _Blending:
-    """Weighted sums of the tiles of a band.
+    """Weighted sums of the tiles of a band, one band after the other.
 
     Args:
-        memory: float32, `size(band, channels)` of them; written over.
-        band: height and width of the band.
         tile_px: height and width of a tile in pixels.
         channels: channels of the map.
     """
 
-    def __init__(
-        self,
-        memory: npt.NDArray[np.float32],
-        band: tuple[int, int],
-        tile_px: tuple[int, int],
-        channels: int,
-    ) -> None:
+    def __init__(self, tile_px: tuple[int, int], channels: int) -> None:
+        self._channels = channels
         self._weights = _weights(tile_px)
         # For each channel anew: adding arrays of one shape is three times as fast.
         self._weights_of_channels = np.repeat(self._weights, channels, axis=2)
         self._weighted = np.empty_like(self._weights_of_channels)
+
+    def size(self, band: tuple[int, int]) -> int:
+        """How many numbers a band of this height and width takes."""
+        return math.prod(band) * (self._channels + 1)
+
+    def begin(self, memory: npt.NDArray[np.float32], band: tuple[int, int]) -> None:
+        """Begin a band of this height and width in `size(band)` numbers of memory."""
         memory[:] = 0
         pixels = math.prod(band)
-        self._sums = memory[: pixels * channels].reshape(*band, channels)
-        self._total = memory[pixels * channels :].reshape(*band, 1)
-
-    @staticmethod
-    def size(band: tuple[int, int], channels: int) -> int:
-        """How many numbers a band of this height and width takes."""
-        return math.prod(band) * (channels + 1)
+        self._sums = memory[: pixels * self._channels].reshape(*band, self._channels)
+        self._total = memory[pixels * self._channels :].reshape(*band, 1)
 
     def add(self, row: int, column: int, tile: np.ndarray) -> None:
         """Add the map of a tile that begins there in the band."""

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _OVERLAP = 0.25
 # Sums of the band of tiles in work, and logits of tiles that wait to be blended.
 _HELD_BYTES = 30 * 2**20
+# NumPy counts in integers of 8 bytes, which of a whole piece would be a peak of memory.
+_COUNTED_ROWS = 32
 
 
 def segment_scene(
@@ -162,8 +164,9 @@ def _write_draft(
             empty = rows.without_data(row, column, labels.shape)
             if empty is not None:
                 labels[empty] = IGNORE_INDEX
-            found = np.bincount(labels.ravel(), minlength=num_classes)
-            np.add(counts, found[:num_classes], out=counts)
+            for start in range(0, len(labels), _COUNTED_ROWS):
+                some = labels[start : start + _COUNTED_ROWS].ravel()
+                counts[:] += np.bincount(some, minlength=num_classes)[:num_classes]
             preview.put(preview.labels, row, column, labels)
             write_window(target, row, column, labels)
 

@@ -26,20 +26,22 @@ def load_artifact(path: Path | str, *, threads: int = 1) -> Artifact:
     path = Path(path)
     if threads < 1:
         raise UsageError(f"threads must be at least 1, got {threads}.")
-    openers = {
-        ".keras": _keras,
-        ".onnx": _onnx,
-        ".tflite": _litert,
-        ".xml": _openvino,
-    }
-    if path.suffix not in openers:
+    if path.suffix not in _OPENERS:
         raise ModelError(
-            f"{path}: the suffix must be one of {', '.join(openers)}, got "
+            f"{path}: the suffix must be one of {', '.join(SUFFIXES)}, got "
             f"{path.suffix or 'none'}."
         )
     if not path.is_file():
         raise ModelError(f"{path}: no such file. Export a model first.")
-    return openers[path.suffix](path, threads)
+    return _OPENERS[path.suffix](path, threads)
+
+
+def shipped_model() -> Path:
+    """The model for aerial photographs that comes with segshrink.
+
+    What it was trained and measured on stands in the `aerial.md` beside it.
+    """
+    return Path(__file__).parent / "shipped" / "aerial.tflite"
 
 
 # The imports wait for the file that needs them: each runtime takes a second or more.
@@ -65,3 +67,12 @@ def _openvino(path: Path, threads: int) -> Artifact:
     from segshrink.runtimes.openvino import OpenVINOArtifact
 
     return OpenVINOArtifact(path, threads)
+
+
+_OPENERS = {
+    ".keras": _keras,
+    ".onnx": _onnx,
+    ".tflite": _litert,
+    ".xml": _openvino,
+}
+SUFFIXES = tuple(_OPENERS)

@@ -1,0 +1,86 @@
+"""The table of a ladder: files that were made for one data set, beside each other.
+
+A folder of records holds
+
+    ladder.json      "files": name and title of each in the order of the table, the one
+                     that latencies are compared with first; "published": figures that
+                     others gave, with their source
+    benchmark.json   `segshrink benchmark FILES --json`
+    quality/*.json   `segshrink evaluate FILE DATA --json`, named as the files
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from segshrink.reporting.units import human_bytes, human_count, human_ms, human_ratio
+
+_MEASURES = {
+    "pixel_accuracy": "pixel accuracy",
+    "precision_at_half": "precision",
+    "recall_at_half": "recall",
+    "soft_jaccard": "soft Jaccard",
+    "mean_iou": "mIoU",
+}
+
+
+def ladder_table(folder: Path) -> str:
+    """The table as Markdown, and a line on where latencies were measured."""
+    ladder = json.loads((folder / "ladder.json").read_text())
+    benchmark = json.loads((folder / "benchmark.json").read_text())
+    entries = {entry["file"]: entry for entry in benchmark["files"]}
+    qualities = [_quality(folder, row["file"]) for row in ladder["files"]]
+    measures = {
+        key: name
+        for key, name in _MEASURES.items()
+        if any(key in quality for quality in qualities)
+    }
+    lines = [
+        "| "
+        + " | ".join(["", "weights", "file", "gzipped", "ms", "faster"])
+        + "".join(f" | {name}" for name in measures.values())
+        + " |",
+        "|---|" + (5 + len(measures)) * "---:|",
+    ]
+    for row in ladder.get("published", []):
+        cells = [human_count(row["parameters"])]
+        cells += [human_bytes(row[key]) for key in ("size_bytes", "gzipped_bytes")]
+        lines.append(_line(row["title"], [*cells, "", ""], row, measures))
+    slowest = _ms(entries[ladder["files"][0]["file"]])
+    for row, quality in zip(ladder["files"], qualities, strict=True):
+        entry = entries[row["file"]]
+        cells = [
+            human_count((entry["model"] or row)["parameters"]),
+            human_bytes(entry["size"]["size_bytes"]),
+            human_bytes(entry["size"]["gzipped_bytes"]),
+            human_ms(_ms(entry)),
+            human_ratio(slowest / _ms(entry)),
+        ]
+        lines.append(_line(row["title"], cells, quality, measures))
+    first = benchmark["files"][0]
+    machine = benchmark["machine"]
+    lines += [
+        "",
+        f"Latency of one image, 1 thread of {machine['processor']}, in "
+        f"{first['runtime']} {first['runtime_version']}: medians of "
+        f"{first['latency'][0]['rounds']} interleaved rounds; faster than the first "
+        "row that has one.",
+        *(f"{row['title']}: {row['source']}" for row in ladder.get("published", [])),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quality(folder: Path, file: str) -> dict[str, Any]:
+    path = folder / "quality" / f"{file}.json"
+    return json.loads(path.read_text())["quality"] if path.is_file() else {}
+
+
+def _line(
+    title: str, cells: list[str], quality: dict[str, Any], measures: dict[str, str]
+) -> str:
+    scores = [f"{quality[key]:.4f}" if key in quality else "" for key in measures]
+    return f"| {title} | " + " | ".join([*cells, *scores]) + " |"
+
+
+def _ms(entry: dict[str, Any]) -> float:
+    return next(x["median_ms"] for x in entry["latency"] if x["threads"] == 1)
