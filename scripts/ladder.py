@@ -84,3 +84,35 @@ def _line(
 
 def _ms(entry: dict[str, Any]) -> float:
     return next(x["median_ms"] for x in entry["latency"] if x["threads"] == 1)
+
+
+def file_facts(path: Path) -> str:
+    """What a record of quality tells of its file, as Markdown."""
+    record = json.loads(path.read_text())
+    size, quality, machine = record["size"], record["quality"], record["machine"]
+    scores = [
+        f"| {name} | {quality[key]:.4f} |"
+        for key, name in _MEASURES.items()
+        if key in quality
+    ]
+    lines = [
+        f"`{record['file']}`: {size['size_bytes']:,} bytes, {size['gzipped_bytes']:,} "
+        f"gzipped, sha256 `{size['sha256']}`.",
+        "",
+        f"| {quality.get('patches') or quality['images']} "
+        f"{'patches' if 'patches' in quality else 'images'} | |",
+        "|---|---:|",
+        *scores,
+        *(
+            f"| IoU {row['name']} | {_share(row['iou'])} |"
+            for row in quality["classes"]
+        ),
+        "",
+        f"Measured in {record['runtime']} {record['runtime_version']} on "
+        f"{machine['processor']}; split from {record['data']['split']['source']}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

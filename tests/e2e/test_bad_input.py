@@ -512,7 +512,7 @@ def test_damaged_record_is_named(own_run, scenes, recipe_file):
     [
         ("compress", "synthetic"),
         ("compress",),
-        ("predict", "m.tflite", "--out", "o"),
+        ("predict", "--out", "o"),
         ("evaluate", "m.tflite", "synthetic", "--seed", "-1"),
         ("evaluate", "m.tflite", "synthetic", "--threads", "0"),
         ("benchmark", "m.tflite", "--rounds", "2"),
@@ -525,6 +525,14 @@ def test_damaged_record_is_named(own_run, scenes, recipe_file):
 def test_wrong_arguments_leave_with_a_usage_message(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "Usage: segshrink" in refused(*arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_predict_of_a_model_and_no_image(tmp_path):
+    message = refused("predict", "m.tflite", "--out", tmp_path / "o")
+    assert "m.tflite is a model. Name the images to segment, too." in message
+    message = refused("predict", "photo.jpg", "--out", tmp_path / "o")
+    assert "photo.jpg" in message and "o such file" in message
     assert list(tmp_path.iterdir()) == []
 
 

@@ -20,7 +20,7 @@ from segshrink.objectives import ConfusionMatrix
 from segshrink.recipe import load_recipe, recipe_yaml
 from segshrink.records import sha256_of
 from segshrink.reporting.units import human_ms
-from segshrink.runtimes import load_artifact, predict_image
+from segshrink.runtimes import load_artifact, predict_image, shipped_model
 
 pytestmark = pytest.mark.e2e
 
@@ -266,6 +266,32 @@ def test_a_run_under_the_public_protocol_says_everywhere_that_it_leaks(
     )
 
 
+def test_predict_without_a_model_takes_the_one_that_comes_along(tmp_path):
+    photo, out = tmp_path / "Luftbild.jpg", tmp_path / "out"
+    noise = np.random.default_rng(0).integers(0, 256, (10, 14, 3), np.uint8)
+    Image.fromarray(noise).resize((700, 500), Image.BICUBIC).save(photo)
+    assert "Model: aerial, the one" in succeeded("predict", photo, "--out", out)
+    file = shipped_model()
+    rows = (out / "areas.csv").read_text(encoding="utf-8").splitlines()
+    names = [x["name"] for x in load_artifact(file).facts["classes"]]
+    assert {"Building", "Road", "Water"} < set(names)
+    assert [row for row in rows if any(name in row for name in names)]
+    named = tmp_path / "named"
+    succeeded("predict", file, photo, "--out", named)
+    assert (named / "Luftbild.png").read_bytes() == (out / "Luftbild.png").read_bytes()
+
+
+def test_the_model_that_comes_along_is_small_and_tells_of_itself():
+    file = shipped_model()
+    assert file.stat().st_size < 300_000
+    printed = succeeded("inspect", file)
+    assert "Semantic segmentation" in printed and "mean_iou" in printed
+    card = file.with_suffix(".md").read_text(encoding="utf-8")
+    assert sha256_of(file) in card
+    for told in ("CC0", "leak", "Limits"):
+        assert told in card
+
+
 def test_evaluate_under_the_public_protocol_says_that_it_leaks(
     finished_run, scenes, tmp_path
 ):
@@ -284,6 +310,8 @@ def test_evaluate_under_the_public_protocol_says_that_it_leaks(
     )  # fmt: skip
     found = json.loads(record.read_text(encoding="utf-8"))
     assert (found["file"], found["runtime"]) == ("student-int8.tflite", "litert")
+    assert found["size"]["sha256"] == sha256_of(artifact)
+    assert found["threads"] == 1 and found["machine"]["cores"] > 0
     assert found["data"]["name"] == "Stadt"
     assert found["data"]["split"]["source"] == "file patches.json"
     quality = found["quality"]

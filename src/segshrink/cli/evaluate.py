@@ -8,7 +8,12 @@ import typer
 
 from segshrink.cli.options import Data, SplitFile, Threads
 from segshrink.cli.random_patch import evaluate_random_patch
-from segshrink.cli.scores import mean_iou_without, require_class, shown
+from segshrink.cli.scores import (
+    file_record,
+    mean_iou_without,
+    require_class,
+    shown,
+)
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
 
@@ -79,8 +84,7 @@ def evaluate(
         )
     if json_file is not None:
         record = {
-            "file": artifact.name,
-            "runtime": opened.runtime,
+            **file_record(opened),
             "data": {"name": dataset.name, "split": dataset.split.as_record()},
             "quality": quality,
         }

@@ -3,7 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from segshrink.cli.scores import mean_iou_without, require_class, shown
+from segshrink.cli.scores import (
+    file_record,
+    mean_iou_without,
+    require_class,
+    shown,
+)
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
 
@@ -42,8 +47,7 @@ def evaluate_random_patch(
     _print(quality, without)
     if json_file is not None:
         record = {
-            "file": artifact.name,
-            "runtime": opened.runtime,
+            **file_record(opened),
             "data": {"name": patches.name, "split": patches.split_record()},
             "quality": quality,
         }

@@ -1,9 +1,31 @@
-"""What verbs that evaluate share: scores as text, and a mean without a class."""
+"""What verbs that evaluate share: facts of the file, scores as text, other means."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segshrink.errors import UsageError
+
+if TYPE_CHECKING:
+    from segshrink.runtimes import Artifact
+
+
+def file_record(opened: Artifact) -> dict[str, Any]:
+    """Which file was measured, and by what."""
+    import segshrink
+    from segshrink.measuring import measure_size
+    from segshrink.records import machine_facts
+
+    return {
+        "file": opened.path.name,
+        "size": measure_size(opened.path),
+        "runtime": opened.runtime,
+        "runtime_version": opened.runtime_version,
+        "threads": opened.threads,
+        "machine": machine_facts(),
+        "segshrink": segshrink.__version__,
+    }
 
 
 def require_class(name: str | None, known: Sequence[str]) -> None:
