@@ -65,7 +65,8 @@ def ladder_table(folder: Path) -> str:
         f"{first['runtime']} {first['runtime_version']}: medians of "
         f"{first['latency'][0]['rounds']} interleaved rounds; faster than the first "
         "row that has one.",
-        *(f"{row['title']}: {row['source']}" for row in ladder.get("published", [])),
+        "",
+        *(f"- {row['title']}: {row['source']}" for row in ladder.get("published", [])),
     ]
     return "\n".join(lines) + "\n"
 

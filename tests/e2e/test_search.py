@@ -162,7 +162,7 @@ def test_workers_and_driver_killed_in_the_middle_lose_nothing(search, scenes, tm
         assert (study.trials[number].values, study.trials[number].params) == found
     # Each trial that was asked for is there once, with the result that it has when
     # nothing is killed.
-    assert results_of(out) == results_of(undisturbed)
+    assert_same_results(out, undisturbed)
     assert len(list((out / "trials").iterdir())) == 4
     for trial in trials_of(out):
         assert len(trial["epochs"]) == 3
@@ -180,12 +180,18 @@ def _state(name: str):
     return optuna.trial.TrialState[name]
 
 
-def results_of(out: Path) -> list:
-    """What came out of each trial, by its values; times differ each time."""
-    return sorted(
-        (str(trial["values"]), trial["miou"], trial["size_bytes"])
-        for trial in trials_of(out)
+def assert_same_results(out: Path, other: Path) -> None:
+    """What came out of each trial, by its values; times differ each time.
+
+    Not to the last bit: on some processors a process that goes on adds numbers in
+    another order than the one that began, and some pixels change their class.
+    """
+    ours, theirs = (
+        sorted((str(t["values"]), t["size_bytes"], t["miou"]) for t in trials_of(x))
+        for x in (out, other)
     )
+    assert [x[:2] for x in ours] == [x[:2] for x in theirs]
+    assert [x[2] for x in ours] == pytest.approx([x[2] for x in theirs], abs=2e-3)
 
 
 def wait_for(process: subprocess.Popen, what) -> None:
@@ -204,7 +210,7 @@ def test_two_ray_workers_get_the_study_of_two_local_ones(search, scenes, tmp_pat
         "search", scenes, "--recipe", recipe, "--out", out, "--workers", 2,
         "--ray", "local",
     )  # fmt: skip
-    assert results_of(out) == results_of(local)
+    assert_same_results(out, local)
     ours, theirs = study_of(out), study_of(local)
     assert [t.params for t in ours.trials] == [t.params for t in theirs.trials]
 

@@ -27,7 +27,8 @@ from segshrink.progress import Progress
 # Of the training patches, for choosing the best epoch: the protocol knows training and
 # validation only, and its validation is what figures are of.
 _SHARE_TO_CHOOSE_BY = 0.05
-_DECODED_BYTES = 64 << 20
+# Patches are asked for in random order, so that what is not held is decoded for each.
+_DECODED_BYTES = 512 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
