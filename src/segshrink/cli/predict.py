@@ -61,8 +61,6 @@ def predict(
     the end and does not stop the rest.
 
     Example: segshrink predict student.tflite photo.jpg --out predicted
-
-    Example: segshrink predict aerial_photo.jpg --out predicted
     """
     from segshrink.errors import DatasetError
     from segshrink.prediction import find_photos, segment_files
