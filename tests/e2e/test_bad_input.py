@@ -531,9 +531,9 @@ def test_wrong_arguments_leave_with_a_usage_message(arguments, tmp_path, monkeyp
 def test_predict_of_a_model_and_no_image(tmp_path):
     message = refused("predict", "m.tflite", "--out", tmp_path / "o")
     assert "m.tflite is a model. Name the images to segment, too." in message
+    assert list(tmp_path.iterdir()) == []
     message = refused("predict", "photo.jpg", "--out", tmp_path / "o")
     assert "photo.jpg" in message and "o such file" in message
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_evaluate_under_a_protocol(finished_run, scenes, tmp_path):

@@ -261,9 +261,8 @@ def test_a_run_under_the_public_protocol_says_everywhere_that_it_leaks(
         "--data", scenes, "--split", patch, "--protocol", "random-patch",
         "--max-drop", 100,
     )  # fmt: skip
-    assert (
-        load_artifact(file).facts["split"]["source"] == "patches of file patches.json"
-    )
+    split = load_artifact(file).facts["data"]["split"]
+    assert split == "patches of file patches.json"
 
 
 def test_predict_without_a_model_takes_the_one_that_comes_along(tmp_path):
