@@ -19,7 +19,6 @@ def predict(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILES",
             help="A .keras, .tflite, .onnx or .xml file, if not the model for aerial "
             "photographs that comes with segshrink; then images of any size, or "
             "folders of them.",
