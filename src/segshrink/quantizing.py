@@ -120,7 +120,8 @@ def export_within(
         made = Path(folder) / path.name
         best = Path(folder) / "best" / path.name
         best.parent.mkdir()
-        for way in _ways(model, quantize, dataset, calibration, limit, progress):
+        ways = _ways(model, format, quantize, dataset, calibration, limit, progress)
+        for way in ways:
             export_model(
                 way.model,
                 made,
@@ -168,6 +169,7 @@ def checked_tiles(
 
 def _ways(
     model: keras.Model,
+    format: str,
     quantize: str | None,
     dataset: Dataset,
     calibration: np.ndarray,
@@ -193,9 +195,9 @@ def _ways(
     )
     few = calibration[:_LOOKED_AT]
     corrected = _copy(model)
-    correct_biases(QuantizedTwin(corrected, narrow), few)
+    correct_biases(QuantizedTwin(corrected, narrow, format), few)
     yield _Way("corrected biases", corrected, calibration, narrow)
-    yield from _with_float_layers(model, wide, calibration, few)
+    yield from _with_float_layers(model, format, wide, calibration, few)
     if limit.training is None or limit.epochs == 0:
         return
     height_px, width_px = calibration.shape[1:3]
@@ -205,7 +207,7 @@ def _ways(
             "export with a square --size to have it."
         )
         return
-    yield _trained(model, narrow, dataset, calibration, limit, progress)
+    yield _trained(model, format, narrow, dataset, calibration, limit, progress)
 
 
 def _more_tiles(dataset: Dataset, calibration: np.ndarray) -> np.ndarray:
@@ -217,11 +219,13 @@ def _more_tiles(dataset: Dataset, calibration: np.ndarray) -> np.ndarray:
 
 def _with_float_layers(
     model: keras.Model,
+    format: str,
     ranges: Mapping[str, tuple[float, float]],
     calibration: np.ndarray,
     few: np.ndarray,
 ) -> Iterator[_Way]:
-    ranked = [value for value, _ in by_sensitivity(QuantizedTwin(model, ranges), few)]
+    twin = QuantizedTwin(model, ranges, format)
+    ranked = [value for value, _ in by_sensitivity(twin, few)]
     count = 1
     while count <= min(_MOST_IN_FLOAT, len(ranked)):
         kept = kept_whole(ranked[:count])
@@ -235,6 +239,7 @@ def _with_float_layers(
 
 def _trained(
     model: keras.Model,
+    format: str,
     ranges: dict[str, tuple[float, float]],
     dataset: Dataset,
     calibration: np.ndarray,
@@ -252,6 +257,7 @@ def _trained(
             settings_for(limit.training, limit.epochs),
             folder,
             tile_px=calibration.shape[1],
+            format=format,
             seed=limit.seed,
             progress=progress,
         )

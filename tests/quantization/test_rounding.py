@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from segshrink.quantization.rounding import (
+    LARGEST_WEIGHT,
     RoundedActivation,
     RoundedConvolution,
     kernels_of,
@@ -62,19 +63,21 @@ def test_at_most_256_values():
     ("shape", "axes"),
     [((3, 3, 4, 5), (3,)), ((3, 3, 4, 2), (2, 3)), ((2, 2, 6, 3), (2,))],
 )
-def test_kernel_has_a_scale_for_each_channel(shape, axes):
+@pytest.mark.parametrize("format", LARGEST_WEIGHT)
+def test_kernel_has_a_scale_for_each_channel(shape, axes, format):
+    largest = LARGEST_WEIGHT[format]
     random = np.random.default_rng(0)
     kernel = random.normal(size=shape) * random.uniform(0.1, 10, shape[-1])
     kernel = kernel.astype(np.float32)
-    found = as_numpy(rounded_kernel(kernel, axes))
+    found = as_numpy(rounded_kernel(kernel, axes, largest=largest))
     moved = np.moveaxis(kernel, axes, range(len(axes)))
     ours = np.moveaxis(found, axes, range(len(axes)))
     for channel in np.ndindex(moved.shape[: len(axes)]):
         weights = moved[channel]
-        scale = np.abs(weights).max() / 127
+        scale = np.abs(weights).max() / largest
         expected = np.round(weights / scale) * scale
         np.testing.assert_allclose(ours[channel], expected, rtol=1e-4, atol=1e-6)
-        assert len(np.unique(ours[channel])) <= 255
+        assert len(np.unique(ours[channel])) <= 2 * largest + 1
 
 
 LAYERS = {

@@ -69,13 +69,13 @@ def test_it_has_the_variables_of_the_model(model, ranges):
         assert (low, high) == pytest.approx(wide)
 
 
-@pytest.mark.parametrize("format", ["litert", "onnx"])
+@pytest.mark.parametrize("format", ["litert", "onnx", "openvino"])
 def test_it_computes_as_the_file_does(format, tmp_path):
     """On a model that int8 hurts, so that agreement is no accident."""
     keras.utils.set_random_seed(0)
     model = scaled_channels(two_convolutions(), 300.0)
     ranges = observed_ranges(model, IMAGES)
-    twin = QuantizedTwin(model, ranges)
+    twin = QuantizedTwin(model, ranges, format)
     path = tmp_path / f"m{SUFFIXES[format]}"
     export_model(
         model, path, format=format, quantize="int8", calibration=IMAGES, ranges=ranges
@@ -100,7 +100,7 @@ def test_ranges_of_the_twin_are_those_of_the_file(model, ranges, format, tmp_pat
     )
     expected = model.predict(FLOATS, verbose=0)
     of_file = load_artifact(path).predict(IMAGES)
-    of_twin = QuantizedTwin(model, narrow).model.predict(FLOATS, verbose=0)
+    of_twin = QuantizedTwin(model, narrow, format).model.predict(FLOATS, verbose=0)
     loss = np.abs(of_file - expected).mean()
     assert np.abs(of_file - of_twin).mean() < 0.05 * loss
     clipped = 0.3 * max(abs(end) for end in ranges["logits"])

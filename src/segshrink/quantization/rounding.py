@@ -14,7 +14,9 @@ import keras
 from keras import layers, ops
 
 _LEVELS = 255
-_LARGEST_WEIGHT = 127
+# Largest weight of a channel as int8, by the format of the file. The files of ONNX
+# Runtime's quantizer leave a bit to processors that add two products in 16 bits.
+LARGEST_WEIGHT = {"litert": 127, "onnx": 64, "openvino": 64}
 _TINY = 1e-8
 # Ranges move that much faster than kernels; calibrated ones are often twice too wide.
 _RANGE_STEP = 10.0
@@ -43,7 +45,9 @@ def rounded_activation(x: Any, low: Any, high: Any) -> Any:
     return (levels - zero_point) * scale
 
 
-def rounded_kernel(kernel: Any, channel_axes: Sequence[int]) -> Any:
+def rounded_kernel(
+    kernel: Any, channel_axes: Sequence[int], *, largest: int = LARGEST_WEIGHT["litert"]
+) -> Any:
     """Weights as symmetric int8 with one scale for each output channel would hold them.
 
     The scale is that of the largest weight of the channel, as exports choose it.
@@ -51,13 +55,14 @@ def rounded_kernel(kernel: Any, channel_axes: Sequence[int]) -> Any:
     Args:
         kernel: tensor.
         channel_axes: axes that tell output channels apart.
+        largest: what the largest weight of a channel is as int8, see `LARGEST_WEIGHT`.
 
     Returns:
         Tensor of the shape of `kernel`.
     """
     within = [axis for axis in range(len(kernel.shape)) if axis not in channel_axes]
-    largest = ops.max(ops.abs(kernel), axis=within, keepdims=True)
-    scale = ops.stop_gradient(ops.maximum(largest / _LARGEST_WEIGHT, _TINY))
+    furthest = ops.max(ops.abs(kernel), axis=within, keepdims=True)
+    scale = ops.stop_gradient(ops.maximum(furthest / largest, _TINY))
     return _rounded(kernel / scale) * scale
 
 
@@ -122,15 +127,24 @@ class RoundedConvolution(layers.Layer):
     Args:
         layer: a layer that `has_kernels`; its variables are used, not copied.
         normalization: BatchNormalization of its output, or None.
+        largest: as for `rounded_kernel`.
 
     Attributes:
         active: weight; 0 leaves the kernels as they are.
     """
 
-    def __init__(self, layer: Any, normalization: Any = None, **options: Any) -> None:
+    def __init__(
+        self,
+        layer: Any,
+        normalization: Any = None,
+        *,
+        largest: int = LARGEST_WEIGHT["litert"],
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.layer = layer
         self.normalization = normalization
+        self.largest = largest
         self.active = self.add_weight(
             name="active", initializer="ones", trainable=False
         )
@@ -145,7 +159,7 @@ class RoundedConvolution(layers.Layer):
             value = values[id(kernel)]
             if factor is not None and kernel is kernels[-1][0]:
                 value = value * _along(factor, value.shape, axes)
-            rounded = rounded_kernel(value, axes)
+            rounded = rounded_kernel(value, axes, largest=self.largest)
             values[id(kernel)] = ops.where(self.active > 0, rounded, value)
         bias = self.layer.bias
         if factor is not None and bias is not None:

@@ -28,6 +28,7 @@ def train_quantized(
     folder: Path,
     *,
     tile_px: int,
+    format: str = "litert",
     seed: int = 0,
     progress: Progress | None = None,
     label: str = "quantization-aware training",
@@ -50,6 +51,7 @@ def train_quantized(
         folder: where to write `model.keras`, `ranges.json` and `history.csv`; resumes
             as `fit` does.
         tile_px: height and width of the training tiles in pixels.
+        format: of the file, as for `QuantizedTwin`.
         seed: of tiles and augmentation.
         progress: told of every step.
         label: name of the work in the progress display.
@@ -64,7 +66,7 @@ def train_quantized(
     """
     as_it_was = keras.models.clone_model(model)
     as_it_was.set_weights(model.get_weights())
-    twin = QuantizedTwin(model, ranges)
+    twin = QuantizedTwin(model, ranges, format)
     steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px)
     terms, _ = build_terms(
         DistillationSettings(losses=_FROM_FLOAT, temperature=1.0),
@@ -90,7 +92,7 @@ def train_quantized(
         model=model,
         judged=twin.model,
         validation_loss=supervised,
-        also_fixed={"model": model_digest(as_it_was), "int8": True},
+        also_fixed={"model": model_digest(as_it_was), "int8": format},
         callbacks=(keeper,),
         progress=progress,
         label=label,

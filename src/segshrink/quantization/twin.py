@@ -11,6 +11,7 @@ from keras import layers, ops
 
 from segshrink.models.calls import arguments_of, run_calls
 from segshrink.quantization.rounding import (
+    LARGEST_WEIGHT,
     RoundedActivation,
     RoundedConvolution,
     kernels_of,
@@ -106,6 +107,7 @@ class QuantizedTwin:
     Args:
         model: Functional or Sequential model of one image, float32.
         ranges: of its tensors, from `observed_ranges`.
+        format: of the file, "litert", "onnx" or "openvino".
 
     Attributes:
         model: Keras model with the input and output of the given one.
@@ -116,7 +118,9 @@ class QuantizedTwin:
         ModelError: if the model is not Functional or Sequential.
     """
 
-    def __init__(self, model: keras.Model, ranges: Mapping[str, Any]) -> None:
+    def __init__(
+        self, model: keras.Model, ranges: Mapping[str, Any], format: str = "litert"
+    ) -> None:
         self.values = values_of(model)
         self._kernels: dict[str, RoundedConvolution] = {}
         self._rounding: dict[Value, RoundedActivation] = {}
@@ -131,6 +135,7 @@ class QuantizedTwin:
                 layer = RoundedConvolution(
                     node.operation,
                     value.normalization,
+                    largest=LARGEST_WEIGHT[format],
                     name=f"int8_{_name(value.path)}",
                 )
                 self._kernels[value.path] = layer
