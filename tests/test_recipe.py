@@ -111,6 +111,10 @@ def test_all_faults_at_once():
             "student.distillation: cache_views: no effect without cache, drop it",
         ),
         (
+            {"student": {"distillation": {"cache": False, "cache_averaged": True}}},
+            "student.distillation: cache_averaged: no effect without cache, drop it",
+        ),
+        (
             {"data": {"source": "houses", "scenes": 6}},
             "data: scenes and scene_px apply to source: synthetic only",
         ),

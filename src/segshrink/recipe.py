@@ -351,7 +351,9 @@ class DistillationSettings(_Settings):
 
     `cache`: the teacher's logits are stored once, up to `cache_mb` megabytes, instead
     of asking the teacher in each step; it is asked where that cannot be. `cache_views`:
-    colourings of each image that it is asked of; 1 is the image as it is.
+    colourings of each image that it is asked of; 1 is the image as it is. With
+    `cache_averaged` means are stored over the flips and quarter turns of each tile, for
+    eight times the work of asking.
     """
 
     losses: dict[str, float] | None = None
@@ -363,6 +365,7 @@ class DistillationSettings(_Settings):
     cache: bool = True
     cache_mb: float | None = Field(None, gt=0)
     cache_views: int | None = Field(None, ge=1)
+    cache_averaged: bool = False
 
     @field_validator("losses", mode="before")
     @classmethod
@@ -386,8 +389,8 @@ class DistillationSettings(_Settings):
             )
         if self.layers is not None and not names & set(FEATURE_LOSSES):
             raise ValueError("layers: no effect without a loss of feature maps")
-        for option in ("cache_mb", "cache_views"):
-            if getattr(self, option) is not None and not self.cache:
+        for option in ("cache_mb", "cache_views", "cache_averaged"):
+            if getattr(self, option) not in (None, False) and not self.cache:
                 raise ValueError(f"{option}: no effect without cache, drop it")
         over_pixels = {"pixel_kl", "soft_dice", "dist", "feature_hint"}
         if self.boundary_weight != 1 and not names & over_pixels:

@@ -20,6 +20,7 @@ from data.pictures import THREE_CLASSES, add_pair, held, noise, scenes_folder
 from segshrink.data import AnnotatedImage, Part, TileSampler, map_by_tiles, open_dataset
 from segshrink.data.augmentation import recolored
 from segshrink.distillation import Distiller, PixelKL, TeacherCache, Term
+from segshrink.distillation.averaging import mean_over_poses
 from segshrink.errors import DatasetError, RunFolderError, UsageError
 from segshrink.objectives import CrossEntropy
 from segshrink.progress import SilentProgress
@@ -224,6 +225,39 @@ def test_asks_in_inference_mode_by_tiles_and_leaves_the_teacher_as_it_is(
         )
         expected = block_means(logits, 2)
         np.testing.assert_allclose(cache.get(index), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_averages_over_how_tiles_may_be_held(tmp_path, part):
+    teacher = in_context()
+    cache = TeacherCache(
+        tmp_path / "logits", teacher, part, stride=1, overlap=0.5, averaged=True
+    )
+    cache.fill()
+    tile_px, index = (TILE_PX, TILE_PX), 1  # of more than one tile
+    means = map_by_tiles(
+        lambda tiles: mean_over_poses(teacher.predict_on_batch, tiles),
+        pixels_of(part, index),
+        tile_px=tile_px,
+        channels=3,
+        overlap=0.5,
+    )
+    np.testing.assert_allclose(cache.get(index), means, rtol=1e-3, atol=1e-4)
+    plain = map_by_tiles(
+        teacher.predict_on_batch,
+        pixels_of(part, index),
+        tile_px=tile_px,
+        channels=3,
+        overlap=0.5,
+    )
+    assert np.abs(means - plain).max() > 0.05 * np.abs(plain).max()
+
+
+def test_a_batch_is_no_larger_than_the_tiles_of_an_image(tmp_path, part):
+    teacher, sizes = pointwise(), []
+    ask = teacher.predict_on_batch
+    teacher.predict_on_batch = lambda x: sizes.append(len(x)) or ask(x)
+    TeacherCache(tmp_path / "logits", teacher, part, overlap=0.0).fill()
+    assert sizes == [4, 6, 1]
 
 
 def test_maps_cannot_be_written_to(filled, part, teacher):
@@ -564,6 +598,7 @@ def with_views(tmp_path_factory, part, teacher):
         ({"seed": 1}, "seed"),
         ({"photometric": 0.2}, "photometric"),
         ({"views": 2}, "views"),
+        ({"averaged": True}, "averaged"),
         ({"views": 1, "photometric": 0}, "photometric, seed, views"),
         ({"teacher": {"activation": "relu"}}, "teacher"),
         ({"teacher": {"tile_px": 16}}, "teacher, tile_px"),

@@ -160,6 +160,7 @@ def _cached_logits(
         views=views,
         photometric=photometric if views > 1 else 0.0,
         seed=seed,
+        averaged=chosen.cache_averaged,
         max_bytes=limit,
     )
     logits.fill(progress)

@@ -8,7 +8,7 @@ import re
 import sys
 import zlib
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from segshrink.data import AnnotatedImage, Part, map_by_tiles
+from segshrink.data import AnnotatedImage, Part, count_tiles, map_by_tiles
 from segshrink.data.augmentation import recolored
+from segshrink.distillation.averaging import mean_over_poses
 from segshrink.errors import DatasetError, RunFolderError, UsageError
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import Augmentation
@@ -69,6 +70,8 @@ class TeacherCache:
             needed with more than one view.
         seed: int >= 0, of the colourings.
         overlap: share by which the tiles overlap that the teacher is asked of.
+        averaged: take means over the flips and quarter turns of each tile, which asks
+            the teacher of eight times as many, see `mean_over_poses`.
         max_bytes: limit of what is stored, in bytes.
 
     Raises:
@@ -91,6 +94,7 @@ class TeacherCache:
         photometric: float = 0.0,
         seed: int = 0,
         overlap: float = 0.125,
+        averaged: bool = False,
         max_bytes: int = 2 << 30,
     ) -> None:
         _check(stride, views, photometric)
@@ -114,6 +118,7 @@ class TeacherCache:
         self._photometric = photometric
         self._seed = seed
         self._overlap = overlap
+        self._averaged = averaged
         self._open = lru_cache(_MAPS_OPEN)(self._map)
         self._ready = False
 
@@ -130,6 +135,8 @@ class TeacherCache:
         }
         if self.views > 1:
             about |= {"photometric": self._photometric, "seed": self._seed}
+        if self._averaged:
+            about["averaged"] = True
         return about
 
     def get(self, index: int, view: int = 0) -> npt.NDArray[np.float16]:
@@ -272,21 +279,27 @@ class TeacherCache:
         colors = self.color_generator(index, view)
         if colors is not None:
             image = recolored(image, self._photometric, colors)
+        predict, batch = self._teacher.predict_on_batch, _BATCH
+        if self._averaged:
+            # Of one tile, a batch is as many poses.
+            predict, batch = partial(mean_over_poses, predict), 1
+        tiles = count_tiles(image.shape[:2], self._tile_px, self._overlap)
         logits = map_by_tiles(
-            self._teacher.predict_on_batch,
+            predict,
             image,
             tile_px=self._tile_px,
             channels=self.channels,
             overlap=self._overlap,
-            batch_size=_BATCH,
+            # Batches are filled up.
+            batch_size=min(batch, tiles),
         )
         stored = np.clip(_block_means(logits, self.stride), -_LARGEST, _LARGEST)
-        with written_whole(self._path(index, view)) as partial:
-            with partial.open("wb") as file:
+        with written_whole(self._path(index, view)) as unfinished:
+            with unfinished.open("wb") as file:
                 np.lib.format.write_array(file, stored.astype(np.float16))
             # Behind the array, where NumPy does not look.
-            checksum = self._checksum(index, view, partial.read_bytes())
-            with partial.open("ab") as file:
+            checksum = self._checksum(index, view, unfinished.read_bytes())
+            with unfinished.open("ab") as file:
                 file.write(checksum)
 
 

@@ -125,6 +125,7 @@ def _shared_logits(recipe: Recipe, folder: Path) -> Path:
         if views > 1
         else 0.0,
         "limit": settings.cache_mb,
+        "averaged": settings.cache_averaged,
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return folder / digest[:12]
