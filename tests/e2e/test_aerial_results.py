@@ -1,4 +1,4 @@
-"""The figures of the model that comes along, by running it; skipped without the data."""
+"""The figures of the model that comes along, by running it."""
 
 import json
 import os
