@@ -43,8 +43,9 @@ def ladder_table(folder: Path) -> str:
         "|---|" + (5 + len(measures)) * "---:|",
     ]
     for row in ladder.get("published", []):
-        cells = [human_count(row["parameters"])]
-        cells += [human_bytes(row[key]) for key in ("size_bytes", "gzipped_bytes")]
+        count, sizes = row.get("parameters"), ("size_bytes", "gzipped_bytes")
+        cells = ["" if count is None else human_count(count)]
+        cells += [human_bytes(row[key]) if key in row else "" for key in sizes]
         lines.append(_line(row["title"], [*cells, "", ""], row, measures))
     slowest = _ms(entries[ladder["files"][0]["file"]])
     for row, quality in zip(ladder["files"], qualities, strict=True):
