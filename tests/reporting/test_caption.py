@@ -68,8 +68,12 @@ def test_a_doubtful_spread_names_file_and_percent(run_folder: Builder) -> None:
 def test_a_scene_on_two_sides_is_a_leak(run_folder: Builder) -> None:
     record = measurement_record("teacher")
     record["data"]["split"]["train"] = ["Tile 1", "Tile 5"]
-    [warning] = warning_lines(read_run(run_folder(records={"teacher": record})))
+    run = read_run(run_folder(records={"teacher": record}))
+    [warning] = warning_lines(run)
     assert warning.startswith("Leaking split")
+    caption = "\n".join(caption_lines(run))
+    assert "(18 images, scenes: Tile 2, Tile 5)" in caption
+    assert "held out" not in caption
 
 
 def test_a_split_that_says_it_leaks_is_believed(run_folder: Builder) -> None:

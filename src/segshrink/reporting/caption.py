@@ -45,9 +45,11 @@ def _data_line(measurement: Measurement) -> str | None:
         return None
     scenes = data.split.scenes(quality.part)
     images = f"{quality.images} image{'' if quality.images == 1 else 's'}"
-    held_out = f", scenes held out: {listing(scenes)}" if scenes else ""
+    # Of a split that leaks no scene is held out.
+    how = "scenes" if data.split.leaks_into(quality.part) else "scenes held out"
+    which = f", {how}: {listing(scenes)}" if scenes else ""
     return (
-        f"Quality on the {quality.part} part of {data.name} ({images}{held_out}); "
+        f"Quality on the {quality.part} part of {data.name} ({images}{which}); "
         f"split from {data.split.source}."
     )
 
