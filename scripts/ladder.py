@@ -13,6 +13,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from segshrink.reporting.caption import machine_text
+from segshrink.reporting.record_types import Machine
 from segshrink.reporting.units import human_bytes, human_count, human_ms, human_ratio
 
 _MEASURES = {
@@ -59,13 +61,13 @@ def ladder_table(folder: Path) -> str:
         ]
         lines.append(_line(row["title"], cells, quality, measures))
     first = benchmark["files"][0]
-    machine = benchmark["machine"]
+    machine = machine_text(Machine(**benchmark["machine"]))
     lines += [
         "",
-        f"Latency of one image, 1 thread of {machine['processor']}, in "
+        f"Latency of one image, 1 thread, in "
         f"{first['runtime']} {first['runtime_version']}: medians of "
-        f"{first['latency'][0]['rounds']} interleaved rounds; faster than the first "
-        "row that has one.",
+        f"{first['latency'][0]['rounds']} interleaved rounds on {machine}; faster than "
+        "the first row that has one.",
         "",
         *(f"- {row['title']}: {row['source']}" for row in ladder.get("published", [])),
     ]

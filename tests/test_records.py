@@ -146,9 +146,10 @@ def test_sizes_and_digest(tmp_path):
 
 def test_machine_facts():
     facts = machine_facts()
-    assert set(facts) == {"processor", "cores", "system", "python"}
+    assert set(facts) == {"processor", "int8_dot_products", "cores", "system", "python"}
     assert 1 <= facts["cores"] <= os.cpu_count()
     assert facts["processor"].strip()
+    assert facts["int8_dot_products"] in (True, False, None)
     assert facts["python"] == sys.version.split()[0]
     json.dumps(facts, allow_nan=False)
 

@@ -120,7 +120,7 @@ def test_a_file_that_is_no_image_is_named(tmp_path, content):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DatasetError, match=r"^x\.png: cannot be decoded .*No such"):
+    with pytest.raises(DatasetError, match=r"^x\.png: no such file\.$"):
         images.read_image(source_file(tmp_path / "x.png"))
 
 

@@ -31,7 +31,9 @@ def test_record_has_every_field_of_its_form(tmp_path):
         seed=3,
     )
     machine = record.pop("machine")
-    assert {"processor", "cores", "system", "python"} == set(machine)
+    assert {"processor", "int8_dot_products", "cores", "system", "python"} == set(
+        machine
+    )
     assert record == {
         "name": "student-int8",
         "role": "student",

@@ -6,7 +6,7 @@ import pytest
 
 from export.tiny_models import blotchy_images
 from quantization.networks import blocky_network, scaled_channels, two_convolutions
-from segshrink.errors import ModelError
+from segshrink.errors import ModelError, UsageError
 from segshrink.export import export_model
 from segshrink.export.exporting import SUFFIXES
 from segshrink.quantization import QuantizedTwin, observed_ranges
@@ -44,6 +44,11 @@ def test_percentiles_are_means_over_images(model):
     outputs = layer.predict(FLOATS, verbose=0)
     expected = [[np.percentile(x, share) for x in outputs] for share in (1, 99)]
     assert found == pytest.approx(np.mean(expected, axis=1), rel=1e-4)
+
+
+def test_a_format_without_int8_files_is_refused(model, ranges):
+    with pytest.raises(UsageError, match="litert, onnx, openvino, got 'keras'"):
+        QuantizedTwin(model, ranges, format="keras")
 
 
 def test_in_float_it_is_the_model(model, ranges):

@@ -69,11 +69,18 @@ def benchmark(
     _print_files(found)
     for place, count in enumerate(found["peak_macs_per_second"]):
         _print_latency(found, place, count)
-    output.out(f"{rounds} rounds, {found['machine']['processor']}")
+    _print_machine(found["machine"], rounds)
     if json_file is not None:
         write_json(json_file, found)
     if plot is not None:
         _write_plot(plot, found)
+
+
+def _print_machine(machine: dict[str, Any], rounds: int) -> None:
+    from segshrink.reporting.caption import machine_text
+    from segshrink.reporting.record_types import Machine
+
+    output.out(f"{rounds} rounds, {machine_text(Machine(**machine))}")
 
 
 def _write_plot(path: Path, found: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segshrink.cli.options import Data, SplitFile, Threads
+from segshrink.cli.options import Data, SplitFile, Threads, require_protocol
 from segshrink.cli.random_patch import evaluate_random_patch
 from segshrink.cli.scores import (
     file_record,
@@ -55,7 +55,8 @@ def evaluate(
     Example: segshrink evaluate student.tflite synthetic --part test --out looked-at
     """
     if protocol is not None:
-        _check_protocol(protocol, part=part, seed=seed, out=out, worst=worst)
+        require_protocol(protocol)
+        _refuse_idle(part=part, seed=seed, out=out, worst=worst)
         evaluate_random_patch(
             artifact, data, split=split, without=without, threads=threads,
             json_file=json_file,
@@ -98,12 +99,7 @@ def evaluate(
         output.out(f"Confusion and worst images: {out}")
 
 
-def _check_protocol(protocol: str, **options: object) -> None:
-    if protocol != "random-patch":
-        raise UsageError(
-            f"--protocol must be random-patch, got {protocol}. Without it, whole "
-            "images of scenes that were held out are measured."
-        )
+def _refuse_idle(**options: object) -> None:
     given = [f"--{name}" for name, value in options.items() if value is not None]
     if given:
         raise UsageError(

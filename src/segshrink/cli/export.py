@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segshrink.cli.options import SplitFile
+from segshrink.cli.options import SplitFile, require_protocol
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
 
@@ -188,11 +188,7 @@ def _export_with_data(
 def _check_protocol(protocol: str | None, data: str | None, split: Path | None) -> None:
     if protocol is None:
         return
-    if protocol != "random-patch":
-        raise UsageError(
-            f"--protocol must be random-patch, got {protocol}. Without it, scenes are "
-            "divided."
-        )
+    require_protocol(protocol)
     if data is None or split is None:
         raise UsageError(
             "--protocol random-patch needs --data, and --split with a list of patches."

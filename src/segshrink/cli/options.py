@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segshrink.errors import RecipeError
+from segshrink.errors import RecipeError, UsageError
 
 if TYPE_CHECKING:
     from segshrink.recipe import Recipe
@@ -32,6 +32,15 @@ Settings = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of all randomness.")]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads to run with.")]
+
+
+def require_protocol(name: str) -> None:
+    """Refuse a `--protocol` that does not exist."""
+    if name != "random-patch":
+        raise UsageError(
+            f"--protocol must be random-patch, got {name}. Without it, scenes are held "
+            "out whole."
+        )
 
 
 def assemble_recipe(

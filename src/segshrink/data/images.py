@@ -81,6 +81,8 @@ def opened(file: SourceFile) -> Iterator[Image.Image]:
     try:
         with Image.open(file.path) as image:
             yield image
+    except FileNotFoundError:
+        raise DatasetError(f"{file.where}: no such file.") from None
     except UnidentifiedImageError:
         raise DatasetError(
             f"{file.where}: not an image that can be read, or damaged from its "

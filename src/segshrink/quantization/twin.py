@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from segshrink.errors import UsageError
 from segshrink.models.calls import arguments_of, run_calls
 from segshrink.quantization.rounding import (
     LARGEST_WEIGHT,
@@ -116,11 +117,16 @@ class QuantizedTwin:
 
     Raises:
         ModelError: if the model is not Functional or Sequential.
+        UsageError: if no int8 files are written in that format.
     """
 
     def __init__(
         self, model: keras.Model, ranges: Mapping[str, Any], format: str = "litert"
     ) -> None:
+        if format not in LARGEST_WEIGHT:
+            raise UsageError(
+                f"format must be {', '.join(LARGEST_WEIGHT)}, got {format!r}."
+            )
         self.values = values_of(model)
         self._kernels: dict[str, RoundedConvolution] = {}
         self._rounding: dict[Value, RoundedActivation] = {}

@@ -81,9 +81,10 @@ def _input_shape(measurement: Measurement) -> str:
 
 def machine_text(machine: Machine) -> str:
     """Processor, cores and system in one phrase."""
+    dots = {True: ", int8 dot products", False: ", no int8 dot products", None: ""}
     cores = f", {machine.cores} cores" if machine.cores else ""
     system = f", {machine.system}" if machine.system else ""
-    return f"{machine.processor}{cores}{system}"
+    return f"{machine.processor}{dots[machine.int8_dot_products]}{cores}{system}"
 
 
 def _runtime_version(measurement: Measurement) -> str:

@@ -131,6 +131,7 @@ class Machine:
     """Where the measuring ran."""
 
     processor: str = "unknown processor"
+    int8_dot_products: bool | None = None
     cores: int | None = None
     system: str = ""
     python: str = ""
