@@ -4,7 +4,8 @@ A folder of records holds
 
     ladder.json      "files": name and title of each in the order of the table, the one
                      that latencies are compared with first; "published": figures that
-                     others gave, with their source
+                     others gave, with their source; "without": the class that a
+                     second mean of the IoUs leaves out
     benchmark.json   `segshrink benchmark FILES --json`
     quality/*.json   `segshrink evaluate FILE DATA --json`, named as the files
 """
@@ -13,6 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from segshrink.cli.scores import mean_iou_without
 from segshrink.reporting.caption import machine_text
 from segshrink.reporting.record_types import Machine
 from segshrink.reporting.units import human_bytes, human_count, human_ms, human_ratio
@@ -23,6 +25,7 @@ _MEASURES = {
     "recall_at_half": "recall",
     "soft_jaccard": "soft Jaccard",
     "mean_iou": "mIoU",
+    "mean_iou_without": "mIoU without {without}",
 }
 
 
@@ -31,9 +34,10 @@ def ladder_table(folder: Path) -> str:
     ladder = json.loads((folder / "ladder.json").read_text())
     benchmark = json.loads((folder / "benchmark.json").read_text())
     entries = {entry["file"]: entry for entry in benchmark["files"]}
-    qualities = [_quality(folder, row["file"]) for row in ladder["files"]]
+    without = ladder.get("without")
+    qualities = [_quality(folder, row["file"], without) for row in ladder["files"]]
     measures = {
-        key: name
+        key: name.format(without=without)
         for key, name in _MEASURES.items()
         if any(key in quality for quality in qualities)
     }
@@ -74,9 +78,14 @@ def ladder_table(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _quality(folder: Path, file: str) -> dict[str, Any]:
+def _quality(folder: Path, file: str, without: str | None) -> dict[str, Any]:
     path = folder / "quality" / f"{file}.json"
-    return json.loads(path.read_text())["quality"] if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    quality = json.loads(path.read_text())["quality"]
+    if without is None:
+        return quality
+    return quality | {"mean_iou_without": mean_iou_without(quality, without)}
 
 
 def _line(
