@@ -17,7 +17,7 @@ def test_figures_are_those_of_the_records():
     assert done.returncode == 0, done.stderr
 
 
-def test_names_every_verb_and_recipe():
+def test_names_every_verb():
     from segshrink.cli.app import app
 
     text = (ROOT / "README.md").read_text(encoding="utf-8")

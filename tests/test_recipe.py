@@ -1,4 +1,5 @@
 import textwrap
+from pathlib import Path
 
 import pytest
 import yaml
@@ -14,9 +15,14 @@ from segshrink.recipe import (
     read_recipe_data,
     recipe_yaml,
 )
+from segshrink.search_recipe import parse_search_recipe
 
 MACS = {"kind": "macs", "target": 0.5}
 INT8 = {"kind": "size", "target": 90_000, "quantize": "int8"}
+
+
+RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
+SPLIT = "aerial_held_out.yaml"
 
 
 def faults_of(data) -> str:
@@ -29,6 +35,17 @@ def test_an_empty_recipe_is_the_default_run(tmp_path):
     path = tmp_path / "empty.yaml"
     path.write_text("# nothing\n")
     assert load_recipe(path) == Recipe()
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipes_that_come_along_are_valid(path):
+    data = read_recipe_data(path)
+    if path.name == SPLIT:
+        assert set(data) == {"train", "val", "test"}
+    elif "search" in data:
+        parse_search_recipe(data, where=path.name)
+    else:
+        parse_recipe(data, where=path.name)
 
 
 def test_all_faults_at_once():
