@@ -20,7 +20,9 @@ from segshrink.pruning.budgets.problem import (
     require_target,
 )
 
-_ATTEMPTS = 6
+_ATTEMPTS = 8
+# A candidate that leaves less of the budget than this unused is taken.
+_UNUSED = 0.02
 
 
 @dataclass(frozen=True)
@@ -47,26 +49,46 @@ class SizeBudget:
     def solve(self, problem: Problem) -> Allocation:
         """See `Budget`.
 
-        The file is taken to be the weights and a constant; a candidate that turns out
-        larger than that lowers the limit of the next.
+        The file is taken to be the weights and a constant, which each candidate
+        corrects: what describes channels, scales and biases shrinks with them. The
+        largest candidate within the budget is taken.
         """
         prices = problem.costs.prices(parameters=1.0 if self.quantize else 4.0)
         progress = problem.progress
         progress.start("exporting candidates", _ATTEMPTS)
         before = self._bytes(problem.model)
         overhead = before - problem.price_of(prices, problem.costs.sizes)
-        predicted, size = 0.0, before
+        # Prices of weights between which the limit lies.
+        low, high = 0.0, float("inf")
+        limit = self.target - overhead
+        smallest, best = before, None
+        tried: set[tuple[int, ...]] = set()
         for _ in range(_ATTEMPTS):
-            kept = problem.spread(prices, self.target - overhead)
-            predicted = problem.price_of(prices, kept) + overhead
+            kept = problem.spread(prices, limit)
+            if tuple(kept) in tried:
+                break
+            tried.add(tuple(kept))
+            price = problem.price_of(prices, kept)
+            predicted = price + overhead
             size = self._bytes(problem.candidate(kept))
             progress.advance(bytes=size)
-            if size <= self.target or (kept == problem.least()).all():
-                break
-            overhead += size - predicted
+            smallest = min(smallest, size)
+            if size <= self.target:
+                low = max(low, price)
+                if best is None or size > best[1]:
+                    best = kept, size, predicted
+                if size >= (1 - _UNUSED) * self.target:
+                    break
+            else:
+                high = min(high, price)
+            overhead = size - price
+            limit = self.target - overhead
+            if not low < limit < high:
+                limit = (low + high) / 2
         progress.finish()
-        if size > self.target:
-            raise cannot_be_met(f"{self.target:,.0f} bytes", f"{size:,} bytes")
+        if best is None:
+            raise cannot_be_met(f"{self.target:,.0f} bytes", f"{smallest:,} bytes")
+        kept, size, predicted = best
         measured = {
             "unit": "bytes",
             "runtime": self.runtime,
