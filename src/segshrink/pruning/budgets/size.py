@@ -15,6 +15,7 @@ from segshrink.pruning.budgets.candidates import (
 )
 from segshrink.pruning.budgets.problem import (
     Allocation,
+    Counts,
     Problem,
     cannot_be_met,
     require_target,
@@ -23,6 +24,15 @@ from segshrink.pruning.budgets.problem import (
 _ATTEMPTS = 8
 # A candidate that leaves less of the budget than this unused is taken.
 _UNUSED = 0.02
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """Units kept of each group, bytes of the exported file, and bytes predicted."""
+
+    kept: Counts
+    size: int
+    predicted: float
 
 
 @dataclass(frozen=True)
@@ -53,52 +63,54 @@ class SizeBudget:
         corrects: what describes channels, scales and biases shrinks with them. The
         largest candidate within the budget is taken.
         """
-        prices = problem.costs.prices(parameters=1.0 if self.quantize else 4.0)
         progress = problem.progress
         progress.start("exporting candidates", _ATTEMPTS)
         before = self._bytes(problem.model)
-        overhead = before - problem.price_of(prices, problem.costs.sizes)
-        # Prices of weights between which the limit lies.
-        low, high = 0.0, float("inf")
-        limit = self.target - overhead
-        smallest, best = before, None
-        tried: set[tuple[int, ...]] = set()
-        for _ in range(_ATTEMPTS):
-            kept = problem.spread(prices, limit)
-            if tuple(kept) in tried:
-                break
-            tried.add(tuple(kept))
-            price = problem.price_of(prices, kept)
-            predicted = price + overhead
-            size = self._bytes(problem.candidate(kept))
-            progress.advance(bytes=size)
-            smallest = min(smallest, size)
-            if size <= self.target:
-                low = max(low, price)
-                if best is None or size > best[1]:
-                    best = kept, size, predicted
-                if size >= (1 - _UNUSED) * self.target:
-                    break
-            else:
-                high = min(high, price)
-            overhead = size - price
-            limit = self.target - overhead
-            if not low < limit < high:
-                limit = (low + high) / 2
+        tried = self._candidates(problem, before)
         progress.finish()
-        if best is None:
-            raise cannot_be_met(f"{self.target:,.0f} bytes", f"{smallest:,} bytes")
-        kept, size, predicted = best
+        within = [candidate for candidate in tried if candidate.size <= self.target]
+        if not within:
+            least = min(candidate.size for candidate in tried)
+            raise cannot_be_met(f"{self.target:,.0f} bytes", f"{least:,} bytes")
+        best = max(within, key=lambda candidate: candidate.size)
         measured = {
             "unit": "bytes",
             "runtime": self.runtime,
             "quantize": self.quantize,
             "before": before,
             "target": self.target,
-            "predicted": predicted,
-            "after": size,
+            "predicted": best.predicted,
+            "after": best.size,
         }
-        return Allocation(kept, measured)
+        return Allocation(best.kept, measured)
+
+    def _candidates(self, problem: Problem, before: int) -> "list[_Candidate]":
+        """Exported files of models at the limit, until one leaves little unused."""
+        prices = problem.costs.prices(parameters=1.0 if self.quantize else 4.0)
+        overhead = before - problem.price_of(prices, problem.costs.sizes)
+        limit = self.target - overhead
+        # Prices of weights between which the limit lies.
+        low, high = 0.0, float("inf")
+        tried: list[_Candidate] = []
+        for _ in range(_ATTEMPTS):
+            kept = problem.spread(prices, limit)
+            if any((kept == candidate.kept).all() for candidate in tried):
+                break
+            price = problem.price_of(prices, kept)
+            size = self._bytes(problem.candidate(kept))
+            problem.progress.advance(bytes=size)
+            tried.append(_Candidate(kept, size, price + overhead))
+            if (1 - _UNUSED) * self.target <= size <= self.target:
+                break
+            if size <= self.target:
+                low = max(low, price)
+            else:
+                high = min(high, price)
+            overhead = size - price
+            limit = self.target - overhead
+            if not low < limit < high:
+                limit = (low + high) / 2
+        return tried
 
     def share_left(
         self, model: keras.Model, done: Sequence[Mapping[str, Any]]
