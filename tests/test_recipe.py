@@ -21,8 +21,9 @@ MACS = {"kind": "macs", "target": 0.5}
 INT8 = {"kind": "size", "target": 90_000, "quantize": "int8"}
 
 
-RECIPES = sorted((Path(__file__).parent.parent / "recipes").glob("*.yaml"))
-SPLIT = "aerial_held_out.yaml"
+FOLDER = Path(__file__).parent.parent / "recipes"
+RECIPES = sorted(FOLDER.glob("*.yaml"))
+SPLITS = sorted((FOLDER / "splits").glob("*.yaml"))
 
 
 def faults_of(data) -> str:
@@ -40,12 +41,18 @@ def test_an_empty_recipe_is_the_default_run(tmp_path):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_recipes_that_come_along_are_valid(path):
     data = read_recipe_data(path)
-    if path.name == SPLIT:
-        assert set(data) == {"train", "val", "test"}
-    elif "search" in data:
+    if "search" in data:
         parse_search_recipe(data, where=path.name)
     else:
         parse_recipe(data, where=path.name)
+
+
+def test_splits_that_come_along_measure_each_tile_of_the_aerial_set_once():
+    splits = [yaml.safe_load(path.read_text()) for path in SPLITS]
+    tiles = [f"Tile {number}" for number in range(1, 9)]
+    assert sorted(tile for split in splits for tile in split["test"]) == tiles
+    for split in splits:
+        assert sorted(split["train"] + split["val"] + split["test"]) == tiles
 
 
 def test_all_faults_at_once():
