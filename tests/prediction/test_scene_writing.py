@@ -65,7 +65,9 @@ def test_a_result_with_other_pixels_than_were_written_is_refused(photo, tmp_path
     with opened_scene(photo.path) as source:
         with scene_writing.opened_draft(draft, source) as target:
             scene_writing.write_window(target, 0, 0, labels)
-            scene_writing.describe(target, BrightnessArtifact(), np.array([1, 0, 0]))
+            scene_writing.describe(
+                target, BrightnessArtifact(), np.array([1, 0, 0]), ""
+            )
     scene_writing.finish(draft, tmp_path / "b.tif", np.array([420_000, 0, 0]))
     np.testing.assert_array_equal(read_classes(tmp_path / "b.tif"), labels)
     message = re.escape("c.tif: cannot be written (it holds other pixels than")

@@ -219,15 +219,17 @@ def test_ground_control_points_go_with_the_classes(predicted):
 
 def test_areas_are_read_from_the_result_alone(predicted):
     areas, result = predicted(noise(600, 700))
-    found = scenes.areas_of_scene(result, 3)
+    state = Photo(result.parents[1] / "a scene.v2.tif", Path("x")).state()
+    found = scenes.areas_of_scene(result, 3, state)
     assert found.pixels.tolist() == areas.pixels.tolist()
     assert found.pixel_m2 == 0.25
-    assert scenes.areas_of_scene(result, 4) is None
+    assert scenes.areas_of_scene(result, 4, state) is None
+    assert scenes.areas_of_scene(result, 3, "of another scene") is None
     content = result.read_bytes()
     for length in (0, 100, len(content) // 2, len(content) - 100):
         result.write_bytes(content[:length])
-        assert scenes.areas_of_scene(result, 3) is None, length
-    assert scenes.areas_of_scene(write_scene(result, noise(4, 4)), 3) is None
+        assert scenes.areas_of_scene(result, 3, state) is None, length
+    assert scenes.areas_of_scene(write_scene(result, noise(4, 4)), 3, state) is None
 
 
 @pytest.mark.parametrize("kept", [0.02, 0.5, 0.99])

@@ -46,12 +46,61 @@ def test_a_second_call_keeps_what_is_there(artifact, tmp_path):
     assert (outcome.done, outcome.kept) == (2, 1)
     assert artifact.calls == before * 5 // 3
     assert areas(out) == table
-    # An image that was changed since is segmented anew.
-    stripes(photos / "a.png", dark=15)
-    later = (out / "a.png").stat().st_mtime_ns + 10**9
-    os.utime(photos / "a.png", ns=(later, later))
+
+
+@pytest.mark.parametrize("seconds", [-1000, 1000])
+def test_an_image_that_was_changed_is_segmented_anew(artifact, tmp_path, seconds):
+    path, out = stripes(tmp_path / "a.png"), tmp_path / "out"
+    found = find_photos([path], out)
+    segment_files(artifact, found, out)
+    stripes(path, dark=15)
+    # Also by one that is older than the results.
+    time = (out / "a.png").stat().st_mtime_ns + seconds * 10**9
+    os.utime(path, ns=(time, time))
     assert segment_files(artifact, found, out).done == 1
     assert areas(out)[0]["pixels"] == "300"
+    assert segment_files(artifact, found, out).kept == 1
+
+
+def test_results_of_an_image_are_not_those_of_another_of_its_name(artifact, tmp_path):
+    out = tmp_path / "out"
+    first = find_photos([stripes(tmp_path / "a" / "photo.png")], out)
+    second = find_photos([stripes(tmp_path / "b" / "photo.png", dark=15)], out)
+    for photos in (second, first):
+        segment_files(artifact, photos, tmp_path / "out")
+    assert segment_files(artifact, second, out).done == 1
+    assert areas(out)[0]["pixels"] == "300"
+
+
+def test_a_mask_that_does_not_say_of_what_it_is_is_made_anew(artifact, tmp_path):
+    photos, out = find_photos([stripes(tmp_path / "a.png")], tmp_path), tmp_path / "o"
+    segment_files(artifact, photos, out)
+    with Image.open(out / "a.png") as mask:
+        mask.load()
+    assert str(tmp_path) not in str(mask.info)
+    mask.info.clear()
+    mask.save(out / "a.png")
+    assert segment_files(artifact, photos, out).done == 1
+
+
+def test_a_mask_is_not_left_beside_the_overlay_of_another_image(
+    artifact, tmp_path, monkeypatch
+):
+    out, write = tmp_path / "out", Image.Image.save
+    first = find_photos([stripes(tmp_path / "a" / "photo.png")], out)
+    second = find_photos([stripes(tmp_path / "b" / "photo.png", dark=15)], out)
+    segment_files(artifact, first, out)
+
+    def killed_before_the_mask(picture, path, **options):
+        if picture.mode == "P":
+            raise KeyboardInterrupt
+        write(picture, path, **options)
+
+    monkeypatch.setattr(Image.Image, "save", killed_before_the_mask)
+    with pytest.raises(KeyboardInterrupt):
+        segment_files(artifact, second, out)
+    monkeypatch.undo()
+    assert segment_files(artifact, first, out).done == 1
 
 
 def test_results_of_another_model_are_not_mixed_in(artifact, tmp_path):
@@ -151,9 +200,9 @@ def test_polygons_are_added_without_predicting_anew(artifact, scenes, tmp_path):
         assert added[name] == before[name]
     segment_files(artifact, photos, out, polygons="gpkg")
     assert times_of(out)["a.gpkg"] == added["a.gpkg"]
-    # A scene that was changed since is segmented and outlined anew.
-    later = (out / "a.tif").stat().st_mtime_ns + 10**6
-    os.utime(scenes / "a.tif", ns=(later, later))
+    # A scene that was changed is segmented and outlined anew, however old it is.
+    earlier = (scenes / "a.tif").stat().st_mtime_ns - 10**12
+    os.utime(scenes / "a.tif", ns=(earlier, earlier))
     assert segment_files(artifact, photos, out, polygons="gpkg").done == 1
     assert times_of(out)["a.gpkg"] > added["a.gpkg"]
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from segshrink.data.images import SourceFile, read_image
+from segshrink.data.images import SourceFile, opened, read_image
 from segshrink.errors import DatasetError
 from segshrink.prediction.areas import Areas
 from segshrink.prediction.painting import blended, legend
-from segshrink.prediction.photos import Photo
+from segshrink.prediction.photos import IMAGE_TAG, Photo
 from segshrink.prediction.polygons import write_polygons
 from segshrink.prediction.scenes import areas_of_scene, segment_scene
 from segshrink.records import written_whole
@@ -41,7 +42,7 @@ def result_of(
     polygons: str | None = None,
     on_tiles: Callable[[int], None] | None = None,
 ) -> Result:
-    """Segment an image unless its results are there and not older than it.
+    """Segment an image unless its results are there, made of it as it is now.
 
     Args:
         artifact: an opened model file.
@@ -89,38 +90,42 @@ def segment_file(
     """
     if photo.is_scene:
         return segment_scene(artifact, photo, out, on_tiles=on_tiles)
+    # Before it is read: of one that changes meanwhile the result is no result.
+    state = photo.state()
     image = read_image(SourceFile(photo.path, str(photo.path)))
     labels = classes_of_image(artifact, image)
     colors = [color for _, color in legend(artifact)]
+    # One of another image must not stand beside this overlay.
+    photo.mask(out).unlink(missing_ok=True)
     _write(Image.fromarray(blended(image, labels, colors)), photo.overlay(out))
     indexed = Image.fromarray(labels, mode="P")
     indexed.putpalette([value for color in colors for value in color])
     # Last: where it is, everything of the image is.
-    _write(indexed, photo.mask(out))
+    about = PngInfo()
+    about.add_text(IMAGE_TAG, state)
+    _write(indexed, photo.mask(out), about)
     return Areas(np.bincount(labels.ravel(), minlength=artifact.num_classes))
 
 
 def _areas_there(photo: Photo, out: Path, num_classes: int) -> Areas | None:
-    """Of results that are there and not older than the image."""
+    """Of results that are there and were made of the image as it is now."""
     mask = photo.mask(out)
+    if not (mask.is_file() and photo.overlay(out).is_file()):
+        return None
     try:
-        if mask.stat().st_mtime_ns < photo.path.stat().st_mtime_ns:
+        state = photo.state()
+        if photo.is_scene:
+            return areas_of_scene(mask, num_classes, state)
+        return _areas_of_photograph(mask, num_classes, state)
+    except DatasetError:
+        return None
+
+
+def _areas_of_photograph(mask: Path, num_classes: int, state: str) -> Areas | None:
+    with opened(SourceFile(mask, str(mask))) as picture:
+        if picture.info.get(IMAGE_TAG) != state:
             return None
-    except OSError:
-        return None
-    if not photo.overlay(out).is_file():
-        return None
-    if photo.is_scene:
-        return areas_of_scene(mask, num_classes)
-    return _areas_of_photograph(mask, num_classes)
-
-
-def _areas_of_photograph(mask: Path, num_classes: int) -> Areas | None:
-    try:
-        with Image.open(mask) as picture:
-            labels = np.asarray(picture)
-    except OSError:
-        return None
+        labels = np.asarray(picture)
     counts = np.bincount(labels.ravel(), minlength=num_classes)
     return Areas(counts) if len(counts) == num_classes else None
 
@@ -132,6 +137,6 @@ def _outline(artifact: Artifact, photo: Photo, out: Path, kind: str) -> None:
     write_polygons(mask, path, [name for name, _ in legend(artifact)])
 
 
-def _write(picture: Image.Image, path: Path) -> None:
+def _write(picture: Image.Image, path: Path, about: PngInfo | None = None) -> None:
     with written_whole(path) as partial:
-        picture.save(partial)
+        picture.save(partial, pnginfo=about)

@@ -9,7 +9,10 @@ from pathlib import Path
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from segshrink.data.images import IMAGE_SUFFIXES
-from segshrink.errors import UsageError
+from segshrink.errors import DatasetError, UsageError
+
+# Under this name a mask carries what image it is of; see `Photo.state`.
+IMAGE_TAG = "IMAGE"
 
 _TIFF_SUFFIXES = (".tif", ".tiff")
 _BIG_TIFF = 43
@@ -44,6 +47,23 @@ class Photo:
     def polygons(self, out: Path, kind: str) -> Path:
         """The outlines of the classes of a scene; `kind` is the file's suffix."""
         return self._result(out, f".{kind}")
+
+    def state(self) -> str:
+        """Size and time of change of the image, by which its results know it again.
+
+        No path: results are passed on, and folders move.
+
+        Raises:
+            DatasetError: if there is no such file.
+        """
+        try:
+            facts = self.path.stat()
+        except OSError as error:
+            raise DatasetError(
+                f"{self.path}: cannot be read ({error.strerror}). Name an image that "
+                "is there, or leave it out."
+            ) from error
+        return f"{facts.st_size} bytes, changed at {facts.st_mtime_ns} ns"
 
     def _result(self, out: Path, ending: str) -> Path:
         # Not with_suffix: a name may hold dots of its own.

@@ -17,6 +17,7 @@ import numpy as np
 from segshrink.data import IGNORE_INDEX
 from segshrink.errors import RunFolderError
 from segshrink.prediction.painting import legend
+from segshrink.prediction.photos import IMAGE_TAG
 from segshrink.prediction.scene_reading import (
     BLOCK_PX,
     bounded_gdal,
@@ -98,11 +99,20 @@ def write_window(
         target.write(labels, 1, window=Window(column, row, width, height))
 
 
-def describe(target: DatasetWriter, artifact: Artifact, counts: np.ndarray) -> None:
-    """Put down names, colours and pixel counts of the classes."""
+def describe(
+    target: DatasetWriter, artifact: Artifact, counts: np.ndarray, state: str
+) -> None:
+    """Put down names, colours and pixel counts of the classes, and of what image.
+
+    Args:
+        target: from `opened_draft`.
+        artifact: the model file.
+        counts: int64 `(classes,)`, pixels of each class.
+        state: of the scene, from `Photo.state`.
+    """
     known = legend(artifact)
     target.write_colormap(1, {i: (*color, 255) for i, (_, color) in enumerate(known)})
-    target.update_tags(**{PIXELS_TAG: json.dumps(counts.tolist())})
+    target.update_tags(**{PIXELS_TAG: json.dumps(counts.tolist()), IMAGE_TAG: state})
     target.update_tags(1, **{f"CLASS_{i}": name for i, (name, _) in enumerate(known)})
     target.set_band_description(1, "class")
 

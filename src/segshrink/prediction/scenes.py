@@ -14,7 +14,7 @@ from segshrink.data import IGNORE_INDEX, count_tiles, stream_by_tiles
 from segshrink.errors import DatasetError
 from segshrink.prediction.areas import Areas
 from segshrink.prediction.painting import blended, legend
-from segshrink.prediction.photos import Photo
+from segshrink.prediction.photos import IMAGE_TAG, Photo
 from segshrink.prediction.preview import Preview
 from segshrink.prediction.scene_reading import (
     SceneRows,
@@ -77,6 +77,8 @@ def segment_scene(
             preview, counts = _write_draft(artifact, photo, draft, on_tiles)
             colors = [color for _, color in legend(artifact)]
             picture = blended(preview.image, preview.labels, colors)
+            # One of another image must not stand beside this overlay.
+            photo.mask(out).unlink(missing_ok=True)
             with written_whole(photo.overlay(out)) as partial:
                 # A noisy picture hardly becomes smaller with more effort.
                 Image.fromarray(picture).save(partial, compress_level=1)
@@ -99,22 +101,30 @@ def count_scene_tiles(path: Path, artifact: Artifact) -> int:
         return count_tiles(source.shape, artifact.input_shape, _OVERLAP, swath_px)
 
 
-def areas_of_scene(result: Path, num_classes: int) -> Areas | None:
-    """What each class covers in a finished result; None if it is none.
+def areas_of_scene(result: Path, num_classes: int, state: str) -> Areas | None:
+    """What each class covers in a finished result; None if it is none of the scene.
 
     Only its header and its last block are read, which a file that was cut off lacks.
+
+    Args:
+        result: the classes, from `segment_scene`.
+        num_classes: how many there are.
+        state: of the scene, from `Photo.state`.
     """
     from rasterio.windows import Window
 
     try:
         with opened_scene(result) as source:
-            pixels = json.loads(source.tags().get(PIXELS_TAG, "null"))
+            tags = source.tags()
+            pixels = json.loads(tags.get(PIXELS_TAG, "null"))
             last = Window(source.width - 1, source.height - 1, 1, 1)
             source.read(1, window=last)
             area = pixel_m2(source)
     except (DatasetError, ValueError) + gdal_errors():
         return None
     if not isinstance(pixels, list) or len(pixels) != num_classes:
+        return None
+    if tags.get(IMAGE_TAG) != state:
         return None
     return Areas(np.array(pixels, np.int64), area)
 
@@ -138,6 +148,8 @@ def _write_draft(
 ) -> tuple[Preview, np.ndarray]:
     """Predict a scene window by window into a tiled file that is not yet for users."""
     tile_px, num_classes = artifact.input_shape, artifact.num_classes
+    # Before it is read: of one that changes meanwhile the result is no result.
+    state = photo.state()
     with opened_scene(photo.path) as source:
         swath_px = swath_of(source, tile_px, num_classes)
         cache_bytes = cache_bytes_of(source, tile_px, swath_px)
@@ -182,5 +194,5 @@ def _write_draft(
             on_tiles=on_tiles,
             held_bytes=_HELD_BYTES,
         )
-        describe(target, artifact, counts)
+        describe(target, artifact, counts, state)
     return preview, counts

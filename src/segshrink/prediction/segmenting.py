@@ -48,8 +48,9 @@ def segment_files(
 
     `out` gets of each photograph a class-index PNG with a palette, of each scene that
     is georeferenced a GeoTIFF, of both a coloured overlay, and `areas.csv` of all of
-    them. A call that was killed goes on: what is there and not older than its image is
-    kept. An image that cannot be read does not stop the rest.
+    them. A call that was killed goes on: a result is kept if it was made of its image
+    as that is now, by size and time of change. An image that cannot be read does not
+    stop the rest.
 
     Args:
         artifact: an opened model file.
