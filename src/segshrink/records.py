@@ -127,6 +127,25 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def model_files(path: Path) -> list[Path]:
+    """The files that a model consists of.
+
+    Of an OpenVINO `.xml`, which holds the graph only, also the `.bin` with its weights,
+    where it is there.
+    """
+    path = Path(path)
+    weights = path.with_suffix(".bin")
+    return [path, weights] if path.suffix == ".xml" and weights.is_file() else [path]
+
+
+def model_sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of the bytes of all files of a model, one after the other."""
+    digest = hashlib.sha256()
+    for file in model_files(path):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def gzipped_size_bytes(path: Path) -> int:
     """Size in bytes of the file after gzip at level 9, without a name or time stamp."""
     return len(gzip.compress(Path(path).read_bytes(), compresslevel=9, mtime=0))

@@ -12,7 +12,7 @@ from segshrink.errors import MissingExtraError, RunFolderError, UsageError
 from segshrink.prediction import find_photos, segment_files
 from segshrink.progress import SilentProgress
 
-from .pictures import blotches, noise, stripes
+from .pictures import BrightnessArtifact, blotches, noise, stripes
 
 
 def areas(out):
@@ -109,6 +109,19 @@ def test_results_of_another_model_are_not_mixed_in(artifact, tmp_path):
     segment_files(artifact, photos, out)
     artifact.path.write_text("two")
     with pytest.raises(RunFolderError, match=r"another model \(brightness.tflite\)"):
+        segment_files(artifact, photos, out)
+
+
+def test_an_openvino_model_of_other_weights_is_another_model(tmp_path):
+    graph, weights = tmp_path / "m.xml", tmp_path / "m.bin"
+    graph.write_text("<net/>")
+    weights.write_bytes(b"one")
+    artifact, out = BrightnessArtifact(graph), tmp_path / "out"
+    photos = find_photos([stripes(tmp_path / "a.png")], out)
+    segment_files(artifact, photos, out)
+    assert segment_files(artifact, photos, out).kept == 1
+    weights.write_bytes(b"two")
+    with pytest.raises(RunFolderError, match=r"another model \(m.xml\)"):
         segment_files(artifact, photos, out)
 
 

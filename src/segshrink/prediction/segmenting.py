@@ -14,7 +14,7 @@ from segshrink.prediction.polygons import KINDS, require_vector_packages
 from segshrink.prediction.scene_reading import require_rasterio
 from segshrink.prediction.scenes import count_scene_tiles
 from segshrink.progress import Progress, SilentProgress
-from segshrink.records import read_json, sha256_of, write_json
+from segshrink.records import model_sha256, read_json, write_json
 from segshrink.runtimes import Artifact
 
 _ABOUT = "predicted.json"
@@ -145,7 +145,7 @@ def _check_scenes(photos: Sequence[Photo], polygons: str | None) -> None:
 
 def _claim(out: Path, artifact: Artifact) -> None:
     """Say in the folder whose results it holds."""
-    about = {"model": artifact.path.name, "sha256": sha256_of(artifact.path)}
+    about = {"model": artifact.path.name, "sha256": model_sha256(artifact.path)}
     path = out / _ABOUT
     if not path.is_file():
         write_json(path, about)
