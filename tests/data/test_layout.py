@@ -1,3 +1,6 @@
+import os
+import sys
+
 import pytest
 
 from segshrink.data.layout import LayoutKind, find_layout
@@ -140,6 +143,22 @@ def test_scenes_beside_flat_images(tmp_path):
     add_pair(tmp_path / "Tile 1", "x")
     (fault,) = faults_of(tmp_path)
     assert fault.startswith("Tile 1: a scene beside images and masks of the folder")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_not_utf8(tmp_path):
+    scenes_folder(tmp_path / "data")
+    odd = os.fsdecode(b"caf\xe9 \xc3\xa4")
+    add_pair(tmp_path / "data" / "a", odd)
+    add_pair(tmp_path / "data" / odd, "x")
+    assert faults_of(tmp_path / "data") == [
+        r"a/images/caf\xe9 ä.jpg: this name is not valid UTF-8. Rename it.",
+        r"a/masks/caf\xe9 ä.png: this name is not valid UTF-8. Rename it.",
+        r"caf\xe9 ä: this name is not valid UTF-8. Rename it.",
+    ]
+    (tmp_path / "data").rename(tmp_path / odd)
+    with pytest.raises(DatasetError, match=r"/caf\\xe9 ä: this name is not valid"):
+        find_layout(tmp_path / odd)
 
 
 def test_camvid_without_its_validation(tmp_path):

@@ -1,5 +1,7 @@
 """Which images are found, and which are scenes."""
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,27 @@ def test_folders_that_cannot_be_meant_are_refused(tmp_path):
         find_photos([tmp_path / "empty"], tmp_path / "out")
     with pytest.raises(UsageError, match="would be taken for images next time"):
         find_photos([tmp_path / "empty"], tmp_path / "empty")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_not_utf8_are_refused(tmp_path):
+    folder = tmp_path / os.fsdecode(b"\xe9t\xe9")
+    stripes(folder / "ä.png")
+    with pytest.raises(UsageError) as caught:
+        find_photos([folder], tmp_path / "out")
+    assert str(caught.value) == (
+        rf"{tmp_path}/\xe9t\xe9/ä.png: this name is not valid UTF-8. Rename it."
+    )
+    stripes(tmp_path / "photos" / "ä.png")
+    for number in range(2):
+        name = os.fsdecode(b"caf\xe9 %d.png" % number)
+        stripes(tmp_path / "photos" / name)
+    with pytest.raises(UsageError) as caught:
+        find_photos([tmp_path / "photos"], tmp_path / "out")
+    message = (
+        r"caf\xe9 0.png: this name is not valid UTF-8. Rename it, and 1 more like it."
+    )
+    assert str(caught.value).endswith(message)
 
 
 @pytest.mark.parametrize("tag", [33550, 33922, 34264, 34735, 42113])

@@ -1,5 +1,6 @@
 """Reading image files as RGB, and saying what is wrong with one that cannot be read."""
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -98,6 +99,23 @@ def opened(file: SourceFile) -> Iterator[Image.Image]:
             f"{file.where}: cannot be decoded ({error}). Download or export it again, "
             "or remove it and its counterpart."
         ) from error
+
+
+def shown_path(path: Path) -> str:
+    """The path with forward slashes; bytes that are not UTF-8 as hexadecimal codes."""
+    return os.fsencode(path.as_posix()).decode(errors="backslashreplace")
+
+
+def name_fault(path: Path) -> str | None:
+    """What is wrong with a path that is not UTF-8, as all records are; None if it is.
+
+    Such names come out of archives that were packed under another encoding.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return f"{shown_path(path)}: this name is not valid UTF-8. Rename it."
+    return None
 
 
 def read_header(file: SourceFile) -> ImageHeader:

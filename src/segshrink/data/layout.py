@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from segshrink.data.images import IMAGE_SUFFIXES, JPEG_SUFFIXES, SourceFile
+from segshrink.data.images import (
+    IMAGE_SUFFIXES,
+    JPEG_SUFFIXES,
+    SourceFile,
+    name_fault,
+    shown_path,
+)
 from segshrink.errors import DatasetError
 
 PART_NAMES = ("train", "val", "test")
@@ -88,6 +94,10 @@ def find_layout(root: Path) -> Layout:
 
 
 def _require_folder(root: Path) -> None:
+    # Records call a data set by the name of its folder.
+    fault = name_fault(root.resolve())
+    if fault is not None:
+        raise DatasetError(fault)
     if not root.exists():
         raise DatasetError(
             f"{root}: no such folder. Name the folder that holds the images and masks."
@@ -131,6 +141,10 @@ def _scenes_layout(root: Path) -> Layout:
     pairs: list[ImagePair] = []
     faults: list[str] = []
     for folder in _scene_folders(root):
+        fault = name_fault(folder.relative_to(root))
+        if fault is not None:
+            faults.append(fault)
+            continue
         images, masks = folder / _IMAGES, folder / _MASKS
         if images.is_dir() and masks.is_dir():
             scene = _relative(folder, root)
@@ -186,14 +200,15 @@ def _pair_files(
     root: Path, images: Path, masks: Path, *, scene: str | None
 ) -> tuple[list[ImagePair], list[str]]:
     """Pairs by stem; without a `scene`, each image is one of its own stem's name."""
-    image_files = _image_files(images)
-    mask_files = _image_files(masks)
-    faults = _doubled_stems(root, image_files) + _doubled_stems(root, mask_files)
+    image_files, faults = _well_named(root, _image_files(images))
+    mask_files, wrong = _well_named(root, _image_files(masks))
+    faults += wrong + _doubled_stems(root, image_files)
+    faults += _doubled_stems(root, mask_files)
     image_by_stem = {path.stem: path for path in image_files}
     mask_by_stem = {path.stem: path for path in mask_files}
     faults += _orphans(root, image_by_stem, mask_by_stem, masks)
     faults += _jpeg_masks(root, mask_files)
-    if not image_files and not mask_files:
+    if not (image_files or mask_files or faults):
         faults.append(
             f"{_relative(images, root)}: no image in it. Add images and their masks, "
             "or remove the folder."
@@ -217,6 +232,15 @@ def _image_files(folder: Path) -> list[Path]:
         if path.suffix.lower() in IMAGE_SUFFIXES
         and not path.name.startswith(".")
         and path.is_file()
+    )
+
+
+def _well_named(root: Path, files: Iterable[Path]) -> tuple[list[Path], list[str]]:
+    """The files whose names are UTF-8, and a fault for each other one."""
+    faults = {path: name_fault(path.relative_to(root)) for path in files}
+    return (
+        [path for path, fault in faults.items() if fault is None],
+        [fault for fault in faults.values() if fault is not None],
     )
 
 
@@ -264,4 +288,4 @@ def _source_file(path: Path, root: Path) -> SourceFile:
 
 
 def _relative(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()
+    return shown_path(path.relative_to(root))

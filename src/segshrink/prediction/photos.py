@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from segshrink.data.images import IMAGE_SUFFIXES
+from segshrink.data.images import IMAGE_SUFFIXES, name_fault
 from segshrink.errors import DatasetError, UsageError
 
 # Under this name a mask carries what image it is of; see `Photo.state`.
@@ -76,7 +76,8 @@ def find_photos(paths: Sequence[Path], out: Path) -> list[Photo]:
     What lies in `out`, results of an earlier call, is left out.
 
     Raises:
-        UsageError: if a folder holds no image, or is `out` itself.
+        UsageError: if a folder holds no image, or is `out` itself, or if names are not
+            UTF-8.
     """
     photos, results = [], out.resolve()
     for path in map(Path, paths):
@@ -103,7 +104,16 @@ def find_photos(paths: Sequence[Path], out: Path) -> list[Photo]:
             Photo(file, file.relative_to(path).with_suffix(""), is_georeferenced(file))
             for file in found
         ]
+    _require_utf8([*(photo.path for photo in photos), out])
     return photos
+
+
+def _require_utf8(paths: Sequence[Path]) -> None:
+    # Found out now, and not when the table of areas is written.
+    faults = [fault for path in paths if (fault := name_fault(path)) is not None]
+    if faults:
+        more = f", and {len(faults) - 1} more like it." if len(faults) > 1 else "."
+        raise UsageError(faults[0].removesuffix(".") + more)
 
 
 def is_georeferenced(path: Path) -> bool:
