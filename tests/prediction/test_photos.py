@@ -28,6 +28,23 @@ def test_images_are_found_at_any_depth_but_not_results(tmp_path):
     ]
 
 
+def test_linked_folders_are_followed_and_circles_end(tmp_path):
+    stripes(tmp_path / "store" / "b.png")
+    photos = tmp_path / "photos"
+    stripes(photos / "a.png")
+    (photos / "linked").symlink_to(tmp_path / "store")
+    (photos / "circle").symlink_to(photos)
+    found = find_photos([photos], tmp_path / "out")
+    assert [photo.name for photo in found] == [Path("a"), Path("linked/b")]
+
+
+def test_hidden_files_are_no_images(tmp_path):
+    for name in ("a.png", "._a.png", ".trash/b.png", "__MACOSX/a.png"):
+        stripes(tmp_path / name)
+    found = find_photos([tmp_path], tmp_path / "out")
+    assert [photo.name for photo in found] == [Path("a")]
+
+
 def test_folders_that_cannot_be_meant_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=r"empty: holds no image \(.jpg"):

@@ -6,21 +6,18 @@ from enum import StrEnum
 from pathlib import Path
 
 from segshrink.data.images import (
-    IMAGE_SUFFIXES,
     JPEG_SUFFIXES,
     SourceFile,
     name_fault,
     shown_path,
 )
+from segshrink.data.walking import folders_below, image_files
 from segshrink.errors import DatasetError
 
 PART_NAMES = ("train", "val", "test")
 
 _IMAGES, _MASKS = "images", "masks"
 _MASK_FOLDER_OF_PART = {part: f"{part}annot" for part in PART_NAMES}
-
-# Left by macOS in archives: a shadow tree of attribute files.
-_IGNORED_FOLDERS = ("__MACOSX",)
 
 _EXPECTED = (
     "Expected one of: SCENE/images and SCENE/masks at any depth; images and masks; "
@@ -165,30 +162,15 @@ def _scene_folders(root: Path) -> Iterator[Path]:
 
     Below `images` and `masks` nothing is searched.
     """
-    seen: set[Path] = set()
-    waiting = [root]
-    while waiting:
-        folder = waiting.pop()
-        if folder.resolve() in seen:  # a link that leads back up
-            continue
-        seen.add(folder.resolve())
-        inner = [path for path in folder.iterdir() if _is_searched(path)]
-        names = {path.name for path in inner}
-        if names & {_IMAGES, _MASKS}:
+    for folder in folders_below(root, closed=(_IMAGES, _MASKS)):
+        if (folder / _IMAGES).is_dir() or (folder / _MASKS).is_dir():
             yield folder
-        inner = [path for path in inner if path.name not in (_IMAGES, _MASKS)]
-        waiting += sorted(inner, reverse=True)
-
-
-def _is_searched(path: Path) -> bool:
-    hidden = path.name.startswith(".") or path.name in _IGNORED_FOLDERS
-    return path.is_dir() and not hidden
 
 
 def _lone_folder_faults(root: Path, images: Path, masks: Path) -> list[str]:
     lone, absent = (images, masks) if images.is_dir() else (masks, images)
     # A folder of that name without pictures, such as documentation, is no scene.
-    if not _image_files(lone):
+    if not image_files(lone):
         return []
     return [
         f"{_relative(lone, root)}: has no {absent.name} folder beside it. "
@@ -200,15 +182,15 @@ def _pair_files(
     root: Path, images: Path, masks: Path, *, scene: str | None
 ) -> tuple[list[ImagePair], list[str]]:
     """Pairs by stem; without a `scene`, each image is one of its own stem's name."""
-    image_files, faults = _well_named(root, _image_files(images))
-    mask_files, wrong = _well_named(root, _image_files(masks))
-    faults += wrong + _doubled_stems(root, image_files)
-    faults += _doubled_stems(root, mask_files)
-    image_by_stem = {path.stem: path for path in image_files}
-    mask_by_stem = {path.stem: path for path in mask_files}
+    found_images, faults = _well_named(root, image_files(images))
+    found_masks, wrong = _well_named(root, image_files(masks))
+    faults += wrong + _doubled_stems(root, found_images)
+    faults += _doubled_stems(root, found_masks)
+    image_by_stem = {path.stem: path for path in found_images}
+    mask_by_stem = {path.stem: path for path in found_masks}
     faults += _orphans(root, image_by_stem, mask_by_stem, masks)
-    faults += _jpeg_masks(root, mask_files)
-    if not (image_files or mask_files or faults):
+    faults += _jpeg_masks(root, found_masks)
+    if not (found_images or found_masks or faults):
         faults.append(
             f"{_relative(images, root)}: no image in it. Add images and their masks, "
             "or remove the folder."
@@ -223,16 +205,6 @@ def _pair_files(
         for stem in sorted(image_by_stem.keys() & mask_by_stem.keys())
     ]
     return pairs, faults
-
-
-def _image_files(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
-        and path.is_file()
-    )
 
 
 def _well_named(root: Path, files: Iterable[Path]) -> tuple[list[Path], list[str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from segshrink.data.images import IMAGE_SUFFIXES, name_fault
+from segshrink.data.walking import folders_below, image_files
 from segshrink.errors import DatasetError, UsageError
 
 # Under this name a mask carries what image it is of; see `Photo.state`.
@@ -73,7 +74,8 @@ class Photo:
 def find_photos(paths: Sequence[Path], out: Path) -> list[Photo]:
     """The images named, and all images in the folders named, at any depth.
 
-    What lies in `out`, results of an earlier call, is left out.
+    Links are followed. Hidden files and folders are left out, and what lies in `out`,
+    results of an earlier call.
 
     Raises:
         UsageError: if a folder holds no image, or is `out` itself, or if names are not
@@ -91,10 +93,9 @@ def find_photos(paths: Sequence[Path], out: Path) -> list[Photo]:
             )
         found = sorted(
             file
-            for file in path.rglob("*")
-            if file.suffix.lower() in IMAGE_SUFFIXES
-            and file.is_file()
-            and results not in file.resolve().parents
+            for folder in folders_below(path)
+            for file in image_files(folder)
+            if results not in file.resolve().parents
         )
         if not found:
             raise UsageError(

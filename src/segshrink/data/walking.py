@@ -1,0 +1,46 @@
+"""Going through folders and the image files in them."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from segshrink.data.images import IMAGE_SUFFIXES
+
+# Left by macOS in archives: a shadow tree of attribute files.
+_IGNORED_FOLDERS = ("__MACOSX",)
+
+
+def folders_below(root: Path, *, closed: Collection[str] = ()) -> Iterator[Path]:
+    """`root` and all folders below, links followed, in order of their names.
+
+    Each folder comes once, however many links lead to it. Hidden ones are left out.
+
+    Args:
+        root: a folder.
+        closed: names of folders that do not come, nor what is below them.
+    """
+    seen: set[Path] = set()
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        if folder.resolve() in seen:  # a link that leads back up
+            continue
+        seen.add(folder.resolve())
+        yield folder
+        inner = [path for path in folder.iterdir() if _is_searched(path, closed)]
+        waiting += sorted(inner, reverse=True)
+
+
+def _is_searched(path: Path, closed: Collection[str]) -> bool:
+    hidden = path.name.startswith(".") or path.name in _IGNORED_FOLDERS
+    return not hidden and path.name not in closed and path.is_dir()
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The image files in a folder, hidden ones left out, in order of their names."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and path.is_file()
+    )
