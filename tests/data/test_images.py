@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from segshrink.data import images
+from segshrink.data.images import SourceFile
 from segshrink.errors import DatasetError
 
 from .pictures import cut_off, noise, save, source_file, write_png
@@ -127,5 +128,35 @@ def test_a_missing_file_is_named(tmp_path):
 def test_an_image_that_pillow_finds_too_large_is_named(tmp_path, monkeypatch):
     path = save(tmp_path / "x.png", noise(40, 40))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(DatasetError, match=r"^x\.png: too large to decode at once"):
+    with pytest.raises(DatasetError) as error:
         images.read_header(source_file(path))
+    received = "x.png: too large to decode at once (Image size (1600 pixels) exceeds "
+    assert str(error.value) == received + (
+        "limit of 200 pixels). Cut it, and its counterpart, into smaller images."
+    )
+    # A photograph that belongs to no data set has no counterpart.
+    with pytest.raises(DatasetError) as error:
+        images.read_image(SourceFile(path, "x.png", is_paired=False))
+    assert str(error.value) == received + (
+        "limit of 200 pixels). Cut it into smaller images, or save it as a "
+        "georeferenced .tif: such scenes are read by windows, at any size."
+    )
+
+
+def test_an_image_that_pillow_warns_of_is_read_without_a_word(
+    tmp_path, monkeypatch, recwarn
+):
+    pixels = noise(10, 15)
+    path = save(tmp_path / "x.png", pixels)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    np.testing.assert_array_equal(images.read_image(source_file(path)), pixels)
+    assert not recwarn.list
+
+
+def test_a_damaged_photograph_has_no_counterpart(tmp_path):
+    path = save(tmp_path / "x.png", noise(64, 64))
+    cut_off(path)
+    for content in (path.read_bytes(), b"no image"):
+        path.write_bytes(content)
+        with pytest.raises(DatasetError, match=r"again, or remove it\.$"):
+            images.read_image(SourceFile(path, "x.png", is_paired=False))

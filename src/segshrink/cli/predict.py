@@ -20,8 +20,8 @@ def predict(
         list[Path],
         typer.Argument(
             help="A .keras, .tflite, .onnx or .xml file, if not the model for aerial "
-            "photographs that comes with segshrink; then images of any size, or "
-            "folders of them.",
+            "photographs that comes with segshrink; then images, or folders of them: "
+            "photographs of up to 178 megapixels, georeferenced TIFFs of any size.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],

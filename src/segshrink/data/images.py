@@ -2,6 +2,7 @@
 
 import os
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,15 +44,17 @@ _END_BYTES = 64
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file of a data set.
+    """A file of a data set, or a photograph by itself.
 
     Attributes:
         path: where it lies.
-        where: how messages name it, relative to the data set's folder.
+        where: how messages name it, of a data set relative to its folder.
+        is_paired: whether it is an image with a mask or a mask, as messages advise.
     """
 
     path: Path
     where: str
+    is_paired: bool = True
 
 
 @dataclass(frozen=True)
@@ -79,26 +82,43 @@ def opened(file: SourceFile) -> Iterator[Image.Image]:
         DatasetError: if the file, or what the block does with it, fails as damaged,
             missing or oversized files do.
     """
+    both = "it and its counterpart" if file.is_paired else "it"
     try:
-        with Image.open(file.path) as image:
+        with _opened_by_pillow(file.path) as image:
             yield image
     except FileNotFoundError:
         raise DatasetError(f"{file.where}: no such file.") from None
     except UnidentifiedImageError:
         raise DatasetError(
             f"{file.where}: not an image that can be read, or damaged from its "
-            "beginning. Download or export it again, or remove it and its counterpart."
+            f"beginning. Download or export it again, or remove {both}."
         ) from None
     except Image.DecompressionBombError as error:
         raise DatasetError(
-            f"{file.where}: too large to decode at once ({error}). Cut it, and its "
-            "counterpart, into smaller images."
+            f"{file.where}: too large to decode at once "
+            f"({str(error).partition(',')[0]}). {_smaller(file)}"
         ) from None
     except (OSError, SyntaxError, EOFError, struct.error, zlib.error) as error:
         raise DatasetError(
             f"{file.where}: cannot be decoded ({error}). Download or export it again, "
-            "or remove it and its counterpart."
+            f"or remove {both}."
         ) from error
+
+
+def _opened_by_pillow(path: Path) -> Image.Image:
+    with warnings.catch_warnings():
+        # Of images half as large as what is refused, which are photographs as well.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(path)
+
+
+def _smaller(file: SourceFile) -> str:
+    if file.is_paired:
+        return "Cut it, and its counterpart, into smaller images."
+    return (
+        "Cut it into smaller images, or save it as a georeferenced .tif: such scenes "
+        "are read by windows, at any size."
+    )
 
 
 def shown_path(path: Path) -> str:

@@ -73,11 +73,12 @@ def segment_file(
     *,
     on_tiles: Callable[[int], None] | None = None,
 ) -> Areas:
-    """Write mask and overlay of one image of any size.
+    """Write mask and overlay of one image.
 
     Args:
         artifact: an opened model file.
-        photo: from `find_photos`.
+        photo: from `find_photos`; a scene of any size, or a photograph that Pillow
+            decodes, which is one of up to 178 megapixels.
         out: folder to write into.
         on_tiles: as for `segment_scene`; a photograph tells nothing.
 
@@ -92,7 +93,7 @@ def segment_file(
         return segment_scene(artifact, photo, out, on_tiles=on_tiles)
     # Before it is read: of one that changes meanwhile the result is no result.
     state = photo.state()
-    image = read_image(SourceFile(photo.path, str(photo.path)))
+    image = read_image(SourceFile(photo.path, str(photo.path), is_paired=False))
     labels = classes_of_image(artifact, image)
     colors = [color for _, color in legend(artifact)]
     # One of another image must not stand beside this overlay.
