@@ -75,7 +75,15 @@ def test_lists_and_words_are_yaml():
 
 @pytest.mark.parametrize(
     ("typed", "source"),
-    [("photos/", "photos"), ("./synthetic", "./synthetic"), ("/", "/"), ("a//", "a")],
+    [
+        ("photos/", "photos"),
+        ("/", "/"),
+        ("a//", "a"),
+        ("synthetic", "synthetic"),
+        ("./synthetic", "./synthetic"),
+        ("./synthetic/", "./synthetic"),
+        ("synthetic/", "./synthetic"),
+    ],
 )
 def test_slash_at_the_end_does_not_make_another_folder(typed, source):
     assert assemble_recipe(typed, None, None).data.source == source

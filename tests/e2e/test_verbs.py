@@ -499,6 +499,8 @@ def test_inspect_writes_no_starter_that_would_hide_or_spoil(own_scenes):
 
 def test_inspect_of_synthetic(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # Even beside a folder of that name, which is another data set.
+    (tmp_path / "synthetic").mkdir()
     assert "scene-023" in succeeded("inspect", "synthetic")
     assert files_of(tmp_path) == set()
 

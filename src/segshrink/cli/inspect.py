@@ -75,6 +75,7 @@ def _artifact(path: Path) -> None:
 
 def _dataset(source: str, write: bool) -> None:
     from segshrink.data import DatasetReport, inspect_dataset, starter_yaml
+    from segshrink.data.generated import SOURCE_NAME
 
     report: DatasetReport = inspect_dataset(source, progress=TerminalProgress())
     scenes = Table("scene", "images", "sizes (height x width)")
@@ -92,8 +93,9 @@ def _dataset(source: str, write: bool) -> None:
         output.print(shares)
     for notice in report.notices:
         output.out(f"Note: {notice}")
-    # Without codes it would declare no classes, and be one more fault.
-    if write and report.code_shares and Path(source).is_dir():
+    # A folder of the name of generated data is not what was looked into. Without codes
+    # the file would declare no classes, and be one more fault.
+    if write and report.code_shares and source != SOURCE_NAME:
         _write_starter(Path(source), starter_yaml(report))
     for fault in report.faults:
         errors.print(f"Fault: {fault}")

@@ -112,7 +112,11 @@ def _merged(
 def _without_end_slash(source: str) -> str:
     # Shells complete a folder's name with a slash, but it is the same folder, and a
     # run that is continued compares recipes. Path() would make "./synthetic" another.
-    return source.rstrip("/") or source
+    from segshrink.data.generated import SOURCE_NAME
+
+    bare = source.rstrip("/") or source
+    is_folder = bare != source and bare == SOURCE_NAME
+    return f"./{bare}" if is_folder else bare
 
 
 def _put(merged: dict[str, Any], setting: str) -> None:
