@@ -139,6 +139,30 @@ def test_camvid_folders_take_no_other_split(tmp_path):
     )
 
 
+@pytest.mark.parametrize("kind", [np.uint16, np.int32])
+def test_index_masks_may_have_more_than_eight_bits(tmp_path, kind):
+    labels = stripes(20, 30, 2)
+    for scene in "abc":
+        save(tmp_path / scene / "images" / "x.png", noise(20, 30))
+        save(tmp_path / scene / "masks" / "x.tif", labels.astype(kind) * 999 + 1)
+    (tmp_path / "dataset.yaml").write_text(
+        "classes: [{name: a, index: 1}, {name: b, index: 1000}]\n"
+    )
+    dataset = open_dataset(tmp_path)
+    np.testing.assert_array_equal(dataset.train[0].read()[1], labels)
+    # Nothing of them is dropped.
+    assert dataset.notices == ()
+
+
+def test_a_mask_of_fractions_holds_no_indices(tmp_path):
+    for scene in "abc":
+        save(tmp_path / scene / "images" / "x.png", noise(20, 30))
+        save(tmp_path / scene / "masks" / "x.tif", np.zeros((20, 30), np.float32))
+    (tmp_path / "dataset.yaml").write_text("classes: [{name: a, index: 0}]\n")
+    with pytest.raises(DatasetError, match="kind 'F'. Save it as greyscale, or"):
+        open_dataset(tmp_path)
+
+
 def test_conversions_are_said_once_a_kind(tmp_path):
     scenes_folder(tmp_path)
     for name in "ab":

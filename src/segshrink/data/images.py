@@ -138,8 +138,13 @@ def name_fault(path: Path) -> str | None:
     return None
 
 
-def read_header(file: SourceFile) -> ImageHeader:
+def read_header(file: SourceFile, *, by_index: bool = False) -> ImageHeader:
     """Size and pixel format of an image, without decoding it.
+
+    Args:
+        file: an image or a mask.
+        by_index: whether it is a mask of indices: of these nothing is converted, and
+            `read_mask` says which formats are supported.
 
     Raises:
         DatasetError: if the file is no readable image or its format is not supported.
@@ -149,7 +154,7 @@ def read_header(file: SourceFile) -> ImageHeader:
             height_px=image.height,
             width_px=image.width,
             mode=image.mode,
-            conversions=_conversions(image, file),
+            conversions=() if by_index else _conversions(image, file),
         )
 
 

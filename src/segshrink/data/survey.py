@@ -146,7 +146,7 @@ def _examine(
 ) -> _Finding:
     finding = _Finding()
     image = _attempt(lambda: _header_of_whole(pair.image, read), finding)
-    mask = _attempt(lambda: read_header(pair.mask), finding)
+    mask = _attempt(lambda: read_header(pair.mask, by_index=by_index), finding)
     if image is not None and mask is not None:
         finding.conversions = [("image", kind) for kind in image.conversions]
         finding.conversions += [
