@@ -5,7 +5,8 @@ from subprocess import run
 import numpy as np
 import pytest
 
-from segshrink.data import Classes, open_dataset
+from segshrink.data import Classes, Split, open_dataset
+from segshrink.data import dataset as dataset_module
 from segshrink.errors import DatasetError, UsageError
 
 from .pictures import (
@@ -14,6 +15,7 @@ from .pictures import (
     add_pair,
     camvid_folder,
     cut_off,
+    held,
     noise,
     save,
     scenes_folder,
@@ -161,6 +163,28 @@ def test_a_mask_of_fractions_holds_no_indices(tmp_path):
     (tmp_path / "dataset.yaml").write_text("classes: [{name: a, index: 0}]\n")
     with pytest.raises(DatasetError, match="kind 'F'. Save it as greyscale, or"):
         open_dataset(tmp_path)
+
+
+class _CountedName(str):
+    """A name that counts how often it is compared."""
+
+    comparisons = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        _CountedName.comparisons += 1
+        return str(self) == str(other)
+
+
+def test_images_are_divided_without_comparing_each_with_all():
+    names = tuple(str(number) for number in range(300))
+    images = [held(noise(2, 2), stripes(2, 2, 2), _CountedName(name)) for name in names]
+    split = Split("test", names[:100], names[100:200], names[200:])
+    _CountedName.comparisons = 0
+    divided = dataset_module._divided("x", THREE_CLASSES, images, split, ())
+    sizes = [len(part) for part in (divided.train, divided.val, divided.test)]
+    assert sizes == [100, 100, 100]
+    assert _CountedName.comparisons < 10 * len(names)
 
 
 def test_conversions_are_said_once_a_kind(tmp_path):

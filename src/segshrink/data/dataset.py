@@ -258,8 +258,10 @@ def _divided(
     split: Split,
     notices: tuple[str, ...],
 ) -> Dataset:
+    # Sets, since in a flat folder every image is a scene.
+    scenes_of = {part: frozenset(scenes) for part, scenes in split.parts.items()}
     parts = {
         part: Part(part, (image for image in images if image.scene in scenes), classes)
-        for part, scenes in split.parts.items()
+        for part, scenes in scenes_of.items()
     }
     return Dataset(name, classes, split=split, notices=notices, **parts)

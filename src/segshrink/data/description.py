@@ -3,6 +3,7 @@
 import json
 import re
 import reprlib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,7 +78,7 @@ class SplitEntry(_Entry):
         if empty:
             raise ValueError(f"a part needs at least one scene: {', '.join(empty)}")
         scenes = self.train + self.val + self.test
-        twice = sorted({scene for scene in scenes if scenes.count(scene) > 1})
+        twice = sorted(scene for scene, n in Counter(scenes).items() if n > 1)
         if twice:
             raise ValueError("scenes named twice: " + ", ".join(twice))
         return self
