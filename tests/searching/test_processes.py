@@ -123,6 +123,27 @@ def _state(process):
         return "-"
 
 
+def test_a_worker_that_has_ended_is_never_signalled_again(job, monkeypatch):
+    command = ["sh", "-c", "sleep 60 & echo $! > left"]
+    monkeypatch.setattr(
+        processes,
+        "started",
+        lambda folder, _: subprocess.Popen(command, cwd=folder, process_group=0),
+    )
+    workers = LocalWorkers(1)
+    handle = workers.start(job, 0)
+    wait_for(lambda: handle.poll() is not None)
+    # What it had started ends with it.
+    wait_for(lambda: _state(int((job / "left").read_text())) in "Z-")
+    # From now on its number may be another process's.
+    signalled = []
+    monkeypatch.setattr(os, "killpg", lambda *of: signalled.append(of))
+    handle.kill()
+    workers.close()
+    assert handle.poll() == 0
+    assert signalled == []
+
+
 def test_a_process_of_another_host_is_not_signalled(tmp_path):
     write_json(tmp_path / PROCESS, {"host": "elsewhere", "process": os.getpid()})
     assert group_here(tmp_path) is None

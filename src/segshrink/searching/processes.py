@@ -72,12 +72,19 @@ class LocalWorkers:
 class _Process:
     def __init__(self, folder: Path, threads: int) -> None:
         self._process = started(folder, threads)
+        self._has_ended = False
 
     def poll(self) -> int | None:
-        return self._process.poll()
+        code = self._process.poll()
+        if code is not None:
+            self.kill()
+        return code
 
     def kill(self) -> None:
-        end(self._process)
+        # Once and at once: later its number may be another process's.
+        if not self._has_ended:
+            end(self._process)
+            self._has_ended = True
 
 
 def available_cores() -> list[int]:
