@@ -7,7 +7,7 @@ import keras
 import pytest
 
 from segshrink import pipeline
-from segshrink.data import Split
+from segshrink.data import Split, open_dataset
 from segshrink.errors import DatasetError, ModelError, RecipeError, RunFolderError
 from segshrink.pipeline import (
     compress,
@@ -144,8 +144,8 @@ def test_teacher_verb_refuses_a_trained_file(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_report_is_written_where_a_record_is_newer(tmp_path):
-    run = open_run(tmp_path / "run", Recipe(), "test")
+def test_report_is_written_where_a_record_is_newer(tmp_path, tiny_dataset):
+    run = open_run(tmp_path / "run", Recipe(), "test", tiny_dataset)
     record = run.measurements / "a.json"
     for path in (record, run.report):
         path.parent.mkdir(parents=True)
@@ -174,7 +174,8 @@ def test_faults_of_recipe_and_data_leave_no_folder(tmp_path):
 
 def test_folder_of_a_student_takes_no_teacher(tmp_path, monkeypatch):
     recipe = parse_recipe({"data": {"scenes": 3, "scene_px": 64, "tile_px": 32}})
-    open_run(tmp_path, recipe, "test")
+    dataset = open_dataset("synthetic", scenes=3, scene_px=64)
+    open_run(tmp_path, recipe, "test", dataset)
     (tmp_path / "record.json").write_text('{"kind": "student"}')
     monkeypatch.setattr(pipeline, "require_trainable", lambda *arguments: None)
     with pytest.raises(RunFolderError, match="holds a student, not a teacher"):

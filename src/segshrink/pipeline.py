@@ -31,7 +31,7 @@ from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import FEATURE_LOSSES, Recipe, TeacherSettings
 from segshrink.records import read_json, sha256_of, write_json, written_whole
 from segshrink.reporting import write_report
-from segshrink.run_folder import Run, open_run
+from segshrink.run_folder import Run, only_process, open_run
 from segshrink.stages import run_stage, stage_record, versions
 from segshrink.students import (
     compact_student,
@@ -69,7 +69,16 @@ def compress(
     teacher_file = checked_teacher_file(recipe, dataset)
     require_trainable(recipe, dataset)
     class_frequencies(getattr(dataset, recipe.measuring.part))
-    run = open_run(out, recipe, versions())
+    run = open_run(out, recipe, versions(), dataset)
+    with only_process(run.folder):
+        _run_stages(run, dataset, teacher_file, progress)
+    return run
+
+
+def _run_stages(
+    run: Run, dataset: Dataset, teacher_file: Path | None, progress: Progress
+) -> None:
+    recipe = run.recipe
     run_stage(
         run.folder / "teacher",
         lambda folder: make_teacher(recipe, dataset, folder, teacher_file, progress),
@@ -92,7 +101,6 @@ def compress(
     measure_files(run, dataset, progress)
     if not _report_is_current(run):
         write_report(run.folder, progress)
-    return run
 
 
 def _report_is_current(run: Run) -> bool:
@@ -119,11 +127,12 @@ def train_teacher(
         )
     dataset = open_recipe_data(recipe, progress)
     require_trainable(recipe, dataset)
-    open_run(out, recipe, versions())
+    open_run(out, recipe, versions(), dataset)
     _require_kind(out, "teacher")
-    return run_stage(
-        out, lambda folder: make_teacher(recipe, dataset, folder, None, progress)
-    )
+    with only_process(out):
+        return run_stage(
+            out, lambda folder: make_teacher(recipe, dataset, folder, None, progress)
+        )
 
 
 def distill_student(
@@ -157,15 +166,16 @@ def distill_student(
     kept = _kept(plan, student_file, recipe, teacher)
     chosen = chosen_settings(recipe.student.distillation, student, teacher)
     build_terms(chosen, teacher, student, steps=1, kept=kept)
-    open_run(out, recipe, versions())
+    open_run(out, recipe, versions(), dataset)
     _require_kind(out, "student")
     _require_inputs(out, teacher=teacher_file, student=student_file)
-    return run_stage(
-        out,
-        lambda folder: train_student(
-            recipe, dataset, teacher, student, folder, progress, kept=kept
-        ),
-    )
+    with only_process(out):
+        return run_stage(
+            out,
+            lambda folder: train_student(
+                recipe, dataset, teacher, student, folder, progress, kept=kept
+            ),
+        )
 
 
 def _kept(

@@ -1,16 +1,24 @@
 """A run folder: where everything of one run lies, and whose run it is."""
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from segshrink.data import Dataset, Part
+from segshrink.data.classes import show_code
+from segshrink.data.splits import shortened
 from segshrink.errors import RunFolderError
 from segshrink.recipe import Recipe, parse_recipe, recipe_yaml
-from segshrink.records import write_text
+from segshrink.records import locked, read_json, write_json, write_text
 
 _RECIPE = "recipe.yaml"
+_DATA = "data.json"
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,17 @@ class Run:
         return self.folder / "report" / "index.html"
 
 
-def open_run(folder: Path | str, recipe: Recipe, versions: str) -> Run:
+def open_run(
+    folder: Path | str, recipe: Recipe, versions: str, dataset: Dataset
+) -> Run:
     """Begin a run in `folder`, or go on with the same run.
 
     Args:
-        folder: new or empty, or the folder of a run with an equal recipe.
+        folder: new or empty, or the folder of a run with an equal recipe and data.
         recipe: what is asked for.
         versions: written as a comment at the head of recipe.yaml.
+        dataset: what the recipe's data is now. A model that was trained on other
+            images than these may have seen those it will be measured on.
 
     Raises:
         RunFolderError: if the folder holds anything else; nothing is changed then.
@@ -66,8 +78,11 @@ def open_run(folder: Path | str, recipe: Recipe, versions: str) -> Run:
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder}: this is a file. Name a folder for the run.")
     kept = folder / _RECIPE
+    data = _facts_of(dataset)
     if kept.is_file():
         _require_same(folder, recipe, parse_recipe(_read(kept), where=str(kept)))
+        if (folder / _DATA).is_file():
+            _require_same_data(folder, data, read_json(folder / _DATA))
     elif folder.is_dir() and _foreign_files(folder):
         raise RunFolderError(
             f"{folder}: this folder holds other files and no {_RECIPE}. "
@@ -75,12 +90,57 @@ def open_run(folder: Path | str, recipe: Recipe, versions: str) -> Run:
         )
     else:
         _write(kept, f"# {versions}\n{recipe_yaml(recipe)}")
+    if not (folder / _DATA).is_file():
+        write_json(folder / _DATA, data)
     return Run(folder, recipe)
+
+
+@contextmanager
+def only_process(folder: Path) -> Iterator[None]:
+    """Hold a folder, so that no other process writes the same files.
+
+    Raises:
+        RunFolderError: if another process holds it.
+    """
+    with locked(folder / _LOCK, wait=False) as is_alone:
+        if not is_alone:
+            raise RunFolderError(
+                f"{folder}: another process works in this folder. Wait until it ends, "
+                "or name another folder."
+            )
+        yield
 
 
 def _foreign_files(folder: Path) -> list[Path]:
     # A kill before the recipe took its name leaves nothing but its partial file.
     return [path for path in folder.iterdir() if not path.name.startswith(".partial-")]
+
+
+def _facts_of(dataset: Dataset) -> dict[str, Any]:
+    """What tells this data from other data of the same recipe, as plain data."""
+    classes = dataset.classes
+    return {
+        "name": dataset.name,
+        "classes": {
+            show_code(code, by_index=classes.by_index): name
+            for code, name in zip(classes.codes, classes.names, strict=True)
+        },
+        "split": dataset.split.as_record(),
+        "images": {
+            part.name: {"count": len(part), "sha256": _digest(part)}
+            for part in (dataset.train, dataset.val, dataset.test)
+        },
+    }
+
+
+def _digest(part: Part) -> str:
+    """Of the images' names, sizes and, where they were counted, classes."""
+    digest = hashlib.sha256()
+    for image in part:
+        counted = getattr(image, "class_pixels", ())
+        size = (image.height_px, image.width_px)
+        digest.update(repr((image.scene, image.name, size, counted)).encode())
+    return digest.hexdigest()
 
 
 def _write(path: Path, text: str) -> None:
@@ -115,13 +175,43 @@ def _require_same(folder: Path, asked: Recipe, kept: Recipe) -> None:
     )
 
 
+def _require_same_data(
+    folder: Path, now: dict[str, Any], there: dict[str, Any]
+) -> None:
+    lines = []
+    if list(there["classes"].items()) != list(now["classes"].items()):
+        shown = [
+            ", ".join(f"{name} ({code})" for code, name in side["classes"].items())
+            for side in (there, now)
+        ]
+        lines.append(f"  classes: there {shown[0]}; now {shown[1]}")
+    for part, images in now["images"].items():
+        scenes = [shortened(side["split"][part]) for side in (there, now)]
+        if there["split"][part] != now["split"][part]:
+            lines.append(f"  {part}: there {scenes[0]}; now {scenes[1]}")
+        elif there["images"][part] != images:
+            lines.append(
+                f"  {part}: {there['images'][part]['count']} images there, "
+                f"{images['count']} now, or others, or with other masks"
+            )
+    if lines:
+        raise RunFolderError(
+            f"{folder}: this folder holds a run on other data.\n"
+            + "\n".join(lines)
+            + "\nName another folder, or bring back the data and the split it was "
+            "begun with."
+        )
+
+
 def _differences(
     asked: dict[str, Any], kept: dict[str, Any], place: str = ""
 ) -> list[tuple[str, Any, Any]]:
     found = []
-    for key, value in asked.items():
-        if isinstance(value, dict) and isinstance(kept[key], dict):
-            found += _differences(value, kept[key], f"{place}{key}.")
-        elif value != kept[key]:
-            found.append((f"{place}{key}", value, kept[key]))
+    # A section may have other fields there: another model's, or another loss's.
+    for key in [*asked, *(key for key in kept if key not in asked)]:
+        here, there = asked.get(key), kept.get(key)
+        if isinstance(here, dict) and isinstance(there, dict):
+            found += _differences(here, there, f"{place}{key}.")
+        elif here != there:
+            found.append((f"{place}{key}", here, there))
     return found

@@ -109,7 +109,7 @@ def search(
     dataset = open_recipe_data(recipe, progress)
     teacher_file = checked_teacher_file(recipe, dataset)
     require_trainable(recipe, dataset)
-    open_run(out, recipe, versions())
+    open_run(out, recipe, versions(), dataset)
     if (out / "student").exists():
         raise RunFolderError(
             f"{out}: this folder holds a run of compress. Name another folder."
