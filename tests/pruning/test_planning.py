@@ -373,3 +373,14 @@ def test_models_that_cannot_be_pruned_are_refused():
         plan_pruning(Subclassed(), keep=0.5)
     with pytest.raises(ModelError, match="no channel.*\n  logits: model output"):
         plan_pruning(chain(layers.Conv2D(8, 3, name="logits")), keep=0.5)
+
+
+@pytest.mark.parametrize("criterion", ["group_norm", "l1", "l2"])
+def test_a_frozen_model_is_pruned_as_if_it_were_not(criterion):
+    model = small_unet()
+    for weight in model.trainable_weights:
+        weight.assign(np.random.default_rng(5).normal(size=weight.shape))
+    wanted = plan_pruning(model, keep=0.5, multiple_of=1, criterion=criterion)
+    model.trainable = False
+    found = plan_pruning(model, keep=0.5, multiple_of=1, criterion=criterion)
+    assert [cut.kept for cut in found.layers] == [cut.kept for cut in wanted.layers]

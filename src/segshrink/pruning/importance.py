@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import Any
 
 import keras
 import numpy as np
@@ -232,8 +233,7 @@ def _coupled(
     for held in slices:
         layer = graph.layers[held.layer].layer
         weight = layer.weights[held.position]
-        # Moving statistics follow the data; they are not learned.
-        if weight.trainable:
+        if id(weight) in _learned(layer):
             units = group.units_of(graph.space.roots(held.ids))
             inside = units >= 0
             values = _values(graph, held.layer, held.position)
@@ -243,6 +243,19 @@ def _coupled(
             is_scale = weight is getattr(layer, "gamma", None)
             found.append(CoupledWeights(held.layer, units[inside], rows, is_scale))
     return tuple(found)
+
+
+def _learned(layer: Any) -> set[int]:
+    """Identities of the weights that are learned, if only not now.
+
+    Moving statistics follow the data and are not. `trainable` cannot tell: it is False
+    for every weight of a layer that is frozen.
+    """
+    return {
+        id(weight)
+        for inner in layer._flatten_layers()
+        for weight in inner._trainable_variables
+    }
 
 
 def _produced(

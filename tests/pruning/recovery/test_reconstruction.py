@@ -241,3 +241,24 @@ def test_wrong_partners_and_images_are_refused():
         reconstruct(smaller, model, plan, tiles, ridge=0)
     with pytest.raises(UsageError, match="positions must be at least 1, got 0"):
         reconstruct(smaller, model, plan, tiles, positions=0)
+
+
+def test_nothing_goes_into_a_mean_behind_an_activation():
+    """The constant that the layer lacks is lacking before its activation."""
+    first = layers.Conv2D(2, 1, name="first")
+    model = chain(
+        first,
+        layers.Conv2D(3, 1, use_bias=False, activation="relu", name="second"),
+        layers.BatchNormalization(name="norm"),
+    )
+    kernel, bias = (keras.ops.convert_to_numpy(w).copy() for w in first.weights)
+    kernel[..., 1], bias[1] = 0, 1
+    first.set_weights([kernel, bias])
+    plan = plan_pruning(model, keep=0.5, multiple_of=1, criterion=first_half)
+    found = reconstruct(plan.apply(model), model, plan, images(model, 4))
+    for one, other in zip(
+        found.get_layer("norm").get_weights(),
+        model.get_layer("norm").get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)

@@ -33,6 +33,7 @@ from segshrink.pruning.surgery import Kept, copy_model
 
 _BATCH_SIZE = 8
 _ALL = np.ones(1, dtype=bool)
+_LINEAR = (None, keras.activations.linear)
 
 
 @dataclass(eq=False)
@@ -193,7 +194,11 @@ def _readers(recovered: keras.Model, plan: PruningPlan) -> dict[str, _Reader]:
 
 
 def _following(model: keras.Model) -> Mapping[str, Any]:
-    """Path of a layer -> the BatchNormalization that alone reads its channels."""
+    """Path of a layer -> the BatchNormalization that alone reads its channels.
+
+    Not where the layer has an activation of its own: what is added behind that is not
+    what the layer lacks before it.
+    """
     alone = {id(layer) for layer in called_once(model).values()}
     read_by: dict[int, list[Any]] = {}
     found = {}
@@ -204,6 +209,8 @@ def _following(model: keras.Model) -> Mapping[str, Any]:
         output = node.outputs[0]
         readers = read_by.get(id(output), [])
         if len(readers) != 1 or any(output is given for given in functional.outputs):
+            continue
+        if getattr(node.operation, "activation", None) not in _LINEAR:
             continue
         layer, rank = readers[0], len(output.shape)
         if type(layer) is keras.layers.BatchNormalization and id(layer) in alone:
