@@ -50,6 +50,20 @@ def test_loss_and_its_parts():
     assert logs["loss"] == pytest.approx(0.7 * supervised + 0.3 * distilled, rel=1e-5)
 
 
+def test_what_the_layers_of_the_student_add_is_added():
+    student = network(1, filters=2)
+    plain, *_ = pair(student=student)
+    logits = student(IMAGES, training=False)
+    before = float(plain.compute_loss(IMAGES, LABELS, logits, training=False))
+    layer = next(x for x in student.layers if isinstance(x, keras.layers.Conv2D))
+    layer.kernel.regularizer = keras.regularizers.L2(0.5)
+    added = 0.5 * float(np.square(ops.convert_to_numpy(layer.kernel)).sum())
+    distiller, *_ = pair(student=student)
+    found = float(distiller.compute_loss(IMAGES, LABELS, logits, training=False))
+    assert added > 0.01
+    assert found == pytest.approx(before + added, rel=1e-5)
+
+
 def test_every_loss_agrees_with_plain_loops():
     distiller, _, teacher = valleys(every_loss, supervised_weight=0.6)
     fixed_projections(distiller)

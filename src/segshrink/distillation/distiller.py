@@ -127,7 +127,11 @@ class Distiller(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        """Weighted sum of all losses; void counts in none."""
+        """Weighted sum of all losses; void counts in none.
+
+        What the student's layers add themselves, such as regularizers, is added as in
+        any training.
+        """
         logits, *maps = y_pred if self._student_maps else [y_pred]
         ours = _Maps(logits, dict(zip(self._student_maps, maps, strict=True)))
         theirs = self._taught(x)
@@ -148,6 +152,7 @@ class Distiller(keras.Model):
             self._now(weight) * value
             for weight, value in zip(weights, values, strict=True)
         )
+        total += sum(ops.sum(loss) for loss in self.losses)
         if training:
             self.steps.assign_add(1)
         return total
