@@ -76,6 +76,18 @@ def test_continues_as_if_never_stopped(tmp_path, tiny_dataset, undisturbed):
         np.testing.assert_array_equal(mine, other)
 
 
+def test_a_training_in_float16_goes_on(tmp_path, tiny_dataset):
+    """Keras wraps the optimizer, in one that has variables of its own."""
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        with pytest.raises(Interrupted):
+            run(tmp_path, tiny_dataset, progress=KillAfter(2 * STEPS + 1))
+        result = run(tmp_path, tiny_dataset, model=small_model())
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert result.epochs == SETTINGS.epochs
+
+
 def test_killed_again_and_again(tmp_path, tiny_dataset, undisturbed):
     """In the first epoch, between two epochs, in the last epoch."""
     for steps in (1, STEPS, 3 * STEPS + 2):

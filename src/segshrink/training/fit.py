@@ -175,7 +175,8 @@ def _compile(
         metrics=_components(loss),
         jit_compile=False if on_tensorflow else "auto",
     )
-    optimizer.build(trainee.trainable_variables)
+    # Not ours: for float16 Keras wraps it, in one that has variables too.
+    trainee.optimizer.build(trainee.trainable_variables)
 
 
 def _components(loss: keras.losses.Loss | None) -> list[keras.metrics.Metric]:
