@@ -207,7 +207,10 @@ def _ways(
             "export with a square --size to have it."
         )
         return
-    yield _trained(model, format, narrow, dataset, calibration, limit, progress)
+    settings = settings_for(limit.training, limit.epochs)
+    yield _trained(
+        model, format, narrow, dataset, calibration, settings, limit, progress
+    )
 
 
 def _more_tiles(dataset: Dataset, calibration: np.ndarray) -> np.ndarray:
@@ -243,10 +246,10 @@ def _trained(
     ranges: dict[str, tuple[float, float]],
     dataset: Dataset,
     calibration: np.ndarray,
+    settings: TrainingSettings,
     limit: Limit,
     progress: Progress,
 ) -> _Way:
-    assert limit.training is not None  # noqa: S101  # the caller looked
     trained = _copy(model)
     with tempfile.TemporaryDirectory(prefix="segshrink-int8-") as scratch:
         folder = limit.folder or Path(scratch)
@@ -254,7 +257,7 @@ def _trained(
             trained,
             ranges,
             dataset,
-            settings_for(limit.training, limit.epochs),
+            settings,
             folder,
             tile_px=calibration.shape[1],
             format=format,

@@ -59,3 +59,14 @@ def test_the_twin_rounds_again_afterwards():
     again = QuantizedTwin(model, observed_ranges(model, IMAGES))
     assert all(float(x.active) == 1 for x in twin.model.layers if hasattr(x, "active"))
     assert len(again.ranges) == len(twin.ranges)
+
+
+def test_what_is_added_before_an_activation_or_in_two_calls_is_left():
+    keras.utils.set_random_seed(0)
+    image = keras.Input((32, 32, 3))
+    twice = keras.layers.Conv2D(3, 1, name="twice")
+    x = keras.layers.Conv2D(3, 1, activation="relu", name="active")(image)
+    x = keras.layers.Conv2D(3, 1, name="logits")(twice(twice(x)))
+    model = keras.Model(image, x)
+    twin = QuantizedTwin(model, observed_ranges(model, IMAGES))
+    assert correct_biases(twin, IMAGES) == ["logits"]

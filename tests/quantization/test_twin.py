@@ -157,3 +157,19 @@ def test_a_model_of_unknown_calls_is_refused():
 
     with pytest.raises(ModelError, match="only Functional and Sequential"):
         observed_ranges(Subclassed(), IMAGES)
+
+
+def test_a_second_call_is_not_called_as_another_layer():
+    image = keras.Input((8, 8, 3))
+    twice = keras.layers.Conv2D(3, 1, name="conv2d")
+    x = keras.layers.Conv2D(3, 1, name="conv2d_2")(twice(twice(image)))
+    model = keras.Model(image, x)
+    images = IMAGES[:2, :8, :8]
+    twin = QuantizedTwin(model, observed_ranges(model, images))
+    twin.all_in_float()
+    np.testing.assert_allclose(
+        twin.model.predict(images.astype(np.float32), verbose=0),
+        model.predict(images.astype(np.float32), verbose=0),
+        rtol=1e-4,
+        atol=1e-4,
+    )

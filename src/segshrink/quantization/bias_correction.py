@@ -1,5 +1,6 @@
 """Biases that make up for what rounding does to the mean of each channel."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import keras
@@ -8,6 +9,8 @@ from keras import ops
 
 from segshrink.quantization.structure import Value
 from segshrink.quantization.twin import QuantizedTwin
+
+_LINEAR = (None, keras.activations.linear)
 
 
 def correct_biases(twin: QuantizedTwin, images: np.ndarray) -> list[str]:
@@ -25,12 +28,16 @@ def correct_biases(twin: QuantizedTwin, images: np.ndarray) -> list[str]:
 
     Returns:
         Paths of the layers that were corrected: those with a bias, or a normalization
-        with an offset.
+        with an offset, that are called once and have no activation of their own.
     """
+    times_called = Counter(id(value.operation) for value in twin.values)
     correctable = [
         value
         for value in twin.values
-        if value.path in twin.before_activation and _offset(value) is not None
+        if value.path in twin.before_activation
+        and _offset(value) is not None
+        # Two calls share one offset, and one cannot be right for both.
+        and times_called[id(value.operation)] == 1
     ]
     means_of = _means_by(twin, correctable)
     twin.all_in_float()
@@ -38,14 +45,20 @@ def correct_biases(twin: QuantizedTwin, images: np.ndarray) -> list[str]:
     twin.keep_in_float(())
     for place, value in enumerate(correctable):
         offset = _offset(value)
-        assert offset is not None  # noqa: S101  # they were chosen by it
-        shift = wanted[place] - means_of(images)[place]
-        offset.assign(ops.convert_to_numpy(offset) + shift)
+        if offset is not None:
+            shift = wanted[place] - means_of(images)[place]
+            offset.assign(ops.convert_to_numpy(offset) + shift)
     return [value.path for value in correctable]
 
 
 def _offset(value: Value) -> keras.Variable | None:
-    """The variable that is added to the channels of what a layer gives."""
+    """The variable that is added to the channels of what a layer gives.
+
+    None if there is none, or it is added before an activation of the layer itself: the
+    means that are compared are those behind it.
+    """
+    if getattr(value.operation, "activation", None) not in _LINEAR:
+        return None
     normalization = value.normalization
     if normalization is not None:
         return normalization.beta if normalization.center else None

@@ -227,4 +227,5 @@ class QuantizedTwin:
 
 
 def _name(path: str) -> str:
-    return path.replace("/", "_").replace("#", "_")
+    # Not by underscores: Keras itself calls layers "conv" and "conv_2".
+    return path.replace("/", ".").replace("#", ".")
