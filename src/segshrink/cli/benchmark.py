@@ -116,7 +116,11 @@ def _print_files(found: dict[str, Any]) -> None:
             human_percent(quality.get("mean_iou")),
         )
     output.print(table)
-    output.out("Memory: what a fresh process needs beyond the runtime itself.")
+    threads = found["files"][0]["memory"]["threads"]
+    output.out(
+        "Memory: what a fresh process needs beyond the runtime itself, with "
+        f"{threads} thread{'s' * (threads > 1)}."
+    )
 
 
 def _print_latency(found: dict[str, Any], place: int, count: str) -> None:

@@ -55,7 +55,7 @@ def benchmark_files(
     progress.start(f"memory of {len(files)} files", len(files))
     entries = []
     for path in files:
-        entries.append(_entry(path, [each[path] for each in timed]))
+        entries.append(_entry(path, [each[path] for each in timed], threads[0]))
         progress.advance(file=path.name)
     progress.finish()
     if dataset is not None:
@@ -74,7 +74,9 @@ def benchmark_files(
     }
 
 
-def _entry(path: Path, latency: list[dict[str, Any]]) -> dict[str, Any]:
+def _entry(
+    path: Path, latency: list[dict[str, Any]], memory_threads: int
+) -> dict[str, Any]:
     artifact = load_artifact(path)
     model = (artifact.facts or {}).get("model")
     macs = model.get("macs") if isinstance(model, dict) else None
@@ -86,7 +88,10 @@ def _entry(path: Path, latency: list[dict[str, Any]]) -> dict[str, Any]:
         "runtime": artifact.runtime,
         "runtime_version": artifact.runtime_version,
         "size": measure_size(path),
-        "memory": measure_memory(path),
+        "memory": {
+            "threads": memory_threads,
+            **measure_memory(path, threads=memory_threads),
+        },
         "model": model if isinstance(macs, int) else None,
         "quality": None,
         "latency": latency,
