@@ -10,6 +10,7 @@ from segshrink import baselines
 from segshrink.models import save_model
 from segshrink.progress import SilentProgress
 from segshrink.pruning import MagnitudePruning
+from segshrink.pruning.magnitude import kernels
 from segshrink.recipe import Recipe, parse_recipe
 from segshrink.records import write_json
 from segshrink.run_folder import Run
@@ -22,7 +23,10 @@ def _model(filters: int) -> keras.Model:
 
 
 class Trained:
-    """Stands in for `train`: keeps its arguments, takes the seconds it is given."""
+    """Stands in for `train`: keeps its arguments, an epoch takes the seconds given.
+
+    The first epoch takes longer, and half of each kernel becomes zero.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -31,8 +35,14 @@ class Trained:
     def __call__(self, model, dataset, settings, folder, **rest):
         self.calls.append({"model": model, "settings": settings, **rest})
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "history.csv").touch()
-        return SimpleNamespace(seconds=self.seconds, as_record=lambda: {})
+        rows = f"epoch,seconds\n1,{self.seconds + 60}\n2,{self.seconds}\n"
+        (folder / "history.csv").write_text(rows)
+        for kernel in kernels(model):
+            zeroed = keras.ops.convert_to_numpy(kernel).copy()
+            zeroed.reshape(-1)[::2] = 0
+            kernel.assign(zeroed)
+        save_model(model, folder / "model.keras")
+        return SimpleNamespace(as_record=lambda: {})
 
 
 @pytest.fixture
@@ -85,17 +95,37 @@ def test_masked_gets_the_students_seconds_and_rate(begin, trained, tiny_dataset)
     folder = run.folder / "masked"
     record = baselines.train_masked(run, tiny_dataset, folder, SilentProgress())
     timing, training = trained.calls
-    assert timing["settings"].epochs == 1
+    assert timing["settings"].epochs == 2
     assert training["settings"].epochs == 5  # 10 s at 2 s an epoch
     assert training["settings"].patience is None
     assert training["settings"].learning_rate == 0.003
-    before, after = (_model(filters).count_params() for filters in (8, 4))
     [masks] = training["callbacks"]
     assert isinstance(masks, MagnitudePruning)
-    assert masks.final_sparsity == record["sparsity"] == 1 - after / before
+    # Of 8 * (3 + 1) + 3 * (8 + 1) weights, 48 in kernels, the student has 31.
+    assert masks.final_sparsity == (59 - 31) / 48
     # 3 images of 64 px hold 12 tiles of 32 px: 2 steps of 8 in each of 5 epochs.
     assert masks.end_step == 5
-    assert {path.name for path in folder.iterdir()} == {"epochs.json", "history.csv"}
+    assert training["choose_from"] == 3
+    # What the model has, whatever was wanted.
+    assert record["sparsity"] == 0.5
+    assert {path.name for path in folder.iterdir()} == {
+        "epochs.json",
+        "history.csv",
+        "model.keras",
+    }
+
+
+def test_trainings_of_all_steps_count_and_so_do_the_teachers_logits(
+    begin, trained, tiny_dataset
+):
+    run = begin(RECIPE)
+    for step in (1, 2):
+        record = {"seconds": 6.0, "teacher_seconds": 2.0}
+        write_json(run.folder / "student" / f"step-{step}" / "record.json", record)
+    baselines.train_masked(run, tiny_dataset, run.folder / "m", SilentProgress())
+    assert trained.calls[-1]["settings"].epochs == 13  # 10 s + 2 * 8 s at 2 s
+    baselines.train_alone(run, tiny_dataset, run.folder / "a", SilentProgress())
+    assert trained.calls[-1]["settings"].epochs == 28  # and 30 s of the teacher
 
 
 def test_student_as_large_as_the_teacher_needs_no_masks(begin, trained, tiny_dataset):
@@ -104,7 +134,8 @@ def test_student_as_large_as_the_teacher_needs_no_masks(begin, trained, tiny_dat
         run, tiny_dataset, run.folder / "m", SilentProgress()
     )
     assert trained.calls[-1]["callbacks"] == []
-    assert record["sparsity"] == 0
+    assert trained.calls[-1]["choose_from"] == 1
+    assert record["parameters"] == _model(8).count_params()
 
 
 def test_alone_gets_all_the_seconds_behind_the_student(begin, trained, tiny_dataset):

@@ -94,6 +94,7 @@ def test_result_counts_what_was_done(trained):
         "best_val_loss",
         "seconds",
         "tiles",
+        "teacher_seconds",
     }
 
 
@@ -214,6 +215,20 @@ def test_patience_ends_only_where_it_was_validated(tmp_path, tiny_dataset, monke
     result = train(small_model(), tiny_dataset, settings, tmp_path, tile_px=TILE_PX)
     # Epochs 4 and 5 had no chance to be better.
     assert (result.epochs, result.best_epoch) == (6, 3)
+
+
+def test_the_best_is_chosen_from_an_epoch_on(tmp_path, tiny_dataset, monkeypatch):
+    scores_from(monkeypatch, 0.9, 0.2, 0.4, 0.3)
+    result = train(
+        small_model(),
+        tiny_dataset,
+        small_settings(epochs=4, patience=2),
+        tmp_path,
+        tile_px=TILE_PX,
+        choose_from=3,
+    )
+    assert result.best_epoch == 3
+    assert result.best_val_miou == 0.4
 
 
 def test_the_least_validation_loss_need_not_be_of_the_best_epoch(

@@ -1,6 +1,8 @@
 """Train a student with a teacher, start to end."""
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -74,6 +76,7 @@ def distill(
     terms, pairs = build_terms(chosen, teacher, student, steps=steps, kept=kept)
     if pairs:
         progress.say(f"Feature maps that are compared:\n{pairs}")
+    began = time.perf_counter()
     logits = _cached_logits(
         chosen,
         teacher,
@@ -83,6 +86,7 @@ def distill(
         seed=seed,
         progress=progress,
     )
+    teacher_seconds = round(time.perf_counter() - began, 1)
     supervised = supervised_loss(settings.loss, dataset)
     distiller = Distiller(
         student,
@@ -92,7 +96,7 @@ def distill(
         supervised_weight=chosen.supervised,
         boundary_weight=chosen.boundary_weight,
     )
-    return fit(
+    result = fit(
         distiller,
         dataset,
         settings,
@@ -113,6 +117,7 @@ def distill(
         progress=progress,
         label=label,
     )
+    return replace(result, teacher_seconds=teacher_seconds)
 
 
 def chosen_settings(

@@ -33,6 +33,7 @@ class EpochKeeper(keras.callbacks.Callback):
         fingerprint: JSON-able description of the training, kept with the state.
         progress: told of every step.
         state: facts of an earlier part of this run, or None at its beginning.
+        choose_from: 1-based epoch before which no model is the best.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class EpochKeeper(keras.callbacks.Callback):
         fingerprint: dict[str, Any],
         progress: Progress,
         state: dict[str, Any] | None,
+        choose_from: int = 1,
     ) -> None:
         super().__init__()
         self.plain = model
@@ -53,6 +55,7 @@ class EpochKeeper(keras.callbacks.Callback):
         self.progress = progress
         self._validate = validate
         self._fingerprint = fingerprint
+        self._choose_from = choose_from
         state = state or {"history": [], "best_epoch": 0, "best_miou": None}
         self.history: list[dict[str, float | None]] = state["history"]
         self.best_epoch: int = state["best_epoch"]
@@ -78,7 +81,8 @@ class EpochKeeper(keras.callbacks.Callback):
             return False
         # Epochs that were not validated had no chance to be better.
         validated = self.history[-1]["val_miou"] is not None
-        return validated and epoch - self.best_epoch >= patience
+        since = max(self.best_epoch, self._choose_from - 1)
+        return validated and epoch - since >= patience
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Start the epoch's clock."""
@@ -130,7 +134,8 @@ class EpochKeeper(keras.callbacks.Callback):
             return self._columns(None, None, None)
         found = self._validate()
         miou = found.confusion.mean_iou()
-        if self.best_miou is None or miou > self.best_miou:
+        is_best = self.best_miou is None or miou > self.best_miou
+        if epoch >= self._choose_from and is_best:
             self.best_miou, self.best_epoch = miou, epoch
             save_model(self.plain, best_path(self.folder, epoch))
         return self._columns(found.loss, miou, found.confusion.pixel_accuracy)

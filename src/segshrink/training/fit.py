@@ -35,6 +35,8 @@ class TrainingResult:
             loss.
         seconds: seconds spent in training steps, without validation.
         tiles: training tiles seen.
+        teacher_seconds: seconds that the process that ended the training spent before
+            it on the logits of a teacher.
     """
 
     epochs: int
@@ -43,6 +45,7 @@ class TrainingResult:
     best_val_loss: float | None
     seconds: float
     tiles: int
+    teacher_seconds: float = 0.0
 
     def as_record(self) -> dict[str, Any]:
         """The same as a dict for JSON."""
@@ -63,6 +66,7 @@ def fit(
     validation_loss: keras.losses.Loss | None = None,
     teacher_logits: ImageMaps | None = None,
     also_fixed: Mapping[str, Any] | None = None,
+    choose_from: int = 1,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Progress | None = None,
     label: str = "training",
@@ -91,6 +95,8 @@ def fit(
             data is then `({"images": ..., "teacher_logits": ...}, labels)`.
         also_fixed: JSON-able facts of `trainee` that must be the same when a run
             continues, beside the other arguments.
+        choose_from: 1-based epoch before which no model is the best. It counts among
+            `also_fixed`.
         callbacks: run before each validation, such as `MagnitudePruning`.
         progress: told of every step.
         label: name of the work in the progress display.
@@ -110,6 +116,8 @@ def fit(
     fingerprint = _fingerprint(settings, dataset, tile_px, seed) | dict(
         also_fixed or {}
     )
+    if choose_from > 1:
+        fingerprint["choose_from"] = choose_from
     state = load_state(folder, run_variables(plain, trainee), fingerprint)
     validator = Validator(
         plain if judged is None else judged,
@@ -127,6 +135,7 @@ def fit(
         fingerprint=fingerprint,
         progress=progress,
         state=state,
+        choose_from=choose_from,
     )
     _run(trainee, keeper, sampler, callbacks, label)
     return _finish(keeper, folder, settings, sampler)

@@ -22,6 +22,7 @@ def train(
     *,
     tile_px: int,
     seed: int = 0,
+    choose_from: int = 1,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     progress: Progress | None = None,
     label: str = "teacher",
@@ -36,6 +37,7 @@ def train(
         folder: where to write.
         tile_px: height and width of the training tiles in pixels.
         seed: of tiles and augmentation.
+        choose_from: 1-based epoch before which no model is the best.
         callbacks: run before each validation, such as `MagnitudePruning`.
         progress: told of every step.
         label: name of the work in the progress display.
@@ -56,6 +58,7 @@ def train(
         tile_px=tile_px,
         seed=seed,
         loss=supervised_loss(settings.loss, dataset),
+        choose_from=choose_from,
         callbacks=callbacks,
         progress=progress,
         label=label,
