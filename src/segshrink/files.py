@@ -11,6 +11,7 @@ from PIL import Image
 
 import segshrink
 from segshrink.data import AnnotatedImage, Classes, Dataset, Part, plain_tiles
+from segshrink.data.layout import PART_NAMES
 from segshrink.data.splits import shortened
 from segshrink.export import read_facts, write_facts
 from segshrink.measuring import (
@@ -26,7 +27,7 @@ from segshrink.progress import Progress
 from segshrink.quantizing import Limit, export_within
 from segshrink.recipe import ExportSettings
 from segshrink.records import read_json, write_json, written_whole
-from segshrink.run_folder import Run
+from segshrink.run_folder import Run, data_of_run
 from segshrink.runtimes import load_artifact
 
 # What a record tells of the comparison of a file with its model.
@@ -152,6 +153,48 @@ def data_facts(dataset: Dataset) -> dict[str, Any]:
         ],
         "data": {"name": dataset.name, "split": split.source, "scenes": scenes},
     }
+
+
+def other_split(
+    path: Path, facts: dict[str, Any] | None, dataset: Dataset
+) -> str | None:
+    """What to say of a model that was trained under another split of the same data.
+
+    Args:
+        path: the model's file.
+        facts: what an exported file carries; without, the run folder is asked that
+            the file lies in.
+        dataset: data as it is divided now.
+
+    Returns:
+        A sentence; None if the split is the same, or nothing is known of the data.
+    """
+    then = (facts or {}).get("data") or _data_of_run(path)
+    if not isinstance(then, dict) or then.get("name") != dataset.name:
+        return None
+    now = data_facts(dataset)["data"]
+    if then.get("scenes") == now["scenes"]:
+        return None
+    # Of the patches of a protocol it carries the scenes all the same.
+    return (
+        f"{path}: was trained under another split ({_told(then)}) than this "
+        f"({_told(now)}), so that it may know these images. Name its split with "
+        "--split or --split-seed."
+    )
+
+
+def _data_of_run(path: Path) -> dict[str, Any] | None:
+    for folder in (path.parent, path.parent.parent):
+        known = data_of_run(folder)
+        if known is not None:
+            split = known["split"]
+            scenes = {part: shortened(split[part]) for part in PART_NAMES}
+            return {"name": known["name"], "split": split["source"], "scenes": scenes}
+    return None
+
+
+def _told(data: dict[str, Any]) -> str:
+    return f"{data.get('split')}: trained on {data.get('scenes', {}).get('train')}"
 
 
 def export_checked(

@@ -95,6 +95,14 @@ def open_run(
     return Run(folder, recipe)
 
 
+def data_of_run(folder: Path) -> dict[str, Any] | None:
+    """Name, classes, split and images of a run's data; None where there is no run."""
+    if not ((folder / _RECIPE).is_file() and (folder / _DATA).is_file()):
+        return None
+    found: dict[str, Any] = read_json(folder / _DATA)
+    return found
+
+
 @contextmanager
 def only_process(folder: Path) -> Iterator[None]:
     """Hold a folder, so that no other process writes the same files.

@@ -284,7 +284,26 @@ RANDOM_PATCH = (
         (("benchmark", "m.tflite", "--split", "s.yaml"), "no effect without --data"),
         (("evaluate", "m.tflite", "synthetic", "--worst", 3), "--worst has no effect"),
         ((*RANDOM_PATCH, "--part", "val"), "--part has no effect with --protocol"),
-        ((*RANDOM_PATCH, "--seed", 0), "--seed has no effect with --protocol"),
+        (
+            (*RANDOM_PATCH, "--split-seed", 0),
+            "--split-seed has no effect with --protocol",
+        ),
+        (
+            ("evaluate", "m.tflite", "data", "--split", "s.json", "--split-seed", 1),
+            "--split-seed has no effect with --split",
+        ),
+        (
+            ("export", "m.keras", "--out", "m.onnx", "--split-seed", 1),
+            "--split-seed has no effect without --data",
+        ),
+        (
+            ("prune", "m.keras", "--out", "s.keras", "--split-seed", 1),
+            "--split-seed has no effect without --data",
+        ),
+        (
+            ("benchmark", "m.tflite", "--split-seed", 1),
+            "--split-seed has no effect without --data",
+        ),
         (
             (*RANDOM_PATCH, "--out", "o", "--worst", 3),
             "--out and --worst have no effect with --protocol random-patch",
@@ -513,7 +532,7 @@ def test_damaged_record_is_named(own_run, scenes, recipe_file):
         ("compress", "synthetic"),
         ("compress",),
         ("predict", "--out", "o"),
-        ("evaluate", "m.tflite", "synthetic", "--seed", "-1"),
+        ("evaluate", "m.tflite", "synthetic", "--split-seed", "-1"),
         ("evaluate", "m.tflite", "synthetic", "--threads", "0"),
         ("benchmark", "m.tflite", "--rounds", "2"),
         ("benchmark", "m.tflite", "--threads", "0"),

@@ -6,7 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from segshrink.cli.options import SplitFile
+from segshrink.cli.options import (
+    SplitFile,
+    SplitSeed,
+    require_use_of_split_seed,
+)
+from segshrink.cli.scores import note_other_split
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
 
@@ -22,6 +27,7 @@ def benchmark(
         str | None, typer.Option(help="Data set to measure the quality on.")
     ] = None,
     split: SplitFile = None,
+    split_seed: SplitSeed = None,
     part: Annotated[
         str | None, typer.Option(help="With --data: val or test (test).")
     ] = None,
@@ -48,15 +54,19 @@ def benchmark(
         raise UsageError(f"--part must be val or test, got {part}.")
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {plot}: a PNG is drawn. Give it the ending .png.")
+    require_use_of_split_seed(split_seed, data, split)
     load_keras()
     from segshrink.data import open_dataset
     from segshrink.measuring.benchmark import benchmark_files
     from segshrink.records import write_json
+    from segshrink.runtimes import load_artifact
 
     progress = TerminalProgress()
     dataset = None
     if data is not None:
-        dataset = open_dataset(data, split=split, progress=progress)
+        seed = split_seed or 0
+        dataset = open_dataset(data, split=split, seed=seed, progress=progress)
+        note_other_split([load_artifact(path) for path in files], dataset)
     counts = threads or sorted({1, _cores()})
     found = benchmark_files(
         files,

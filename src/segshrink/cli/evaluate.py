@@ -6,11 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from segshrink.cli.options import Data, SplitFile, Threads, require_protocol
+from segshrink.cli.options import (
+    Data,
+    SplitFile,
+    SplitSeed,
+    Threads,
+    require_protocol,
+    require_use_of_split_seed,
+)
 from segshrink.cli.random_patch import evaluate_random_patch
 from segshrink.cli.scores import (
     file_record,
     mean_iou_without,
+    note_other_split,
     require_class,
     shown,
 )
@@ -23,9 +31,7 @@ def evaluate(
     data: Data,
     part: Annotated[str | None, typer.Option(help="val or test (test).")] = None,
     split: SplitFile = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of a split that is chosen by seed (0).")
-    ] = None,
+    split_seed: SplitSeed = None,
     without: Annotated[
         str | None, typer.Option(help="Class to leave out of a second mean IoU.")
     ] = None,
@@ -56,7 +62,9 @@ def evaluate(
     """
     if protocol is not None:
         require_protocol(protocol)
-        _refuse_idle(part=part, seed=seed, out=out, worst=worst)
+        _refuse_idle(
+            **{"part": part, "split-seed": split_seed, "out": out, "worst": worst}
+        )
         evaluate_random_patch(
             artifact, data, split=split, without=without, threads=threads,
             json_file=json_file,
@@ -66,6 +74,7 @@ def evaluate(
         raise UsageError(f"--part must be val or test, got {part}.")
     if worst is not None and out is None:
         raise UsageError("--worst has no effect without --out.")
+    require_use_of_split_seed(split_seed, data, split)
     load_keras()
     from segshrink.data import open_dataset
     from segshrink.measuring.evaluation import evaluate_artifact, write_worst
@@ -74,7 +83,8 @@ def evaluate(
 
     progress = TerminalProgress()
     opened = load_artifact(artifact, threads=threads)
-    dataset = open_dataset(data, split=split, seed=seed or 0, progress=progress)
+    dataset = open_dataset(data, split=split, seed=split_seed or 0, progress=progress)
+    note_other_split([opened], dataset)
     require_class(without, dataset.classes.names)
     images = getattr(dataset, part or "test")
     quality = evaluate_artifact(opened, images, dataset.classes, progress=progress)

@@ -5,8 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from segshrink.cli.options import SplitFile, require_protocol
-from segshrink.cli.terminal import TerminalProgress, load_keras, output
+from segshrink.cli.options import (
+    SplitFile,
+    SplitSeed,
+    require_protocol,
+    require_use_of_split_seed,
+)
+from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import UsageError
 
 _RANDOM_IMAGES = 4
@@ -35,6 +40,7 @@ def export(
         ),
     ] = None,
     split: SplitFile = None,
+    split_seed: SplitSeed = None,
     protocol: Annotated[
         str | None,
         typer.Option(
@@ -85,6 +91,8 @@ def export(
         raise UsageError(f"--quantize {quantize} needs --data to calibrate on.")
     if split is not None and data is None:
         raise UsageError("--split has no effect without --data.")
+    if protocol is None:
+        require_use_of_split_seed(split_seed, data, split)
     _check_protocol(protocol, data, split)
     if tiles is not None and quantize not in CALIBRATED:
         raise UsageError("--tiles has no effect on a file that is not calibrated.")
@@ -95,6 +103,7 @@ def export(
     wanted = None if size is None else _size(size)
     load_keras()
     from segshrink.export import with_input_size
+    from segshrink.files import other_split
     from segshrink.measuring import measure_size
     from segshrink.models import load_model
     from segshrink.quantizing import MAX_DROP, QAT_EPOCHS, Limit
@@ -112,7 +121,10 @@ def export(
             epochs=QAT_EPOCHS if qat_epochs is None else qat_epochs,
         )
         progress = TerminalProgress()
-        dataset = _open(data, split, protocol, progress)
+        dataset = _open(data, split, split_seed or 0, protocol, progress)
+        told = other_split(model, None, dataset)
+        if told is not None:
+            errors.print(f"Warning: {told}")
         found = _export_with_data(
             trained, out, format, quantize, dataset, tiles or 64, limit, progress
         )
@@ -196,13 +208,17 @@ def _check_protocol(protocol: str | None, data: str | None, split: Path | None) 
 
 
 def _open(
-    data: str, split: Path | None, protocol: str | None, progress: TerminalProgress
+    data: str,
+    split: Path | None,
+    seed: int,
+    protocol: str | None,
+    progress: TerminalProgress,
 ) -> Any:
     from segshrink.data import open_dataset, open_patch_dataset
 
     if protocol is None or split is None:
-        return open_dataset(data, split=split, progress=progress)
-    return open_patch_dataset(data, split, progress=progress)
+        return open_dataset(data, split=split, seed=seed, progress=progress)
+    return open_patch_dataset(data, split, seed=seed, progress=progress)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -30,7 +30,19 @@ Settings = Annotated[
         "--set", help="Recipe field, e.g. --set student.pruning.keep=0.5. Repeatable."
     ),
 ]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed of all randomness.")]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", help="Seed of training; the split has data.split_seed."),
+]
+SplitSeed = Annotated[
+    int | None,
+    typer.Option(
+        "--split-seed",
+        min=0,
+        help="Seed of the split, where neither --split nor the data set gives one: "
+        "data.split_seed of the recipe (0).",
+    ),
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads to run with.")]
 
 
@@ -41,6 +53,19 @@ def require_protocol(name: str) -> None:
             f"--protocol must be random-patch, got {name}. Without it, scenes are held "
             "out whole."
         )
+
+
+def require_use_of_split_seed(
+    split_seed: int | None, data: str | None, split: Path | None
+) -> None:
+    """Refuse a `--split-seed` that chooses nothing."""
+    if split_seed is None:
+        return
+    if data is None:
+        raise UsageError("--split-seed has no effect without --data.")
+    # Of generated scenes it is the seed that they are drawn by, too.
+    if split is not None and data != "synthetic":
+        raise UsageError("--split-seed has no effect with --split. Leave it out.")
 
 
 def assemble_recipe(

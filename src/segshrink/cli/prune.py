@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segshrink.cli.options import SplitFile
+from segshrink.cli.options import (
+    SplitFile,
+    SplitSeed,
+    require_use_of_split_seed,
+)
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
 
@@ -84,6 +88,7 @@ def prune(
         typer.Option(help="Data set for --recover and criteria that look at data."),
     ] = None,
     split: SplitFile = None,
+    split_seed: SplitSeed = None,
     tiles: Annotated[
         int | None, typer.Option(min=1, help="Training tiles of --data; 64 by default.")
     ] = None,
@@ -97,6 +102,7 @@ def prune(
     if out.suffix != ".keras":
         raise UsageError(f"--out {out}: the name of a model must end in .keras.")
     _require_data(recover, criterion, data, split, tiles)
+    require_use_of_split_seed(split_seed, data, split)
     targets = {
         "keep": keep,
         "macs": macs,
@@ -119,7 +125,7 @@ def prune(
     images_and_labels = None
     if data is not None:
         images_and_labels = _tiles(
-            before, data, split, tiles or PRUNING_TILES, progress
+            before, data, split, split_seed or 0, tiles or PRUNING_TILES, progress
         )
     plan, smaller = prune_with_tiles(
         before,
@@ -149,14 +155,19 @@ def _one_target(targets: dict[str, float | None]) -> tuple[str, float]:
 
 
 def _tiles(
-    model: keras.Model, data: str, split: Path | None, count: int, progress: Progress
+    model: keras.Model,
+    data: str,
+    split: Path | None,
+    seed: int,
+    count: int,
+    progress: Progress,
 ) -> tuple[Any, Any]:
     """Images and labels of `count` training tiles."""
     from segshrink.data import open_dataset, plain_tiles
     from segshrink.export.model_form import fixed_input_shape
 
     height_px, _ = fixed_input_shape(model)
-    dataset = open_dataset(data, split=split, progress=progress)
+    dataset = open_dataset(data, split=split, seed=seed, progress=progress)
     return plain_tiles(dataset.train, height_px, count)
 
 

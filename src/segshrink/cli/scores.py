@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from segshrink.errors import UsageError
 
 if TYPE_CHECKING:
+    from segshrink.data import Dataset
     from segshrink.runtimes import Artifact
 
 
@@ -26,6 +27,17 @@ def file_record(opened: Artifact) -> dict[str, Any]:
         "machine": machine_facts(),
         "segshrink": segshrink.__version__,
     }
+
+
+def note_other_split(opened: Sequence[Artifact], dataset: Dataset) -> None:
+    """Warn of files that may have been trained on what they are measured on."""
+    from segshrink.cli.terminal import errors
+    from segshrink.files import other_split
+
+    for artifact in opened:
+        told = other_split(artifact.path, artifact.facts, dataset)
+        if told is not None:
+            errors.print(f"Warning: {told}")
 
 
 def require_class(name: str | None, known: Sequence[str]) -> None:
