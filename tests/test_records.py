@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import json
 import os
+import subprocess
 import sys
 
 import numpy as np
@@ -13,6 +14,7 @@ from segshrink.errors import RunFolderError
 from segshrink.records import (
     gzipped_size_bytes,
     machine_facts,
+    only_process,
     read_json,
     sha256_of,
     write_json,
@@ -164,3 +166,18 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, small_disk):
         with written_whole(tmp_path / "b.txt"):
             raise OSError("broken pipe of a library")
     assert caught.value.filename is None
+
+
+def test_one_process_holds_a_folder(tmp_path):
+    other = (
+        "import sys; from pathlib import Path\n"
+        "from segshrink.records import only_process\n"
+        "with only_process(Path(sys.argv[1])): print('held')"
+    )
+    command = [sys.executable, "-c", other, str(tmp_path)]
+    with only_process(tmp_path):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "another process works in this folder" in done.stderr
+    assert not done.stdout
+    assert subprocess.check_output(command, text=True) == "held\n"
+    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -9,7 +7,7 @@ import yaml
 from segshrink.data import open_dataset
 from segshrink.errors import RecipeError, RunFolderError
 from segshrink.recipe import Recipe, load_recipe, parse_recipe
-from segshrink.run_folder import only_process, open_run
+from segshrink.run_folder import open_run
 
 SCENES = open_dataset("synthetic", scenes=6, scene_px=64)
 RECIPE = parse_recipe(
@@ -137,20 +135,6 @@ def test_a_run_that_was_begun_before_data_was_kept_goes_on(tmp_path):
     (tmp_path / "data.json").unlink()
     open_run(tmp_path, RECIPE, "", SCENES)
     assert (tmp_path / "data.json").is_file()
-
-
-def test_one_process_holds_a_folder(tmp_path):
-    other = (
-        "import sys; from pathlib import Path\n"
-        "from segshrink.run_folder import only_process\n"
-        "with only_process(Path(sys.argv[1])): print('held')"
-    )
-    command = [sys.executable, "-c", other, str(tmp_path)]
-    with only_process(tmp_path):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "another process works in this folder" in done.stderr
-    assert not done.stdout
-    assert subprocess.check_output(command, text=True) == "held\n"
 
 
 def test_refuses_foreign_files(tmp_path):

@@ -29,9 +29,15 @@ from segshrink.files import export_files, measure_files
 from segshrink.models import build_model, load_model
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import FEATURE_LOSSES, Recipe, TeacherSettings
-from segshrink.records import read_json, sha256_of, write_json, written_whole
+from segshrink.records import (
+    only_process,
+    read_json,
+    sha256_of,
+    write_json,
+    written_whole,
+)
 from segshrink.reporting import write_report
-from segshrink.run_folder import Run, only_process, open_run
+from segshrink.run_folder import Run, open_run
 from segshrink.stages import run_stage, stage_record, versions
 from segshrink.students import (
     compact_student,

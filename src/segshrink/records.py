@@ -11,7 +11,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,28 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
             yield False
             return
         yield True
+
+
+@contextmanager
+def only_process(folder: Path) -> Iterator[None]:
+    """Hold a folder, so that no other process writes the same files.
+
+    Raises:
+        RunFolderError: if another process holds it.
+    """
+    path = folder / ".lock"
+    with locked(path, wait=False) as is_alone:
+        if not is_alone:
+            raise RunFolderError(
+                f"{folder}: another process works in this folder. Wait until it ends, "
+                "or name another folder."
+            )
+        try:
+            yield
+        finally:
+            # Nobody waits for it, and results are to be all that is left.
+            with suppress(OSError):
+                path.unlink()
 
 
 def write_json(path: Path, record: Any) -> None:

@@ -1,8 +1,6 @@
 """A run folder: where everything of one run lies, and whose run it is."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,10 @@ from segshrink.data.classes import show_code
 from segshrink.data.splits import shortened
 from segshrink.errors import RunFolderError
 from segshrink.recipe import Recipe, parse_recipe, recipe_yaml
-from segshrink.records import locked, read_json, write_json, write_text
+from segshrink.records import read_json, write_json, write_text
 
 _RECIPE = "recipe.yaml"
 _DATA = "data.json"
-_LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -101,22 +98,6 @@ def data_of_run(folder: Path) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = read_json(folder / _DATA)
     return found
-
-
-@contextmanager
-def only_process(folder: Path) -> Iterator[None]:
-    """Hold a folder, so that no other process writes the same files.
-
-    Raises:
-        RunFolderError: if another process holds it.
-    """
-    with locked(folder / _LOCK, wait=False) as is_alone:
-        if not is_alone:
-            raise RunFolderError(
-                f"{folder}: another process works in this folder. Wait until it ends, "
-                "or name another folder."
-            )
-        yield
 
 
 def _foreign_files(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from segshrink.prediction.polygons import KINDS, require_vector_packages
 from segshrink.prediction.scene_reading import require_rasterio
 from segshrink.prediction.scenes import count_scene_tiles
 from segshrink.progress import Progress, SilentProgress
-from segshrink.records import model_sha256, read_json, write_json
+from segshrink.records import model_sha256, only_process, read_json, write_json
 from segshrink.runtimes import Artifact
 
 _ABOUT = "predicted.json"
@@ -64,20 +64,21 @@ def segment_files(
         UsageError: if results would overwrite each other or an image, or if `polygons`
             is unknown or there are no scenes for it.
         MissingExtraError: if an image or an option needs packages that are missing.
-        RunFolderError: if `out` holds results of another model, or a scene's result
-            cannot be written.
+        RunFolderError: if `out` holds results of another model, another process works
+            in it, or a scene's result cannot be written.
     """
     progress = progress or SilentProgress()
     refuse_overwriting(photos, out)
     _check_scenes(photos, polygons)
     _claim(out, artifact)
-    if cluster is None:
-        results = list(_results_here(artifact, photos, out, polygons, progress))
-    else:
-        results = results_on_ray(
-            cluster, artifact, photos, out, polygons=polygons, progress=progress
-        )
-    return _kept_together(artifact, photos, out, results)
+    with only_process(out):
+        if cluster is None:
+            results = list(_results_here(artifact, photos, out, polygons, progress))
+        else:
+            results = results_on_ray(
+                cluster, artifact, photos, out, polygons=polygons, progress=progress
+            )
+        return _kept_together(artifact, photos, out, results)
 
 
 def _results_here(
