@@ -6,7 +6,8 @@ A folder of records holds
                      that latencies are compared with first; "published": figures that
                      others gave, with their source; "without": the class that a
                      second mean of the IoUs leaves out
-    benchmark.json   `segshrink benchmark FILES --json`
+    benchmark.json   `segshrink benchmark FILES --json`; a file may lack in it whose
+                     network is that of another
     quality/*.json   `segshrink evaluate FILE DATA --json`, named as the files
 """
 
@@ -55,13 +56,14 @@ def ladder_table(folder: Path) -> str:
         lines.append(_line(row["title"], [*cells, "", ""], row, measures))
     slowest = _ms(entries[ladder["files"][0]["file"]])
     for row, quality in zip(ladder["files"], qualities, strict=True):
-        entry = entries[row["file"]]
+        entry = entries.get(row["file"])
+        size = (entry or _record(folder, row["file"]))["size"]
         cells = [
-            human_count((entry["model"] or row)["parameters"]),
-            human_bytes(entry["size"]["size_bytes"]),
-            human_bytes(entry["size"]["gzipped_bytes"]),
-            human_ms(_ms(entry)),
-            human_ratio(slowest / _ms(entry)),
+            human_count(((entry and entry["model"]) or row)["parameters"]),
+            human_bytes(size["size_bytes"]),
+            human_bytes(size["gzipped_bytes"]),
+            human_ms(_ms(entry)) if entry else "",
+            human_ratio(slowest / _ms(entry)) if entry else "",
         ]
         lines.append(_line(row["title"], cells, quality, measures))
     first = benchmark["files"][0]
@@ -78,11 +80,15 @@ def ladder_table(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _quality(folder: Path, file: str, without: str | None) -> dict[str, Any]:
+def _record(folder: Path, file: str) -> dict[str, Any]:
     path = folder / "quality" / f"{file}.json"
-    if not path.is_file():
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _quality(folder: Path, file: str, without: str | None) -> dict[str, Any]:
+    quality = _record(folder, file).get("quality")
+    if quality is None:
         return {}
-    quality = json.loads(path.read_text())["quality"]
     if without is None:
         return quality
     return quality | {"mean_iou_without": mean_iou_without(quality, without)}
