@@ -27,6 +27,7 @@ PICTURES = (
 )
 FILES = {
     "recipe.yaml",
+    "data.json",
     *(f"teacher/{name}" for name in ("history.csv", "model.keras", "record.json")),
     *(
         f"student/{name}"

@@ -116,7 +116,9 @@ def test_ctrl_c_says_that_the_command_goes_on_and_it_does(
     assert not (out / "record.json").exists()
     epochs_kept = len(_history(out))
     succeeded(*command)
-    assert files_of(out) == {"recipe.yaml", "model.keras", "history.csv", "record.json"}
+    assert files_of(out) == {
+        "data.json", "recipe.yaml", "model.keras", "history.csv", "record.json"
+    }  # fmt: skip
     epochs = [row["epoch"] for row in _history(out)]
     assert epochs == ["1", "2", "3", "4"]
     assert 1 <= epochs_kept < 4

@@ -102,7 +102,8 @@ def test_distil_trains_the_student_file_and_leaves_the_others(
     printed = succeeded(*command)
     assert [sha256_of(path) for path in (teacher, student)] == hashes
     assert files_of(out) == {
-        "history.csv", "inputs.json", "model.keras", "recipe.yaml", "record.json"
+        "data.json", "history.csv", "inputs.json", "model.keras", "recipe.yaml",
+        "record.json",
     }  # fmt: skip
     record = json.loads((out / "record.json").read_text())
     assert f"mean IoU {record['best_val_miou']:.3f} on validation" in printed
