@@ -450,7 +450,8 @@ def test_data_folder_as_run_folder(own_scenes):
 
 def test_distil_into_the_folder_of_a_teacher(finished_run, own_run, scenes):
     out = own_run / "teacher"
-    shutil.copy(own_run / "recipe.yaml", out)
+    for name in ("recipe.yaml", "data.json"):
+        shutil.copy(own_run / name, out)
     before = times_of(out)
     model = finished_run / "student" / "model.keras"
     message = refused(
