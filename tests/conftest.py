@@ -1,5 +1,6 @@
 """What the tests of several rooms share."""
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,7 +14,15 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from segshrink.data import IGNORE_INDEX, AnnotatedImage, Classes, Dataset, Part, Split
+from segshrink.data import (
+    IGNORE_INDEX,
+    AnnotatedImage,
+    Classes,
+    Dataset,
+    Part,
+    Split,
+    open_dataset,
+)
 
 # Backends compile while an example runs, which says nothing about the example.
 settings.register_profile("segshrink", deadline=None)
@@ -78,6 +87,19 @@ def draw_dataset() -> Callable[..., Dataset]:
 def tiny_dataset(draw_dataset: Callable[..., Dataset]) -> Dataset:
     """Three classes and some void, 64 px: 12 training tiles of 32 px."""
     return draw_dataset()
+
+
+@pytest.fixture
+def divided(tmp_path: Path) -> Callable[..., Dataset]:
+    """Opens six scenes as one and the same file divides them, whatever it says."""
+
+    def opened(**parts: list[int]) -> Dataset:
+        file = tmp_path / "split.json"
+        named = {part: [f"scene-00{i}" for i in on] for part, on in parts.items()}
+        file.write_text(json.dumps(named))
+        return open_dataset("synthetic", scenes=6, scene_px=64, split=file)
+
+    return opened
 
 
 @pytest.fixture

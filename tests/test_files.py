@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segshrink.data import IGNORE_INDEX, open_dataset
+from segshrink.data import IGNORE_INDEX
 from segshrink.files import (
     calibration_tiles,
     data_facts,
@@ -108,25 +108,12 @@ def _pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
 
-@pytest.fixture
-def scenes(tmp_path):
-    """Opens six scenes as they are divided."""
-
-    def opened(**parts):
-        file = tmp_path / "split.json"
-        named = {part: [f"scene-00{i}" for i in on] for part, on in parts.items()}
-        file.write_text(json.dumps(named))
-        return open_dataset("synthetic", scenes=6, scene_px=64, split=file)
-
-    return opened
-
-
-def test_a_file_that_knows_what_it_is_measured_on_is_told_of(scenes):
-    trained = scenes(train=[0, 1], val=[2], test=[3])
+def test_a_file_that_knows_what_it_is_measured_on_is_told_of(divided):
+    trained = divided(train=[0, 1], val=[2], test=[3])
     facts = data_facts(trained)
     path = Path("m.tflite")
-    assert other_split(path, facts, scenes(train=[1, 0], val=[2], test=[3])) is None
-    told = other_split(path, facts, scenes(train=[3, 1], val=[2], test=[0]))
+    assert other_split(path, facts, divided(train=[1, 0], val=[2], test=[3])) is None
+    told = other_split(path, facts, divided(train=[3, 1], val=[2], test=[0]))
     assert told == (
         "m.tflite: was trained under another split (file split.json: trained on "
         "scene-000, scene-001) than this (file split.json: trained on scene-001, "
@@ -135,16 +122,16 @@ def test_a_file_that_knows_what_it_is_measured_on_is_told_of(scenes):
     )
     # Of other data nothing is known.
     facts["data"]["name"] = "elsewhere"
-    assert other_split(path, facts, scenes(train=[3], val=[2], test=[0])) is None
+    assert other_split(path, facts, divided(train=[3], val=[2], test=[0])) is None
     assert other_split(path, None, trained) is None
 
 
-def test_of_a_keras_model_the_run_folder_is_asked(tmp_path, scenes):
+def test_of_a_keras_model_the_run_folder_is_asked(tmp_path, divided):
     run = open_run(
-        tmp_path / "run", Recipe(), "", scenes(train=[0, 1], val=[2], test=[3])
+        tmp_path / "run", Recipe(), "", divided(train=[0, 1], val=[2], test=[3])
     )
     again, other = (
-        scenes(train=train, val=[2], test=[3]) for train in ([0, 1], [0, 4])
+        divided(train=train, val=[2], test=[3]) for train in ([0, 1], [0, 4])
     )
     for path in (run.student, run.folder / "model.keras"):
         assert other_split(path, None, again) is None

@@ -1,4 +1,3 @@
-import json
 import os
 
 import pytest
@@ -89,19 +88,6 @@ def test_another_kind_of_model_or_loss_is_named_too(tmp_path):
     assert "teacher.model.variant: there None, asked 2" in told
     assert "teacher.model.base_filters: there 16, asked None" in told
     assert "distillation.losses" in told
-
-
-@pytest.fixture
-def divided(tmp_path):
-    """Opens scenes as one and the same file divides them, whatever it says."""
-
-    def opened(**parts):
-        file = tmp_path / "split.json"
-        named = {part: [f"scene-00{i}" for i in on] for part, on in parts.items()}
-        file.write_text(json.dumps(named))
-        return open_dataset("synthetic", scenes=6, scene_px=64, split=file)
-
-    return opened
 
 
 def test_refuses_to_measure_on_what_was_trained_on(tmp_path, divided):
