@@ -11,7 +11,14 @@ from segshrink.searching import driver as driver_module
 from segshrink.searching.driver import only_driver
 from segshrink.searching.files import JOB, trial_folder
 from segshrink.searching.ranking import best_of, confirmations, refuted
-from segshrink.searching.study import ended, open_study, values_of
+from segshrink.searching.study import (
+    _suggested,
+    ended,
+    next_trial,
+    open_study,
+    space_of,
+    values_of,
+)
 
 from .pretended import (
     KILLED,
@@ -303,15 +310,18 @@ def test_a_trial_of_another_living_driver_is_left_alone(tmp_path, is_shared):
     assert study.trials[0].state == kept
 
 
+@pytest.mark.parametrize("values_drawn", [0, 1, 2])
 def test_a_driver_killed_as_it_begins_a_trial_proposes_the_same_again(
-    tmp_path, monkeypatch
+    tmp_path, values_drawn
 ):
     asked = asked_for()
     whole, _ = drive(asked, tmp_path / "whole")
     study = open_study(asked, tmp_path / "killed", None)
     for number in (1, 3):
         drive(asked_for(trials=number), tmp_path / "killed", study=study)
-        study.ask()
+        trial = next_trial(study, asked)
+        for place, dimension in list(space_of(asked).items())[:values_drawn]:
+            _suggested(trial, place, dimension)
     again, _ = drive(asked, tmp_path / "killed")
     assert [t.params for t in ended(again)] == [t.params for t in ended(whole)]
     assert len(ended(again)) == 6

@@ -148,7 +148,9 @@ class Driver:
         if time.monotonic() - self._looked_for_stopped < _SAY_ALIVE_SECONDS:
             return
         self._looked_for_stopped = time.monotonic()
-        take_up_stopped(self.study, self.name, self._running, is_shared=self.is_shared)
+        take_up_stopped(
+            self.study, self.asked, self.name, self._running, is_shared=self.is_shared
+        )
 
     def _begin(self) -> None:
         trial = next_trial(self.study, self.asked)

@@ -134,9 +134,13 @@ def next_trial(study: optuna.Study, asked: SearchRecipe) -> Trial:
 
     So a search that goes on proposes what it would have proposed without the stop.
     """
-    trials = study.get_trials(deepcopy=False)
-    # Not one that goes on with another, nor one whose search died as it was begun.
-    proposed = [t for t in trials if t.params and "continues" not in t.user_attrs]
+    proposed = [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        # Not one that goes on with another, nor one whose search died as it was begun.
+        if "continues" not in trial.user_attrs
+        and (trial.state == TrialState.RUNNING or _has_all_values(trial, asked))
+    ]
     study.sampler = _sampler(asked, len(proposed))
     return study.ask()
 
@@ -197,6 +201,16 @@ def values_of(trial: FrozenTrial, asked: SearchRecipe) -> dict[str, Any]:
     return {place: space[place].value(label) for place, label in trial.params.items()}
 
 
+def _has_all_values(trial: FrozenTrial, asked: SearchRecipe) -> bool:
+    """Whether it was proposed to the end; a kill may fall between two values."""
+    values = values_of(trial, asked)
+    return all(
+        place in values
+        for place, dimension in space_of(asked).items()
+        if is_active(dimension, values, asked.recipe)
+    )
+
+
 def ended(study: optuna.Study) -> list[FrozenTrial]:
     """Trials that came to an end of their own, by number."""
     trials = study.get_trials(deepcopy=False)
@@ -211,7 +225,12 @@ def ended(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def take_up_stopped(
-    study: optuna.Study, driver: str, running: Container[int], *, is_shared: bool
+    study: optuna.Study,
+    asked: SearchRecipe,
+    driver: str,
+    running: Container[int],
+    *,
+    is_shared: bool,
 ) -> None:
     """Propose once more what was being tried when its driver was stopped.
 
@@ -220,6 +239,7 @@ def take_up_stopped(
 
     Args:
         study: the study.
+        asked: what is searched.
         driver: name of the driver that calls.
         running: trials that it has in work.
         is_shared: whether other drivers may have trials in work.
@@ -232,8 +252,10 @@ def take_up_stopped(
         is_ours = not is_shared or trial.user_attrs.get("driver") == driver
         if not is_ours and _silent_seconds(trial) < _SILENT_SECONDS:
             continue
-        # Without values of its own it was stopped before it had any.
-        params = trial.params or trial.system_attrs.get("fixed_params")
+        # Without all of its values it was stopped as it was begun: proposed anew.
+        params = trial.params
+        if not _has_all_values(trial, asked):
+            params = trial.system_attrs.get("fixed_params", {})
         if trial.number not in continued and params:
             kept = {
                 key: trial.user_attrs[key]
