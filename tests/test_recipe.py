@@ -392,3 +392,11 @@ def test_a_compact_model_can_be_trained_as_a_teacher_is():
     assert (model.name, model.width, model.stem_stride) == ("compact", 16, 4)
     faults = faults_of({"teacher": {"model": {"name": "fcn"}}})
     assert "unet, efficientnet_lite or compact" in faults
+
+
+def test_logits_coarser_than_the_stem_are_a_fault():
+    student = {"kind": "compact", "model": {"stem_stride": 4, "logits_stride": 2}}
+    assert parse_recipe({"student": student}).student.model.logits_stride == 2
+    student["model"] |= {"stem_stride": 2, "logits_stride": 4}
+    faults = faults_of({"student": student})
+    assert "logits_stride: 4 is coarser than stem_stride: 2" in faults

@@ -197,6 +197,16 @@ class CompactSettings(_Settings):
     name: Literal["compact"] = "compact"
     width: int = Field(32, ge=8, multiple_of=8)
     stem_stride: Literal[2, 4] = 2
+    logits_stride: Literal[2, 4] | None = None
+
+    @model_validator(mode="after")
+    def _logits_are_not_coarser_than_the_stem(self) -> "CompactSettings":
+        if self.logits_stride is not None and self.logits_stride > self.stem_stride:
+            raise ValueError(
+                f"logits_stride: {self.logits_stride} is coarser than stem_stride: "
+                f"{self.stem_stride}"
+            )
+        return self
 
 
 def _family(value: Any) -> Any:

@@ -15,6 +15,7 @@ MODELS = {
     "efficientnet_lite": {"variant": 0, "weights": None},
     "compact": {"width": 8},
     "compact-4": {"width": 8, "stem_stride": 4},
+    "compact-4-2": {"width": 8, "stem_stride": 4, "logits_stride": 2},
 }
 
 
@@ -141,6 +142,7 @@ def test_a_size_that_does_not_divide_is_refused_with_one_that_does(case):
         "efficientnet_lite": 32,
         "compact": 16,
         "compact-4": 32,
+        "compact-4-2": 32,
     }[case]
     with pytest.raises(
         ValueError,

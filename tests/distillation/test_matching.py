@@ -67,6 +67,12 @@ STUDENTS = {
     "compact": ("compact", {"width": 8}, (2, 4, 8), (8, 4, 2)),
     # Its stem passes a half, its decoder ends at a quarter.
     "compact_coarse": ("compact", {"width": 24, "stem_stride": 4}, (2, 4, 8), (8, 4)),
+    "compact_fine": (
+        "compact",
+        {"width": 24, "stem_stride": 4, "logits_stride": 2},
+        (2, 4, 8),
+        (8, 4, 2),
+    ),
     "unet_thin": (
         "unet",
         {"base_filters": 4, "norm": None},

@@ -36,8 +36,30 @@ def test_only_rescaling_stem_and_result_touch_full_resolution(stem_stride):
     assert finest[1:] == (64 // stem_stride, 64 // stem_stride, 32)
 
 
+def test_finer_logits_see_the_first_convolution():
+    coarse = small(width=8, stem_stride=4)
+    fine = small(width=8, stem_stride=4, logits_stride=2)
+    assert coarse.get_layer("coarse_logits").output.shape[1:3] == (16, 16)
+    assert fine.get_layer("coarse_logits").output.shape[1:3] == (32, 32)
+    assert fine.output.shape == coarse.output.shape
+    stem = fine.get_layer("stem_conv_relu6").output
+    merged = fine.get_layer("decoder_0_add").input
+    assert any(tensor is stem for tensor in merged)
+    # All that it has more is this one step of the decoder: 8 -> 4 -> 3 x 3 -> 4 and 4
+    # values of each of 3 normalizations, less the logits' 4 x 3 weights.
+    more = 8 * 4 + 9 * 4 + 4 * 4 + 3 * 4 * 4 - 4 * 3
+    assert fine.count_params() - coarse.count_params() == more
+
+
+@pytest.mark.parametrize("stride", [2, 4])
+def test_logits_as_coarse_as_the_stem_are_the_default(stride):
+    named = small(width=8, stem_stride=stride, logits_stride=stride)
+    default = small(width=8, stem_stride=stride)
+    assert [x.name for x in named.layers] == [x.name for x in default.layers]
+
+
 def test_every_convolution_but_the_last_is_normalized():
-    model = small()
+    model = small(stem_stride=4, logits_stride=2)
     convolutions = [
         layer
         for layer in model.layers
@@ -79,6 +101,11 @@ def test_the_result_is_the_coarse_logits_upsampled():
         ({"width": 0}, "width must be a positive multiple of 8, got 0"),
         ({"width": 12}, "width must be a positive multiple of 8, got 12"),
         ({"stem_stride": 3}, "stem_stride must be 2 or 4, got 3"),
+        ({"logits_stride": 4}, "logits_stride must be 2, that of the stem, got 4"),
+        (
+            {"stem_stride": 4, "logits_stride": 1},
+            "logits_stride must be 2 or 4, that of the stem, got 1",
+        ),
     ],
 )
 def test_options_out_of_range_are_refused(option, message):

@@ -241,4 +241,5 @@ def test_value_at_a_place():
         "name": "compact",
         "width": 32,
         "stem_stride": 2,
+        "logits_stride": None,
     }
