@@ -91,8 +91,14 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
 
 
 @contextmanager
-def only_process(folder: Path) -> Iterator[None]:
+def only_process(
+    folder: Path, *, instead: str = "name another folder"
+) -> Iterator[None]:
     """Hold a folder, so that no other process writes the same files.
+
+    Args:
+        folder: what is held.
+        instead: what a second one is told to do, if it does not wait.
 
     Raises:
         RunFolderError: if another process holds it.
@@ -102,7 +108,7 @@ def only_process(folder: Path) -> Iterator[None]:
         if not is_alone:
             raise RunFolderError(
                 f"{folder}: another process works in this folder. Wait until it ends, "
-                "or name another folder."
+                f"or {instead}."
             )
         try:
             yield

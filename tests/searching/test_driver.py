@@ -6,9 +6,10 @@ import pytest
 from optuna.trial import TrialState
 
 from segshrink.errors import RunFolderError, TrainingError
-from segshrink.records import read_json
+from segshrink.recipe import recipe_yaml
+from segshrink.records import only_process, read_json, write_text
 from segshrink.searching import driver as driver_module
-from segshrink.searching.driver import only_driver
+from segshrink.searching import search
 from segshrink.searching.files import JOB, trial_folder
 from segshrink.searching.ranking import best_of, confirmations, refuted
 from segshrink.searching.study import (
@@ -270,15 +271,16 @@ def _front_folder(tmp_path):
     return tmp_path / "front"
 
 
-def test_a_second_driver_is_refused_while_the_first_works(tmp_path):
-    with (
-        only_driver(tmp_path),
-        pytest.raises(RunFolderError, match="another search works in this folder"),
-        only_driver(tmp_path),
-    ):
-        pass
-    with only_driver(tmp_path):
-        pass
+def test_a_second_search_in_a_folder_is_told_how_to_join_the_first(tmp_path):
+    asked = asked_for()
+    write_text(tmp_path / "recipe.yaml", recipe_yaml(asked.recipe))
+    with only_process(tmp_path), pytest.raises(RunFolderError) as caught:
+        search(asked, tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: another process works in this folder. Wait until it ends, "
+        "or join it from another folder with --storage."
+    )
+    assert not (tmp_path / "trials").exists()
 
 
 def test_two_hosts_share_one_study_through_a_database(tmp_path):

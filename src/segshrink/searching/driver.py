@@ -16,7 +16,7 @@ from optuna.trial import Trial, TrialState
 
 from segshrink.errors import RecipeError, RunFolderError, TrainingError
 from segshrink.recipe import Recipe, recipe_yaml
-from segshrink.records import locked, read_json, write_json, write_text
+from segshrink.records import read_json, write_json, write_text
 from segshrink.search_recipe import SearchRecipe, with_values
 from segshrink.searching.files import (
     ERROR,
@@ -485,19 +485,3 @@ def _stopped(folders: list[Path]) -> Iterator[None]:
         yield
     finally:
         signal_all(folders, signal.SIGCONT)
-
-
-@contextmanager
-def only_driver(out: Path) -> Iterator[None]:
-    """Refuse a second search in one folder.
-
-    Raises:
-        RunFolderError: if there is one.
-    """
-    with locked(out / ".lock", wait=False) as is_alone:
-        if not is_alone:
-            raise RunFolderError(
-                f"{out}: another search works in this folder. Wait for it, or join it "
-                "from another folder with --storage."
-            )
-        yield

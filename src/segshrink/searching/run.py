@@ -19,7 +19,7 @@ from segshrink.pipeline import (
     require_trainable,
 )
 from segshrink.progress import Progress, SilentProgress
-from segshrink.records import read_json, write_json
+from segshrink.records import only_process, read_json, write_json
 from segshrink.run_folder import open_run
 from segshrink.runtimes import load_artifact
 from segshrink.search_recipe import SearchRecipe, own_values
@@ -99,7 +99,7 @@ def search(
     if importlib.util.find_spec("optuna") is None:
         raise MissingExtraError("Search", "search")
     # With them Optuna is imported.
-    from segshrink.searching.driver import Driver, only_driver
+    from segshrink.searching.driver import Driver
     from segshrink.searching.outcome import write_outcome
     from segshrink.searching.study import labels_of, open_study, space_of
 
@@ -114,7 +114,7 @@ def search(
         raise RunFolderError(
             f"{out}: this folder holds a run of compress. Name another folder."
         )
-    with only_driver(out):
+    with only_process(out, instead="join it from another folder with --storage"):
         study = open_study(asked, out, storage)
         teacher = None
         if asked.search.of == "student":
