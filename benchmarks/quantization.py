@@ -55,7 +55,7 @@ def run(work: Path, seed: int, spread: float) -> dict:
 
     from segshrink.data import open_dataset, plain_tiles
     from segshrink.models import build_model, load_model
-    from segshrink.quantization import QuantizedTwin, observed_ranges
+    from segshrink.quantization import FakeQuantizedModel, observed_ranges
     from segshrink.quantization.bias_correction import correct_biases
     from segshrink.quantization.sensitivity import by_sensitivity
     from segshrink.quantization.structure import kept_whole
@@ -95,9 +95,9 @@ def run(work: Path, seed: int, spread: float) -> dict:
         "percentile": measure(model, narrow),
     }
     corrected = hard(work / "model.keras")
-    correct_biases(QuantizedTwin(corrected, wide), images[:16])
+    correct_biases(FakeQuantizedModel(corrected, wide), images[:16])
     found["biases"] = measure(corrected, wide)
-    ranked = by_sensitivity(QuantizedTwin(model, wide), images[:16])
+    ranked = by_sensitivity(FakeQuantizedModel(model, wide), images[:16])
     kept = kept_whole(value for value, _ in ranked[:8])
     found["float_layers"] = measure(model, wide, [value.path for value in kept])
 

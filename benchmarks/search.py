@@ -153,8 +153,8 @@ def searched(
 ) -> dict:  # fmt: skip
     """The record of a search, made unless it is there."""
     from segshrink.errors import TrainingError
-    from segshrink.search_recipe import parse_search_recipe
-    from segshrink.searching import search
+    from segshrink.search import search
+    from segshrink.search.space import parse_search_recipe
 
     asked = {**recipe(seed), **(changes or {})}
     asked["search"] = {"trials": trials, "space": _SPACE, **options}

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from segshrink.cli.scores import mean_iou_without
+from segshrink.records.measurement import Machine
 from segshrink.reporting.caption import machine_text
-from segshrink.reporting.record_types import Machine
 from segshrink.reporting.units import human_bytes, human_count, human_ms, human_ratio
 
 _MEASURES = {

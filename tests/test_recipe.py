@@ -15,7 +15,7 @@ from segshrink.recipe import (
     read_recipe_data,
     recipe_yaml,
 )
-from segshrink.search_recipe import parse_search_recipe
+from segshrink.search.space import parse_search_recipe
 
 MACS = {"kind": "macs", "target": 0.5}
 INT8 = {"kind": "size", "target": 90_000, "quantize": "int8"}

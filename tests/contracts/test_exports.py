@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from export.tiny_models import blotchy_images
-from segshrink.export import export_model, read_facts, write_facts
+from segshrink.export import export_model, read_metadata, write_metadata
 from segshrink.export.exporting import CALIBRATED, FORMS, SUFFIXES
 from segshrink.measuring import check_export, measure_latency, measure_size
 from segshrink.models import build_model
@@ -74,14 +74,14 @@ def test_a_student_in_every_form(student, file, format, quantize):
     artifact = load_artifact(file)
     assert artifact.runtime == format
     assert artifact.input_shape == SIZE and artifact.num_classes == 4
-    assert artifact.facts == FACTS == read_facts(file)
+    assert artifact.facts == FACTS == read_metadata(file)
 
     found = check_export(student, file, IMAGES, quantize=quantize)
     least = {None: 0.999, "float16": 0.99}.get(quantize, 0.9)
     assert found["agreement"] >= least
 
     before = artifact.predict(IMAGES[:2])
-    write_facts(file, FACTS | {"quality": {"mean_iou": 0.5}})
+    write_metadata(file, FACTS | {"quality": {"mean_iou": 0.5}})
     again = load_artifact(file)
     assert again.facts["quality"] == {"mean_iou": 0.5}
     np.testing.assert_array_equal(again.predict(IMAGES[:2]), before)

@@ -7,7 +7,7 @@ from keras import layers
 
 from segshrink.progress import SilentProgress
 from segshrink.pruning import CRITERIA, plan_pruning
-from segshrink.pruning.evidence import Evidence
+from segshrink.pruning.data_statistics import Evidence
 from segshrink.pruning.graph import trace
 from segshrink.pruning.importance import group_weights, importance
 from segshrink.pruning.selection import SCOPES

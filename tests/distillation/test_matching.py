@@ -13,12 +13,12 @@ from keras import layers, ops
 
 from pruning import segmentation_networks
 from pruning.networks import random_network, small_unet, with_random_weights
+from segshrink.compression.student import kept_channels
 from segshrink.distillation import LayerMatches, LayerPair, match_layers
 from segshrink.distillation.matching import feature_model, has_layers_of
 from segshrink.errors import ModelError
 from segshrink.models import build_model
 from segshrink.pruning import plan_pruning
-from segshrink.students import kept_channels
 
 SIDE_PX = 64
 

@@ -26,7 +26,7 @@ from distillation.cached_teachers import (
 from segshrink.data import Part, TileSampler, map_by_tiles
 from segshrink.data.augmentation import recolored
 from segshrink.distillation import TeacherCache
-from segshrink.distillation.averaging import mean_over_poses
+from segshrink.distillation.test_time_augmentation import mean_over_poses
 from segshrink.errors import UsageError
 from segshrink.recipe import Augmentation
 

@@ -624,7 +624,7 @@ def test_negative_seed(scenes, tmp_path):
 
 def test_crash_of_our_own_still_shows_its_traceback(scenes, tmp_path, monkeypatch):
     """A fault of the program must not be dressed up as one of the user."""
-    from segshrink import pipeline
+    from segshrink.compression import pipeline
 
     def broken(*arguments, **options):
         raise RuntimeError("ours")

@@ -14,7 +14,7 @@ import pytest
 
 from e2e.command_line import started, succeeded
 from e2e.run_files import ARTIFACTS, FILES, RECORDS, files_of
-from segshrink.pipeline import compress
+from segshrink.compression.pipeline import compress
 from segshrink.progress import SilentProgress
 from segshrink.recipe import load_recipe, recipe_yaml
 from segshrink.runtimes import load_artifact

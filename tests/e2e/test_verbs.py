@@ -558,7 +558,7 @@ def test_file_names_with_brackets_are_shown_whole(student, tmp_path):
 
 def test_teacher_file_is_taken_as_it_is(teacher, scenes, tmp_path, monkeypatch):
     """The teacher's stage alone: the rest is as in any run."""
-    from segshrink import pipeline
+    from segshrink.compression import pipeline
 
     class Reached(Exception): ...
 

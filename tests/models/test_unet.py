@@ -8,7 +8,7 @@ from export.tiny_models import blotchy_images
 from segshrink.export import export_model
 from segshrink.models import build_model
 from segshrink.pruning import plan_pruning
-from segshrink.quantization import QuantizedTwin, observed_ranges
+from segshrink.quantization import FakeQuantizedModel, observed_ranges
 from segshrink.recipe import UNetSettings
 from segshrink.runtimes import load_artifact
 
@@ -128,7 +128,7 @@ def test_without_activations_its_twin_computes_as_the_int8_file(norm, tmp_path):
     )
     of_float, of_twin = (
         x.predict(images.astype(np.float32), verbose=0)
-        for x in (model, QuantizedTwin(model, ranges).model)
+        for x in (model, FakeQuantizedModel(model, ranges).model)
     )
     of_file = load_artifact(path).predict(images)
     loss = np.square(of_file - of_float).mean()

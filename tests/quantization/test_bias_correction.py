@@ -5,7 +5,7 @@ import numpy as np
 
 from export.tiny_models import blotchy_images
 from quantization.networks import blocky_network, scaled_channels, two_convolutions
-from segshrink.quantization import QuantizedTwin, observed_ranges
+from segshrink.quantization import FakeQuantizedModel, observed_ranges
 from segshrink.quantization.bias_correction import correct_biases
 
 IMAGES = blotchy_images(8)
@@ -24,7 +24,7 @@ def hurt_model():
 def test_the_int8_model_has_the_means_of_the_float_model():
     model = hurt_model()
     expected = means_of_logits(model)
-    twin = QuantizedTwin(model, observed_ranges(model, IMAGES))
+    twin = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
     before = np.abs(means_of_logits(twin.model) - expected).max()
     corrected = correct_biases(twin, IMAGES)
     after = np.abs(means_of_logits(twin.model) - expected).max()
@@ -35,7 +35,7 @@ def test_the_int8_model_has_the_means_of_the_float_model():
 def test_only_offsets_change():
     model = hurt_model()
     before = {v.path: keras.ops.convert_to_numpy(v) for v in model.variables}
-    correct_biases(QuantizedTwin(model, observed_ranges(model, IMAGES)), IMAGES)
+    correct_biases(FakeQuantizedModel(model, observed_ranges(model, IMAGES)), IMAGES)
     changed = {
         v.path
         for v in model.variables
@@ -48,15 +48,15 @@ def test_a_layer_without_any_offset_is_left():
     model = blocky_network()
     norm = model.get_layer("first_norm")
     norm.center = False
-    twin = QuantizedTwin(model, observed_ranges(model, IMAGES))
+    twin = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
     assert "first" not in correct_biases(twin, IMAGES)
 
 
 def test_the_twin_rounds_again_afterwards():
     model = hurt_model()
-    twin = QuantizedTwin(model, observed_ranges(model, IMAGES))
+    twin = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
     correct_biases(twin, IMAGES)
-    again = QuantizedTwin(model, observed_ranges(model, IMAGES))
+    again = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
     assert all(float(x.active) == 1 for x in twin.model.layers if hasattr(x, "active"))
     assert len(again.ranges) == len(twin.ranges)
 
@@ -68,5 +68,5 @@ def test_what_is_added_before_an_activation_or_in_two_calls_is_left():
     x = keras.layers.Conv2D(3, 1, activation="relu", name="active")(image)
     x = keras.layers.Conv2D(3, 1, name="logits")(twice(twice(x)))
     model = keras.Model(image, x)
-    twin = QuantizedTwin(model, observed_ranges(model, IMAGES))
+    twin = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
     assert correct_biases(twin, IMAGES) == ["logits"]

@@ -6,7 +6,7 @@ import pytest
 
 from export.tiny_models import blotchy_images
 from quantization.networks import scaled_channels, two_convolutions
-from segshrink.quantization import QuantizedTwin, observed_ranges
+from segshrink.quantization import FakeQuantizedModel, observed_ranges
 from segshrink.quantization.sensitivity import by_sensitivity
 
 IMAGES = blotchy_images(6)
@@ -16,7 +16,7 @@ IMAGES = blotchy_images(6)
 def twin():
     keras.utils.set_random_seed(0)
     model = scaled_channels(two_convolutions(), 300.0)
-    return QuantizedTwin(model, observed_ranges(model, IMAGES))
+    return FakeQuantizedModel(model, observed_ranges(model, IMAGES))
 
 
 def test_uneven_channels_and_the_kernel_that_reads_them_come_first(twin):

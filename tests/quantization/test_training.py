@@ -12,7 +12,7 @@ from segshrink.data import plain_tiles
 from segshrink.models import load_model
 from segshrink.objectives import CrossEntropy
 from segshrink.progress import SilentProgress
-from segshrink.quantization import QuantizedTwin, observed_ranges
+from segshrink.quantization import FakeQuantizedModel, observed_ranges
 from segshrink.quantization.training import settings_for, train_quantized
 from segshrink.recipe import LossSettings, TrainingSettings
 from segshrink.training import train
@@ -51,7 +51,7 @@ def copy_of(model):
 
 def agreement(model, ranges, expected, images):
     floats = images.astype(np.float32)
-    found = QuantizedTwin(model, ranges).model.predict(floats, verbose=0)
+    found = FakeQuantizedModel(model, ranges).model.predict(floats, verbose=0)
     return (found.argmax(-1) == expected).mean()
 
 
@@ -102,7 +102,7 @@ def test_the_validation_loss_is_that_of_the_twin(
     )
     in_float, of_twin = (
         float(CrossEntropy()(expected, model.predict(tiles, verbose=0)))
-        for model in (saved, QuantizedTwin(saved, found).model)
+        for model in (saved, FakeQuantizedModel(saved, found).model)
     )
     with (tmp_path / "history.csv").open(newline="") as file:
         losses = [float(row["val_loss"]) for row in csv.DictReader(file)]

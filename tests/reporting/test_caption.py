@@ -1,13 +1,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from segshrink.records.measurement import Machine
 from segshrink.reporting.caption import (
     caption_lines,
     listing,
     machine_text,
     warning_lines,
 )
-from segshrink.reporting.record_types import Machine
 from segshrink.reporting.run_records import read_run
 
 from .run_folder import measurement_record
@@ -33,7 +33,9 @@ def test_the_caption_states_data_machine_and_versions(run_folder: Builder) -> No
 
 def test_whether_int8_is_fast_on_the_machine_is_told_where_known() -> None:
     def text(known: bool | None) -> str:
-        return machine_text(Machine("Example", int8_dot_products=known, cores=2))
+        return machine_text(
+            Machine(processor="Example", int8_dot_products=known, cores=2)
+        )
 
     assert text(True) == "Example, int8 dot products, 2 cores"
     assert text(False) == "Example, no int8 dot products, 2 cores"

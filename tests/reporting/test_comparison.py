@@ -1,8 +1,8 @@
 import pytest
 from pydantic import TypeAdapter
 
+from segshrink.records.measurement import Measurement
 from segshrink.reporting.comparison import compare, shipped_student, twin_student
-from segshrink.reporting.record_types import Measurement
 
 from .run_folder import FILES, measurement_record
 

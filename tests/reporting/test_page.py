@@ -13,8 +13,8 @@ from segshrink.reporting import page as page_module
 from segshrink.reporting.page import DrawnPlot, report_page
 from segshrink.reporting.plots import Plot
 from segshrink.reporting.plots.theme import LIGHT, new_figure, png_bytes
-from segshrink.reporting.record_types import RunRecords
 from segshrink.reporting.run_records import read_run
+from segshrink.reporting.run_types import RunRecords
 
 from .run_folder import FILES, build_run_folder, measurement_record
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from segshrink import __version__
+from segshrink._version import __version__
 from segshrink.cli.benchmark import benchmark
 from segshrink.cli.compress import compress
 from segshrink.cli.distill import distill

@@ -87,17 +87,17 @@ def benchmark(
 
 
 def _print_machine(machine: dict[str, Any], rounds: int) -> None:
+    from segshrink.records.measurement import Machine
     from segshrink.reporting.caption import machine_text
-    from segshrink.reporting.record_types import Machine
 
     output.out(f"{rounds} rounds, {machine_text(Machine(**machine))}")
 
 
 def _write_plot(path: Path, found: dict[str, Any]) -> None:
-    from segshrink.records import written_whole
+    from segshrink.records import atomic_write
     from segshrink.reporting.plots import LIGHT, benchmark_figure, png_bytes
 
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(png_bytes(benchmark_figure(found, LIGHT)))
 
 

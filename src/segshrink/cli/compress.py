@@ -41,7 +41,7 @@ def compress(
         data, recipe, settings, split=split, seed=seed, baselines=baselines
     )
     load_keras()
-    from segshrink.pipeline import compress as run_pipeline
+    from segshrink.compression.pipeline import compress as run_pipeline
     from segshrink.reporting import summary_table
 
     run = run_pipeline(chosen, out, progress=TerminalProgress())

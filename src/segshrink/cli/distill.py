@@ -41,7 +41,7 @@ def distill(
     """
     chosen = assemble_recipe(data, recipe, settings, split=split, seed=seed)
     load_keras()
-    from segshrink.pipeline import distill_student
+    from segshrink.compression.pipeline import distill_student
 
     progress = TerminalProgress()
     record = distill_student(

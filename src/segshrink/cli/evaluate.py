@@ -144,9 +144,9 @@ def _print(quality: dict[str, Any]) -> None:
 
 
 def _write_confusion(path: Path, quality: dict[str, Any], names: Sequence[str]) -> None:
-    from segshrink.records import written_whole
+    from segshrink.records import atomic_write
     from segshrink.reporting.plots import LIGHT, confusion_figure, png_bytes
 
     figure = confusion_figure(quality["confusion"], names, LIGHT)
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(png_bytes(figure))

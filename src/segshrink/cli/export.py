@@ -102,11 +102,11 @@ def export(
         raise UsageError("--qat-epochs has no effect on a file that is not calibrated.")
     wanted = None if size is None else _size(size)
     load_keras()
+    from segshrink.compression.accuracy_control import MAX_DROP, QAT_EPOCHS, Limit
+    from segshrink.compression.metadata import other_split
     from segshrink.export import with_input_size
-    from segshrink.files import other_split
     from segshrink.measuring import measure_size
     from segshrink.models import load_model
-    from segshrink.quantizing import MAX_DROP, QAT_EPOCHS, Limit
     from segshrink.recipe import TrainingSettings
 
     trained = load_model(model)
@@ -148,15 +148,15 @@ def _export_alone(
     """Check on random images: they tell whether the conversion is right, no more."""
     import numpy as np
 
+    from segshrink.compression.metadata import model_metadata
     from segshrink.export import export_model
     from segshrink.export.model_form import fixed_input_shape
-    from segshrink.files import model_facts
     from segshrink.measuring import check_export
 
     height_px, width_px = fixed_input_shape(model)
     shape = (_RANDOM_IMAGES, height_px, width_px, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    facts = model_facts(model, height_px, width_px, quantize=quantize)
+    facts = model_metadata(model, height_px, width_px, quantize=quantize)
     export_model(
         model,
         out,
@@ -179,8 +179,8 @@ def _export_with_data(
 ) -> dict[str, Any]:
     import numpy as np
 
+    from segshrink.compression.exporting import calibration_tiles, export_checked
     from segshrink.export.model_form import fixed_input_shape
-    from segshrink.files import calibration_tiles, export_checked
 
     height_px, width_px = fixed_input_shape(model)
     images = calibration_tiles(dataset, max(height_px, width_px), tiles)

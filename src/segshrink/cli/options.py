@@ -11,7 +11,7 @@ from segshrink.errors import RecipeError, UsageError
 
 if TYPE_CHECKING:
     from segshrink.recipe import Recipe
-    from segshrink.search_recipe import SearchRecipe
+    from segshrink.search.space import SearchRecipe
 
 Data = Annotated[
     str, typer.Argument(help="Folder of images and masks, or 'synthetic'.")
@@ -108,7 +108,7 @@ def assemble_search(
     Raises:
         RecipeError: listing all faults.
     """
-    from segshrink.search_recipe import parse_search_recipe
+    from segshrink.search.space import parse_search_recipe
 
     flags = {
         "data.source": _without_end_slash(data),

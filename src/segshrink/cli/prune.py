@@ -115,10 +115,10 @@ def prune(
     options = {name: value for name, value in options.items() if value is not None}
     _require_effect(kind, options)
     load_keras()
+    from segshrink.compression.student import BUDGETS, plan_path, prune_with_tiles
     from segshrink.models import load_model, save_model
     from segshrink.recipe import PRUNING_TILES
     from segshrink.records import write_json
-    from segshrink.students import BUDGETS, plan_path, prune_with_tiles
 
     progress = TerminalProgress()
     before = load_model(model)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def file_record(opened: Artifact) -> dict[str, Any]:
     """Which file was measured, and by what."""
-    import segshrink
+    from segshrink._version import __version__
     from segshrink.measuring import measure_size
     from segshrink.records import machine_facts
 
@@ -25,14 +25,14 @@ def file_record(opened: Artifact) -> dict[str, Any]:
         "runtime_version": opened.runtime_version,
         "threads": opened.threads,
         "machine": machine_facts(),
-        "segshrink": segshrink.__version__,
+        "segshrink": __version__,
     }
 
 
 def note_other_split(opened: Sequence[Artifact], dataset: Dataset) -> None:
     """Warn of files that may have been trained on what they are measured on."""
     from segshrink.cli.terminal import errors
-    from segshrink.files import other_split
+    from segshrink.compression.metadata import other_split
 
     for artifact in opened:
         told = other_split(artifact.path, artifact.facts, dataset)

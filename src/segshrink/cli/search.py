@@ -80,7 +80,7 @@ def search(
     load_keras()
     from segshrink.cli.search_table import TerminalWatcher
     from segshrink.reporting import search_table, write_search_report
-    from segshrink.searching import search as searched
+    from segshrink.search import search as searched
 
     found = searched(
         asked,

@@ -26,7 +26,7 @@ def train(
     """
     chosen = assemble_recipe(data, recipe, settings, split=split, seed=seed)
     load_keras()
-    from segshrink.pipeline import train_teacher
+    from segshrink.compression.pipeline import train_teacher
 
     record = train_teacher(chosen, out, progress=TerminalProgress())
     output.out(

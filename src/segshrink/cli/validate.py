@@ -18,7 +18,7 @@ def validate(
     Example: segshrink validate recipes/demo.yaml
     """
     from segshrink.recipe import parse_recipe, read_recipe_data, recipe_yaml
-    from segshrink.search_recipe import parse_search_recipe, search_recipe_yaml
+    from segshrink.search.space import parse_search_recipe, search_recipe_yaml
 
     data = read_recipe_data(recipe)
     if "search" in data:

@@ -10,9 +10,9 @@ from segshrink.data.inspection import (
     inspect_dataset,
     starter_yaml,
 )
-from segshrink.data.overlapping import count_tiles, map_by_tiles, stream_by_tiles
 from segshrink.data.patch_training import open_patch_dataset
 from segshrink.data.patches import PatchDataset, open_patches, stretch_channels
+from segshrink.data.sliding_window import count_tiles, map_by_tiles, stream_by_tiles
 from segshrink.data.splits import Split
 from segshrink.data.tiles import ImageMaps, TileSampler, plain_tiles
 

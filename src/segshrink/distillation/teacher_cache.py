@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 from segshrink.data import AnnotatedImage, Part, count_tiles, map_by_tiles
 from segshrink.data.augmentation import recolored
-from segshrink.distillation.averaging import mean_over_poses
+from segshrink.distillation.test_time_augmentation import mean_over_poses
 from segshrink.errors import DatasetError, RunFolderError, UsageError
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import Augmentation
-from segshrink.records import locked, read_json, write_json, written_whole
+from segshrink.records import atomic_write, locked, read_json, write_json
 
 STRIDES = (1, 2, 4, 8)
 _CHOSEN = (4, 8)
@@ -294,7 +294,7 @@ class TeacherCache:
             batch_size=min(batch, tiles),
         )
         stored = np.clip(_block_means(logits, self.stride), -_LARGEST, _LARGEST)
-        with written_whole(self._path(index, view)) as unfinished:
+        with atomic_write(self._path(index, view)) as unfinished:
             with unfinished.open("wb") as file:
                 np.lib.format.write_array(file, stored.astype(np.float16))
             # Behind the array, where NumPy does not look.

@@ -1,13 +1,13 @@
 """From a Keras model to a file for a runtime, in float or int8."""
 
 from segshrink.export.exporting import export_model
-from segshrink.export.facts import read_facts, write_facts
+from segshrink.export.metadata import read_metadata, write_metadata
 from segshrink.export.model_form import in_float32, with_input_size
 
 __all__ = [
     "export_model",
     "in_float32",
-    "read_facts",
+    "read_metadata",
     "with_input_size",
-    "write_facts",
+    "write_metadata",
 ]

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from segshrink.errors import MissingExtraError, UsageError
-from segshrink.export.correspondence import equal_tensors
-from segshrink.export.facts import write_facts
+from segshrink.export.metadata import write_metadata
 from segshrink.export.model_form import fixed_input_shape, in_float32
-from segshrink.records import written_whole
+from segshrink.export.tensor_matching import equal_tensors
+from segshrink.records import atomic_write
 
 if TYPE_CHECKING:
     import keras
@@ -80,10 +80,10 @@ def export_model(
             images like those the model will see; 64 tiles of the training part are a
             good number.
         ranges: lowest and highest value of tensors in place of those that the
-            calibration images show, as of `segshrink.quantization.QuantizedTwin`.
+            calibration images show, as of `segshrink.quantization.FakeQuantizedModel`.
         in_float: paths of tensors, as in `ranges`, that an int8 file computes in
-            float32; see `QuantizedTwin.keep_in_float`.
-        facts: plain data that the file shall carry; see `read_facts`.
+            float32; see `FakeQuantizedModel.keep_in_float`.
+        facts: plain data that the file shall carry; see `read_metadata`.
 
     Returns:
         `path` as a `Path`.
@@ -128,7 +128,7 @@ def export_model(
             write = _litert if format == "litert" else _by_onnx
             write(model, made, quantize, calibration, ranges or {}, in_float)
         if facts is not None:
-            write_facts(made, facts)
+            write_metadata(made, facts)
         if quantize in CALIBRATED and format == "litert" and not in_float:
             _warn_of_float_operations(made)
         place(made, path)
@@ -142,7 +142,7 @@ def place(made: Path, path: Path) -> None:
 
         place_pair(made, path)
         return
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         shutil.copyfile(made, partial)
 
 
@@ -219,7 +219,7 @@ def _names_in_file(
     model: keras.Model, image: np.ndarray, tensors: list[tuple[str, np.ndarray]]
 ) -> dict[str, list[str]]:
     """By path of a call, the names of its tensors in the file."""
-    from segshrink.quantization.twin import rounded_tensors
+    from segshrink.quantization.fake_quantization import rounded_tensors
 
     return equal_tensors(rounded_tensors(model, image), tensors)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from segshrink.errors import ExportError, MissingExtraError
 from segshrink.quiet import quiet
-from segshrink.records import written_whole
+from segshrink.records import atomic_write
 
 
 def write_openvino(onnx_model: Path, path: Path, *, half: bool = False) -> None:
@@ -52,7 +52,7 @@ def place_pair(made: Path, path: Path) -> None:
     """
     path.unlink(missing_ok=True)
     for source, target in ((weights_path(made), weights_path(path)), (made, path)):
-        with written_whole(target) as partial:
+        with atomic_write(target) as partial:
             shutil.copyfile(source, partial)
 
 

@@ -11,7 +11,7 @@ from segshrink.data.classes import IGNORE_INDEX
 from segshrink.measuring.quality import measure_quality
 from segshrink.objectives import BoundaryIoU, ConfusionMatrix
 from segshrink.progress import Progress, SilentProgress
-from segshrink.records import written_whole
+from segshrink.records import atomic_write
 from segshrink.runtimes import Artifact, classes_of_image
 
 _GAP_PX = 8
@@ -125,7 +125,7 @@ def write_worst(
         predictions = classes_of_image(artifact, image)
         name = "".join(x if x.isalnum() or x in "-_" else "_" for x in entry["image"])
         path = folder / f"{place:02}-{name}.png"
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             _beside_each_other(image, labels, predictions, classes).save(partial)
         written.append(path)
         progress.advance(miou=entry["mean_iou"])

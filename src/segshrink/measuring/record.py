@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import segshrink
+from segshrink._version import __version__
 from segshrink.measuring.cost import ModelSize
 from segshrink.measuring.size import measure_size
 from segshrink.records import machine_facts
@@ -65,5 +65,5 @@ def measurement_record(
         "data": data,
         "seed": seed,
         "machine": machine_facts(),
-        "segshrink": segshrink.__version__,
+        "segshrink": __version__,
     }

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from segshrink.errors import ModelError, UsageError
-from segshrink.records import written_whole
+from segshrink.records import atomic_write
 
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -63,7 +63,7 @@ def save_model(model: keras.Model, path: Path | str) -> None:
     plain = keras.Model(
         _one_or_all(model.inputs), _one_or_all(model.outputs), name=model.name
     )
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         plain.save(partial)
         _make_repeatable(partial)
 

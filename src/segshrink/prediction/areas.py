@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segshrink.records import written_whole
+from segshrink.records import atomic_write
 
 AREAS = "areas.csv"
 
@@ -37,7 +37,7 @@ def write_areas(
         rows: name and areas of each image.
     """
     with (
-        written_whole(path) as partial,
+        atomic_write(path) as partial,
         partial.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.writer(file)

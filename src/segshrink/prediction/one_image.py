@@ -15,7 +15,7 @@ from segshrink.prediction.painting import blended, legend
 from segshrink.prediction.photos import IMAGE_TAG, Photo
 from segshrink.prediction.polygons import write_polygons
 from segshrink.prediction.scenes import areas_of_scene, segment_scene
-from segshrink.records import written_whole
+from segshrink.records import atomic_write
 from segshrink.runtimes import Artifact, classes_of_image
 
 
@@ -139,5 +139,5 @@ def _outline(artifact: Artifact, photo: Photo, out: Path, kind: str) -> None:
 
 
 def _write(picture: Image.Image, path: Path, about: PngInfo | None = None) -> None:
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         picture.save(partial, pnginfo=about)

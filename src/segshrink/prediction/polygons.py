@@ -17,7 +17,7 @@ from segshrink.errors import DatasetError, MissingExtraError, RunFolderError
 from segshrink.prediction.scene_reading import gdal_errors, opened_scene, unreadable
 from segshrink.prediction.scene_writing import require_space
 from segshrink.prediction.scenes import pixel_m2
-from segshrink.records import written_whole
+from segshrink.records import atomic_write
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -85,7 +85,7 @@ def write_polygons(result: Path, path: Path, names: Sequence[str]) -> None:
                 "give the scene one with gdal_edit.py -a_srs EPSG:CODE and delete "
                 f"{result}."
             )
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             write(source, partial, names, path.stem)
 
 

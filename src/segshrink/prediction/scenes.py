@@ -30,7 +30,7 @@ from segshrink.prediction.scene_writing import (
     opened_draft,
     write_window,
 )
-from segshrink.records import written_whole
+from segshrink.records import atomic_write
 from segshrink.runtimes import Artifact, likeliest_classes
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def segment_scene(
         OSError: if the disk is full.
         RunFolderError: if the results cannot be written otherwise.
     """
-    with written_whole(photo.mask(out)) as final:
+    with atomic_write(photo.mask(out)) as final:
         draft = final.with_name(f"{final.stem}.draft.tif")
         try:
             preview, counts = _write_draft(artifact, photo, draft, on_tiles)
@@ -79,7 +79,7 @@ def segment_scene(
             picture = blended(preview.image, preview.labels, colors)
             # One of another image must not stand beside this overlay.
             photo.mask(out).unlink(missing_ok=True)
-            with written_whole(photo.overlay(out)) as partial:
+            with atomic_write(photo.overlay(out)) as partial:
                 # A noisy picture hardly becomes smaller with more effort.
                 Image.fromarray(picture).save(partial, compress_level=1)
             # Last: where it is, everything of the scene is.

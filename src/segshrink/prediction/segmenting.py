@@ -14,7 +14,7 @@ from segshrink.prediction.polygons import KINDS, require_vector_packages
 from segshrink.prediction.scene_reading import require_rasterio
 from segshrink.prediction.scenes import count_scene_tiles
 from segshrink.progress import Progress, SilentProgress
-from segshrink.records import model_sha256, only_process, read_json, write_json
+from segshrink.records import exclusive_folder, model_sha256, read_json, write_json
 from segshrink.runtimes import Artifact
 
 _ABOUT = "predicted.json"
@@ -71,7 +71,7 @@ def segment_files(
     refuse_overwriting(photos, out)
     _check_scenes(photos, polygons)
     _claim(out, artifact)
-    with only_process(out):
+    with exclusive_folder(out):
         if cluster is None:
             results = list(_results_here(artifact, photos, out, polygons, progress))
         else:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segshrink.errors import UsageError
 from segshrink.pruning.channels import ChannelIds
-from segshrink.pruning.evidence import Evidence
+from segshrink.pruning.data_statistics import Evidence
 from segshrink.pruning.graph import ChannelGraph, ChannelGroup
 from segshrink.pruning.layer_call import Producer
 

@@ -14,7 +14,7 @@ from segshrink.pruning.budgets import Allocation, Budget, Problem
 from segshrink.pruning.channels import ChannelIds
 from segshrink.pruning.cost import Costs
 from segshrink.pruning.criteria import CRITERIA
-from segshrink.pruning.evidence import Batch, Evidence
+from segshrink.pruning.data_statistics import Batch, Evidence
 from segshrink.pruning.graph import ChannelGraph, ChannelGroup, trace
 from segshrink.pruning.importance import Criterion, importance, weights_of_groups
 from segshrink.pruning.plan import PruningPlan, make_plan, removed_ids

@@ -7,13 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from segshrink.quantization.fake_quantization import FakeQuantizedModel
 from segshrink.quantization.structure import Value
-from segshrink.quantization.twin import QuantizedTwin
 
 _LINEAR = (None, keras.activations.linear)
 
 
-def correct_biases(twin: QuantizedTwin, images: np.ndarray) -> list[str]:
+def correct_biases(twin: FakeQuantizedModel, images: np.ndarray) -> list[str]:
     """Shift channels so that rounded and plain model have the same means.
 
     Rounded weights and clipped values shift the mean of a channel; unlike noise, that
@@ -66,7 +66,7 @@ def _offset(value: Value) -> keras.Variable | None:
 
 
 def _means_by(
-    twin: QuantizedTwin, values: Sequence[Value]
+    twin: FakeQuantizedModel, values: Sequence[Value]
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """A function from images to the mean of each channel of each layer."""
     tensors = [twin.before_activation[value.path] for value in values]

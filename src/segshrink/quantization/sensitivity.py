@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from segshrink.quantization.fake_quantization import FakeQuantizedModel
 from segshrink.quantization.structure import Value
-from segshrink.quantization.twin import QuantizedTwin
 
 
 def by_sensitivity(
-    twin: QuantizedTwin,
+    twin: FakeQuantizedModel,
     images: np.ndarray,
     *,
     on_value: Callable[[], None] | None = None,

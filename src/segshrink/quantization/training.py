@@ -9,7 +9,7 @@ from segshrink.data import Dataset
 from segshrink.distillation import Distiller, build_terms
 from segshrink.distillation.teacher_cache import model_digest
 from segshrink.progress import Progress
-from segshrink.quantization.twin import QuantizedTwin, Ranges
+from segshrink.quantization.fake_quantization import FakeQuantizedModel, Ranges
 from segshrink.recipe import DistillationSettings, TrainingSettings
 from segshrink.records import read_json, write_json
 from segshrink.training import TrainingResult, fit, steps_per_epoch
@@ -35,9 +35,9 @@ def train_quantized(
 ) -> tuple[TrainingResult, Ranges]:
     """Train `model` for what an int8 file will make of it.
 
-    In each step it computes as its `QuantizedTwin` does, and learns from the labels and
-    from itself as it was, in float. The epoch is chosen by the validation mean IoU of
-    the twin. (Jacob et al., Quantization and Training of Neural Networks for Efficient
+    In each step it computes as its `FakeQuantizedModel` does, and learns from the
+    labels and from itself as it was, in float. The epoch is chosen by the validation
+    mean IoU of the fake-quantized model. (Jacob et al., Quantization and Training of Neural Networks for Efficient
     Integer-Arithmetic-Only Inference, 2018; ranges are trained as in Jain et al.,
     Trained Quantization Thresholds, 2020.)
 
@@ -51,7 +51,7 @@ def train_quantized(
         folder: where to write `model.keras`, `ranges.json` and `history.csv`; resumes
             as `fit` does.
         tile_px: height and width of the training tiles in pixels.
-        format: of the file, as for `QuantizedTwin`.
+        format: of the file, as for `FakeQuantizedModel`.
         seed: of tiles and augmentation.
         progress: told of every step.
         label: name of the work in the progress display.
@@ -66,7 +66,7 @@ def train_quantized(
     """
     as_it_was = keras.models.clone_model(model)
     as_it_was.set_weights(model.get_weights())
-    twin = QuantizedTwin(model, ranges, format)
+    twin = FakeQuantizedModel(model, ranges, format)
     steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px)
     terms, _ = build_terms(
         DistillationSettings(losses=_FROM_FLOAT, temperature=1.0),
@@ -106,7 +106,7 @@ def train_quantized(
 class _RangeKeeper(keras.callbacks.Callback):
     """Writes the ranges of every epoch beside the checkpoint."""
 
-    def __init__(self, twin: QuantizedTwin, folder: Path) -> None:
+    def __init__(self, twin: FakeQuantizedModel, folder: Path) -> None:
         super().__init__()
         self._twin = twin
         self._path = folder / "checkpoint" / "ranges.json"

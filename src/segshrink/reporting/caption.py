@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from segshrink.records.measurement import Machine, Measurement
 from segshrink.reporting.comparison import compare
-from segshrink.reporting.record_types import Machine, Measurement, RunRecords
+from segshrink.reporting.run_types import RunRecords
 from segshrink.reporting.units import runtime_name
 
 _ROLE_MEANINGS = {

@@ -7,7 +7,7 @@ with what the runtime does, so there is none.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from segshrink.reporting.record_types import Measurement
+from segshrink.records.measurement import Measurement
 
 _FLOAT = "float32"
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segshrink.records import written_whole
+from segshrink.records import atomic_write
 from segshrink.reporting.embedding import png_uri
 from segshrink.reporting.plots import DARK, LIGHT, Plot, png_bytes
 
@@ -27,7 +27,7 @@ def write_plot(plot: Plot, folder: Path) -> DrawnPlot:
 
 def write_png(path: Path, data: bytes) -> None:
     """Write a picture, whole or not at all."""
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(data)
 
 

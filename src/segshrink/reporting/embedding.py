@@ -5,7 +5,7 @@ import io
 
 from PIL import Image
 
-from segshrink.reporting.sides import Panel, read_picture
+from segshrink.reporting.side_by_side import Panel, read_picture
 
 _MOST_PALETTE_COLORS = 256
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from segshrink.records.measurement import Measurement
 from segshrink.reporting.comparison import (
     Comparison,
     against,
@@ -9,7 +10,7 @@ from segshrink.reporting.comparison import (
     shipped_student,
     twin_student,
 )
-from segshrink.reporting.record_types import Measurement, RunRecords
+from segshrink.reporting.run_types import RunRecords
 from segshrink.reporting.table import format_of
 from segshrink.reporting.units import (
     human_bytes,

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segshrink.errors import RunFolderError
+from segshrink.records.measurement import Measurement
 from segshrink.reporting.caption import (
     caption_lines,
     listing,
@@ -13,8 +14,8 @@ from segshrink.reporting.caption import (
 from segshrink.reporting.drawing import DrawnPlot, plot_content
 from segshrink.reporting.embedding import panel_uri
 from segshrink.reporting.headline import headline
-from segshrink.reporting.record_types import Measurement, RunRecords
-from segshrink.reporting.sides import Side, legend_colors, sides
+from segshrink.reporting.run_types import RunRecords
+from segshrink.reporting.side_by_side import Side, legend_colors, sides
 from segshrink.reporting.table import class_table, results_table
 from segshrink.reporting.table_rendering import html_table, page_templates
 from segshrink.reporting.units import human_bytes, runtime_name

@@ -23,9 +23,9 @@ from segshrink.reporting.plots import (
     quality_latency_plot,
     training_plot,
 )
-from segshrink.reporting.record_types import RunRecords
 from segshrink.reporting.run_records import read_run
-from segshrink.reporting.sides import side_plots
+from segshrink.reporting.run_types import RunRecords
+from segshrink.reporting.side_by_side import side_plots
 from segshrink.reporting.table import results_table
 from segshrink.reporting.table_rendering import (
     TerminalTable,

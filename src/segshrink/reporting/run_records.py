@@ -10,13 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from segshrink.errors import RunFolderError
 from segshrink.records import read_json
-from segshrink.reporting.record_types import (
-    ClassColor,
-    History,
-    Measurement,
-    RunRecords,
-    Sample,
-)
+from segshrink.records.measurement import ClassColor, Measurement
+from segshrink.reporting.run_types import History, RunRecords, Sample
 
 _ROLE_ORDER = {"teacher": 0, "masked": 1, "alone": 2, "student": 3}
 _RUNTIME_ORDER = {"litert": 0, "onnx": 1, "openvino": 2, "keras": 3}

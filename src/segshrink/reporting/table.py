@@ -3,14 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from segshrink.records.measurement import ClassQuality, Latency, Measurement, Role
 from segshrink.reporting.comparison import Comparison, compare, shipped_student
-from segshrink.reporting.record_types import (
-    ClassQuality,
-    Latency,
-    Measurement,
-    Role,
-    RunRecords,
-)
+from segshrink.reporting.run_types import RunRecords
 from segshrink.reporting.units import (
     MISSING,
     format_name,

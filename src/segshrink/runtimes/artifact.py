@@ -19,7 +19,7 @@ class Artifact(Protocol):
         input_shape: height and width in pixels of the images it takes.
         num_classes: number of logits a pixel.
         facts: what the file says of itself, such as its classes; see
-            `segshrink.export.read_facts`. None if it says nothing.
+            `segshrink.export.read_metadata`. None if it says nothing.
     """
 
     @property

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from segshrink.errors import MissingExtraError, ModelError
-from segshrink.export.facts import litert_facts
+from segshrink.export.metadata import litert_facts
 from segshrink.quiet import quiet
 from segshrink.runtimes.artifact import checked_images, checked_signature
 

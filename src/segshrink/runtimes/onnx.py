@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from segshrink.errors import MissingExtraError, ModelError
-from segshrink.export.facts import NAME, parsed
+from segshrink.export.metadata import NAME, parsed
 from segshrink.runtimes.artifact import checked_images, checked_signature
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from segshrink.errors import ModelError
-from segshrink.export.facts import openvino_facts
+from segshrink.export.metadata import openvino_facts
 from segshrink.export.openvino import read_model, weights_path
 from segshrink.quiet import quiet
 from segshrink.runtimes.artifact import checked_images, checked_signature

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from segshrink.errors import RunFolderError
-from segshrink.records import written_whole
+from segshrink.records import atomic_write
 
 _FOLDER = "checkpoint"
 
@@ -51,7 +51,7 @@ def save_state(folder: Path, variables: list[keras.Variable], facts: Any) -> Non
         f"variable_{position}": keras.ops.convert_to_numpy(variable.value)
         for position, variable in enumerate(variables)
     }
-    with written_whole(state_path(folder)) as partial, partial.open("wb") as file:
+    with atomic_write(state_path(folder)) as partial, partial.open("wb") as file:
         np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
 
 

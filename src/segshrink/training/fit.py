@@ -13,7 +13,7 @@ from segshrink.errors import RunFolderError
 from segshrink.objectives import WeightedSum
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import TrainingSettings
-from segshrink.records import written_whole
+from segshrink.records import atomic_write
 from segshrink.training.batches import TrainingBatches
 from segshrink.training.checkpoint import best_path, load_state
 from segshrink.training.epochs import EpochKeeper, run_variables
@@ -238,7 +238,7 @@ def _finish(
 ) -> TrainingResult:
     if keeper.best_miou is None:
         raise RunFolderError(f"{folder}: the training was never validated.")
-    with written_whole(folder / "model.keras") as partial:
+    with atomic_write(folder / "model.keras") as partial:
         shutil.copyfile(best_path(folder, keeper.best_epoch), partial)
     epochs = len(keeper.history)
     return TrainingResult(

@@ -17,9 +17,9 @@ from segshrink.reporting.plots import (
     training_plot,
 )
 from segshrink.reporting.plots.theme import marks_of
-from segshrink.reporting.record_types import History, RunRecords
 from segshrink.reporting.report import number_plots
 from segshrink.reporting.run_records import read_run
+from segshrink.reporting.run_types import History, RunRecords
 
 from ..run_folder import FILES, build_run_folder, measurement_record
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from segshrink.reporting.search.record_types import SearchRecord
+from segshrink.records.search import SearchRecord
 
 SPACE: dict[str, dict[str, Any]] = {
     "student.training.learning_rate": {"float": [2.0e-4, 1.0e-2], "log": True},

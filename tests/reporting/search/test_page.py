@@ -6,7 +6,7 @@ import pytest
 from segshrink.errors import RunFolderError
 from segshrink.reporting.search import page as page_module
 from segshrink.reporting.search.page import search_page
-from segshrink.reporting.search.record_types import Search
+from segshrink.reporting.search.search_types import Search
 
 from ..test_page import HOSTILE, Parsed, a_plot
 from .search_folder import large_search, only, read_record, small_search

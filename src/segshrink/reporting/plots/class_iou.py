@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from segshrink.records.measurement import Measurement, Quality
 from segshrink.reporting.comparison import shipped_student
 from segshrink.reporting.plots.plot import Plot
 from segshrink.reporting.plots.theme import (
@@ -16,7 +17,7 @@ from segshrink.reporting.plots.theme import (
     style_axes,
     style_legend,
 )
-from segshrink.reporting.record_types import Measurement, Quality, RunRecords
+from segshrink.reporting.run_types import RunRecords
 from segshrink.reporting.table import label_of
 from segshrink.reporting.units import human_percent, runtime_name
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from segshrink.records.measurement import Measurement
 from segshrink.reporting.comparison import compare
 from segshrink.reporting.plots.plot import Plot
 from segshrink.reporting.plots.theme import (
@@ -15,7 +16,7 @@ from segshrink.reporting.plots.theme import (
     plain,
     style_axes,
 )
-from segshrink.reporting.record_types import Measurement, RunRecords
+from segshrink.reporting.run_types import RunRecords
 from segshrink.reporting.table import format_of, label_of
 from segshrink.reporting.units import human_bytes, human_ms, human_ratio
 

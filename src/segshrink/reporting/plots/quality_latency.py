@@ -5,6 +5,7 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
+from segshrink.records.measurement import Latency, Measurement
 from segshrink.reporting.plots.plot import Plot
 from segshrink.reporting.plots.scatter import (
     Point,
@@ -19,7 +20,7 @@ from segshrink.reporting.plots.theme import (
     new_figure,
     style_axes,
 )
-from segshrink.reporting.record_types import Latency, Measurement, RunRecords
+from segshrink.reporting.run_types import RunRecords
 from segshrink.reporting.table import label_of
 from segshrink.reporting.units import human_bytes, human_ms, human_percent
 

@@ -13,7 +13,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from segshrink.reporting.record_types import Measurement, Role
+from segshrink.records.measurement import Measurement, Role
 
 DOTS_PER_INCH = 150
 _FONT_SIZE = 9

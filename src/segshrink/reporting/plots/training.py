@@ -7,9 +7,10 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from segshrink.records.measurement import Role
 from segshrink.reporting.plots.plot import Plot
 from segshrink.reporting.plots.theme import Theme, new_figure, style_axes, style_legend
-from segshrink.reporting.record_types import History, Role
+from segshrink.reporting.run_types import History
 from segshrink.reporting.units import human_percent
 
 _NAMES: dict[Role, str] = {

@@ -1,9 +1,9 @@
 """What to know of a search before believing it: notes, warnings, and facts."""
 
+from segshrink.records.search import SearchRecord
 from segshrink.reporting.caption import listing, machine_text
 from segshrink.reporting.search.headline import limits_text
 from segshrink.reporting.search.objective import counted
-from segshrink.reporting.search.record_types import SearchRecord
 from segshrink.reporting.units import (
     MISSING,
     human_percent,

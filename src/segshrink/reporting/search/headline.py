@@ -2,15 +2,9 @@
 
 from collections.abc import Sequence
 
+from segshrink.records.search import Limits, SearchRecord, State, TeacherFigures, Trial
 from segshrink.reporting.headline import Figure, Headline
 from segshrink.reporting.search.objective import Objective, counted, ranked
-from segshrink.reporting.search.record_types import (
-    Limits,
-    SearchRecord,
-    State,
-    TeacherFigures,
-    Trial,
-)
 from segshrink.reporting.units import (
     human_bytes,
     human_ms,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from segshrink.reporting.search.record_types import SearchedRange
+from segshrink.records.search import SearchedRange
 from segshrink.reporting.units import MISSING
 
 

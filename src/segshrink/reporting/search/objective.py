@@ -3,12 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from segshrink.reporting.search.record_types import (
-    ObjectiveName,
-    SearchRecord,
-    State,
-    Trial,
-)
+from segshrink.records.search import ObjectiveName, SearchRecord, State, Trial
 from segshrink.reporting.units import MISSING, human_percent
 
 _STATE_ORDER: dict[State, int] = {"complete": 0, "pruned": 1, "skipped": 2, "failed": 3}

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from segshrink.errors import RunFolderError
+from segshrink.records.search import SearchRecord
 from segshrink.reporting.drawing import DrawnPlot, plot_content
 from segshrink.reporting.page import MOST_PAGE_BYTES
 from segshrink.reporting.search.caption import facts, note_lines, warning_lines
 from segshrink.reporting.search.headline import search_headline
 from segshrink.reporting.search.objective import ranked
-from segshrink.reporting.search.record_types import Search, SearchRecord
+from segshrink.reporting.search.search_types import Search
 from segshrink.reporting.search.table import top_trials, trials_table, values_table
 from segshrink.reporting.table_rendering import html_table, page_templates
 from segshrink.reporting.units import human_bytes

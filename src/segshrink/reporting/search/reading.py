@@ -1,12 +1,12 @@
 """Reads the record of a search."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from segshrink.errors import RunFolderError
 from segshrink.records import read_json
+from segshrink.records.search import SearchRecord
 from segshrink.reporting.run_records import validated
-from segshrink.reporting.search.record_types import Search, SearchRecord
+from segshrink.reporting.search.search_types import Search
 
 _RECORD = "search.json"
 
@@ -31,7 +31,7 @@ def read_search(folder: Path | str) -> Search:
     record: SearchRecord = validated(SearchRecord, read_json(path), path, "search")
     _require_known_numbers(record, path)
     in_order = sorted(record.trials, key=lambda trial: trial.number)
-    return Search(Path(folder), replace(record, trials=tuple(in_order)))
+    return Search(Path(folder), record.model_copy(update={"trials": tuple(in_order)}))
 
 
 def _require_known_numbers(record: SearchRecord, path: Path) -> None:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import write_text
+from segshrink.records.search import SearchRecord
 from segshrink.reporting.drawing import write_plot
 from segshrink.reporting.plots import Plot
 from segshrink.reporting.search.caption import note_lines, warning_lines
@@ -22,7 +23,6 @@ from segshrink.reporting.search.plots import (
     parallel_plot,
 )
 from segshrink.reporting.search.reading import read_search
-from segshrink.reporting.search.record_types import SearchRecord
 from segshrink.reporting.search.table import top_trials, trials_table, values_table
 from segshrink.reporting.table import Table
 from segshrink.reporting.table_rendering import (

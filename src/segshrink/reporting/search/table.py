@@ -3,14 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from segshrink.records.search import SearchRecord, State, TeacherFigures, Trial
 from segshrink.reporting.search.naming import range_text, short_names, tried_text
 from segshrink.reporting.search.objective import Objective, ranked
-from segshrink.reporting.search.record_types import (
-    SearchRecord,
-    State,
-    TeacherFigures,
-    Trial,
-)
 from segshrink.reporting.table import Column, Row, Table
 from segshrink.reporting.units import (
     MISSING,

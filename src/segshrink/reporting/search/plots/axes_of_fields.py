@@ -7,13 +7,9 @@ from typing import Any
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from segshrink.records.search import SearchedRange, SearchRecord, Trial
 from segshrink.reporting.search.naming import value_text
 from segshrink.reporting.search.objective import Objective, counted, worst_shown
-from segshrink.reporting.search.record_types import (
-    SearchedRange,
-    SearchRecord,
-    Trial,
-)
 
 _MOST_TICKS = 8
 _STEPS = (1, 2, 5, 10)

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from segshrink.records.search import SearchRecord, Trial
 from segshrink.reporting.plots.plot import Plot
 from segshrink.reporting.plots.theme import (
     Theme,
@@ -21,7 +22,6 @@ from segshrink.reporting.search.objective import (
     worst_shown,
 )
 from segshrink.reporting.search.plots.colors import search_colors
-from segshrink.reporting.search.record_types import SearchRecord, Trial
 
 _MARGIN = 0.08
 _ROOM_FOR_NAME = 0.06

@@ -5,12 +5,12 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
+from segshrink.records.search import SearchRecord
 from segshrink.reporting.plots.plot import Plot
 from segshrink.reporting.plots.theme import Theme, new_figure, plain, style_axes
 from segshrink.reporting.search.naming import short_names, shortened
 from segshrink.reporting.search.objective import counted
 from segshrink.reporting.search.plots.colors import search_colors
-from segshrink.reporting.search.record_types import SearchRecord
 
 _BAR_INCHES = 0.32
 _MOST_BARS = 15

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from segshrink.records.search import SearchRecord, Trial
 from segshrink.reporting.plots.plot import Plot
 from segshrink.reporting.plots.theme import (
     Theme,
@@ -26,7 +27,6 @@ from segshrink.reporting.search.plots.axes_of_fields import (
     objective_axis,
 )
 from segshrink.reporting.search.plots.colors import search_colors
-from segshrink.reporting.search.record_types import SearchRecord, Trial
 
 _FEWEST_TRIALS = 2
 _MOST_FIELDS = 9

@@ -1,0 +1,29 @@
+"""JSON files that say what was done and measured; reports only read them."""
+
+from segshrink.records.files import (
+    atomic_write,
+    exclusive_folder,
+    gzipped_size_bytes,
+    locked,
+    model_files,
+    model_sha256,
+    read_json,
+    sha256_of,
+    write_json,
+    write_text,
+)
+from segshrink.records.machine import machine_facts
+
+__all__ = [
+    "atomic_write",
+    "exclusive_folder",
+    "gzipped_size_bytes",
+    "locked",
+    "machine_facts",
+    "model_files",
+    "model_sha256",
+    "read_json",
+    "sha256_of",
+    "write_json",
+    "write_text",
+]

@@ -1,0 +1,28 @@
+"""Recipe files with a section `search`: what to draw for which fields."""
+
+from segshrink.search.space.conditions import is_active
+from segshrink.search.space.default_space import default_space
+from segshrink.search.space.dimension import Dimension
+from segshrink.search.space.section import (
+    Limits,
+    SearchRecipe,
+    SearchSettings,
+    load_search_recipe,
+    parse_search_recipe,
+    search_recipe_yaml,
+)
+from segshrink.search.space.values import own_values, with_values
+
+__all__ = [
+    "Dimension",
+    "Limits",
+    "SearchRecipe",
+    "SearchSettings",
+    "default_space",
+    "is_active",
+    "load_search_recipe",
+    "own_values",
+    "parse_search_recipe",
+    "search_recipe_yaml",
+    "with_values",
+]

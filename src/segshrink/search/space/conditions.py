@@ -1,0 +1,125 @@
+"""When a field is drawn: conditions, and what they ask for in turn."""
+
+import random
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from segshrink.recipe import Recipe
+from segshrink.search.space.dimension import Dimension
+from segshrink.search.space.fields import alternatives, is_same, value_at
+
+Space: TypeAlias = Mapping[str, Dimension]
+
+
+def conditions(place: str, space: Space) -> dict[str, list[Any]]:
+    """What must hold for a place to be drawn, conditions of conditions included.
+
+    Args:
+        place: one of the space.
+        space: dimensions whose conditions do not go round in a circle.
+
+    Returns:
+        The values that each place may have; none if the conditions contradict.
+    """
+    found: dict[str, list[Any]] = {}
+    for condition, allowed in space[place].when.items():
+        found = merged(found, {condition: alternatives(allowed)})
+        if condition in space:
+            found = merged(found, conditions(condition, space))
+    return found
+
+
+def merged(a: dict[str, list[Any]], b: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Conditions that hold where those of `a` and of `b` do."""
+    both = dict(a)
+    for place, allowed in b.items():
+        if place in both:
+            allowed = [x for x in both[place] if any(is_same(x, y) for y in allowed)]
+        both[place] = allowed
+    return both
+
+
+def spelt_out(space: Space) -> dict[str, Dimension]:
+    """The space with conditions of conditions written out, those they name first."""
+    done: dict[str, Dimension] = {}
+    waiting = {place: conditions(place, space) for place in space}
+    while waiting:
+        free = next(
+            place
+            for place, needed in waiting.items()
+            if not any(other in waiting for other in needed)
+        )
+        needed = waiting.pop(free)
+        when = {
+            place: allowed[0] if _is_plain(allowed) else allowed
+            for place, allowed in needed.items()
+        }
+        done[free] = space[free].model_copy(update={"when": when})
+    return done
+
+
+def _is_plain(allowed: list[Any]) -> bool:
+    return len(allowed) == 1 and not isinstance(allowed[0], list)
+
+
+def drawn(
+    recipe: Recipe,
+    space: Space,
+    rng: random.Random,
+    fixed: Mapping[str, Any] | None = None,
+    *,
+    at_ends: float = 0.0,
+) -> dict[str, Any]:
+    """Values of the active dimensions at random.
+
+    Args:
+        recipe: for conditions on fields that are not drawn.
+        space: as `spelt_out` gives it.
+        rng: source of randomness.
+        fixed: values of some places, which are made active if that can be.
+        at_ends: share of draws from ranges that are one of the ends.
+    """
+    fixed = fixed or {}
+    needed: dict[str, list[Any]] = {}
+    for place in fixed:
+        needed = merged(needed, conditions(place, space))
+    values: dict[str, Any] = {}
+    for place, dimension in space.items():
+        if is_active(dimension, values, recipe):
+            if place in fixed:
+                values[place] = fixed[place]
+            elif place in needed:
+                values[place] = rng.choice(needed[place])
+            else:
+                values[place] = any_value(dimension, rng, at_ends=at_ends)
+    return values
+
+
+def any_value(dimension: Dimension, rng: random.Random, *, at_ends: float = 0.0) -> Any:
+    """One of the values of a dimension."""
+    if dimension.choice is not None:
+        return rng.choice(dimension.choice)
+    if rng.random() < at_ends:
+        return rng.choice(dimension.range)
+    if dimension.float is not None:
+        return rng.uniform(*dimension.float)
+    low, high = dimension.range
+    return rng.randrange(int(low), int(high) + 1, dimension.step or 1)
+
+
+def is_active(dimension: Dimension, values: Mapping[str, Any], recipe: Recipe) -> bool:
+    """Whether all conditions of `when` hold.
+
+    Args:
+        dimension: of the space of a `SearchRecipe`, which spells out the conditions of
+            conditions, and has a dimension after those that its conditions name.
+        values: values drawn so far by place, those of active dimensions only.
+        recipe: has the values of the fields that are not drawn, defaults included.
+    """
+    return all(
+        any(
+            is_same(values[place] if place in values else value_at(recipe, place), one)
+            for one in alternatives(allowed)
+        )
+        for place, allowed in dimension.when.items()
+    )

@@ -1,0 +1,111 @@
+"""From values by place to a recipe, and back."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from segshrink.errors import RecipeError
+from segshrink.recipe import PruningSettings, Recipe, parse_recipe
+from segshrink.search.space.conditions import is_active
+from segshrink.search.space.dimension import Dimension
+from segshrink.search.space.fields import is_same, is_within, value_at
+
+
+def with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+    """The recipe with `values` by dotted place.
+
+    What it says of a kind of student or family of teacher that is not the drawn one is
+    left out.
+
+    Raises:
+        RecipeError: listing every fault, if this is no valid recipe.
+    """
+    return parse_recipe(data_with(recipe, values))
+
+
+def data_with(recipe: Recipe, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data of `with_values`, not validated."""
+    data: dict[str, Any] = recipe.model_dump(mode="json", exclude_unset=True)
+    _drop_unused(data, recipe, values)
+    for place, value in values.items():
+        *sections, field = place.split(".")
+        section = data
+        for name in sections:
+            # A complete recipe says null of a section that is not given.
+            if section.get(name) is None:
+                section[name] = {}
+            section = section[name]
+        section[field] = copy.deepcopy(value)
+    return data
+
+
+def _drop_unused(
+    data: dict[str, Any], recipe: Recipe, values: Mapping[str, Any]
+) -> None:
+    student = data.get("student", {})
+    kind = values.get("student.kind")
+    if kind is not None:
+        student.pop("model" if kind == "pruned" else "pruning", None)
+    family = values.get("teacher.model.name", recipe.teacher.model.name)
+    if family != recipe.teacher.model.name:
+        data.get("teacher", {}).pop("model", None)
+    if any(is_within(place, "student.pruning.budget") for place in values):
+        # Filled in by the recipe for want of a budget, so that there would be both.
+        pruning = student.get("pruning") or {}
+        if pruning.get("keep") == PruningSettings().keep:
+            del pruning["keep"]
+
+
+def own_values(recipe: Recipe, space: Mapping[str, Dimension]) -> dict[str, Any] | None:
+    """The recipe's own values of the active dimensions.
+
+    What the recipe leaves open counts as what it stands for: a weight of 1 on labels
+    and on channel_wise, temperature 1, and the scope that goes with `keep` or a budget.
+
+    Returns:
+        Values by place; None if one lies outside its dimension.
+    """
+    values: dict[str, Any] = {}
+    for place, dimension in space.items():
+        if not is_active(dimension, values, recipe):
+            continue
+        own = value_at(recipe, place)
+        own = _left_open(recipe, place) if own is None else own
+        found = _drawable(dimension, own, recipe, place)
+        if not found:
+            return None
+        values[place] = found[0]
+    return values
+
+
+def _left_open(recipe: Recipe, place: str) -> Any:
+    settings = recipe.student.distillation
+    if place == "student.pruning.scope":
+        return "global" if recipe.student.pruning.budget else "layer"
+    known: dict[str, Any] = {"student.distillation.supervised": 1.0}
+    if settings.losses is None:
+        known["student.distillation.losses"] = {"channel_wise": 1.0}
+        known["student.distillation.losses.channel_wise"] = 1.0
+    elif "pixel_kl" in settings.losses:
+        known["student.distillation.temperature"] = 1.0
+    return known.get(place)
+
+
+def _drawable(dimension: Dimension, own: Any, recipe: Recipe, place: str) -> list[Any]:
+    """The value of the dimension that leaves the recipe as it is, or nothing."""
+    if dimension.choice is None:
+        if not dimension.holds(own):
+            return []
+        return [float(own) if dimension.int is None else int(own)]
+    return [
+        value
+        for value in dimension.choice
+        if is_same(value, own) or _changes_nothing(recipe, place, value)
+    ][:1]
+
+
+def _changes_nothing(recipe: Recipe, place: str, value: Any) -> bool:
+    try:
+        return with_values(recipe, {place: value}) == recipe
+    except RecipeError:
+        return False

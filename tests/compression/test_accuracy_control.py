@@ -1,0 +1,191 @@
+"""Exports that may lose little."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from quantization.networks import scaled_channels, two_convolutions
+from segshrink.compression import accuracy_control
+from segshrink.compression.accuracy_control import (
+    Limit,
+    checked_tiles,
+    export_with_accuracy_control,
+)
+from segshrink.data import plain_tiles
+from segshrink.errors import ExportError
+from segshrink.export import read_metadata, with_input_size
+from segshrink.measuring.agreement import check_file
+from segshrink.models import load_model
+from segshrink.recipe import TrainingSettings
+from segshrink.training import train
+
+SETTINGS = TrainingSettings(
+    epochs=8, tiles_per_epoch=24, batch_size=4, learning_rate=0.01
+)
+FACTS = {"classes": ["grass", "water", "road"]}
+
+
+@pytest.fixture(scope="module")
+def good(tiny_dataset, tmp_path_factory):
+    keras.utils.set_random_seed(0)
+    folder = tmp_path_factory.mktemp("float")
+    train(two_convolutions(), tiny_dataset, SETTINGS, folder, tile_px=32)
+    return load_model(folder / "model.keras")
+
+
+@pytest.fixture(scope="module")
+def hard(good):
+    """The same function, of which int8 leaves little."""
+    return scaled_channels(good, 1000.0)
+
+
+@pytest.fixture(scope="module")
+def tiles(tiny_dataset):
+    return plain_tiles(tiny_dataset.train, 32, 8)[0]
+
+
+def export(model, path, dataset, tiles, **options):
+    settings = {"quantize": "int8", "limit": Limit()} | options
+    return export_with_accuracy_control(
+        model, path, "litert", dataset=dataset, calibration=tiles, facts=FACTS,
+        **settings,
+    )  # fmt: skip
+
+
+def test_what_loses_little_needs_no_remedy(good, tiny_dataset, tiles, tmp_path):
+    path = tmp_path / "m.tflite"
+    found = export(good, path, tiny_dataset, tiles)
+    assert found["remedy"] is None and len(found["attempts"]) == 1
+    expected = checked_tiles(good, tiny_dataset, 32, 32)
+    again = check_file(path, expected, quantize="int8")
+    assert {key: found[key] for key in again} == pytest.approx(again)
+    assert again["mean_iou"] == expected.mean_iou(expected.logits) - again["drop"] / 100
+    facts = read_metadata(path)
+    assert facts["classes"] == FACTS["classes"]
+    assert facts["checked"]["mean_iou"] == again["mean_iou"]
+    assert facts["checked"]["part"] == "val"
+
+
+def test_checked_tiles_are_of_the_validation_part(good, tiny_dataset):
+    expected = checked_tiles(good, tiny_dataset, 32, 24)
+    assert expected.images.shape == (64, 32, 24, 3)
+    assert expected.labels.shape == (64, 32, 24)
+    whole, _ = tiny_dataset.val[0].read()
+    windows = np.lib.stride_tricks.sliding_window_view(whole, (32, 24, 3))[:, :, 0]
+    for tile in expected.images[:8]:
+        assert (windows == tile).all(axis=(-3, -2, -1)).any()
+
+
+def test_sensitive_layers_are_kept_in_float(hard, tiny_dataset, tiles, tmp_path):
+    path = tmp_path / "m.tflite"
+    said = []
+
+    class Listening(accuracy_control.SilentProgress):
+        def say(self, text):
+            said.append(text)
+
+    found = export(hard, path, tiny_dataset, tiles, progress=Listening())
+    assert "second" in found["float_layers"]
+    assert found["remedy"].endswith("in float32")
+    assert [x["remedy"] for x in found["attempts"][:4]] == [
+        None,
+        "ranges of percentile 99.99",
+        "ranges of percentile 99.99 over 32 tiles",
+        "corrected biases",
+    ]
+    assert all(x["drop"] > 1 for x in found["attempts"][:-1])
+    assert found["drop"] <= 1
+    assert len(said) == len(found["attempts"]) - 1
+    assert "points of mean IoU" in said[0] and "more than 1" in said[0]
+    assert read_metadata(path)["checked"]["float_layers"] == found["float_layers"]
+
+
+def test_training_for_int8_comes_last(hard, tiny_dataset, tiles, tmp_path, monkeypatch):
+    monkeypatch.setattr(accuracy_control, "_MOST_IN_FLOAT", 0)
+    path = tmp_path / "m.tflite"
+    before = [v.copy() for v in hard.get_weights()]
+    limit = Limit(
+        training=SETTINGS.model_copy(update={"learning_rate": 0.03}),
+        epochs=16,
+        folder=tmp_path / "int8",
+        max_drop=2.0,
+    )
+    found = export(hard, path, tiny_dataset, tiles, limit=limit)
+    assert found["remedy"] == "quantization-aware training"
+    assert found["float_layers"] == [] and found["drop"] <= 2
+    assert (tmp_path / "int8" / "model.keras").is_file()
+    assert not (tmp_path / "int8" / "checkpoint").exists()
+    for old, new in zip(before, hard.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_what_cannot_be_mended_fails_with_the_numbers(
+    hard, tiny_dataset, tiles, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(accuracy_control, "_MOST_IN_FLOAT", 0)
+    path = tmp_path / "m.tflite"
+    with pytest.raises(ExportError) as caught:
+        export(hard, path, tiny_dataset, tiles, limit=Limit(epochs=0))
+    text = str(caught.value)
+    assert "at most 1 points" in text and text.count("loses") == 4
+    assert "corrected biases" in text and "--max-drop" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_of_oblong_images_are_not_trained_for_int8(
+    hard, tiny_dataset, tiles, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(accuracy_control, "_MOST_IN_FLOAT", 0)
+    said = []
+
+    class Listening(accuracy_control.SilentProgress):
+        def say(self, text):
+            said.append(text)
+
+    oblong = with_input_size(hard, 32, 16)
+    images = np.ascontiguousarray(tiles[:, :, :16])
+    path = tmp_path / "m.tflite"
+    limit = Limit(training=SETTINGS, epochs=1, max_drop=0.0)
+    with pytest.raises(ExportError, match="as it is, it loses"):
+        export(oblong, path, tiny_dataset, images, limit=limit, progress=Listening())
+    assert "square tiles, not on 32 x 16" in said[-1] and not path.exists()
+
+
+def test_the_best_is_taken_where_the_limit_is_not_strict(
+    hard, tiny_dataset, tiles, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(accuracy_control, "_MOST_IN_FLOAT", 0)
+    path = tmp_path / "m.tflite"
+    found = export(hard, path, tiny_dataset, tiles, limit=Limit(is_strict=False))
+    drops = [x["drop"] for x in found["attempts"]]
+    assert found["drop"] == min(drops) > 1
+    expected = checked_tiles(hard, tiny_dataset, 32, 32)
+    assert check_file(path, expected, quantize="int8")["drop"] == pytest.approx(
+        found["drop"]
+    )
+
+
+def test_dynamic_files_have_a_limit_but_no_remedy(hard, tiny_dataset, tiles, tmp_path):
+    path = tmp_path / "m.tflite"
+    limit = Limit(max_drop=0.0)
+    with pytest.raises(ExportError, match="dynamic file must lose at most 0 points"):
+        export(hard, path, tiny_dataset, tiles, quantize="dynamic", limit=limit)
+    assert not path.exists()
+
+
+def test_float_file_that_differs_is_an_error(
+    good, hard, tiny_dataset, tiles, tmp_path, monkeypatch
+):
+    other = two_convolutions()
+    real = accuracy_control.export_model
+    monkeypatch.setattr(
+        accuracy_control,
+        "export_model",
+        lambda model, *rest, **kw: real(other, *rest, **kw),
+    )
+    path = Path(tmp_path / "m.tflite")
+    with pytest.raises(ExportError, match=r"m.tflite: the file must predict") as caught:
+        export(good, path, tiny_dataset, tiles, quantize=None)
+    assert str(caught.value).startswith(str(path)) and not path.exists()

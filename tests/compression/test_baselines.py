@@ -1,0 +1,195 @@
+"""How long baselines train, and with what; their results are tested end to end."""
+
+import json
+from types import SimpleNamespace
+
+import keras
+import pytest
+
+from segshrink.compression import baselines
+from segshrink.compression.run_folder import Run
+from segshrink.models import save_model
+from segshrink.progress import SilentProgress
+from segshrink.pruning import MagnitudePruning
+from segshrink.pruning.magnitude import kernels
+from segshrink.recipe import Recipe, parse_recipe
+from segshrink.records import write_json
+
+
+def _model(filters: int) -> keras.Model:
+    image = keras.Input((32, 32, 3))
+    inner = keras.layers.Conv2D(filters, 1)(image)
+    return keras.Model(image, keras.layers.Conv2D(3, 1)(inner))
+
+
+class Trained:
+    """Stands in for `train`: keeps its arguments, an epoch takes the seconds given.
+
+    The first epoch takes longer, and half of each kernel becomes zero.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.calls: list[dict] = []
+
+    def __call__(self, model, dataset, settings, folder, **rest):
+        self.calls.append({"model": model, "settings": settings, **rest})
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = f"epoch,seconds\n1,{self.seconds + 60}\n2,{self.seconds}\n"
+        (folder / "history.csv").write_text(rows)
+        for kernel in kernels(model):
+            zeroed = keras.ops.convert_to_numpy(kernel).copy()
+            zeroed.reshape(-1)[::2] = 0
+            kernel.assign(zeroed)
+        save_model(model, folder / "model.keras")
+        return SimpleNamespace(as_record=lambda: {})
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    stand_in = Trained(seconds=2.0)
+    monkeypatch.setattr(baselines, "train", stand_in)
+    return stand_in
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """A run whose teacher and student are done."""
+
+    def begin(
+        recipe: Recipe, *, teacher_filters: int = 8, student_filters: int = 4
+    ) -> Run:
+        run = Run(tmp_path, recipe)
+        for path, filters, seconds in (
+            (run.teacher, teacher_filters, 30.0),
+            (run.student, student_filters, 10.0),
+        ):
+            model = _model(filters)
+            save_model(model, path)
+            record = {"parameters": model.count_params(), "seconds": seconds}
+            write_json(path.parent / "record.json", record)
+        return run
+
+    return begin
+
+
+RECIPE = parse_recipe(
+    {
+        "data": {"tile_px": 32},
+        "teacher": {"training": {"learning_rate": 0.02}},
+        "student": {
+            "training": {
+                "learning_rate": 0.003,
+                "patience": 2,
+                "epochs": 9,
+                "tiles_per_epoch": None,
+                "batch_size": 8,
+            }
+        },
+    }
+)
+
+
+def test_masked_gets_the_students_seconds_and_rate(begin, trained, tiny_dataset):
+    run = begin(RECIPE)
+    folder = run.folder / "masked"
+    record = baselines.train_masked(run, tiny_dataset, folder, SilentProgress())
+    timing, training = trained.calls
+    assert timing["settings"].epochs == 2
+    assert training["settings"].epochs == 5  # 10 s at 2 s an epoch
+    assert training["settings"].patience is None
+    assert training["settings"].learning_rate == 0.003
+    [masks] = training["callbacks"]
+    assert isinstance(masks, MagnitudePruning)
+    # Of 8 * (3 + 1) + 3 * (8 + 1) weights, 48 in kernels, the student has 31.
+    assert masks.final_sparsity == (59 - 31) / 48
+    # 3 images of 64 px hold 12 tiles of 32 px: 2 steps of 8 in each of 5 epochs.
+    assert masks.end_step == 5
+    assert training["choose_from"] == 3
+    # What the model has, whatever was wanted.
+    assert record["sparsity"] == 0.5
+    assert {path.name for path in folder.iterdir()} == {
+        "epochs.json",
+        "history.csv",
+        "model.keras",
+    }
+
+
+def test_trainings_of_all_steps_count_and_so_do_the_teachers_logits(
+    begin, trained, tiny_dataset
+):
+    run = begin(RECIPE)
+    for step in (1, 2):
+        record = {"seconds": 6.0, "teacher_seconds": 2.0}
+        write_json(run.folder / "student" / f"step-{step}" / "record.json", record)
+    baselines.train_masked(run, tiny_dataset, run.folder / "m", SilentProgress())
+    assert trained.calls[-1]["settings"].epochs == 13  # 10 s + 2 * 8 s at 2 s
+    baselines.train_alone(run, tiny_dataset, run.folder / "a", SilentProgress())
+    assert trained.calls[-1]["settings"].epochs == 28  # and 30 s of the teacher
+
+
+def test_student_as_large_as_the_teacher_needs_no_masks(begin, trained, tiny_dataset):
+    run = begin(RECIPE, student_filters=9)
+    record = baselines.train_masked(
+        run, tiny_dataset, run.folder / "m", SilentProgress()
+    )
+    assert trained.calls[-1]["callbacks"] == []
+    assert trained.calls[-1]["choose_from"] == 1
+    assert record["parameters"] == _model(8).count_params()
+
+
+def test_alone_gets_all_the_seconds_behind_the_student(begin, trained, tiny_dataset):
+    run = begin(RECIPE)
+    baselines.train_alone(run, tiny_dataset, run.folder / "alone", SilentProgress())
+    training = trained.calls[-1]
+    assert training["settings"].epochs == 20  # 30 s + 10 s at 2 s an epoch
+    assert training["settings"].learning_rate == 0.02  # from scratch as the teacher
+    student = keras.models.load_model(run.student)
+    assert training["model"].count_params() == student.count_params()
+    first = [model.get_weights()[0] for model in (training["model"], student)]
+    assert (first[0] != first[1]).any()
+
+
+def test_fresh_weights_are_the_same_in_a_run_that_continues(
+    begin, trained, tiny_dataset
+):
+    run = begin(RECIPE)
+    for _ in range(2):
+        baselines.train_alone(run, tiny_dataset, run.folder / "a", SilentProgress())
+    assert len(trained.calls) == 3  # timed once only
+    first, second = (call["model"].get_weights()[0] for call in trained.calls[1:])
+    assert (first == second).all()
+
+
+def test_number_of_epochs_is_kept(begin, trained, tiny_dataset):
+    run = begin(RECIPE)
+    folder = run.folder / "masked"
+    baselines.train_masked(run, tiny_dataset, folder, SilentProgress())
+    trained.seconds = 0.5
+    baselines.train_masked(run, tiny_dataset, folder, SilentProgress())
+    assert json.loads((folder / "epochs.json").read_text())["epochs"] == 5
+    assert trained.calls[-1]["settings"].epochs == 5
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1000.0])
+def test_at_least_one_epoch_however_long_it_takes(
+    begin, trained, tiny_dataset, seconds
+):
+    run = begin(RECIPE)
+    trained.seconds = seconds
+    baselines.train_masked(run, tiny_dataset, run.folder / "m", SilentProgress())
+    assert trained.calls[-1]["settings"].epochs == (1 if seconds else 100)
+
+
+def test_alone_beside_a_teacher_file_has_the_students_rate(
+    begin, trained, tiny_dataset
+):
+    recipe = parse_recipe(
+        {"data": {"tile_px": 32}, "teacher": {"file": "t.keras"}, "student": {
+            "training": {"learning_rate": 0.003}}}
+    )  # fmt: skip
+    run = begin(recipe)
+    write_json(run.teacher.parent / "record.json", {"parameters": 1})
+    baselines.train_alone(run, tiny_dataset, run.folder / "a", SilentProgress())
+    assert trained.calls[-1]["settings"].learning_rate == 0.003
+    assert trained.calls[-1]["settings"].epochs == 5

@@ -1,0 +1,61 @@
+"""The data of a run, and models held against it."""
+
+import dataclasses
+
+import keras
+import pytest
+
+from segshrink.compression import data
+from segshrink.compression.data import (
+    open_recipe_data,
+    require_fit,
+)
+from segshrink.data import Split
+from segshrink.errors import ModelError
+from segshrink.progress import SilentProgress
+from segshrink.recipe import Recipe
+
+
+def _model(side_px: int = 32, num_classes: int = 3) -> keras.Model:
+    image = keras.Input((side_px, side_px, 3))
+    inner = keras.layers.Conv2D(4, 1, name="inner")(image)
+    return keras.Model(image, keras.layers.Conv2D(num_classes, 1)(inner))
+
+
+def test_model_must_take_the_tiles(tiny_dataset, tmp_path):
+    with pytest.raises(ModelError) as caught:
+        require_fit(_model(64), tmp_path / "m.keras", tiny_dataset, 32)
+    assert str(caught.value) == (
+        f"{tmp_path / 'm.keras'}: takes images (None, 64, 64, 3), but tiles are "
+        "(None, 32, 32, 3). Set data.tile_px in the recipe to the model's size."
+    )
+
+
+def test_model_must_give_the_classes(tiny_dataset, tmp_path):
+    with pytest.raises(ModelError) as caught:
+        require_fit(_model(32, 4), tmp_path / "m.keras", tiny_dataset, 32)
+    assert str(caught.value) == (
+        f"{tmp_path / 'm.keras'}: gives (None, 32, 32, 4), but drawn needs logits "
+        "(None, 32, 32, 3) for grass, water, road."
+    )
+    require_fit(_model(32, 3), tmp_path / "m.keras", tiny_dataset, 32)
+
+
+def test_data_tells_its_notices_and_its_split(tiny_dataset, monkeypatch):
+    class Heard(SilentProgress):
+        lines: list[str] = []
+
+        def say(self, text):
+            self.lines.append(text)
+
+    split = Split("file by_hand.json", tuple("abcdefgh"), ("i",), ("j",))
+    dataset = dataclasses.replace(tiny_dataset, split=split, notices=("Grey images.",))
+    monkeypatch.setattr(data, "open_dataset", lambda *a, **options: dataset)
+    assert open_recipe_data(Recipe(), Heard()) is dataset
+    assert Heard.lines == [
+        "Grey images.",
+        "Split by scene, from file by_hand.json:",
+        "  train: 3 images of a, b, c, d, e, f and 2 more",
+        "  val: 1 images of i",
+        "  test: 1 images of j",
+    ]

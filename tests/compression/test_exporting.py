@@ -1,0 +1,77 @@
+"""Which files a run makes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segshrink.compression.exporting import (
+    calibration_tiles,
+    files_to_make,
+)
+from segshrink.compression.run_folder import Run
+from segshrink.recipe import parse_recipe
+
+
+def _names(**fields: object) -> list[str]:
+    run = Run(Path("run"), parse_recipe(fields))
+    return [item.name for item in files_to_make(run)]
+
+
+def test_teacher_and_student_in_all_forms():
+    assert _names() == [
+        "teacher-float-litert",
+        "teacher-float-onnx",
+        "student-float-litert",
+        "student-int8-litert",
+        "student-float-onnx",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("export", "expected"),
+    [
+        (["litert"], {"teacher-float-litert", "student-float-litert"}),
+        (["onnx"], {"teacher-float-onnx", "student-float-onnx"}),
+        (["int8"], {"student-int8-litert"}),
+    ],
+)
+def test_only_the_forms_that_are_asked_for(export, expected):
+    forms = {form: form in export for form in ("litert", "int8", "onnx")}
+    assert set(_names(export=forms)) == expected
+
+
+def test_baselines_stand_between_teacher_and_student():
+    run = Run(Path("run"), parse_recipe({"baselines": True, "export": {"onnx": False}}))
+    items = files_to_make(run)
+    assert [item.name for item in items] == [
+        "teacher-float-litert",
+        "masked-float-litert",
+        "alone-float-litert",
+        "alone-int8-litert",
+        "student-float-litert",
+        "student-int8-litert",
+    ]
+    assert items[1].model == Path("run/baselines/masked/model.keras")
+    assert items[3].file_name == "alone-int8.tflite"
+
+
+def test_names_of_files_and_records_are_unique():
+    items = files_to_make(Run(Path("run"), parse_recipe({"baselines": True})))
+    assert len({item.name for item in items}) == len(items)
+    assert len({item.file_name for item in items}) == len(items)
+
+
+def test_calibration_tiles_are_unchanged_pieces_of_training_images(tiny_dataset):
+    tiles = calibration_tiles(tiny_dataset, 32, 5)
+    assert tiles.shape == (5, 32, 32, 3)
+    assert tiles.dtype == np.uint8
+    images = [image.read()[0] for image in tiny_dataset.train]
+    for tile in tiles:
+        assert any(_is_piece_of(tile, image) for image in images)
+    np.testing.assert_array_equal(tiles, calibration_tiles(tiny_dataset, 32, 5))
+
+
+def _is_piece_of(tile: np.ndarray, image: np.ndarray) -> bool:
+    windows = np.lib.stride_tricks.sliding_window_view(image, tile.shape)
+    return bool((windows == tile).all(axis=(-3, -2, -1)).any())

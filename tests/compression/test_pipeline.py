@@ -1,0 +1,126 @@
+"""compress() and the verbs of single stages."""
+
+import dataclasses
+import os
+
+import pytest
+
+from segshrink.compression import data, pipeline
+from segshrink.compression.pipeline import (
+    compress,
+    require_trainable,
+    train_teacher,
+)
+from segshrink.compression.run_folder import open_run
+from segshrink.data import open_dataset
+from segshrink.errors import DatasetError, ModelError, RecipeError, RunFolderError
+from segshrink.recipe import Recipe, parse_recipe
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"data": {"tile_px": 96}, "teacher": {"model": {"levels": 6}}}, "divisible"),
+        (
+            {
+                "data": {"tile_px": 96},
+                "teacher": {"training": {"loss": {"class_weights": [1, 2, 3]}}},
+                "student": {"kind": "compact", "model": {"stem_stride": 4}},
+            },
+            None,
+        ),
+        (
+            {"student": {"training": {"loss": {"class_weights": [1, 2]}}}},
+            "for each of the 3 classes",
+        ),
+        (
+            {"teacher": {"training": {"loss": {"class_weights": [1, 2, 3, 4]}}}},
+            "for each of the 3 classes",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_trained_is_found_before_training(tiny_dataset, fields, message):
+    recipe = parse_recipe(fields)
+    if message is None:
+        require_trainable(recipe, tiny_dataset)
+    else:
+        with pytest.raises(RecipeError, match=message):
+            require_trainable(recipe, tiny_dataset)
+
+
+@pytest.mark.parametrize("empty", ["val", "test"])
+def test_part_without_a_single_label_is_found_before_training(
+    tiny_dataset, tmp_path, monkeypatch, empty
+):
+    part = _all_void(getattr(tiny_dataset, empty))
+    spoilt = dataclasses.replace(tiny_dataset, **{empty: part})
+    monkeypatch.setattr(data, "open_dataset", lambda *a, **options: spoilt)
+    recipe = parse_recipe(
+        {"data": {"tile_px": 32}, "teacher": {"model": {"levels": 1}}}
+    )
+    with pytest.raises(DatasetError, match=f"the {empty} part .*no pixel has a class"):
+        compress(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def _all_void(part):
+    class Void(type(part[0])):
+        def read(self):
+            image, labels = super().read()
+            return image, labels * 0 + 255
+
+    image = Void(**dataclasses.asdict(part[0]))
+    return type(part)(part.name, [image], part.classes)
+
+
+def test_teacher_verb_refuses_a_trained_file(tmp_path):
+    recipe = parse_recipe({"teacher": {"file": "t.keras"}})
+    with pytest.raises(RecipeError, match="t.keras is trained already"):
+        train_teacher(recipe, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_report_is_written_where_a_record_is_newer(tmp_path, tiny_dataset):
+    run = open_run(tmp_path / "run", Recipe(), "test", tiny_dataset)
+    record = run.measurements / "a.json"
+    for path in (record, run.report):
+        path.parent.mkdir(parents=True)
+    record.touch()
+    assert not pipeline._report_is_current(run)
+    run.report.touch()
+    os.utime(record, ns=(1, 10**9))
+    os.utime(run.report, ns=(1, 10**9))
+    assert pipeline._report_is_current(run)
+    os.utime(record, ns=(1, 10**9 + 1))
+    assert not pipeline._report_is_current(run)
+
+
+def test_faults_of_recipe_and_data_leave_no_folder(tmp_path):
+    data = {"scenes": 3, "scene_px": 64, "tile_px": 32}
+    for fields in (
+        {"data": {"source": str(tmp_path / "none")}},
+        {"data": data | {"split": str(tmp_path / "none.json")}},
+        {"data": data, "teacher": {"file": str(tmp_path / "none.keras")}},
+        {"data": data, "teacher": {"model": {"levels": 6}}},
+    ):
+        with pytest.raises((DatasetError, ModelError, RecipeError)):
+            compress(parse_recipe(fields), tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_of_a_student_takes_no_teacher(tmp_path, monkeypatch):
+    recipe = parse_recipe({"data": {"scenes": 3, "scene_px": 64, "tile_px": 32}})
+    dataset = open_dataset("synthetic", scenes=3, scene_px=64)
+    open_run(tmp_path, recipe, "test", dataset)
+    (tmp_path / "record.json").write_text('{"kind": "student"}')
+    monkeypatch.setattr(pipeline, "require_trainable", lambda *arguments: None)
+    with pytest.raises(RunFolderError, match="holds a student, not a teacher"):
+        train_teacher(recipe, tmp_path)
+
+
+def test_public_name_is_the_pipeline():
+    import segshrink
+
+    assert segshrink.compress is compress
+    with pytest.raises(AttributeError, match="no attribute 'shrink'"):
+        _ = segshrink.shrink

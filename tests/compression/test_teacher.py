@@ -1,0 +1,29 @@
+"""A teacher that is taken from a file."""
+
+import keras
+
+from segshrink.compression.teacher import (
+    make_teacher,
+)
+from segshrink.progress import SilentProgress
+from segshrink.recipe import Recipe
+
+
+def _model(side_px: int = 32, num_classes: int = 3) -> keras.Model:
+    image = keras.Input((side_px, side_px, 3))
+    inner = keras.layers.Conv2D(4, 1, name="inner")(image)
+    return keras.Model(image, keras.layers.Conv2D(num_classes, 1)(inner))
+
+
+def test_teacher_file_is_copied_byte_by_byte(tiny_dataset, tmp_path):
+    file = tmp_path / "mine.keras"
+    _model().save(file)
+    record = make_teacher(
+        Recipe(seed=7), tiny_dataset, tmp_path / "teacher", file, SilentProgress()
+    )
+    copy = tmp_path / "teacher" / "model.keras"
+    assert copy.read_bytes() == file.read_bytes()
+    assert record["taken_from"] == "mine.keras"
+    assert record["parameters"] == 16 + 15
+    assert record["macs"] == 32 * 32 * (3 * 4 + 4 * 3)
+    assert record["seed"] == 7

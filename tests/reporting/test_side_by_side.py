@@ -1,0 +1,136 @@
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segshrink.errors import RunFolderError
+from segshrink.reporting.embedding import panel_uri
+from segshrink.reporting.plots import LIGHT
+from segshrink.reporting.run_records import read_run
+from segshrink.reporting.side_by_side import Panel, legend_colors, side_plots, sides
+
+from .run_folder import CLASSES, FILES, measurement_record
+
+Builder = Callable[..., Path]
+
+
+def test_image_truth_teacher_and_every_student_in_this_order(
+    run_folder: Builder,
+) -> None:
+    [first, _] = sides(read_run(run_folder(samples=2)))
+    assert first.name == "Tile 2/image_part_000"
+    assert [panel.label for panel in first.panels] == [
+        "image",
+        "truth",
+        "teacher",
+        "student-float",
+        "student-int8",
+        "student-onnx",
+    ]
+    assert [panel.is_photo for panel in first.panels] == [True] + 5 * [False]
+
+
+def test_the_teacher_is_that_of_the_shipped_runtime(run_folder: Builder) -> None:
+    names = ("teacher", "teacher-onnx", "student-onnx")
+    records = {name: measurement_record(name) for name in names}
+    [side] = sides(read_run(run_folder(records=records, samples=1)))
+    assert [panel.label for panel in side.panels[2:]] == [
+        "teacher-onnx",
+        "student-onnx",
+    ]
+
+
+def test_at_most_ten_samples(run_folder: Builder) -> None:
+    folder = run_folder(samples=12, sample_px=(8, 8))
+    assert len(sides(read_run(folder))) == 10
+
+
+def test_a_missing_picture_is_left_out(run_folder: Builder) -> None:
+    folder = run_folder(samples=1)
+    (folder / "measurements/samples/00/student-int8.png").unlink()
+    (folder / "measurements/samples/00/truth.png").unlink()
+    [side] = sides(read_run(folder))
+    labels = [panel.label for panel in side.panels]
+    assert "truth" not in labels and "student-int8" not in labels
+
+
+def test_a_picture_has_panels_and_a_legend(run_folder: Builder) -> None:
+    records = read_run(run_folder(samples=1))
+    [plot] = side_plots(records)
+    figure = plot.draw(LIGHT)
+    shown = [axes for axes in figure.axes if axes.images]
+    assert len(shown) == 6
+    [legend] = figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == [*CLASSES, "void, not scored"]
+    truth = np.asarray(Image.open(records.samples[0].truth or ""))
+    np.testing.assert_array_equal(shown[1].images[0].get_array(), truth)
+
+
+def test_the_legend_stays_inside_the_picture(run_folder: Builder) -> None:
+    [plot] = side_plots(read_run(run_folder(samples=1)))
+    figure = plot.draw(LIGHT)
+    figure.draw_without_rendering()
+    frame = figure.legends[0].get_window_extent()
+    assert frame.x0 >= 0 and frame.y0 >= 0
+    assert frame.x1 <= figure.bbox.width
+
+
+def test_void_stands_in_the_legend_only_where_there_is_some(
+    run_folder: Builder,
+) -> None:
+    record = measurement_record("teacher")
+    record["quality"]["void_pixels"] = 0
+    records = read_run(run_folder(records={"teacher": record}))
+    assert [each.name for each in legend_colors(records)] == list(CLASSES)
+
+
+def decoded(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
+
+
+def test_shrunk_labels_keep_the_colours_of_classes(run_folder: Builder) -> None:
+    folder = run_folder(samples=1, sample_px=(90, 120))
+    path = folder / "measurements/samples/00/student-int8.png"
+    uri = panel_uri(Panel("x", path, is_photo=False), longest_px=50, jpeg_quality=80)
+    picture = decoded(uri)
+    assert uri.startswith("data:image/png;base64,")
+    assert picture.size == (50, 38)
+    colors = picture.convert("RGB").getcolors() or []
+    assert {color for _, color in colors} == set(CLASSES.values())
+
+
+def test_labels_that_fit_are_embedded_without_loss(run_folder: Builder) -> None:
+    folder = run_folder(samples=1)
+    path = folder / "measurements/samples/00/truth.png"
+    uri = panel_uri(Panel("x", path, is_photo=False), longest_px=480, jpeg_quality=80)
+    np.testing.assert_array_equal(
+        np.asarray(decoded(uri).convert("RGB")), np.asarray(Image.open(path))
+    )
+
+
+def test_photos_are_embedded_as_jpeg(run_folder: Builder) -> None:
+    path = run_folder(samples=1) / "measurements/samples/00/image.png"
+    uri = panel_uri(Panel("x", path, is_photo=True), longest_px=480, jpeg_quality=80)
+    assert uri.startswith("data:image/jpeg;base64,")
+    assert decoded(uri).size == (80, 60)
+
+
+def test_a_broken_picture_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    path.write_bytes(b"no picture")
+    with pytest.raises(RunFolderError, match=r"image.png: not a readable picture"):
+        panel_uri(Panel("x", path, is_photo=True), longest_px=9, jpeg_quality=80)
+
+
+def test_the_fixture_has_a_file_of_every_role() -> None:
+    assert {file[0] for file in FILES.values()} == {
+        "teacher",
+        "masked",
+        "alone",
+        "student",
+    }

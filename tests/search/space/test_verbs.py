@@ -1,0 +1,44 @@
+"""Which verbs take a recipe with a section `search`."""
+
+import pytest
+
+from e2e.command_line import refused, succeeded
+from segshrink.search.space import load_search_recipe, search_recipe_yaml
+
+TEXT = """\
+seed: 3
+search:
+  trials: 4
+  space:
+    student.kind: {choice: [pruned, compact]}
+    student.pruning.keep: {float: [0.1, 0.5], when: {student.kind: pruned}}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def test_validate_prints_the_section_complete(recipe, tmp_path):
+    printed = succeeded("validate", recipe)
+    found = load_search_recipe(recipe)
+    assert printed == search_recipe_yaml(found)
+    (tmp_path / "printed.yaml").write_text(printed, encoding="utf-8")
+    assert load_search_recipe(tmp_path / "printed.yaml") == found
+
+
+def test_validate_tries_out_the_space(recipe):
+    recipe.write_text(TEXT.replace(", when: {student.kind: pruned}", ""))
+    told = refused("validate", recipe)
+    assert "student.pruning.keep: 0.1 with student.kind: compact" in told
+    assert "Add when: {student.kind: pruned}" in told
+
+
+@pytest.mark.parametrize("verb", ["compress", "train"])
+def test_other_verbs_do_not_take_it(verb, recipe, tmp_path):
+    told = refused(verb, "synthetic", "--recipe", recipe, "--out", tmp_path)
+    assert f"RecipeError: {recipe}: 1 fault." in told
+    assert "only `segshrink search` uses this section: run it, or drop it" in told
