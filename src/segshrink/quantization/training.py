@@ -37,9 +37,9 @@ def train_quantized(
 
     In each step it computes as its `FakeQuantizedModel` does, and learns from the
     labels and from itself as it was, in float. The epoch is chosen by the validation
-    mean IoU of the fake-quantized model. (Jacob et al., Quantization and Training of Neural Networks for Efficient
-    Integer-Arithmetic-Only Inference, 2018; ranges are trained as in Jain et al.,
-    Trained Quantization Thresholds, 2020.)
+    mean IoU of the fake-quantized model. (Jacob et al., Quantization and Training of
+    Neural Networks for Efficient Integer-Arithmetic-Only Inference, 2018; ranges are
+    trained as in Jain et al., Trained Quantization Thresholds, 2020.)
 
     Args:
         model: trained Functional or Sequential model, float32; trained further in
