@@ -24,9 +24,10 @@ from segshrink.data import (
     open_dataset,
 )
 
-# Backends compile while an example runs, which says nothing about the example.
-settings.register_profile("segshrink", deadline=None)
-settings.load_profile("segshrink")
+# No deadline: backends compile while an example runs, which says nothing about it.
+settings.register_profile("dev", deadline=None, max_examples=15)
+settings.register_profile("ci", deadline=None, max_examples=50, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 THREE_CLASSES = Classes(
     names=("grass", "water", "road"), colors=((0, 200, 0), (0, 0, 200), (90, 90, 90))

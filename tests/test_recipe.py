@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.errors import RecipeError
@@ -301,7 +301,6 @@ RECIPES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=50)
 @given(data=RECIPES)
 def test_the_complete_recipe_is_the_same_recipe(data):
     recipe = parse_recipe(data)

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
@@ -181,7 +181,6 @@ def batches(draw_from, channels, over_images):
 
 
 @each_kind
-@settings(max_examples=25)
 @given(st.data())
 def test_agrees_with_plain_loops_for_any_shape_and_void(name, data):
     case = CASES[name]

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -28,7 +28,6 @@ def draw(image, labels, tile_px, augmentation, seed=0):
     )
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     height=st.integers(1, 90),
     width=st.integers(1, 90),
@@ -57,7 +56,6 @@ def test_image_and_labels_stay_aligned(height, width, flips, turns, zoom, seed):
     assert np.abs(shown - tile_labels - 0.5)[valid].max(initial=0) <= tolerance
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32), flips=st.booleans(), turns=st.booleans())
 def test_without_zoom_every_pixel_keeps_its_label(seed, flips, turns):
     labels = np.random.default_rng(1).integers(0, 6, (50, 70), dtype=np.uint8)
@@ -190,7 +188,6 @@ strides = st.sampled_from([1, 2, 4, 8])
 seeds = st.integers(0, 2**32)
 
 
-@settings(max_examples=150)
 @given(st.integers(1, 80), st.integers(1, 80), st.integers(1, 40), augmentations, seeds)
 def test_tiles_of_a_seed_stay_those_of_earlier_versions(
     height, width, tile_px, augmentation, seed
@@ -251,7 +248,6 @@ def pixels_and_map(height, width, stride, seed=1):
     return image, labels, raster
 
 
-@settings(max_examples=200)
 @given(
     st.integers(1, 70),
     st.integers(1, 70),
@@ -301,7 +297,6 @@ def test_the_whole_of_a_small_image_is_in_the_tile_with_its_cut_cells():
     assert len(tiles) > 6
 
 
-@settings(max_examples=150)
 @given(
     stride=strides,
     cells=st.integers(1, 8),
@@ -372,7 +367,6 @@ def test_zooming_out_ends_at_the_last_whole_cell_of_an_image(stride):
     np.testing.assert_allclose(tile_map, expected, rtol=2**-11, atol=1e-5)
 
 
-@settings(max_examples=60)
 @given(st.integers(1, 60), st.integers(1, 60), augmentations, seeds)
 def test_with_a_map_of_every_pixel_tiles_are_those_without_maps(
     height, width, augmentation, seed
@@ -384,7 +378,6 @@ def test_with_a_map_of_every_pixel_tiles_are_those_without_maps(
         np.testing.assert_array_equal(one, other)
 
 
-@settings(max_examples=40)
 @given(st.integers(1, 60), st.integers(1, 60), strides, augmentations, seeds)
 def test_colors_come_from_their_own_generator_and_change_nothing_else(
     height, width, stride, augmentation, seed
@@ -402,7 +395,6 @@ def test_colors_come_from_their_own_generator_and_change_nothing_else(
     np.testing.assert_array_equal(colored[0], expected)
 
 
-@settings(max_examples=30)
 @given(st.integers(1, 60), st.integers(1, 60), strides, augmentations, seeds)
 def test_the_same_arguments_give_the_same_tile_and_stay_as_they_are(
     height, width, stride, augmentation, seed
@@ -418,7 +410,6 @@ def test_the_same_arguments_give_the_same_tile_and_stay_as_they_are(
         np.testing.assert_array_equal(first, second)
 
 
-@settings(max_examples=60)
 @given(st.integers(1, 60), st.integers(1, 60), strides, augmentations, seeds)
 def test_a_map_that_is_the_same_everywhere_stays_so(
     height, width, stride, augmentation, seed

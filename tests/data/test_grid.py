@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.data import Part, iter_tiles
@@ -17,7 +17,6 @@ def numbered(height, width):
     return held(image.astype(np.uint8), np.zeros((height, width), np.uint8))
 
 
-@settings(deadline=None)
 @given(
     sizes=st.lists(sizes, min_size=1, max_size=3),
     tile_px=st.integers(1, 40),

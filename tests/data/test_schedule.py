@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.data.schedule import plan_epoch, tiles_per_image
@@ -8,7 +8,6 @@ from segshrink.data.schedule import plan_epoch, tiles_per_image
 areas = st.lists(st.integers(1, 10**7), min_size=1, max_size=30).map(np.array)
 
 
-@settings(deadline=None)
 @given(areas=areas, tiles=st.integers(1, 500), seed=st.integers(0, 2**32))
 def test_tiles_add_up_and_are_in_proportion(areas, tiles, seed):
     counts = tiles_per_image(areas, tiles, np.random.default_rng(seed))
@@ -26,7 +25,6 @@ def test_few_tiles_reach_all_images_over_epochs():
     np.testing.assert_allclose(counts / 4000, [0.1, 0.2, 0.3, 0.4], atol=0.02)
 
 
-@settings(deadline=None)
 @given(areas=areas, tiles=st.integers(1, 200), limit=st.integers(1, 2 * 10**7))
 def test_images_follow_in_groups_that_fit(areas, tiles, limit):
     plan = plan_epoch(

@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.data import count_tiles, map_by_tiles, stream_by_tiles
@@ -86,7 +86,6 @@ def plain_loop(predict, image, tile_px, overlap):
     return (total / weights)[:height, :width]
 
 
-@settings(max_examples=20)
 @given(st.integers(1, 30), st.integers(1, 30), overlaps, st.integers(1, 5))
 def test_blends_as_a_plain_loop_does(height, width, overlap, batch_size):
     image, tile_px = noise(height, width, seed=height), (7, 6)
@@ -95,7 +94,6 @@ def test_blends_as_a_plain_loop_does(height, width, overlap, batch_size):
     np.testing.assert_allclose(blended, expected, rtol=1e-5, atol=1e-2)
 
 
-@settings(max_examples=80)
 @given(sides, sides, overlaps, st.integers(1, 9), st.integers(0, 2**31))
 def test_a_pixelwise_predictor_gives_each_pixel_its_own(
     height, width, overlap, batch_size, seed
@@ -106,7 +104,6 @@ def test_a_pixelwise_predictor_gives_each_pixel_its_own(
     np.testing.assert_allclose(values, channel_sums(image), rtol=1e-5, atol=1e-3)
 
 
-@settings(max_examples=30)
 @given(sides, sides, overlaps)
 def test_a_constant_predictor_gives_the_constant_everywhere(height, width, overlap):
     def constant(tiles):
@@ -117,7 +114,6 @@ def test_a_constant_predictor_gives_the_constant_everywhere(height, width, overl
     np.testing.assert_allclose(values, 7.5, rtol=1e-6)
 
 
-@settings(max_examples=60)
 @given(sides, sides, overlaps, st.integers(2, 9))
 def test_the_batch_size_does_not_matter(height, width, overlap, batch_size):
     image = noise(height, width, seed=width)
@@ -144,7 +140,6 @@ def test_what_fills_the_last_batch_up_does_not_count():
     np.testing.assert_allclose(values, channel_sums(image), rtol=1e-5, atol=1e-3)
 
 
-@settings(max_examples=60)
 @given(sides, sides, overlaps)
 def test_neighbouring_tiles_overlap_as_asked(height, width, overlap):
     height, width = max(height, 16), max(width, 12)
@@ -264,7 +259,6 @@ def streamed(predict, image, overlap, *, swath_px=None, batch_size=1, held_bytes
     return result, times, sum(tiles)
 
 
-@settings(max_examples=60)
 @given(sides, sides, overlaps, st.integers(1, 70), st.integers(1, 5))
 def test_swaths_give_the_very_same_map(height, width, overlap, swath_px, batch_size):
     image = noise(height, width, seed=height)
@@ -287,7 +281,6 @@ def test_swaths_cost_a_column_of_tiles_each():
     assert whole + 2 * rows <= with_three <= whole + 4 * rows
 
 
-@settings(max_examples=40)
 @given(sides, sides, st.integers(1, 70), st.integers(1, 3), st.integers(1, 200_000))
 def test_predicting_ahead_gives_the_very_same_map(
     height, width, swath_px, batch_size, held_bytes

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.data.description import SplitEntry
@@ -24,7 +24,6 @@ def test_equal_scenes_are_divided_60_20_20():
     assert split.source == "seed 0"
 
 
-@settings(max_examples=10, deadline=None)
 @given(
     counts=st.lists(st.tuples(*[st.integers(0, 1000)] * 3), min_size=3, max_size=12),
     seed=st.integers(0, 2**32),

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.data.synthetic import CLASSES, generate_scene
@@ -52,7 +52,6 @@ def test_scene_has_the_size_asked_for_and_only_known_labels(size_px):
     assert labels.max() < CLASSES.num_classes
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     index=st.integers(0, 2**40),
     seed=st.integers(0, 2**40),

@@ -637,7 +637,6 @@ def test_channels_are_followed_through_depthwise_pooling_and_padding():
 
 
 @settings(
-    max_examples=12,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @given(st.data())

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -87,7 +87,6 @@ def batches(draw):
     return labels, random.normal(0, spread, (*shape, num_classes)).astype(np.float32)
 
 
-@settings(deadline=None, max_examples=40)
 @given(batches(), st.data())
 def test_scores_match_keras_scikit_learn_and_a_loop(batch, data):
     labels, logits = batch

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.objectives import BoundaryIoU
@@ -52,7 +52,6 @@ def images(draw):
     return pairs
 
 
-@settings(max_examples=40)
 @given(images(), st.sampled_from([0.02, 0.1, 0.3]))
 def test_equals_plain_loops(pairs, share):
     metric = BoundaryIoU(3, share)

@@ -2,7 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sklearn
@@ -21,7 +21,6 @@ def labels_and_predictions(draw):
 
 
 @given(labels_and_predictions())
-@settings(deadline=None, max_examples=40)
 def test_agrees_with_scikit_learn(case):
     num_classes, labels, predictions = case
     confusion = ConfusionMatrix(num_classes)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
@@ -34,7 +34,6 @@ def few_pixels_of_distinct_or_equal_scores(draw):
 
 
 @given(few_pixels_of_distinct_or_equal_scores())
-@settings(deadline=None, max_examples=40)
 def test_distinct_tied_and_saturated_scores_are_exact(case):
     labels, scores = case
     histograms = filled(labels, scores)
@@ -62,7 +61,6 @@ def test_distinct_tied_and_saturated_scores_are_exact(case):
     scale=st.floats(0.5, 60),
 )
 @example(seed=0, separation=2.0, scale=60.0)
-@settings(deadline=None, max_examples=15)
 def test_many_pixels_agree_within_a_thousandth(seed, separation, scale):
     generator = np.random.default_rng(seed)
     labels = generator.choice(4, 12_000, p=[0.5, 0.25, 0.15, 0.1]).astype(np.uint8)

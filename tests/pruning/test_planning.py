@@ -35,8 +35,6 @@ def channels_after(plan):
 
 
 @settings(
-    max_examples=20,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes
 )

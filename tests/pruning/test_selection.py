@@ -2,7 +2,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.models import build_model
@@ -84,7 +84,6 @@ def gap(costs, all_counts, *, seed, spread, share, block):
     return utility(scores, kept) / max(fitting) - 1  # utilities are negative
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 2**16),
     spread=st.floats(0, 2),

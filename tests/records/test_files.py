@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.errors import RunFolderError
@@ -33,7 +33,6 @@ def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-@settings(max_examples=50)
 @given(record=JSON)
 def test_reads_what_was_written(tmp_path_factory, record):
     path = tmp_path_factory.mktemp("records") / "record.json"

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.errors import UsageError
@@ -41,7 +41,6 @@ sides = st.integers(1, 60)
 overlaps = st.floats(0, 0.9)
 
 
-@settings(max_examples=60, deadline=None)
 @given(sides, sides, overlaps, st.integers(0, 2**31))
 def test_pixelwise_predictor_gives_each_pixel_its_own(height, width, overlap, seed):
     image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
@@ -88,7 +87,6 @@ def test_classes_are_those_of_the_logits(monkeypatch, size):
         classes_of_image(own, image, 0.95)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 7), st.integers(0, 2**31))
 def test_likeliest_classes_are_those_of_argmax(height, width, num_classes, seed):
     generator = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from keras import ops
@@ -18,7 +18,6 @@ LABELS = arrays.arrays(
 )
 
 
-@settings(max_examples=150)
 @given(LABELS, st.integers(1, 4), st.floats(0, 100, width=32))
 def test_agrees_with_a_loop_over_neighbourhoods(labels, radius_px, weight):
     found = boundary_weights(labels, weight, radius_px)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.distillation.losses import FeatureHint, PixelKL
@@ -34,7 +34,6 @@ def test_a_mask_may_have_pixels_that_lie_in_several_cells():
     assert loss_of(TEACHER, STUDENT, whole) == loss_of(TEACHER, STUDENT)
 
 
-@settings(max_examples=20)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(0, 2**32))
 def test_a_finer_mask_of_the_same_areas_changes_nothing(rows, columns, seed):
     generator = np.random.default_rng(seed)

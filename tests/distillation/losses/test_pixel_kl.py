@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
@@ -29,7 +29,6 @@ def cases(draw):
     return Batch(*logits, valid), draw(st.floats(0.5, 10))
 
 
-@settings(max_examples=40)
 @given(cases(), st.booleans())
 def test_equals_plain_loops_at_any_temperature(case, masked):
     batch, temperature = case
@@ -40,7 +39,6 @@ def test_equals_plain_loops_at_any_temperature(case, masked):
     )
 
 
-@settings(max_examples=25)
 @given(cases())
 def test_void_counts_as_if_it_were_cut_out(case):
     batch, temperature = case
@@ -53,7 +51,6 @@ def test_void_counts_as_if_it_were_cut_out(case):
     )
 
 
-@settings(max_examples=25)
 @given(cases())
 def test_one_channel_is_two_of_which_one_is_0(case):
     batch, temperature = case

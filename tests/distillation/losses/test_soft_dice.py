@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.distillation.losses import SoftDice
@@ -26,14 +26,12 @@ def batches(draw):
     return Batch(*logits, generator.random(shape) < draw(st.floats(0, 1)))
 
 
-@settings(max_examples=40)
 @given(batches(), st.booleans())
 def test_equals_plain_loops(batch, masked):
     batch = batch if masked else batch.but(valid=None)
     assert loss_of(batch) == pytest.approx(loops.soft_dice(batch), rel=1e-4, abs=1e-6)
 
 
-@settings(max_examples=25)
 @given(batches())
 def test_void_counts_as_if_it_were_cut_out(batch):
     if not batch.valid.any():
@@ -43,7 +41,6 @@ def test_void_counts_as_if_it_were_cut_out(batch):
     assert loss_of(batch) == pytest.approx(loss_of(Batch(*cut)), rel=1e-4, abs=1e-6)
 
 
-@settings(max_examples=25)
 @given(batches())
 def test_lies_between_0_and_1_and_is_0_for_the_teacher_itself(batch):
     assert 0 <= loss_of(batch) <= 1 + 1e-6

@@ -33,7 +33,7 @@ def house_unet():
     return build_model("unet", num_classes=6, input_shape=shape, base_filters=16)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(
     share=st.floats(0.3, 1.0),
     scope=st.sampled_from(["layer", "global"]),

@@ -262,9 +262,7 @@ POOL = {
 STUDENTS = [{}, {"kind": "compact"}, {"pruning": {"keep": 0.5}}]
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
-)
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data())
 def test_every_draw_of_a_valid_space_is_a_valid_recipe(data):
     names = data.draw(st.lists(st.sampled_from(list(POOL)), min_size=1, unique=True))

@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from segshrink.errors import RecipeError
@@ -264,7 +264,6 @@ SECTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=20, deadline=None)
 @given(section=SECTIONS)
 def test_the_printed_recipe_is_the_same_recipe(section):
     found = parse_search_recipe({"search": section})
