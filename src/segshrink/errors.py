@@ -1,8 +1,22 @@
-"""Everything segshrink raises on purpose.
+"""Everything segshrink raises on purpose, and the errors of others as text.
 
 A message says where, what must hold, what was received and what to do. The command
 line prints `<class name>: <message>` without a traceback and leaves with `exit_code`.
 """
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+Place: TypeAlias = tuple[str | int, ...]
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
 
 
 class SegshrinkError(Exception):
@@ -30,7 +44,7 @@ class RecipeError(SegshrinkError):
 
 
 class ModelError(SegshrinkError):
-    """A file that holds no model, or a model that cannot be used as asked."""
+    """A file that holds no model, or a model that does not fit its use."""
 
     exit_code = 2
 
@@ -54,8 +68,57 @@ class MissingExtraError(SegshrinkError):
 
 
 class TrainingError(SegshrinkError):
-    """Training cannot go on, for example because the loss is not a number."""
+    """Training cannot proceed, for example because the loss is not a number."""
 
 
 class ExportError(SegshrinkError):
     """A model could not be turned into a file, or the file disagrees with it."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its class name if it has no message."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].strip()
+
+
+def fault_lines(
+    error: ValidationError,
+    *,
+    whole: str = "record",
+    section: str = "",
+    name: Callable[[Place], Place] = lambda place: place,
+) -> list[str]:
+    """One line per fault that Pydantic found: its place, its text, what was received.
+
+    Args:
+        error: as Pydantic raises it.
+        whole: name of the validated data, for faults that lie in no single field.
+        section: where the validated data stands in its file, as `search.space`.
+        name: maps the place that Pydantic reports to the one that the file has.
+
+    Returns:
+        Lines such as `training.epochs: Input should be greater than 0 (got -1)`.
+    """
+    lines = []
+    for fault in error.errors(include_url=False):
+        place = name((*filter(None, [section]), *fault["loc"]))
+        text = fault["msg"].removeprefix("Value error, ")
+        # A whole section is too long to repeat.
+        is_section = isinstance(fault["input"], dict)
+        received = "" if is_section else f" (got {_SHORT.repr(fault['input'])})"
+        lines.append(f"{'.'.join(map(str, place)) or whole}: {text}{received}")
+    return lines
+
+
+def fault_message(where: str, lines: Sequence[str], *, most: int | None = None) -> str:
+    """One message of all faults of a file, or of the first `most` of them.
+
+    Args:
+        where: the file.
+        lines: one per fault, as `fault_lines` gives them.
+        most: number of lines that are shown; None is all.
+    """
+    count = f"{len(lines)} fault{'s' if len(lines) > 1 else ''}"
+    left_out = [] if most is None else lines[most:]
+    shown = lines[: len(lines) - len(left_out)]
+    rest = [f"  and {len(left_out)} more."] if left_out else []
+    return "\n".join([f"{where}: {count}.", *(f"  {line}" for line in shown), *rest])

@@ -5,7 +5,6 @@ Every field has a default, so an empty recipe is the default run.
 """
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from segshrink.errors import RecipeError
+from segshrink.errors import Place, RecipeError, fault_lines, fault_message
 
 
 class _Settings(BaseModel):
@@ -528,41 +527,25 @@ def parse_recipe(data: Any, where: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
-        raise RecipeError(_all_faults(where, error)) from None
+        lines = [_search_is_elsewhere(line) for line in recipe_faults(error)]
+        raise RecipeError(fault_message(where, lines)) from None
 
 
-def _all_faults(where: str, error: ValidationError) -> str:
-    return fault_message(where, fault_lines(error))
+def recipe_faults(error: ValidationError, section: str = "") -> list[str]:
+    """One line per fault of a recipe, or of the settings of one `section` of it."""
+    return fault_lines(error, whole="recipe", section=section, name=_without_family)
 
 
-def fault_message(where: str, lines: Sequence[str]) -> str:
-    """One message of all faults of a recipe; `lines` are those of `fault_lines`."""
-    count = f"{len(lines)} fault{'s' if len(lines) > 1 else ''}"
-    return "\n".join([f"{where}: {count}.", *(f"  {line}" for line in lines)])
+def _without_family(place: Place) -> Place:
+    # Pydantic names the family between the section and its field.
+    is_of_model = place[:2] == ("teacher", "model")
+    return place[:2] + place[2:][-1:] if is_of_model else place
 
 
-def fault_lines(error: ValidationError, section: str | None = None) -> list[str]:
-    """A line for each fault: its place, what must hold, and what was received.
-
-    Args:
-        error: of a `Recipe`, or of the settings of one `section`.
-        section: where the settings stand in the recipe.
-    """
-    lines = []
-    for fault in error.errors():
-        parts = [section] if section else []
-        parts += [str(part) for part in fault["loc"]]
-        if parts[:2] == ["teacher", "model"]:
-            # Between the section and its field stands the family.
-            del parts[2:-1]
-        place = ".".join(parts) or "recipe"
-        received = fault["input"]
-        shown = "" if isinstance(received, dict) else f" (got {received!r})"
-        message = fault["msg"].removeprefix("Value error, ")
-        if section is None and place == "search":
-            message = "only `segshrink search` uses this section: run it, or drop it"
-        lines.append(f"{place}: {message}{shown}")
-    return lines
+def _search_is_elsewhere(line: str) -> str:
+    if not line.startswith("search: "):
+        return line
+    return "search: only `segshrink search` uses this section: run it, or drop it"
 
 
 def recipe_yaml(recipe: Recipe) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import reprlib
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +17,7 @@ from pydantic import (
 )
 
 from segshrink.data.classes import Classes, Color
-from segshrink.errors import DatasetError
+from segshrink.errors import DatasetError, fault_lines, fault_message
 
 DESCRIPTION_NAME = "dataset.yaml"
 
@@ -219,14 +218,6 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def all_faults(path: Path, error: ValidationError) -> str:
-    """Faults in a file's content, a line each; of very many the first."""
-    faults = error.errors()
-    lines = [f"{path}: {len(faults)} fault{'s' if len(faults) > 1 else ''}."]
-    for fault in faults[:_SHOWN_FAULTS]:
-        place = ".".join(str(part) for part in fault["loc"]) or path.name
-        received = fault["input"]
-        shown = "" if isinstance(received, dict) else f" (got {reprlib.repr(received)})"
-        lines.append(f"  {place}: {fault['msg'].removeprefix('Value error, ')}{shown}")
-    if len(faults) > _SHOWN_FAULTS:
-        lines.append(f"  and {len(faults) - _SHOWN_FAULTS} more.")
-    return "\n".join(lines)
+    """Faults in a file's content, one line per fault; of very many the first."""
+    lines = fault_lines(error, whole=path.name)
+    return fault_message(str(path), lines, most=_SHOWN_FAULTS)

@@ -2,7 +2,7 @@
 
 import keras
 
-from segshrink.errors import ExportError
+from segshrink.errors import ExportError, first_line
 from segshrink.quiet import quiet
 
 INPUT_NAME = "image"
@@ -40,9 +40,5 @@ def litert_float32(model: keras.Model, height_px: int, width_px: int) -> bytes:
         except Exception as error:
             raise ExportError(
                 f"model {model.name}: LiteRT cannot express it. "
-                f"{_first_line(error)} Use layers that LiteRT has, or format='onnx'."
+                f"{first_line(error)} Use layers that LiteRT has, or format='onnx'."
             ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

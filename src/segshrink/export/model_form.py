@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segshrink.errors import ModelError
+from segshrink.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     import keras
@@ -75,7 +75,7 @@ def with_input_size(model: keras.Model, height_px: int, width_px: int) -> keras.
             f"{error} Choose a height and width that the model's strides divide."
         ) from error
     except (ValueError, TypeError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = first_line(error)
         raise ModelError(
             f"model {model.name}: cannot take images of {height_px} x {width_px} "
             f"pixels ({reason}). Choose a size that its strides divide, or train it "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import keras
 
-from segshrink.errors import ExportError
+from segshrink.errors import ExportError, first_line
 from segshrink.export.model_form import for_onnx
 from segshrink.quiet import quiet
 
@@ -31,7 +31,7 @@ def write_onnx(model: keras.Model, path: Path, height_px: int, width_px: int) ->
             # The converter also writes files that no runtime takes.
             onnx.checker.check_model(str(path))
         except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise ExportError(
                 f"model {model.name}: ONNX cannot express it. {reason} "
                 "Use layers that ONNX has, or format='litert'."

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from segshrink.errors import ExportError, MissingExtraError
+from segshrink.errors import ExportError, MissingExtraError, first_line
 from segshrink.quiet import quiet
 from segshrink.records import atomic_write
 
@@ -28,7 +28,7 @@ def write_openvino(onnx_model: Path, path: Path, *, half: bool = False) -> None:
             # Not convert_model, which reports its use over the network.
             model = openvino.Core().read_model(str(onnx_model))
         except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise ExportError(
                 f"{path}: OpenVINO cannot express the model. {reason} Use "
                 "format='litert' or format='onnx'."

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from segshrink.errors import MissingExtraError, RunFolderError, UsageError
+from segshrink.errors import MissingExtraError, RunFolderError, UsageError, first_line
 from segshrink.prediction.areas import Areas
 from segshrink.prediction.one_image import Result, result_of
 from segshrink.prediction.photos import Photo
@@ -156,11 +156,6 @@ def _all_mapped(
     return list(_each_mapped(workers, rows, opening))
 
 
-def _first_line(error: Exception) -> str:
-    # The rest is what happened on the other machine.
-    return str(error).strip().partition("\n")[0]
-
-
 def _last_line(error: Exception) -> str:
     return str(error).strip().splitlines()[-1].strip()
 
@@ -206,7 +201,7 @@ def _connect(address: str) -> None:
     if failure is not None:
         raise UsageError(
             f"--ray {address}: no Ray cluster answers there "
-            f"({_first_line(failure)}). Start one with ray start --head, or say local."
+            f"({first_line(failure)}). Start one with ray start --head, or say local."
         ) from failure
 
 

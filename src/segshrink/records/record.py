@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from segshrink.errors import RunFolderError
+from segshrink.errors import RunFolderError, fault_lines
 from segshrink.records.files import read_json, write_json
 
 
@@ -55,7 +55,7 @@ class Record(BaseModel):
             return cls.model_validate(plain)
         except ValidationError as error:
             raise RunFolderError(
-                f"{where}: not a record of the known shape ({first_fault(error)}). "
+                f"{where}: not a record of the known shape ({fault_lines(error)[0]}). "
                 "Delete it and run its stage again."
             ) from error
 
@@ -66,10 +66,3 @@ class Record(BaseModel):
     def as_plain(self) -> dict[str, Any]:
         """This record as plain data, as JSON holds it."""
         return self.model_dump(mode="json", by_alias=True)
-
-
-def first_fault(error: ValidationError) -> str:
-    """Place and text of the first fault that Pydantic found, in one line."""
-    fault = error.errors()[0]
-    place = ".".join(str(part) for part in fault["loc"])
-    return f"{place}: {fault['msg']}" if place else fault["msg"]

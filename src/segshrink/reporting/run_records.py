@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from segshrink.errors import RunFolderError
+from segshrink.errors import RunFolderError, fault_lines
 from segshrink.records import read_json
 from segshrink.records.measurement import ClassColor, Measurement
 from segshrink.reporting.run_types import History, RunRecords, Sample
@@ -104,11 +104,7 @@ def validated(shape: Any, record: Any, path: Path, verb: str = "compress") -> An
 
 def _all_faults(path: Path, error: ValidationError, verb: str) -> str:
     lines = [f"{path}: not a record that a report can read."]
-    for fault in error.errors():
-        place = ".".join(str(part) for part in fault["loc"]) or "record"
-        received = repr(fault["input"])
-        shown = received if len(received) <= 60 else received[:57] + "..."
-        lines.append(f"  {place}: {fault['msg']} (got {shown})")
+    lines += [f"  {line}" for line in fault_lines(error)]
     lines.append(f"Delete the file and run `segshrink {verb}` again.")
     return "\n".join(lines)
 

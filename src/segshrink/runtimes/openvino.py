@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from segshrink.errors import ModelError
+from segshrink.errors import ModelError, first_line
 from segshrink.export.metadata import openvino_facts
 from segshrink.export.openvino import read_model, weights_path
 from segshrink.quiet import quiet
@@ -39,7 +39,7 @@ class OpenVINOArtifact:
             with quiet():
                 self._compiled = _compiled(model, threads)
         except RuntimeError as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = first_line(error)
             raise ModelError(
                 f"{path}: not a readable OpenVINO model ({reason}). Export it again."
             ) from error

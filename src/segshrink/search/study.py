@@ -17,7 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from segshrink.errors import RunFolderError, UsageError
+from segshrink.errors import RunFolderError, UsageError, first_line
 from segshrink.search.space import Dimension, SearchRecipe, is_active
 
 NAME = "segshrink"
@@ -55,7 +55,7 @@ def open_study(asked: SearchRecipe, out: Path, storage: str | None) -> optuna.St
         # Each database has its own kinds of errors, and a missing driver is another.
         if storage is None:
             raise
-        reason = str(error).strip().partition("\n")[0]
+        reason = first_line(error)
         raise UsageError(
             f"--storage {storage}: cannot be opened ({reason}). Give the URL of a "
             "database that this machine reaches, such as sqlite:///search.db."

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from segshrink.recipe import Recipe, fault_lines
+from segshrink.recipe import Recipe, recipe_faults
 from segshrink.search.space.conditions import Space, any_value, conditions, drawn
 from segshrink.search.space.dimension import Dimension
 from segshrink.search.space.fields import is_same, shown, value_at
@@ -107,7 +107,7 @@ def _faults(recipe: Recipe, values: Mapping[str, Any]) -> list[_Fault]:
         Recipe.model_validate(data_with(recipe, values))
     except ValidationError as error:
         keys = [(fault["loc"], fault["msg"]) for fault in error.errors()]
-        lines = fault_lines(error)
+        lines = recipe_faults(error)
         return [_Fault(*pair) for pair in zip(keys, lines, strict=True)]
     return []
 

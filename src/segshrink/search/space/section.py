@@ -8,14 +8,13 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from segshrink.errors import RecipeError
+from segshrink.errors import RecipeError, fault_message
 from segshrink.recipe import (
     Recipe,
     _Settings,
-    fault_lines,
-    fault_message,
     parse_recipe,
     read_recipe_data,
+    recipe_faults,
     recipe_yaml,
 )
 from segshrink.search.space.conditions import spelt_out
@@ -123,12 +122,12 @@ _S = TypeVar("_S", bound=_Settings)
 
 
 def _validated(
-    settings: type[_S], data: Any, section: str | None = None
+    settings: type[_S], data: Any, section: str = ""
 ) -> tuple[_S | None, list[str]]:
     try:
         return settings.model_validate(data), []
     except ValidationError as error:
-        return None, fault_lines(error, section)
+        return None, recipe_faults(error, section)
 
 
 def _without_space(section: Any) -> SearchSettings:
