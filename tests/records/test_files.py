@@ -15,6 +15,7 @@ from segshrink.records import (
     atomic_write,
     exclusive_folder,
     gzipped_size_bytes,
+    locked,
     machine_facts,
     read_json,
     sha256_of,
@@ -180,3 +181,25 @@ def test_one_process_holds_a_folder(tmp_path):
     assert not done.stdout
     assert subprocess.check_output(command, text=True) == "held\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_ends_with_its_process(tmp_path):
+    holder = (
+        "import sys; from pathlib import Path\n"
+        "from segshrink.records import locked\n"
+        "with locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    path = tmp_path / "a.lock"
+    process = subprocess.Popen(
+        [sys.executable, "-c", holder, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
+    with locked(path, wait=False) as is_held:
+        assert not is_held
+    process.kill()
+    process.communicate()
+    with locked(path, wait=False) as is_held:
+        assert is_held

@@ -1,7 +1,7 @@
 """Atomic writes, locks and digests of the files of a run.
 
-Every file is written beside its final name and renamed, so that a reader, or a run
-that resumes after a kill, never sees half of one.
+Every file is written beside its final name and then renamed, so that neither a reader
+nor a run that resumes after a kill sees half of a file.
 """
 
 import gzip
@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from segshrink.errors import RunFolderError
 
 _PARTIAL = ".partial"
@@ -23,11 +25,12 @@ _PARTIAL = ".partial"
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` that takes its name when the block ends well.
 
-    The temporary name keeps the suffix, since writers such as Keras go by it. When the
-    block raises, the temporary file or folder is removed and `path` stays as it was.
+    The temporary name keeps the suffix, because writers such as Keras choose the file
+    format by it. When the block raises, the temporary file or folder is removed and
+    `path` stays as it was.
 
     Raises:
-        OSError: as the block raises it, but always with the name of a file.
+        OSError: as the block raises it, with the name of the file added if it has none.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +45,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
             _remove(path)
         os.replace(partial, path)
     except OSError as error:
-        # A full disk is met in the middle of a file, where its name is not known.
+        # A full disk is noticed in the middle of a file, where its name is not known.
         if error.errno is None or error.filename is not None:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
@@ -67,26 +70,23 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
     """Hold a lock that no other process has; it ends with this process at the latest.
 
     Args:
-        path: file of the lock; made if missing, and left.
-        wait: whether to wait for it.
+        path: lock file; created if missing, and left in place.
+        wait: whether to wait until another process releases the lock.
 
     Yields:
-        Whether it is held, which without waiting it may not be. Always, on systems that
-        have no such locks.
+        Whether the lock is held. It always is after waiting.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            import fcntl
-        except ImportError:
-            yield True
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=wait)
+    except Timeout:
+        yield False
+        return
+    try:
         yield True
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -96,15 +96,15 @@ def exclusive_folder(
     """Hold a folder, so that no other process writes the same files.
 
     Args:
-        folder: what is held.
-        instead: what a second one is told to do, if it does not wait.
+        folder: folder to hold.
+        instead: remedy that the error message offers besides waiting.
 
     Raises:
-        RunFolderError: if another process holds it.
+        RunFolderError: if another process holds the folder.
     """
     path = folder / ".lock"
-    with locked(path, wait=False) as is_alone:
-        if not is_alone:
+    with locked(path, wait=False) as is_held:
+        if not is_held:
             raise RunFolderError(
                 f"{folder}: another process works in this folder. Wait until it ends, "
                 f"or {instead}."
@@ -112,19 +112,19 @@ def exclusive_folder(
         try:
             yield
         finally:
-            # Nobody waits for it, and results are to be all that is left.
+            # No process waits for this lock, and only results should be left.
             with suppress(OSError):
                 path.unlink()
 
 
 def write_json(path: Path, record: Any) -> None:
-    """Write `record` as indented JSON, whole or not at all; NaN is refused."""
+    """Write `record` as indented JSON, atomically; NaN is refused."""
     text = json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False)
     write_text(path, text + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+    """Write `text` as UTF-8, atomically."""
     with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
@@ -133,7 +133,7 @@ def read_json(path: Path) -> Any:
     """Read one record.
 
     Raises:
-        RunFolderError: if the file is missing or is no JSON.
+        RunFolderError: if the file is missing or is not JSON.
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
@@ -157,8 +157,8 @@ def sha256_of(path: Path) -> str:
 def model_files(path: Path) -> list[Path]:
     """The files that a model consists of.
 
-    Of an OpenVINO `.xml`, which holds the graph only, also the `.bin` with its weights,
-    where it is there.
+    An OpenVINO `.xml` holds only the graph; the `.bin` with its weights is added if it
+    exists.
     """
     path = Path(path)
     weights = path.with_suffix(".bin")
