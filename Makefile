@@ -2,28 +2,37 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
+# Stamps of an environment with what the main job needs, and of one with everything.
+MAIN := $(VENV)/.main
+ALL := $(VENV)/.all
 OUT ?= runs/demo
 
-.PHONY: demo test test-backends check install clean
+.PHONY: demo check test test-all test-backends install clean
 
-demo: install
+demo: $(MAIN)
 	$(BIN)/segshrink compress synthetic --recipe recipes/demo.yaml --out $(OUT)
 
+check: install
+	scripts/check $(BIN)
+
 test: install
+	scripts/test $(BIN) -m "not slow"
+
+test-all: install
 	scripts/test $(BIN)
 
 test-backends: install
 	scripts/test-backends $(BIN)
 
-check: install
-	scripts/check $(BIN)
+install: $(ALL)
 
-install: $(INSTALLED)
-
-$(INSTALLED): requirements.lock pyproject.toml scripts/install
-	scripts/install $(PYTHON) $(VENV)
+$(MAIN): requirements-main.lock pyproject.toml scripts/install
+	scripts/install $(PYTHON) $(VENV) requirements-main.lock
 	touch $@
+
+$(ALL): requirements.lock pyproject.toml scripts/install
+	scripts/install $(PYTHON) $(VENV)
+	touch $@ $(MAIN)
 
 clean:
 	rm -rf $(VENV) runs build dist
