@@ -9,12 +9,11 @@ import time
 
 import pytest
 
-from segshrink.records import locked, write_json
+from segshrink.records import locked, usable_cores, write_json
 from segshrink.search import processes
 from segshrink.search.files import JOB, LOCK, LOG, PROCESS
 from segshrink.search.processes import (
     LocalWorkers,
-    available_cores,
     end,
     group_here,
     signal_all,
@@ -33,7 +32,7 @@ def wait_for(what):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
 def test_workers_share_the_cores(monkeypatch, count):
-    monkeypatch.setattr(processes, "available_cores", lambda: [0, 2, 4, 5, 7])
+    monkeypatch.setattr(processes, "usable_cores", lambda: [0, 2, 4, 5, 7])
     workers = LocalWorkers(count)
     shares = [workers.cores(slot) for slot in range(count)]
     assert all(shares)
@@ -47,7 +46,7 @@ def test_workers_share_the_cores(monkeypatch, count):
 @pytest.fixture
 def job(tmp_path):
     """A trial whose recipe is missing, which its process finds out after a second."""
-    write_json(tmp_path / JOB, {"of": "student", "cores": [available_cores()[-1]]})
+    write_json(tmp_path / JOB, {"of": "student", "cores": [usable_cores()[-1]]})
     return tmp_path
 
 
@@ -56,7 +55,7 @@ def test_a_worker_keeps_to_its_cores_and_ends_with_a_reason(job):
     handle = workers.start(job, 0)
     group = wait_for(lambda: group_here(job))
     assert os.getpgid(group) == group
-    assert os.sched_getaffinity(group) == {available_cores()[-1]}
+    assert os.sched_getaffinity(group) == {usable_cores()[-1]}
     assert wait_for(lambda: handle.poll() is not None)
     assert handle.poll() == 1
     text = (job / "error.json").read_text()

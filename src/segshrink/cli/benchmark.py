@@ -1,6 +1,5 @@
 """segshrink benchmark."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,7 +57,7 @@ def benchmark(
     load_keras()
     from segshrink.data import open_dataset
     from segshrink.measuring.benchmark import benchmark_files
-    from segshrink.records import write_json
+    from segshrink.records import usable_cores, write_json
     from segshrink.runtimes import load_artifact
 
     progress = TerminalProgress()
@@ -67,7 +66,7 @@ def benchmark(
         seed = split_seed or 0
         dataset = open_dataset(data, split=split, seed=seed, progress=progress)
         note_other_split([load_artifact(path) for path in files], dataset)
-    counts = threads or sorted({1, _cores()})
+    counts = threads or sorted({1, len(usable_cores())})
     found = benchmark_files(
         files,
         threads=list(dict.fromkeys(counts)),
@@ -99,12 +98,6 @@ def _write_plot(path: Path, found: dict[str, Any]) -> None:
 
     with atomic_write(path) as partial:
         partial.write_bytes(png_bytes(benchmark_figure(found, LIGHT)))
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _print_files(found: dict[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """One pass over the files of a data set: sizes, mask contents and every fault."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from segshrink.data.layout import ImagePair, Layout, LayoutKind
 from segshrink.data.masks import read_mask
 from segshrink.errors import DatasetError
 from segshrink.progress import Progress
+from segshrink.records import usable_cores
 
 _COLOR_MODES = ("RGB", "RGBA", "PA")
 
@@ -136,7 +136,7 @@ def _in_parallel(
     examine: Callable[[ImagePair], _Finding], pairs: Sequence[ImagePair]
 ) -> Iterator[_Finding]:
     # Pillow decodes outside the interpreter lock, so threads are enough.
-    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+    threads = min(_MOST_THREADS, len(usable_cores()))
     with ThreadPoolExecutor(threads) as pool:
         yield from pool.map(examine, pairs)
 

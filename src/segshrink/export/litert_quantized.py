@@ -5,7 +5,6 @@ asymmetric with one scale per tensor. Reference: Jacob et al., Quantization and 
 of Neural Networks for Efficient Integer-Arithmetic-Only Inference, 2018.
 """
 
-import os
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -15,6 +14,7 @@ import numpy as np
 
 from segshrink.export.litert import INPUT_NAME
 from segshrink.quiet import quiet
+from segshrink.records import usable_cores
 
 _SIGNATURE = "serving_default"
 
@@ -140,7 +140,7 @@ def _activation_ranges(
 
     calibrator = Calibrator(
         float_model,
-        num_threads=os.cpu_count() or 1,
+        num_threads=len(usable_cores()),
         mode=CalibrationMode.CALIBRATION_PROFILER_BASED,
         qsv_update_func=min_max_update,
     )

@@ -12,7 +12,7 @@ from segshrink.records.files import (
     write_json,
     write_text,
 )
-from segshrink.records.machine import machine_facts
+from segshrink.records.machine import machine_facts, usable_cores
 
 __all__ = [
     "atomic_write",
@@ -24,6 +24,7 @@ __all__ = [
     "model_sha256",
     "read_json",
     "sha256_of",
+    "usable_cores",
     "write_json",
     "write_text",
 ]

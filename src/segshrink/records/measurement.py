@@ -5,17 +5,31 @@ stands where a number is undefined (a class without pixels) or was not measured.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
 from segshrink.records.record import Record
 
-Role = Literal["teacher", "masked", "alone", "student"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Channel = Annotated[int, Field(ge=0, le=255)]
+
+
+class Role(StrEnum):
+    """What a file is compared as.
+
+    The two baselines are the student's architecture trained without a teacher, and the
+    teacher with its weights masked but not removed. Files and records on disk name
+    them by their values.
+    """
+
+    TEACHER = "teacher"
+    MASKS_ONLY = "masked"
+    NO_TEACHER = "alone"
+    STUDENT = "student"
 
 
 class Size(Record):

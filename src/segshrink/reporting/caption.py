@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from segshrink.records.measurement import Machine, Measurement
+from segshrink.records.measurement import Machine, Measurement, Role
 from segshrink.reporting.comparison import compare
 from segshrink.reporting.run_types import RunRecords
 from segshrink.reporting.units import runtime_name
 
 _ROLE_MEANINGS = {
-    "masked": "Masks only: a baseline whose weights are set to zero but not removed.",
-    "alone": "No teacher: a baseline of the student's architecture, trained without "
-    "distillation.",
+    Role.MASKS_ONLY: "Masks only: a baseline whose weights are set to zero but "
+    "not removed.",
+    Role.NO_TEACHER: "No teacher: a baseline of the student's architecture, "
+    "trained without distillation.",
 }
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from segshrink.records.measurement import Measurement
+from segshrink.records.measurement import Measurement, Role
 from segshrink.reporting.comparison import (
     Comparison,
     against,
@@ -169,9 +169,9 @@ def _quality_figure(comparison: Comparison) -> Figure | None:
 
 
 def _baseline(measurement: Measurement, records: RunRecords) -> str | None:
-    if measurement.role == "alone":
+    if measurement.role == Role.NO_TEACHER:
         return _without_teacher(measurement, records)
-    if measurement.role == "masked":
+    if measurement.role == Role.MASKS_ONLY:
         return _masks_only(compare(measurement, records.measurements))
     return None
 

@@ -10,16 +10,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from segshrink.errors import RunFolderError, fault_lines
 from segshrink.records import read_json
-from segshrink.records.measurement import ClassColor, Measurement
+from segshrink.records.measurement import ClassColor, Measurement, Role
 from segshrink.reporting.run_types import History, RunRecords, Sample
 
-_ROLE_ORDER = {"teacher": 0, "masked": 1, "alone": 2, "student": 3}
+_ROLE_ORDER = {role: place for place, role in enumerate(Role)}
 _RUNTIME_ORDER = {"litert": 0, "onnx": 1, "openvino": 2, "keras": 3}
 _HISTORY_FOLDERS = {
-    "teacher": "teacher",
-    "student": "student",
-    "alone": "baselines/alone",
-    "masked": "baselines/masked",
+    Role.TEACHER: "teacher",
+    Role.STUDENT: "student",
+    Role.NO_TEACHER: "baselines/alone",
+    Role.MASKS_ONLY: "baselines/masked",
 }
 _NOT_MEASUREMENTS = {"classes.json"}
 

@@ -19,10 +19,10 @@ from segshrink.reporting.units import (
 )
 
 _ROLE_NOTES: dict[Role, str] = {
-    "teacher": "",
-    "masked": "masks only",
-    "alone": "no teacher",
-    "student": "",
+    Role.TEACHER: "",
+    Role.MASKS_ONLY: "masks only",
+    Role.NO_TEACHER: "no teacher",
+    Role.STUDENT: "",
 }
 
 

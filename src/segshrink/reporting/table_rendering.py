@@ -10,6 +10,7 @@ from rich.measure import Measurement as Width
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from segshrink.records.measurement import Role
 from segshrink.reporting.table import Column, Row, Table
 
 _SHIPPED_STYLE = "bold"
@@ -139,5 +140,5 @@ class TerminalTable:
 def _style(row: Row) -> str | None:
     if row.is_shipped:
         return _SHIPPED_STYLE
-    is_faint = row.is_faint or row.role in ("masked", "alone")
+    is_faint = row.is_faint or row.role in (Role.MASKS_ONLY, Role.NO_TEACHER)
     return _BASELINE_STYLE if is_faint else None

@@ -1,11 +1,11 @@
 """Runs `.keras` files with Keras itself, on whatever backend it has."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from segshrink.errors import ModelError
+from segshrink.records import usable_cores
 from segshrink.runtimes.artifact import checked_images, checked_signature
 
 
@@ -32,7 +32,7 @@ class KerasArtifact:
         from segshrink.models import load_model
 
         self.path = path
-        self.threads = _usable_cores()
+        self.threads = len(usable_cores())
         self.runtime_version = f"{keras.__version__} ({keras.config.backend()})"
         self._model = load_model(path)
         if len(self._model.inputs) != 1 or len(self._model.outputs) != 1:
@@ -54,9 +54,3 @@ class KerasArtifact:
         for index, image in enumerate(images):
             logits[index] = self._model.predict_on_batch(image[None])[0]
         return logits
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

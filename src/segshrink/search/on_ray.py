@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from segshrink.prediction.on_ray import Cluster, connection
-from segshrink.search.processes import Handle, available_cores, end, started
+from segshrink.records import usable_cores
+from segshrink.search.processes import Handle, end, started
 
 _LOOK_SECONDS = 0.2
 _END_SECONDS = 30.0
@@ -30,7 +31,7 @@ class RayWorkers:
 
     def __init__(self, address: str, count: int) -> None:
         self.count = count
-        self._threads = max(1, len(available_cores()) // count)
+        self._threads = max(1, len(usable_cores()) // count)
         self._connection = connection(Cluster(address, count))
         self._connection.__enter__()
         self._handles: list[_Task] = []

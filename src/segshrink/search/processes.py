@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from segshrink.errors import RunFolderError
-from segshrink.records import read_json
+from segshrink.records import read_json, usable_cores
 from segshrink.search.files import LOG, PROCESS
 
 
@@ -49,7 +49,7 @@ class LocalWorkers:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._cores = available_cores()
+        self._cores = usable_cores()
         self._handles: list[_Process] = []
 
     def cores(self, slot: int) -> list[int] | None:
@@ -85,13 +85,6 @@ class _Process:
         if not self._has_ended:
             end(self._process)
             self._has_ended = True
-
-
-def available_cores() -> list[int]:
-    """Numbers of the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
 
 
 def started(folder: Path, threads: int) -> subprocess.Popen[bytes]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from segshrink.records.measurement import Role
 from segshrink.reporting.plots.scatter import (
     Point,
     draw_labels,
@@ -148,7 +149,7 @@ def _draw_latency(
         x="ms; dark lines are the quartiles",
     )
     longest = max(timed["p75_ms"] for entry in files for timed in entry["latency"])
-    shades = [*theme.families["teacher"], *theme.families["alone"]]
+    shades = [*theme.families[Role.TEACHER], *theme.families[Role.NO_TEACHER]]
     for place, count in enumerate(threads):
         heights = [index * lines + 1 + place for index in range(len(files))]
         timings = [entry["latency"][place] for entry in files]

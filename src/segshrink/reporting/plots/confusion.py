@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from segshrink.records.measurement import Role
 from segshrink.reporting.plots.theme import Theme, new_figure, plain, style_axes
 
 _FEWEST_INCHES = 3.2
@@ -51,5 +52,5 @@ def confusion_figure(
 
 
 def _shades(theme: Theme) -> Colormap:
-    strongest = theme.families["teacher"][0]
+    strongest = theme.families[Role.TEACHER][0]
     return LinearSegmentedColormap.from_list("shares", [theme.paper, strongest])

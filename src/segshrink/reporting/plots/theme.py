@@ -40,10 +40,10 @@ LIGHT = Theme(
     faint="#5c666f",
     grid="#e3e7ea",
     families={
-        "teacher": ("#0072b2", "#56b4e9", "#a6d5f2"),
-        "student": ("#d55e00", "#e69f00", "#f2c879", "#f7e0b8"),
-        "alone": ("#009e73", "#7fcfb9"),
-        "masked": ("#707a82", "#a9b1b7"),
+        Role.TEACHER: ("#0072b2", "#56b4e9", "#a6d5f2"),
+        Role.STUDENT: ("#d55e00", "#e69f00", "#f2c879", "#f7e0b8"),
+        Role.NO_TEACHER: ("#009e73", "#7fcfb9"),
+        Role.MASKS_ONLY: ("#707a82", "#a9b1b7"),
     },
 )
 DARK = Theme(
@@ -52,10 +52,10 @@ DARK = Theme(
     faint="#9da7af",
     grid="#2d343a",
     families={
-        "teacher": ("#56b4e9", "#2f86bd", "#235f86"),
-        "student": ("#f0803c", "#e6ab26", "#a87a1d", "#705218"),
-        "alone": ("#23c297", "#178063"),
-        "masked": ("#98a2aa", "#646d74"),
+        Role.TEACHER: ("#56b4e9", "#2f86bd", "#235f86"),
+        Role.STUDENT: ("#f0803c", "#e6ab26", "#a87a1d", "#705218"),
+        Role.NO_TEACHER: ("#23c297", "#178063"),
+        Role.MASKS_ONLY: ("#98a2aa", "#646d74"),
     },
 )
 
@@ -80,7 +80,7 @@ def marks_of(measurements: Iterable[Measurement], theme: Theme) -> dict[str, Mar
     taken: dict[Role, int] = {}
     in_order = sorted(
         measurements,
-        key=lambda each: each.role == "student" and each.precision != "int8",
+        key=lambda each: each.role == Role.STUDENT and each.precision != "int8",
     )
     for measurement in in_order:
         family = theme.families[measurement.role]

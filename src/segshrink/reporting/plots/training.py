@@ -14,16 +14,16 @@ from segshrink.reporting.run_types import History
 from segshrink.reporting.units import human_percent
 
 _NAMES: dict[Role, str] = {
-    "teacher": "teacher",
-    "student": "student",
-    "alone": "alone (no teacher)",
-    "masked": "masked (masks only)",
+    Role.TEACHER: "teacher",
+    Role.STUDENT: "student",
+    Role.NO_TEACHER: "no teacher",
+    Role.MASKS_ONLY: "masks only",
 }
 _LINES: dict[Role, str] = {
-    "teacher": "-",
-    "student": "-",
-    "alone": "--",
-    "masked": ":",
+    Role.TEACHER: "-",
+    Role.STUDENT: "-",
+    Role.NO_TEACHER: "--",
+    Role.MASKS_ONLY: ":",
 }
 
 

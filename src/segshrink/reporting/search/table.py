@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from segshrink.records.measurement import Role
 from segshrink.records.search import SearchRecord, State, TeacherFigures, Trial
 from segshrink.reporting.search.naming import range_text, short_names, tried_text
 from segshrink.reporting.search.objective import Objective, ranked
@@ -147,7 +148,7 @@ def _teacher_row(teacher: TeacherFigures, columns: Sequence[Column]) -> Row:
         "file": human_bytes(teacher.size_bytes),
     }
     return Row(
-        tuple(known.get(column.heading, "") for column in columns), role="teacher"
+        tuple(known.get(column.heading, "") for column in columns), role=Role.TEACHER
     )
 
 

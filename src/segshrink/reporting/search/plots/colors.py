@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from segshrink.records.measurement import Role
 from segshrink.reporting.plots.theme import Theme
 
 
@@ -30,14 +31,14 @@ class SearchColors:
 
 def search_colors(theme: Theme) -> SearchColors:
     """The colours on the theme's paper."""
-    students = theme.families["student"]
-    masked = theme.families["masked"]
+    students = theme.families[Role.STUDENT]
+    masked = theme.families[Role.MASKS_ONLY]
     return SearchColors(
         chosen=students[0],
         trial=students[1],
         weakest=students[3],
-        default=theme.families["alone"][0],
-        teacher=theme.families["teacher"][0],
+        default=theme.families[Role.NO_TEACHER][0],
+        teacher=theme.families[Role.TEACHER][0],
         over=masked[1],
         stopped=masked[0],
     )
