@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from segshrink.recipe import _Settings
+from segshrink.recipe import Settings
 from segshrink.search.space.fields import is_same
 
 # The fields of a dimension are named after types, which hides the types there.
@@ -16,7 +16,7 @@ _Int: TypeAlias = int
 Scalar: TypeAlias = str | float | int | bool | None
 
 
-class Dimension(_Settings):
+class Dimension(Settings):
     """The values of one field, as a range or a choice.
 
     Exactly one of `float` (low, high), `int` (low, high) and `choice`, both ends

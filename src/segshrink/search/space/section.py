@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from segshrink.errors import RecipeError, fault_message
 from segshrink.recipe import (
     Recipe,
-    _Settings,
+    Settings,
     parse_recipe,
     read_recipe_data,
     recipe_faults,
@@ -24,14 +24,14 @@ from segshrink.search.space.dimension import Dimension
 from segshrink.search.space.faults import place_faults, space_faults
 
 
-class Limits(_Settings):
+class Limits(Settings):
     """What the exported file of a trial may cost; None is no limit."""
 
     latency_ms: float | None = Field(None, gt=0)
     size_bytes: int | None = Field(None, gt=0)
 
 
-class SearchSettings(_Settings):
+class SearchSettings(Settings):
     """What is searched, and how.
 
     `minutes`: no trial begins after so many of searching. `objective` is the mean IoU
@@ -118,7 +118,7 @@ def parse_search_recipe(data: Any, where: str = "recipe") -> SearchRecipe:
     return SearchRecipe(recipe, search.model_copy(update={"space": space}))
 
 
-_S = TypeVar("_S", bound=_Settings)
+_S = TypeVar("_S", bound=Settings)
 
 
 def _validated(

@@ -1,0 +1,66 @@
+"""Section `data` of a recipe, and the random changes to training tiles."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from segshrink.recipe.settings import Settings
+
+
+class DataSettings(Settings):
+    """Where images come from and how they are cut.
+
+    `source` is a folder or `"synthetic"`; `scenes` and `scene_px` apply to
+    `"synthetic"` only and are refused for a folder. With `protocol: random-patch` the
+    file `split` lists patches instead of scenes: such a split leaks, and is for
+    comparing with figures that were published under this protocol.
+    """
+
+    source: str = "synthetic"
+    split: str | None = None
+    protocol: Literal["random-patch"] | None = None
+    split_seed: int = Field(0, ge=0)
+    tile_px: int = Field(256, ge=32, multiple_of=32)
+    scenes: int | None = Field(None, ge=3)
+    scene_px: int | None = Field(None, ge=64)
+
+    @model_validator(mode="after")
+    def _require_synthetic_for_its_options(self) -> Self:
+        if self.source != "synthetic" and (self.scenes or self.scene_px):
+            raise ValueError("scenes and scene_px apply to source: synthetic only")
+        return self
+
+    @model_validator(mode="after")
+    def _require_the_split_of_a_protocol(self) -> Self:
+        if self.protocol and self.split is None:
+            raise ValueError(
+                f"protocol: {self.protocol} needs split, a file of patches"
+            )
+        if self.protocol and (self.scenes or self.scene_px):
+            raise ValueError(
+                f"scenes and scene_px have no effect with protocol: {self.protocol}"
+            )
+        return self
+
+
+class Augmentation(Settings):
+    """Random changes to training tiles, the same for image and mask.
+
+    `scale_jitter` (low, high) is the range of zoom factors of the random crop, drawn
+    log-uniformly; (1, 1) switches it off. `photometric` in [0, 1] scales brightness,
+    contrast and colour-cast changes; 0 switches them off.
+    """
+
+    flips: bool = True
+    quarter_turns: bool = True
+    scale_jitter: tuple[float, float] = (0.75, 1.333)
+    photometric: float = Field(0.2, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _require_a_range_of_scales(self) -> Self:
+        low, high = self.scale_jitter
+        if not 0.25 <= low <= high <= 4:
+            raise ValueError(
+                f"scale_jitter must be low <= high within 0.25 to 4, got {low}, {high}"
+            )
+        return self

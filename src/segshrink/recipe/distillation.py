@@ -1,0 +1,79 @@
+"""Settings of distillation: the student's losses against its teacher."""
+
+import math
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from segshrink.recipe.settings import Settings
+
+# Distillation losses by name: those of logits, and those of feature maps.
+LOGIT_LOSSES = ("pixel_kl", "soft_dice", "channel_wise", "dist")
+FEATURE_LOSSES = ("feature_hint", "attention_transfer", "pairwise_similarity")
+
+
+class DistillationSettings(Settings):
+    """Losses of a student against its teacher, beside the loss on labels.
+
+    loss = `supervised` * loss on labels + sum of weight * loss over `losses`, which are
+    the losses of `segshrink.distillation` by name: pixel_kl, soft_dice, channel_wise
+    and dist of logits; feature_hint, attention_transfer and pairwise_similarity of the
+    feature maps whose roles begin with one of `layers`. Fields
+    that are not given are chosen by the kind of student. `temperature` is that of pixel_kl. With `fade` the teacher's
+    part falls to 0 over the training run, along a cosine. Pixels within 2 of a border
+    between classes count `boundary_weight` in losses over pixels.
+
+    `cache`: the teacher's logits are stored once, up to `cache_mb` megabytes, instead
+    of running the teacher in each step; it still runs where they do not fit.
+    `cache_views`: colour variants of each image whose logits are stored; 1 is the image
+    itself. With `cache_averaged` the stored logits are means over the flips and quarter
+    turns of each tile (test-time augmentation), for eight times the work.
+    """
+
+    losses: dict[str, float] | None = None
+    supervised: float | None = Field(None, ge=0)
+    temperature: float | None = Field(None, gt=0)
+    layers: tuple[str, ...] | None = None
+    boundary_weight: float = Field(1.0, ge=0)
+    fade: bool = False
+    cache: bool = True
+    cache_mb: float | None = Field(None, gt=0)
+    cache_views: int | None = Field(None, ge=1)
+    cache_averaged: bool = False
+
+    @field_validator("losses", mode="before")
+    @classmethod
+    def _require_known_losses(cls, value: Any) -> Any:
+        known = LOGIT_LOSSES + FEATURE_LOSSES
+        if value is None:
+            return None
+        if not isinstance(value, dict) or not value or set(value) - set(known):
+            raise ValueError(f"must be weights of some of {', '.join(known)}")
+        if not all(_is_number(x) and 0 < x < math.inf for x in value.values()):
+            raise ValueError("weights must be above 0; leave a loss out to drop it")
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_options_without_effect(self) -> Self:
+        names = set(self.losses or ())
+        # Without `losses` neither option applies: the default compares whole images.
+        if self.temperature is not None and "pixel_kl" not in names:
+            raise ValueError(
+                "temperature: no effect without pixel_kl in losses, drop it"
+            )
+        if self.layers is not None and not names & set(FEATURE_LOSSES):
+            raise ValueError("layers: no effect without a loss of feature maps")
+        for option in ("cache_mb", "cache_views", "cache_averaged"):
+            if getattr(self, option) not in (None, False) and not self.cache:
+                raise ValueError(f"{option}: no effect without cache, drop it")
+        over_pixels = {"pixel_kl", "soft_dice", "dist", "feature_hint"}
+        if self.boundary_weight != 1 and not names & over_pixels:
+            raise ValueError(
+                "boundary_weight: no effect without a loss over pixels in losses "
+                f"({', '.join(sorted(over_pixels))}), drop it"
+            )
+        return self
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

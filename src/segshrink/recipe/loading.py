@@ -1,0 +1,89 @@
+"""Reading and writing of recipe files."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from segshrink.errors import Place, RecipeError, fault_lines, fault_message
+from segshrink.recipe.recipe import Recipe
+
+
+def load_recipe(path: Path | str) -> Recipe:
+    """Read and validate a recipe file.
+
+    Raises:
+        RecipeError: if the file is missing, is not a YAML mapping, or has faults; all
+            faults are listed in one message.
+    """
+    return parse_recipe(read_recipe_data(path), where=str(path))
+
+
+def read_recipe_data(path: Path | str) -> dict[str, Any]:
+    """Read a recipe file without validating its fields; an empty file is `{}`.
+
+    Raises:
+        RecipeError: if the file is missing, cannot be read, or is not a YAML mapping.
+    """
+    path = Path(path)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file. Name a recipe in YAML.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read ({error}).") from error
+    # YAML raises a plain ValueError for a date that does not exist.
+    except (yaml.YAMLError, ValueError) as error:
+        raise RecipeError(f"{path}: not YAML. {error}") from error
+    if not isinstance(data, dict | None):
+        raise RecipeError(
+            f"{path}: a recipe is a mapping of sections, got {type(data).__name__}."
+        )
+    return data or {}
+
+
+def parse_recipe(data: Any, where: str = "recipe") -> Recipe:
+    """Validate `data` as a recipe; `where` names its origin in messages.
+
+    Raises:
+        RecipeError: listing every fault with its place.
+    """
+    if not isinstance(data, dict):
+        raise RecipeError(
+            f"{where}: a recipe is a mapping of sections, got {type(data).__name__}."
+        )
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        lines = [_name_the_verb_of_search(line) for line in recipe_faults(error)]
+        raise RecipeError(fault_message(where, lines)) from None
+
+
+def recipe_faults(error: ValidationError, section: str = "") -> list[str]:
+    """One line per fault of a recipe, or of the settings of one `section` of it."""
+    return fault_lines(error, whole="recipe", section=section, name=_without_family)
+
+
+def _without_family(place: Place) -> Place:
+    # Pydantic names the family between the section and its field.
+    is_of_model = place[:2] == ("teacher", "model")
+    return place[:2] + place[2:][-1:] if is_of_model else place
+
+
+def _name_the_verb_of_search(line: str) -> str:
+    if not line.startswith("search: "):
+        return line
+    return "search: only `segshrink search` uses this section: run it, or drop it"
+
+
+def recipe_yaml(recipe: Recipe) -> str:
+    """The complete recipe, defaults included, as YAML that `load_recipe` takes.
+
+    Sections that the chosen kind of teacher or student does not use are left out.
+    """
+    data = recipe.model_dump(mode="json")
+    if recipe.teacher.file is not None:
+        del data["teacher"]["model"], data["teacher"]["training"]
+    del data["student"]["model" if recipe.student.kind == "pruned" else "pruning"]
+    return yaml.safe_dump(data, sort_keys=False)

@@ -1,0 +1,79 @@
+"""Settings of a training run and of its supervised losses."""
+
+import math
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from segshrink.recipe.data import Augmentation
+from segshrink.recipe.settings import Settings
+
+
+class LossSettings(Settings):
+    """Weights of the supervised losses; a weight of 0 leaves a loss out.
+
+    `class_weights`: one factor per class in the order of the data set's classes, or
+    `"balanced"` for inverse square-root frequency in the training part.
+    """
+
+    cross_entropy: float = Field(1.0, ge=0)
+    dice: float = Field(1.0, ge=0)
+    focal: float = Field(0.0, ge=0)
+    class_weights: tuple[float, ...] | Literal["balanced"] | None = None
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _weights_or_balanced(cls, value: Any) -> Any:
+        # This runs before Pydantic tries the types, which gives one fault per type.
+        if value is not None and value != "balanced" and not _are_weights(value):
+            raise ValueError(
+                "must be balanced, or numbers >= 0, one per class and not all 0"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _something_to_minimize(self) -> Self:
+        if not (self.cross_entropy or self.dice or self.focal):
+            raise ValueError("at least one loss needs a weight above 0")
+        return self
+
+
+def _are_weights(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and all(isinstance(x, int | float) and 0 <= x < math.inf for x in value)
+        and any(value)
+    )
+
+
+class TrainingSettings(Settings):
+    """One training run.
+
+    The defaults bound the number of tiles, so that a run takes about an hour on two
+    cores however large the data set is.
+
+    `tiles_per_epoch`: training tiles per epoch; None is as many as cover every training
+    image once. `patience`: epochs without a better validation mIoU before training
+    stops; None never stops early. `warmup` is the share of all steps in which the
+    learning rate climbs from 0. `validate_every`: epochs between validations.
+    """
+
+    epochs: int = Field(10, ge=1)
+    tiles_per_epoch: int | None = Field(480, ge=1)
+    batch_size: int = Field(8, ge=1)
+    learning_rate: float = Field(3e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1)
+    patience: int | None = Field(None, ge=1)
+    validate_every: int = Field(1, ge=1)
+    loss: LossSettings = LossSettings()
+    augmentation: Augmentation = Augmentation()
+
+
+class StudentTrainingSettings(TrainingSettings):
+    """A student's training run, which starts from the teacher's weights if pruned."""
+
+    # These are defaults of the fields, not of the section, so that a recipe that sets
+    # only `epochs` does not fall back to the teacher's learning rate.
+    epochs: int = Field(8, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
