@@ -18,10 +18,10 @@ class DistillationSettings(Settings):
     loss = `supervised` * loss on labels + sum of weight * loss over `losses`, which are
     the losses of `segshrink.distillation` by name: pixel_kl, soft_dice, channel_wise
     and dist of logits; feature_hint, attention_transfer and pairwise_similarity of the
-    feature maps whose roles begin with one of `layers`. Fields
-    that are not given are chosen by the kind of student. `temperature` is that of pixel_kl. With `fade` the teacher's
-    part falls to 0 over the training run, along a cosine. Pixels within 2 of a border
-    between classes count `boundary_weight` in losses over pixels.
+    feature maps whose roles begin with one of `layers`. Fields that are not given are
+    chosen by the kind of student. `temperature` is that of pixel_kl. With `fade` the
+    teacher's part falls to 0 over the training run, along a cosine. Pixels within 2 of
+    a border between classes count `boundary_weight` in losses over pixels.
 
     `cache`: the teacher's logits are stored once, up to `cache_mb` megabytes, instead
     of running the teacher in each step; it still runs where they do not fit.
