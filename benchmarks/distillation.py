@@ -275,8 +275,8 @@ def train(arguments) -> None:
 
 def train_one(arguments) -> None:
     """One run: DIR/runs/RUN/result.json."""
-    from segshrink.training import fit
-    from segshrink.training.validation import validate
+    from segshrink.training import Objective, TrainingContext, fit
+    from segshrink.training.validation import Validator
 
     kind, method, seed = arguments.run.split(":")
     setting = Setting(arguments, kind, method, int(seed))
@@ -288,22 +288,22 @@ def train_one(arguments) -> None:
     folder = folder_of(arguments.work, arguments.run)
     result = fit(
         trainee,
-        setting.dataset,
         setting.training(steps),
-        folder,
-        tile_px=_TILE_PX,
-        seed=int(seed),
-        loss=loss,
-        model=setting.student,
-        teacher_logits=setting.cache() if setting.cached else None,
+        TrainingContext(dataset=setting.dataset, folder=folder, seed=int(seed)),
+        Objective(
+            loss=loss,
+            model=setting.student,
+            teacher_logits=setting.cache() if setting.cached else None,
+        ),
     )
-    quality = validate(
+    validate = Validator(
         setting.student,
         setting.dataset.val,
         num_classes=setting.dataset.classes.num_classes,
         tile_px=_TILE_PX,
         batch_size=_BATCH,
     )
+    quality = validate().confusion
     found = {
         "miou": quality.mean_iou(),
         "pixel_accuracy": quality.pixel_accuracy,

@@ -211,9 +211,8 @@ def finetune(arguments) -> None:
     """Validation mIoU of each candidate at once and after the same training."""
     from segshrink.data import open_dataset
     from segshrink.models import load_model
-    from segshrink.progress import SilentProgress
     from segshrink.recipe import TrainingSettings
-    from segshrink.training import train
+    from segshrink.training import TrainingContext, train
 
     (data,) = arguments.inputs
     dataset = open_dataset(data, split=Path(arguments.split))
@@ -231,12 +230,8 @@ def finetune(arguments) -> None:
         once = mean_iou(model, dataset)
         train(
             model,
-            dataset,
             TrainingSettings(**_TRAINING),
-            folder,
-            tile_px=256,
-            seed=seed,
-            progress=SilentProgress(),
+            TrainingContext(dataset=dataset, folder=folder, seed=seed),
         )
         found = {"one_shot": once, "tuned": mean_iou(model, dataset)}
         write(folder / "result.json", found)
@@ -245,15 +240,16 @@ def finetune(arguments) -> None:
 
 def mean_iou(model, dataset) -> float:
     """On the validation part."""
-    from segshrink.training.validation import validate
+    from segshrink.training.validation import Validator
 
-    return validate(
+    validate = Validator(
         model,
         dataset.val,
         num_classes=dataset.classes.num_classes,
         tile_px=256,
         batch_size=4,
-    ).mean_iou()
+    )
+    return validate().confusion.mean_iou()
 
 
 # --- measure -------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def run(work: Path, seed: int, spread: float) -> dict:
     from segshrink.quantization.structure import kept_whole
     from segshrink.quantization.training import settings_for, train_quantized
     from segshrink.recipe import TrainingSettings
-    from segshrink.training import train
+    from segshrink.training import TrainingContext, train
 
     result = work / f"result-{spread:g}.json"
     if result.is_file():
@@ -76,7 +76,8 @@ def run(work: Path, seed: int, spread: float) -> dict:
             input_shape=(_TILE_PX, _TILE_PX, 3),
             base_filters=8,
         )
-        train(fresh, dataset, settings, work, tile_px=_TILE_PX, seed=seed)
+        context = TrainingContext(dataset=dataset, folder=work, seed=seed)
+        train(fresh, settings, context)
     images, _ = plain_tiles(dataset.train, _TILE_PX, 64)
 
     def hard(path: Path) -> keras.Model:
@@ -104,14 +105,14 @@ def run(work: Path, seed: int, spread: float) -> dict:
     more = settings_for(settings, _QAT_EPOCHS)
     trained = load_model(work / "model.keras")
     if not (work / "longer" / "model.keras").is_file():
-        train(trained, dataset, more, work / "longer", tile_px=_TILE_PX, seed=seed)
+        context = TrainingContext(dataset=dataset, folder=work / "longer", seed=seed)
+        train(trained, more, context)
     longer = hard(work / "longer" / "model.keras")
     found["longer"] = measure(longer, observed_ranges(longer, images))
     trained = hard(work / "model.keras")
     folder = work / f"int8-{spread:g}"
-    _, ranges = train_quantized(
-        trained, narrow, dataset, more, folder, tile_px=_TILE_PX, seed=seed
-    )
+    context = TrainingContext(dataset=dataset, folder=folder, seed=seed)
+    _, ranges = train_quantized(trained, narrow, more, context)
     found["qat"] = measure(load_model(folder / "model.keras"), ranges)
     result.write_text(json.dumps(found, indent=2) + "\n")
     print(seed, found, flush=True)

@@ -19,7 +19,7 @@ from segshrink.export import read_metadata, with_input_size
 from segshrink.measuring.agreement import check_file
 from segshrink.models import load_model
 from segshrink.recipe import TrainingSettings
-from segshrink.training import train
+from segshrink.training import TrainingContext, train
 
 SETTINGS = TrainingSettings(
     epochs=8, tiles_per_epoch=24, batch_size=4, learning_rate=0.01
@@ -31,7 +31,8 @@ FACTS = {"classes": ["grass", "water", "road"]}
 def good(tiny_dataset, tmp_path_factory):
     keras.utils.set_random_seed(0)
     folder = tmp_path_factory.mktemp("float")
-    train(two_convolutions(), tiny_dataset, SETTINGS, folder, tile_px=32)
+    context = TrainingContext(dataset=tiny_dataset, folder=folder)
+    train(two_convolutions(), SETTINGS, context)
     return load_model(folder / "model.keras")
 
 

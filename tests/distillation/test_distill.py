@@ -11,7 +11,7 @@ from segshrink.objectives import CrossEntropy
 from segshrink.progress import SilentProgress
 from segshrink.pruning import plan_pruning
 from segshrink.recipe import DistillationSettings, LossSettings, TrainingSettings
-from segshrink.training import discard_checkpoint
+from segshrink.training import TrainingContext, discard_checkpoint
 
 TILE_PX = 32
 SETTINGS = TrainingSettings(
@@ -78,14 +78,16 @@ class KillIn(Said):
 
 def run(
     folder, dataset, *, way=CACHED, student_seed=1, teacher_seed=5, student=None,
-    teacher=None, settings=SETTINGS, **options,
+    teacher=None, settings=SETTINGS, progress=None, **options,
 ):  # fmt: skip
     """Distil; returns the result and the teacher."""
     teacher = network(teacher_seed, 6) if teacher is None else teacher
     student = network(student_seed, 2) if student is None else student
-    options = {"tile_px": TILE_PX} | options
+    context = TrainingContext(
+        dataset=dataset, folder=folder, progress=progress or Said(), label="student"
+    )
     way = DistillationSettings(**way)
-    result = distill(student, teacher, dataset, settings, way, folder, **options)
+    result = distill(student, teacher, settings, way, context, **options)
     return result, teacher
 
 
@@ -212,7 +214,7 @@ def test_continues_as_if_never_stopped(tmp_path, tiny_dataset, distilled, way):
     said = Said()
     run(tmp_path, tiny_dataset, way=WAYS[way], student_seed=9, progress=said)
     assert_same_outcome(tmp_path, distilled(way)[0])
-    assert "student: continues after epoch 1." in said.text
+    assert "student: resumes after epoch 1." in said.text
     if way == "cached":
         (told,) = said.about("Teacher's logits")
         assert told.endswith("3 of 3 maps are there.")

@@ -27,7 +27,7 @@ from segshrink.distillation import Distiller, PixelKL, TeacherCache, Term
 from segshrink.errors import DatasetError, RunFolderError
 from segshrink.objectives import CrossEntropy
 from segshrink.recipe import TrainingSettings
-from segshrink.training import fit
+from segshrink.training import Objective, TrainingContext, fit
 from training.runs import Interrupted, KillAfter, read_history, weights_of
 
 
@@ -309,13 +309,9 @@ def trained(folder, dataset, logits, **options):
     distiller = Distiller(model, None, supervised=CrossEntropy(), terms=terms)
     return fit(
         distiller,
-        dataset,
         SETTINGS,
-        folder,
-        tile_px=32,
-        model=model,
-        teacher_logits=logits,
-        **options,
+        TrainingContext(dataset=dataset, folder=folder, **options),
+        Objective(model=model, teacher_logits=logits),
     )
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from quantization.networks import scaled_channels, two_convolutions
 from segshrink.data import plain_tiles
-from segshrink.models import load_model
+from segshrink.models import copy_model, load_model
 from segshrink.objectives import CrossEntropy
 from segshrink.progress import SilentProgress
 from segshrink.quantization import FakeQuantizedModel, observed_ranges
 from segshrink.quantization.training import settings_for, train_quantized
 from segshrink.recipe import LossSettings, TrainingSettings
-from segshrink.training import train
+from segshrink.training import TrainingContext, train
 
 SETTINGS = TrainingSettings(
     epochs=6, tiles_per_epoch=24, batch_size=4, learning_rate=0.01
@@ -29,7 +29,7 @@ def trained(tiny_dataset, images, tmp_path_factory):
     keras.utils.set_random_seed(0)
     model = two_convolutions()
     folder = tmp_path_factory.mktemp("float")
-    train(model, tiny_dataset, SETTINGS, folder, tile_px=32)
+    train(model, SETTINGS, TrainingContext(dataset=tiny_dataset, folder=folder))
     for spread in (500.0, 700.0, 1000.0, 1400.0, 2000.0):
         hurt = scaled_channels(load_model(folder / "model.keras"), spread)
         expected = hurt.predict(tiles.astype(np.float32), verbose=0).argmax(-1)
@@ -41,12 +41,6 @@ def trained(tiny_dataset, images, tmp_path_factory):
 @pytest.fixture(scope="module")
 def images(tiny_dataset):
     return plain_tiles(tiny_dataset.train, 32, 16)
-
-
-def copy_of(model):
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    return copy
 
 
 def agreement(model, ranges, expected, images):
@@ -62,11 +56,10 @@ def test_the_int8_model_is_better_and_the_saved_one_plain(
     expected = trained.predict(tiles.astype(np.float32), verbose=0).argmax(-1)
     ranges = observed_ranges(trained, tiles)
     before = agreement(trained, ranges, expected, tiles)
-    model = copy_of(trained)
+    model = copy_model(trained)
     settings = SETTINGS.model_copy(update={"learning_rate": 0.003, "epochs": 12})
-    result, found = train_quantized(
-        model, ranges, tiny_dataset, settings, tmp_path, tile_px=32
-    )
+    context = TrainingContext(dataset=tiny_dataset, folder=tmp_path)
+    result, found = train_quantized(model, ranges, settings, context)
     saved = keras.models.load_model(tmp_path / "model.keras")
     assert [x.name for x in saved.layers] == [x.name for x in trained.layers]
     assert [v.path for v in saved.variables] == [v.path for v in trained.variables]
@@ -91,9 +84,8 @@ def test_the_validation_loss_is_that_of_the_twin(
     ranges = observed_ranges(trained, images[0])
     loss = {"loss": LossSettings(dice=0)}
     settings = settings_for(SETTINGS, 2).model_copy(update=loss)
-    result, found = train_quantized(
-        copy_of(trained), ranges, tiny_dataset, settings, tmp_path, tile_px=32
-    )
+    context = TrainingContext(dataset=tiny_dataset, folder=tmp_path)
+    result, found = train_quantized(copy_model(trained), ranges, settings, context)
     saved = load_model(tmp_path / "model.keras")
     image, labels = tiny_dataset.val[0].read()
     tiles, expected = (
@@ -131,16 +123,14 @@ def test_a_killed_training_goes_on_and_ends_the_same(
     ranges = observed_ranges(trained, images[0])
     settings = settings_for(SETTINGS, 3)
 
-    def run(folder, progress=None):
+    def run(folder, **options):
+        context = TrainingContext(dataset=tiny_dataset, folder=folder, **options)
         keras.utils.set_random_seed(5)
-        return train_quantized(
-            copy_of(trained), ranges, tiny_dataset, settings, folder,
-            tile_px=32, progress=progress,
-        )  # fmt: skip
+        return train_quantized(copy_model(trained), ranges, settings, context)
 
     _, whole = run(tmp_path / "whole")
     with pytest.raises(_Killed):
-        run(tmp_path / "killed", _KillsAt(15))
+        run(tmp_path / "killed", progress=_KillsAt(15))
     _, found = run(tmp_path / "killed")
     assert found == whole
     expected = load_model(tmp_path / "whole" / "model.keras").get_weights()

@@ -13,7 +13,7 @@ import pytest
 
 from segshrink.data import open_dataset
 from segshrink.errors import RunFolderError
-from segshrink.training import discard_checkpoint, train
+from segshrink.training import TrainingContext, discard_checkpoint, train
 from segshrink.training.checkpoint import best_path, state_path
 from segshrink.training.validation import Validation, Validator
 
@@ -32,8 +32,8 @@ STEPS = 3
 
 
 def run(folder, dataset, *, model=None, settings=SETTINGS, **options):
-    model = model or small_model()
-    return train(model, dataset, settings, folder, tile_px=TILE_PX, **options)
+    context = TrainingContext(dataset=dataset, folder=folder, **options)
+    return train(model or small_model(), settings, context)
 
 
 def without_seconds(folder: Path) -> list[dict[str, str]]:
@@ -199,7 +199,7 @@ def test_survives_sigkill(tmp_path):
     settings = small_settings(epochs=2, batch_size=2)
     for name in ("killed", "whole"):
         model = keras.saving.load_model(tmp_path / "untrained.keras")
-        train(model, dataset, settings, tmp_path / name, tile_px=TILE_PX)
+        run(tmp_path / name, dataset, model=model, settings=settings)
     assert_same_outcome(tmp_path / "killed", tmp_path / "whole")
 
 
@@ -218,7 +218,7 @@ import keras
 from segshrink.data import open_dataset
 from segshrink.progress import SilentProgress
 from segshrink.recipe import TrainingSettings
-from segshrink.training import train
+from segshrink.training import TrainingContext, train
 
 class Kill(SilentProgress):
     done = 0
@@ -233,7 +233,10 @@ settings = TrainingSettings(
     epochs=2, batch_size=2, learning_rate=0.01, tiles_per_epoch=None, loss={"dice": 0}
 )
 dataset = open_dataset("synthetic", scenes=3, scene_px=64)
-train(model, dataset, settings, folder / "killed", tile_px=32, progress=Kill())
+context = TrainingContext(
+    dataset=dataset, folder=folder / "killed", progress=Kill()
+)
+train(model, settings, context)
 """
 
 

@@ -13,7 +13,7 @@ from segshrink.errors import RecipeError, TrainingError
 from segshrink.objectives import ConfusionMatrix, build_loss
 from segshrink.progress import SilentProgress
 from segshrink.recipe import LossSettings
-from segshrink.training import fit, train
+from segshrink.training import Objective, TrainingContext, fit, train
 from segshrink.training.checkpoint import state_path
 from segshrink.training.train import supervised_loss
 from segshrink.training.validation import Validation, Validator
@@ -46,15 +46,14 @@ def trained(tmp_path_factory, tiny_dataset):
     """A folder, the result and the progress of two epochs with two losses."""
     folder, progress = tmp_path_factory.mktemp("trained"), Recorded()
     settings = small_settings(loss={"cross_entropy": 1, "dice": 0.5}, warmup=0.5)
-    result = train(
-        small_model(),
-        tiny_dataset,
-        settings,
-        folder,
-        tile_px=TILE_PX,
-        progress=progress,
-    )
+    context = TrainingContext(dataset=tiny_dataset, folder=folder, progress=progress)
+    result = train(small_model(), settings, context)
     return folder, result, progress
+
+
+@pytest.fixture
+def context(tmp_path, tiny_dataset):
+    return TrainingContext(dataset=tiny_dataset, folder=tmp_path)
 
 
 def test_history_has_a_row_an_epoch(trained):
@@ -100,7 +99,7 @@ def test_result_counts_what_was_done(trained):
 
 def test_tells_its_progress(trained):
     calls = trained[2].calls
-    assert calls[0] == ("start", "teacher", 6)
+    assert calls[0] == ("start", "training", 6)
     assert calls[-1] == ("finish",)
     assert [call for call in calls if call[0] == "advance"] == [
         *[("advance", 1, "loss")] * 3,
@@ -108,11 +107,9 @@ def test_tells_its_progress(trained):
     ]
 
 
-def test_learns(tmp_path, tiny_dataset):
+def test_learns(tmp_path, context):
     settings = small_settings(epochs=4, batch_size=1, learning_rate=0.03)
-    result = train(
-        small_model(filters=8), tiny_dataset, settings, tmp_path, tile_px=TILE_PX
-    )
+    result = train(small_model(filters=8), settings, context)
     losses = [float(row["loss"]) for row in read_history(tmp_path)]
     assert losses[-1] < losses[0] / 2
     assert result.best_val_miou > 0.9
@@ -179,18 +176,11 @@ class WeightsPerEpoch(keras.callbacks.Callback):
         self.weights.append(self.model.get_weights())
 
 
-def test_stops_without_patience_and_keeps_the_best(tmp_path, tiny_dataset, monkeypatch):
+def test_stops_without_patience_and_keeps_the_best(tmp_path, context, monkeypatch):
     scores_from(monkeypatch, 0.2, 0.6, 0.6, 0.1)
     seen = WeightsPerEpoch()
     settings = small_settings(epochs=9, patience=2, tiles_per_epoch=4)
-    result = train(
-        small_model(),
-        tiny_dataset,
-        settings,
-        tmp_path,
-        tile_px=TILE_PX,
-        callbacks=[seen],
-    )
+    result = train(small_model(), settings, context, callbacks=[seen])
     # Epoch 3 is as good and not better, epoch 4 is worse: two in a row.
     assert (result.epochs, result.best_epoch, result.best_val_miou) == (4, 2, 0.6)
     assert len(read_history(tmp_path)) == 4
@@ -200,31 +190,29 @@ def test_stops_without_patience_and_keeps_the_best(tmp_path, tiny_dataset, monke
         np.testing.assert_array_equal(saved, at_best)
 
 
-def test_validates_now_and_then_and_at_the_end(tmp_path, tiny_dataset, monkeypatch):
+def test_validates_now_and_then_and_at_the_end(tmp_path, context, monkeypatch):
     scores_from(monkeypatch, 0.5, 0.6, 0.4)
     settings = small_settings(epochs=5, validate_every=2, tiles_per_epoch=4)
-    result = train(small_model(), tiny_dataset, settings, tmp_path, tile_px=TILE_PX)
+    result = train(small_model(), settings, context)
     mious = [row["val_miou"] for row in read_history(tmp_path)]
     assert mious == ["", "0.5", "", "0.6", "0.4"]
     assert result.best_epoch == 4
 
 
-def test_patience_ends_only_where_it_was_validated(tmp_path, tiny_dataset, monkeypatch):
+def test_patience_ends_only_where_it_was_validated(context, monkeypatch):
     scores_from(monkeypatch, 0.5, 0.4)
     settings = small_settings(epochs=9, validate_every=3, patience=1, tiles_per_epoch=4)
-    result = train(small_model(), tiny_dataset, settings, tmp_path, tile_px=TILE_PX)
+    result = train(small_model(), settings, context)
     # Epochs 4 and 5 had no chance to be better.
     assert (result.epochs, result.best_epoch) == (6, 3)
 
 
-def test_the_best_is_chosen_from_an_epoch_on(tmp_path, tiny_dataset, monkeypatch):
+def test_the_best_is_chosen_from_an_epoch_on(context, monkeypatch):
     scores_from(monkeypatch, 0.9, 0.2, 0.4, 0.3)
     result = train(
         small_model(),
-        tiny_dataset,
         small_settings(epochs=4, patience=2),
-        tmp_path,
-        tile_px=TILE_PX,
+        context,
         choose_from=3,
     )
     assert result.best_epoch == 3
@@ -232,11 +220,11 @@ def test_the_best_is_chosen_from_an_epoch_on(tmp_path, tiny_dataset, monkeypatch
 
 
 def test_the_least_validation_loss_need_not_be_of_the_best_epoch(
-    tmp_path, tiny_dataset, monkeypatch
+    tmp_path, context, monkeypatch
 ):
     scores_from(monkeypatch, 0.5, 0.6, 0.4, losses=[0.9, float("nan"), 0.3])
     settings = small_settings(epochs=6, validate_every=2, tiles_per_epoch=4)
-    result = train(small_model(), tiny_dataset, settings, tmp_path, tile_px=TILE_PX)
+    result = train(small_model(), settings, context)
     losses = [row["val_loss"] for row in read_history(tmp_path)]
     assert losses == ["", "0.9", "", "nan", "", "0.3"]
     assert (result.best_epoch, result.best_val_loss) == (4, 0.3)
@@ -259,11 +247,10 @@ class OwnLoss(keras.Model):
         return keras.ops.mean(keras.ops.square(y_pred))
 
 
-def test_without_a_loss_on_labels_there_is_no_column(tmp_path, tiny_dataset):
+def test_without_a_loss_on_labels_there_is_no_column(tmp_path, context):
     model = small_model()
     settings = small_settings(epochs=1, tiles_per_epoch=4)
-    options = {"tile_px": TILE_PX, "model": model}
-    result = fit(OwnLoss(model), tiny_dataset, settings, tmp_path, **options)
+    result = fit(OwnLoss(model), settings, context, Objective(model=model))
     [row] = read_history(tmp_path)
     assert "val_loss" not in row and float(row["val_miou"]) == result.best_val_miou
     assert result.best_val_loss is None
@@ -302,14 +289,12 @@ class Spoil(keras.callbacks.Callback):
         ("after", "The weight logits/kernel is no number in epoch 2. Lower learning_r"),
     ],
 )
-def test_stops_when_numbers_end(tmp_path, tiny_dataset, moment, text):
+def test_stops_when_numbers_end(tmp_path, context, moment, text):
     with pytest.raises(TrainingError) as caught:
         train(
             small_model(),
-            tiny_dataset,
             small_settings(),
-            tmp_path,
-            tile_px=TILE_PX,
+            context,
             callbacks=[Spoil(moment)],
         )
     assert str(caught.value).startswith(text)
@@ -321,7 +306,7 @@ def test_stops_when_numbers_end(tmp_path, tiny_dataset, moment, text):
     assert all(np.isfinite(value).all() for value in values)
 
 
-def test_weight_decay_spares_scales_and_offsets(tmp_path, tiny_dataset):
+def test_weight_decay_spares_scales_and_offsets(context):
     """With a loss that has no gradient, what changes is decay alone."""
     model = small_model()
     # A layer's name must not count as the name of its weights.
@@ -332,11 +317,9 @@ def test_weight_decay_spares_scales_and_offsets(tmp_path, tiny_dataset):
     settings = small_settings(epochs=1, weight_decay=0.5, warmup=0)
     fit(
         model,
-        tiny_dataset,
         settings,
-        tmp_path,
-        tile_px=TILE_PX,
-        loss=NoGradient(),
+        context,
+        Objective(loss=NoGradient()),
         callbacks=[rates],
     )
     shrunk = np.prod([1 - 0.5 * rate for rate in rates.rates])
@@ -382,10 +365,10 @@ def test_given_class_weights_reach_the_loss(tiny_dataset):
     assert plain.class_weights is None
 
 
-def test_class_weights_of_the_wrong_length(tmp_path, tiny_dataset):
+def test_class_weights_of_the_wrong_length(tmp_path, context):
     settings = small_settings(loss={"class_weights": [1, 2]})
     with pytest.raises(RecipeError) as caught:
-        train(small_model(), tiny_dataset, settings, tmp_path, tile_px=TILE_PX)
+        train(small_model(), settings, context)
     assert str(caught.value) == (
         "loss.class_weights: must hold one factor for each of the 3 classes of drawn "
         "(grass, water, road), got 2."

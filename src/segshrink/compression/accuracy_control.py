@@ -19,6 +19,7 @@ from segshrink.errors import ExportError, ModelError
 from segshrink.export import export_model, in_float32, write_metadata
 from segshrink.export.exporting import CALIBRATED, place
 from segshrink.measuring.agreement import Expectation, check_file, expectation
+from segshrink.models import copy_model
 from segshrink.progress import Progress, SilentProgress
 from segshrink.quantization import FakeQuantizedModel, observed_ranges
 from segshrink.quantization.bias_correction import correct_biases
@@ -26,7 +27,7 @@ from segshrink.quantization.sensitivity import by_sensitivity
 from segshrink.quantization.structure import kept_whole
 from segshrink.quantization.training import settings_for, train_quantized
 from segshrink.recipe import TrainingSettings
-from segshrink.training import discard_checkpoint
+from segshrink.training import TrainingContext, discard_checkpoint
 
 MAX_DROP = 1.0
 QAT_EPOCHS = 4
@@ -194,7 +195,7 @@ def _ways(
         observed_ranges(model, more, percentile=_PERCENTILE),
     )
     few = calibration[:_LOOKED_AT]
-    corrected = _copy(model)
+    corrected = copy_model(model)
     correct_biases(FakeQuantizedModel(corrected, narrow, format), few)
     yield _Way("corrected biases", corrected, calibration, narrow)
     yield from _with_float_layers(model, format, wide, calibration, few)
@@ -250,29 +251,20 @@ def _trained(
     limit: Limit,
     progress: Progress,
 ) -> _Way:
-    trained = _copy(model)
+    trained = copy_model(model)
     with tempfile.TemporaryDirectory(prefix="segshrink-int8-") as scratch:
         folder = limit.folder or Path(scratch)
-        _, found = train_quantized(
-            trained,
-            ranges,
-            dataset,
-            settings,
-            folder,
-            tile_px=calibration.shape[1],
-            format=format,
+        context = TrainingContext(
+            dataset=dataset,
+            folder=folder,
             seed=limit.seed,
             progress=progress,
+            label="quantization-aware training",
         )
+        _, found = train_quantized(trained, ranges, settings, context, format=format)
         trained.load_weights(folder / "model.keras")
         discard_checkpoint(folder)
     return _Way("quantization-aware training", trained, calibration, found)
-
-
-def _copy(model: keras.Model) -> keras.Model:
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    return copy
 
 
 def _told(attempt: Mapping[str, Any]) -> str:

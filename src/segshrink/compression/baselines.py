@@ -18,7 +18,7 @@ from segshrink.pruning import MagnitudePruning
 from segshrink.pruning.magnitude import kernels
 from segshrink.recipe import TrainingSettings
 from segshrink.records import read_json, write_json
-from segshrink.training import train
+from segshrink.training import TrainingContext, train
 
 _MASK_UPDATES = 20
 # A kernel keeps its largest weight; not all of it can be zero.
@@ -45,17 +45,19 @@ def train_masked(
     settings = _settings_for(run, teacher, dataset, seconds, folder, progress)
     an_epoch = _steps_per_epoch(run, dataset, settings)
     last_step = max(1, settings.epochs * an_epoch // 2)
-    result = train(
-        load_model(run.teacher),
-        dataset,
-        settings,
-        folder,
-        tile_px=run.recipe.data.tile_px,
+    context = TrainingContext(
+        dataset=dataset,
+        folder=folder,
         seed=run.recipe.seed + 2,
-        choose_from=math.ceil(last_step / an_epoch) if sparsity > 0 else 1,
-        callbacks=[_masks(sparsity, last_step)] if sparsity > 0 else [],
         progress=progress,
         label="baseline: masks only",
+    )
+    result = train(
+        load_model(run.teacher),
+        settings,
+        context,
+        choose_from=math.ceil(last_step / an_epoch) if sparsity > 0 else 1,
+        callbacks=[_masks(sparsity, last_step)] if sparsity > 0 else [],
     )
     masked = [
         ops.convert_to_numpy(x) for x in kernels(load_model(folder / "model.keras"))
@@ -87,16 +89,14 @@ def train_alone(
     seconds = sum(_seconds_behind(file.parent) for file in (run.teacher, run.student))
     settings = _settings_for(run, model, dataset, seconds, folder, progress)
     keras.utils.set_random_seed(run.recipe.seed + 3)
-    result = train(
-        _with_fresh_weights(model),
-        dataset,
-        settings,
-        folder,
-        tile_px=run.recipe.data.tile_px,
+    context = TrainingContext(
+        dataset=dataset,
+        folder=folder,
         seed=run.recipe.seed + 3,
         progress=progress,
         label="baseline: student without teacher",
     )
+    result = train(_with_fresh_weights(model), settings, context)
     return _record("alone", model, run, result.as_record())
 
 
@@ -150,12 +150,13 @@ def _settings_for(
     if not kept.is_file():
         train(
             _with_fresh_weights(model),
-            dataset,
             settings.model_copy(update={"epochs": 2, "patience": None}),
-            folder / "timing",
-            tile_px=run.recipe.data.tile_px,
-            progress=progress,
-            label="timing an epoch",
+            TrainingContext(
+                dataset=dataset,
+                folder=folder / "timing",
+                progress=progress,
+                label="timing an epoch",
+            ),
         )
         an_epoch = _seconds_of_last_epoch(folder / "timing")
         epochs = max(1, round(seconds / max(an_epoch, 0.1)))

@@ -24,6 +24,7 @@ from segshrink.pruning import (
 from segshrink.pruning.budgets import Budget
 from segshrink.recipe import LOOK_AT_DATA, PruningSettings, Recipe, StudentSettings
 from segshrink.records import read_json, write_json
+from segshrink.training import TrainingContext
 
 _STEP_EPOCHS = 2
 
@@ -95,18 +96,15 @@ def train_student(
     if epochs is not None:
         training = training.model_copy(update={"epochs": epochs})
     chosen = chosen_settings(settings.distillation, student, teacher)
-    result = distill(
-        student,
-        teacher,
-        dataset,
-        training,
-        chosen,
-        folder,
-        tile_px=recipe.data.tile_px,
-        kept=kept,
-        cache=cache,
+    context = TrainingContext(
+        dataset=dataset,
+        folder=folder,
         seed=recipe.seed + 1,
         progress=progress,
+        label="student",
+    )
+    result = distill(
+        student, teacher, training, chosen, context, kept=kept, cache=cache
     )
     record = stage_record("student", student, recipe.seed, result)
     return record | {"distillation": chosen.model_dump(mode="json", exclude_none=True)}

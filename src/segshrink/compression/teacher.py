@@ -18,7 +18,7 @@ from segshrink.records import (
     atomic_write,
     sha256_of,
 )
-from segshrink.training import train
+from segshrink.training import TrainingContext, train
 
 
 def make_teacher(
@@ -37,15 +37,14 @@ def make_teacher(
     settings = recipe.teacher
     keras.utils.set_random_seed(recipe.seed)
     model = new_teacher(settings, dataset, recipe.data.tile_px)
-    result = train(
-        model,
-        dataset,
-        settings.training,
-        folder,
-        tile_px=recipe.data.tile_px,
+    context = TrainingContext(
+        dataset=dataset,
+        folder=folder,
         seed=recipe.seed,
         progress=progress,
+        label="teacher",
     )
+    result = train(model, settings.training, context)
     return stage_record("teacher", model, recipe.seed, result)
 
 

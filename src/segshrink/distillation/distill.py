@@ -7,7 +7,6 @@ from pathlib import Path
 
 import keras
 
-from segshrink.data import Dataset
 from segshrink.distillation.distiller import Distiller
 from segshrink.distillation.matching import has_layers_of
 from segshrink.distillation.mix import build_terms, completed
@@ -18,9 +17,15 @@ from segshrink.distillation.teacher_cache import (
     cannot_replay,
     model_digest,
 )
-from segshrink.progress import Progress, SilentProgress
+from segshrink.models import tile_px_of
 from segshrink.recipe import FEATURE_LOSSES, DistillationSettings, TrainingSettings
-from segshrink.training import TrainingResult, fit, steps_per_epoch
+from segshrink.training import (
+    Objective,
+    TrainingContext,
+    TrainingResult,
+    fit,
+    steps_per_epoch,
+)
 from segshrink.training.train import supervised_loss
 
 _CACHE_MB = 2048.0
@@ -29,63 +34,46 @@ _CACHE_MB = 2048.0
 def distill(
     student: keras.Model,
     teacher: keras.Model,
-    dataset: Dataset,
     settings: TrainingSettings,
     distillation: DistillationSettings,
-    folder: Path,
+    context: TrainingContext,
     *,
-    tile_px: int,
     kept: Mapping[str, Sequence[int]] | None = None,
     cache: Path | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-    label: str = "student",
 ) -> TrainingResult:
-    """Train `student` on labels and on what `teacher` makes of the images.
+    """Train `student` on labels and on the predictions of `teacher`.
 
-    What the settings leave open is chosen by the kind of student: one that has the
+    Options that the settings leave open depend on the kind of student: one that has the
     teacher's layers, as after pruning, or another.
 
     Args:
         student: plain model, trained in place; its best state is saved.
         teacher: trained model with the same input and output shape.
-        dataset: data to train and validate on.
         settings: epochs, losses, augmentation and so on.
-        distillation: what is learnt from the teacher.
-        folder: where to write `model.keras` and `history.csv`; resumes as `fit` does.
-        tile_px: height and width of the training tiles in pixels.
+        distillation: losses between student and teacher.
+        context: data, folder, seed and progress; resumes as `fit` does.
         kept: of a pruned student, as for `match_layers`.
-        cache: folder of the teacher's logits, used again if they are there; None is a
-            folder that goes with the checkpoint.
-        seed: of tiles and augmentation.
-        progress: told of every step.
-        label: name of the work in the progress display.
+        cache: folder of the teacher's logits, which is reused if it is filled; None is
+            a folder that goes with the checkpoint.
 
     Returns:
-        Facts of the training.
+        The epoch that was chosen, its quality, and the work that was done.
 
     Raises:
         ValueError: if the models do not fit together.
         RecipeError: if the settings do not fit the models.
         TrainingError: if the loss is not a number.
-        RunFolderError: if `folder` holds the checkpoint of another training.
+        RunFolderError: if the folder holds the checkpoint of another training run.
     """
-    progress = progress or SilentProgress()
     chosen = chosen_settings(distillation, student, teacher)
-    steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px)
+    dataset = context.dataset
+    steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px_of(student))
     terms, pairs = build_terms(chosen, teacher, student, steps=steps, kept=kept)
     if pairs:
-        progress.say(f"Feature maps that are compared:\n{pairs}")
+        context.progress.say(f"Feature maps that are compared:\n{pairs}")
     began = time.perf_counter()
-    logits = _cached_logits(
-        chosen,
-        teacher,
-        dataset,
-        settings,
-        cache or folder / "checkpoint" / "teacher-logits",
-        seed=seed,
-        progress=progress,
-    )
+    folder = cache or context.folder / "checkpoint" / "teacher-logits"
+    logits = _cached_logits(chosen, teacher, settings, context, folder)
     teacher_seconds = round(time.perf_counter() - began, 1)
     supervised = supervised_loss(settings.loss, dataset)
     distiller = Distiller(
@@ -96,16 +84,14 @@ def distill(
         supervised_weight=chosen.supervised,
         boundary_weight=chosen.boundary_weight,
     )
+    objective = Objective(
+        model=student, validation_loss=supervised, teacher_logits=logits
+    )
     result = fit(
         distiller,
-        dataset,
         settings,
-        folder,
-        tile_px=tile_px,
-        seed=seed,
-        model=student,
-        validation_loss=supervised,
-        teacher_logits=logits,
+        context,
+        objective,
         also_fixed={
             "distillation": chosen.model_dump(mode="json"),
             "teacher": model_digest(teacher),
@@ -114,8 +100,6 @@ def distill(
                 for pair in pairs
             ],
         },
-        progress=progress,
-        label=label,
     )
     return replace(result, teacher_seconds=teacher_seconds)
 
@@ -131,20 +115,18 @@ def chosen_settings(
 def _cached_logits(
     chosen: DistillationSettings,
     teacher: keras.Model,
-    dataset: Dataset,
     settings: TrainingSettings,
+    context: TrainingContext,
     folder: Path,
-    *,
-    seed: int,
-    progress: Progress,
 ) -> TeacherCache | None:
-    """The filled cache; None, and the reason told, if the teacher is asked instead."""
+    """The filled cache; None, and the reason said, if the teacher runs in each step."""
+    train, progress = context.dataset.train, context.progress
     if not chosen.cache:
         return None
     views = chosen.cache_views or 1
     limit = round(1e6 * (chosen.cache_mb or _CACHE_MB))
     channels, coarsest = teacher.output_shape[-1], STRIDES[-1]
-    least = cache_bytes(dataset.train, channels, coarsest, views)
+    least = cache_bytes(train, channels, coarsest, views)
     features = sorted(set(chosen.losses or ()) & set(FEATURE_LOSSES))
     reason = cannot_replay(settings.augmentation)
     if features:
@@ -161,10 +143,10 @@ def _cached_logits(
     logits = TeacherCache(
         folder,
         teacher,
-        dataset.train,
+        train,
         views=views,
         photometric=photometric if views > 1 else 0.0,
-        seed=seed,
+        seed=context.seed,
         averaged=chosen.cache_averaged,
         max_bytes=limit,
     )

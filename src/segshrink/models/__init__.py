@@ -2,15 +2,19 @@
 
 from segshrink.models.build import build_model
 from segshrink.models.compact import compact
+from segshrink.models.copying import copy_model
 from segshrink.models.efficientnet_lite import efficientnet_lite
+from segshrink.models.input_size import tile_px_of
 from segshrink.models.loading import load_model, save_model
 from segshrink.models.unet import unet
 
 __all__ = [
     "build_model",
     "compact",
+    "copy_model",
     "efficientnet_lite",
     "load_model",
     "save_model",
+    "tile_px_of",
     "unet",
 ]

@@ -1,4 +1,8 @@
-"""Which image sizes a model takes."""
+"""Image sizes that a model takes."""
+
+import keras
+
+from segshrink.errors import ModelError
 
 
 def check_input_shape(
@@ -26,3 +30,21 @@ def check_input_shape(
             f"input height and width must be divisible by {divisor} ({why}), got "
             f"{height} x {width}. Use {fitting[0]} x {fitting[1]}."
         )
+
+
+def tile_px_of(model: keras.Model) -> int:
+    """Height and width in pixels of the square tiles that a model takes.
+
+    Raises:
+        ModelError: if the model does not take square images of one fixed size.
+    """
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[1] != shape[2]:
+        shape = (None, None)
+    if shape[1] is None:
+        raise ModelError(
+            f"model {model.name}: is trained on square tiles of its own size, so it "
+            f"needs one fixed input size, got {getattr(model, 'input_shape', None)}. "
+            "Build it from keras.Input((tile_px, tile_px, 3))."
+        )
+    return int(shape[1])

@@ -5,14 +5,19 @@ from typing import Any
 
 import keras
 
-from segshrink.data import Dataset
 from segshrink.distillation import Distiller, build_terms
 from segshrink.distillation.teacher_cache import model_digest
-from segshrink.progress import Progress
+from segshrink.models import copy_model, tile_px_of
 from segshrink.quantization.fake_quantization import FakeQuantizedModel, Ranges
 from segshrink.recipe import DistillationSettings, TrainingSettings
 from segshrink.records import read_json, write_json
-from segshrink.training import TrainingResult, fit, steps_per_epoch
+from segshrink.training import (
+    Objective,
+    TrainingContext,
+    TrainingResult,
+    fit,
+    steps_per_epoch,
+)
 from segshrink.training.train import supervised_loss
 
 RANGES = "ranges.json"
@@ -23,17 +28,12 @@ _FROM_FLOAT = {"pixel_kl": 1.0}
 def train_quantized(
     model: keras.Model,
     ranges: Ranges,
-    dataset: Dataset,
     settings: TrainingSettings,
-    folder: Path,
+    context: TrainingContext,
     *,
-    tile_px: int,
     format: str = "litert",
-    seed: int = 0,
-    progress: Progress | None = None,
-    label: str = "quantization-aware training",
 ) -> tuple[TrainingResult, Ranges]:
-    """Train `model` for what an int8 file will make of it.
+    """Quantization-aware training: train `model` for what its int8 file will compute.
 
     In each step it computes as its `FakeQuantizedModel` does, and learns from the
     labels and from itself as it was, in float. The epoch is chosen by the validation
@@ -45,62 +45,46 @@ def train_quantized(
         model: trained Functional or Sequential model, float32; trained further in
             place.
         ranges: of its tensors, from `observed_ranges`.
-        dataset: data to train and validate on.
         settings: epochs, losses and so on; a tenth of the learning rate that the model
             was trained with is a good one.
-        folder: where to write `model.keras`, `ranges.json` and `history.csv`; resumes
-            as `fit` does.
-        tile_px: height and width of the training tiles in pixels.
+        context: data, folder, seed and progress. The folder gets `model.keras`,
+            `ranges.json` and `history.csv`; a killed run resumes as `fit` does.
         format: of the file, as for `FakeQuantizedModel`.
-        seed: of tiles and augmentation.
-        progress: told of every step.
-        label: name of the work in the progress display.
 
     Returns:
-        Facts of the training, and the ranges that go with the saved model.
+        (outcome of the training run, ranges that go with the saved model).
 
     Raises:
         ModelError: if the model is not Functional or Sequential.
         TrainingError: if the loss is not a number.
-        RunFolderError: if `folder` holds the checkpoint of another training.
+        RunFolderError: if the folder holds the checkpoint of another training run.
     """
-    as_it_was = keras.models.clone_model(model)
-    as_it_was.set_weights(model.get_weights())
-    twin = FakeQuantizedModel(model, ranges, format)
-    steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px)
+    float_model = copy_model(model)
+    quantized = FakeQuantizedModel(model, ranges, format)
+    supervised = supervised_loss(settings.loss, context.dataset)
     terms, _ = build_terms(
         DistillationSettings(losses=_FROM_FLOAT, temperature=1.0),
-        as_it_was,
-        twin.model,
-        steps=steps,
+        float_model,
+        quantized.model,
+        steps=settings.epochs
+        * steps_per_epoch(context.dataset, settings, tile_px_of(model)),
     )
-    supervised = supervised_loss(settings.loss, dataset)
     distiller = Distiller(
-        twin.model,
-        as_it_was,
-        supervised=supervised,
-        terms=terms,
+        quantized.model, float_model, supervised=supervised, terms=terms
     )
-    keeper = _RangeKeeper(twin, folder)
+    keeper = _RangeKeeper(quantized, context.folder)
     result = fit(
         distiller,
-        dataset,
         settings,
-        folder,
-        tile_px=tile_px,
-        seed=seed,
-        model=model,
-        judged=twin.model,
-        validation_loss=supervised,
-        also_fixed={"model": model_digest(as_it_was), "int8": format},
+        context,
+        Objective(model=model, judged=quantized.model, validation_loss=supervised),
+        also_fixed={"model": model_digest(float_model), "int8": format},
         callbacks=(keeper,),
-        progress=progress,
-        label=label,
     )
     best = keeper.by_epoch()[str(result.best_epoch)]
-    found = {path: (float(low), float(high)) for path, (low, high) in best.items()}
-    write_json(folder / RANGES, found)
-    return result, found
+    trained = {path: (float(low), float(high)) for path, (low, high) in best.items()}
+    write_json(context.folder / RANGES, trained)
+    return result, trained
 
 
 class _RangeKeeper(keras.callbacks.Callback):

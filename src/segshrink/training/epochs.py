@@ -2,7 +2,7 @@
 
 import math
 import time
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -10,13 +10,13 @@ import numpy as np
 
 from segshrink.errors import TrainingError
 from segshrink.models import save_model
-from segshrink.progress import Progress
 from segshrink.recipe import TrainingSettings
 from segshrink.training.checkpoint import (
     best_path,
     discard_other_models,
     save_state,
 )
+from segshrink.training.context import TrainingContext
 from segshrink.training.history import write_history
 from segshrink.training.validation import Validator
 
@@ -28,11 +28,10 @@ class EpochKeeper(keras.callbacks.Callback):
         model: the plain model that is validated and saved; Keras knows the model that
             is trained as `self.model`, which may be another one.
         settings: `patience`, `validate_every` and `epochs` are used.
-        folder: training folder.
-        validate: holds the model against the validation part.
-        fingerprint: JSON-able description of the training, kept with the state.
-        progress: told of every step.
-        state: facts of an earlier part of this run, or None at its beginning.
+        context: its folder is written to, its progress receives every step.
+        validate: judges the model on the validation part.
+        fingerprint: JSON-able description of the training run, kept with the state.
+        state: state of an earlier part of this run, or None at its beginning.
         choose_from: 1-based epoch before which no model is the best.
     """
 
@@ -40,19 +39,17 @@ class EpochKeeper(keras.callbacks.Callback):
         self,
         model: keras.Model,
         settings: TrainingSettings,
-        folder: Path,
+        context: TrainingContext,
         *,
         validate: Validator,
-        fingerprint: dict[str, Any],
-        progress: Progress,
+        fingerprint: Mapping[str, object],
         state: dict[str, Any] | None,
         choose_from: int = 1,
     ) -> None:
         super().__init__()
         self.plain = model
         self.settings = settings
-        self.folder = Path(folder)
-        self.progress = progress
+        self.context = context
         self._validate = validate
         self._fingerprint = fingerprint
         self._choose_from = choose_from
@@ -96,7 +93,7 @@ class EpochKeeper(keras.callbacks.Callback):
         if not math.isfinite(loss):
             raise self._diverged(f"The loss became {loss}", f", step {batch + 1}")
         miou = {} if self.best_miou is None else {"best mIoU": self.best_miou}
-        self.progress.advance(1, loss=loss, **miou)
+        self.context.progress.advance(1, loss=loss, **miou)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Validate, remember the best model, write history and state."""
@@ -125,7 +122,7 @@ class EpochKeeper(keras.callbacks.Callback):
             f"{what} in epoch {len(self.history) + 1}{where}. Lower learning_rate (now "
             f"{self.settings.learning_rate:g}) or raise warmup (now "
             f"{self.settings.warmup:g}), and train into another folder than "
-            f"{self.folder}, which keeps the epochs before."
+            f"{self.context.folder}, which keeps the epochs before."
         )
 
     def _validated(self, epoch: int) -> dict[str, float | None]:
@@ -137,7 +134,7 @@ class EpochKeeper(keras.callbacks.Callback):
         is_best = self.best_miou is None or miou > self.best_miou
         if epoch >= self._choose_from and is_best:
             self.best_miou, self.best_epoch = miou, epoch
-            save_model(self.plain, best_path(self.folder, epoch))
+            save_model(self.plain, best_path(self.context.folder, epoch))
         return self._columns(found.loss, miou, found.confusion.pixel_accuracy)
 
     def _columns(
@@ -156,9 +153,9 @@ class EpochKeeper(keras.callbacks.Callback):
             "best_epoch": self.best_epoch,
             "best_miou": self.best_miou,
         }
-        write_history(self.folder, self.history)
-        save_state(self.folder, run_variables(self.plain, self.model), facts)
-        discard_other_models(self.folder, self.best_epoch)
+        write_history(self.context.folder, self.history)
+        save_state(self.context.folder, run_variables(self.plain, self.model), facts)
+        discard_other_models(self.context.folder, self.best_epoch)
 
 
 def run_variables(model: keras.Model, trainee: keras.Model) -> list[keras.Variable]:

@@ -10,12 +10,13 @@ import keras
 
 from segshrink.data import Dataset, ImageMaps, TileSampler
 from segshrink.errors import RunFolderError
+from segshrink.models import tile_px_of
 from segshrink.objectives import WeightedSum
-from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import TrainingSettings
 from segshrink.records import atomic_write
 from segshrink.training.batches import TrainingBatches
 from segshrink.training.checkpoint import best_path, load_state
+from segshrink.training.context import TrainingContext
 from segshrink.training.epochs import EpochKeeper, run_variables
 from segshrink.training.schedule import warmup_cosine
 from segshrink.training.validation import Validator
@@ -23,7 +24,7 @@ from segshrink.training.validation import Validator
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a finished training says of itself.
+    """Outcome of a finished training run.
 
     Attributes:
         epochs: epochs trained.
@@ -35,8 +36,8 @@ class TrainingResult:
             loss.
         seconds: seconds spent in training steps, without validation.
         tiles: training tiles seen.
-        teacher_seconds: seconds that the process that ended the training spent before
-            it on the logits of a teacher.
+        teacher_seconds: seconds that the process that ended the training run spent
+            before it on the logits of a teacher.
     """
 
     epochs: int
@@ -52,112 +53,113 @@ class TrainingResult:
         return asdict(self)
 
 
-def fit(
-    trainee: keras.Model,
-    dataset: Dataset,
-    settings: TrainingSettings,
-    folder: Path,
-    *,
-    tile_px: int,
-    seed: int = 0,
-    loss: keras.losses.Loss | None = None,
-    model: keras.Model | None = None,
-    judged: keras.Model | None = None,
-    validation_loss: keras.losses.Loss | None = None,
-    teacher_logits: ImageMaps | None = None,
-    also_fixed: Mapping[str, Any] | None = None,
-    choose_from: int = 1,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-    progress: Progress | None = None,
-    label: str = "training",
-) -> TrainingResult:
-    """Train `trainee` and save the best `model` by validation mean IoU.
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """The losses that a fit minimizes, and the models that it validates and saves.
 
-    A run that was killed continues after its last finished epoch and gives the same
-    result. When it ends, `folder` holds `model.keras` and `history.csv`, and
-    `checkpoint/`, which `discard_checkpoint` removes.
-
-    Args:
-        trainee: model that is compiled with AdamW and trained.
-        dataset: its `train` part is trained on, its `val` part chooses the epoch.
-        settings: epochs, batch size, learning rate and so on.
-        folder: where to write; made if missing.
-        tile_px: height and width of the training tiles in pixels.
-        seed: of tiles and augmentation; weights and dropout have the model's own.
+    Attributes:
         loss: as for `keras.Model.compile`; None if the trainee computes its own.
-        model: plain model inside `trainee` that is validated and saved; None is the
+        validation_loss: loss on labels that is computed on the validation part, where
+            the trainee computes its own; None is `loss`.
+        model: plain model inside the trainee that is validated and saved; None is the
             trainee itself.
         judged: model that is validated in place of `model`, such as one that computes
             with its variables as an int8 file will.
-        validation_loss: loss on labels that is computed on the validation part, where
-            the trainee computes its own; None is `loss`.
-        teacher_logits: logits of a teacher for the images of `dataset.train`. Training
+        teacher_logits: logits of a teacher for the images of the `train` part. Training
             data is then `({"images": ..., "teacher_logits": ...}, labels)`.
-        also_fixed: JSON-able facts of `trainee` that must be the same when a run
-            continues, beside the other arguments.
+    """
+
+    loss: keras.losses.Loss | None = None
+    validation_loss: keras.losses.Loss | None = None
+    model: keras.Model | None = None
+    judged: keras.Model | None = None
+    teacher_logits: ImageMaps | None = None
+
+
+def fit(
+    trainee: keras.Model,
+    settings: TrainingSettings,
+    context: TrainingContext,
+    objective: Objective,
+    *,
+    also_fixed: Mapping[str, object] | None = None,
+    choose_from: int = 1,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> TrainingResult:
+    """Train `trainee` and save the best model by validation mean IoU.
+
+    A run that was killed resumes after its last finished epoch and gives the same
+    result. When it ends, the folder of `context` holds `model.keras` and `history.csv`,
+    and `checkpoint/`, which `discard_checkpoint` removes.
+
+    Args:
+        trainee: model that is compiled with AdamW and trained.
+        settings: epochs, batch size, learning rate and so on.
+        context: data, folder, seed and progress. The `train` part of the data is
+            trained on, its `val` part chooses the epoch; the seed is that of tiles and
+            augmentation, weights and dropout have the model's own.
+        objective: the losses, and the model that is saved.
+        also_fixed: JSON-able description of `trainee`, which must be the same when a
+            run resumes, beside the other arguments.
         choose_from: 1-based epoch before which no model is the best. It counts among
             `also_fixed`.
         callbacks: run before each validation, such as `MagnitudePruning`.
-        progress: told of every step.
-        label: name of the work in the progress display.
 
     Returns:
-        Facts of the training.
+        The epoch that was chosen, its quality, and the work that was done.
 
     Raises:
+        ModelError: if the model does not take square tiles of one size.
         TrainingError: if the loss is not a number.
-        RunFolderError: if `folder` holds the checkpoint of another training.
+        RunFolderError: if the folder holds the checkpoint of another training run.
     """
-    progress = progress or SilentProgress()
-    plain = trainee if model is None else model
-    folder = Path(folder)
-    sampler = _sampler(dataset, settings, tile_px, seed, teacher_logits)
-    _compile(trainee, settings, loss, settings.epochs * sampler.steps_per_epoch)
-    fingerprint = _fingerprint(settings, dataset, tile_px, seed) | dict(
-        also_fixed or {}
+    model = objective.model or trainee
+    dataset, tile_px = context.dataset, tile_px_of(model)
+    sampler = _sampler(settings, context, tile_px, objective.teacher_logits)
+    _compile(
+        trainee, settings, objective.loss, settings.epochs * sampler.steps_per_epoch
     )
+    fingerprint = _fingerprint(settings, context, tile_px) | dict(also_fixed or {})
     if choose_from > 1:
         fingerprint["choose_from"] = choose_from
-    state = load_state(folder, run_variables(plain, trainee), fingerprint)
     validator = Validator(
-        plain if judged is None else judged,
+        objective.judged or model,
         dataset.val,
         num_classes=dataset.classes.num_classes,
         tile_px=tile_px,
         batch_size=settings.batch_size,
-        loss=loss if validation_loss is None else validation_loss,
+        loss=objective.validation_loss or objective.loss,
     )
     keeper = EpochKeeper(
-        plain,
+        model,
         settings,
-        folder,
+        context,
         validate=validator,
         fingerprint=fingerprint,
-        progress=progress,
-        state=state,
+        state=load_state(context.folder, run_variables(model, trainee), fingerprint),
         choose_from=choose_from,
     )
-    _run(trainee, keeper, sampler, callbacks, label)
-    return _finish(keeper, folder, settings, sampler)
+    _run(trainee, keeper, sampler, callbacks)
+    return _finish(keeper, sampler)
 
 
 def steps_per_epoch(dataset: Dataset, settings: TrainingSettings, tile_px: int) -> int:
     """Training steps of one epoch of `fit`."""
-    return _sampler(dataset, settings, tile_px, 0, None).steps_per_epoch
+    context = TrainingContext(dataset=dataset, folder=Path())
+    return _sampler(settings, context, tile_px, None).steps_per_epoch
 
 
 def _sampler(
-    dataset: Dataset,
     settings: TrainingSettings,
+    context: TrainingContext,
     tile_px: int,
-    seed: int,
     maps: ImageMaps | None,
 ) -> TileSampler:
     return TileSampler(
-        dataset.train,
+        context.dataset.train,
         tile_px=tile_px,
         batch_size=settings.batch_size,
-        seed=seed,
+        seed=context.seed,
         augmentation=settings.augmentation,
         tiles_per_epoch=settings.tiles_per_epoch,
         maps=maps,
@@ -196,14 +198,15 @@ def _components(loss: keras.losses.Loss | None) -> list[keras.metrics.Metric]:
 
 
 def _fingerprint(
-    settings: TrainingSettings, dataset: Dataset, tile_px: int, seed: int
-) -> dict[str, Any]:
+    settings: TrainingSettings, context: TrainingContext, tile_px: int
+) -> dict[str, object]:
+    """Description of a training run, which must not change when it resumes."""
     return {
         "settings": settings.model_dump(mode="json"),
-        "data": dataset.name,
-        "split": dataset.split.as_record(),
+        "data": context.dataset.name,
+        "split": context.dataset.split.as_record(),
         "tile_px": tile_px,
-        "seed": seed,
+        "seed": context.seed,
     }
 
 
@@ -212,32 +215,30 @@ def _run(
     keeper: EpochKeeper,
     sampler: TileSampler,
     callbacks: Sequence[keras.callbacks.Callback],
-    label: str,
 ) -> None:
-    done = len(keeper.history)
-    total = keeper.settings.epochs * sampler.steps_per_epoch
-    keeper.progress.start(label, total)
+    label, progress = keeper.context.label, keeper.context.progress
+    done, epochs = len(keeper.history), keeper.settings.epochs
+    progress.start(label, epochs * sampler.steps_per_epoch)
     if done:
-        keeper.progress.say(f"{label}: continues after epoch {done}.")
-        keeper.progress.advance(done * sampler.steps_per_epoch)
+        progress.say(f"{label}: resumes after epoch {done}.")
+        progress.advance(done * sampler.steps_per_epoch)
     if not keeper.finished:
         batches = TrainingBatches(sampler)
         trainee.fit(
             batches,
             shuffle=False,
             initial_epoch=done,
-            epochs=keeper.settings.epochs,
+            epochs=epochs,
             callbacks=[batches.epoch_setter(), *callbacks, keeper],
             verbose=0,
         )
-    keeper.progress.finish()
+    progress.finish()
 
 
-def _finish(
-    keeper: EpochKeeper, folder: Path, settings: TrainingSettings, sampler: TileSampler
-) -> TrainingResult:
+def _finish(keeper: EpochKeeper, sampler: TileSampler) -> TrainingResult:
+    folder = keeper.context.folder
     if keeper.best_miou is None:
-        raise RunFolderError(f"{folder}: the training was never validated.")
+        raise RunFolderError(f"{folder}: the training run was never validated.")
     with atomic_write(folder / "model.keras") as partial:
         shutil.copyfile(best_path(folder, keeper.best_epoch), partial)
     epochs = len(keeper.history)
@@ -247,5 +248,5 @@ def _finish(
         best_val_miou=keeper.best_miou,
         best_val_loss=keeper.best_val_loss,
         seconds=round(sum(row["seconds"] or 0.0 for row in keeper.history), 1),
-        tiles=epochs * sampler.steps_per_epoch * settings.batch_size,
+        tiles=epochs * sampler.steps_per_epoch * keeper.settings.batch_size,
     )

@@ -1,7 +1,6 @@
 """Supervised training of one model."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,59 +8,45 @@ import numpy as np
 from segshrink.data import Dataset, class_frequencies
 from segshrink.errors import RecipeError
 from segshrink.objectives import balanced_class_weights, build_loss
-from segshrink.progress import Progress
 from segshrink.recipe import LossSettings, TrainingSettings
-from segshrink.training.fit import TrainingResult, fit
+from segshrink.training.context import TrainingContext
+from segshrink.training.fit import Objective, TrainingResult, fit
 
 
 def train(
     model: keras.Model,
-    dataset: Dataset,
     settings: TrainingSettings,
-    folder: Path,
+    context: TrainingContext,
     *,
-    tile_px: int,
-    seed: int = 0,
     choose_from: int = 1,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    progress: Progress | None = None,
-    label: str = "teacher",
 ) -> TrainingResult:
-    """Train `model` on the data set's labels; see `fit` for folder and resuming.
+    """Train `model` on the labels of a data set; see `fit` for files and resuming.
 
     Args:
-        model: images `(batch, tile_px, tile_px, 3)`, RGB 0-255, to logits
-            `(batch, tile_px, tile_px, classes)`.
-        dataset: data to train and validate on.
+        model: images `(batch, tile, tile, 3)`, RGB 0-255, to logits
+            `(batch, tile, tile, classes)`.
         settings: epochs, losses, augmentation and so on.
-        folder: where to write.
-        tile_px: height and width of the training tiles in pixels.
-        seed: of tiles and augmentation.
+        context: data, folder, seed and progress.
         choose_from: 1-based epoch before which no model is the best.
         callbacks: run before each validation, such as `MagnitudePruning`.
-        progress: told of every step.
-        label: name of the work in the progress display.
 
     Returns:
-        Facts of the training.
+        The epoch that was chosen, its quality, and the work that was done.
 
     Raises:
+        ModelError: if the model does not take square tiles of one size.
         TrainingError: if the loss is not a number.
-        RecipeError: if there is not one class weight for each class.
-        RunFolderError: if `folder` holds the checkpoint of another training.
+        RecipeError: if the number of class weights is not the number of classes.
+        RunFolderError: if the folder holds the checkpoint of another training run.
     """
     return fit(
         model,
-        dataset,
         settings,
-        folder,
-        tile_px=tile_px,
-        seed=seed,
-        loss=supervised_loss(settings.loss, dataset),
+        context,
+        Objective(loss=supervised_loss(settings.loss, context.dataset)),
         choose_from=choose_from,
         callbacks=callbacks,
-        progress=progress,
-        label=label,
     )
 
 
