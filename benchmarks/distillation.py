@@ -183,7 +183,7 @@ def keras_distiller(teacher, student):
 def measure(arguments) -> None:
     """Seconds of a training step, all methods in turn: DIR/times.json."""
     from segshrink.data import TileSampler
-    from segshrink.records import machine_facts
+    from segshrink.records import this_machine
     from segshrink.training.fit import _compile
 
     times = read(arguments.work / "times.json")
@@ -224,7 +224,7 @@ def measure(arguments) -> None:
                     seconds[method].append(spent)
             print(kind, turn, {m: round(s[-1], 3) for m, s in seconds.items() if s})
         times[kind] = {"step_seconds": seconds, "fill_seconds": fill}
-        times["machine"] = machine_facts()
+        times["machine"] = this_machine().as_plain()
         write(arguments.work / "times.json", times)
 
 

@@ -258,7 +258,7 @@ def mean_iou(model, dataset) -> float:
 def measure(arguments) -> None:
     """Time the files of all candidates and write JSON and table."""
     from segshrink.models import load_model
-    from segshrink.records import machine_facts
+    from segshrink.records import this_machine
 
     work = arguments.work
     model = load_model(Path(arguments.inputs[0]))
@@ -278,7 +278,7 @@ def measure(arguments) -> None:
         rows[name]["one_shot"] = results[0]["one_shot"]
         rows[name]["tuned"] = [result["tuned"] for result in results]
     found = {
-        "machine": machine_facts(),
+        "machine": this_machine().as_plain(),
         "whole": read(work / "whole.json"),
         "training": _TRAINING,
         "rows": rows,

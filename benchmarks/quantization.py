@@ -40,9 +40,13 @@ def main() -> None:
     runs = [
         run(arguments.work / f"seed-{s}", s, arguments.spread) for s in arguments.seeds
     ]
-    from segshrink.records import machine_facts
+    from segshrink.records import this_machine
 
-    found = {"machine": machine_facts(), "spread": arguments.spread, "runs": runs}
+    found = {
+        "machine": this_machine().as_plain(),
+        "spread": arguments.spread,
+        "runs": runs,
+    }
     (arguments.out / "quantization.json").write_text(json.dumps(found, indent=2) + "\n")
     (arguments.out / "quantization.md").write_text(table(found))
     print(table(found))

@@ -49,7 +49,7 @@ def main() -> None:
 
 def compare(arguments: argparse.Namespace) -> Iterator[dict]:
     """Yield the record so far after every round."""
-    from segshrink.records import machine_facts, sha256_of
+    from segshrink.records import sha256_of, this_machine
 
     found: dict[str, list[dict]] = {str(size): [] for size in arguments.megapixels}
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +64,7 @@ def compare(arguments: argparse.Namespace) -> Iterator[dict]:
                 print(f"round {number + 1}: {size} MP: {one}", file=sys.stderr)
             yield {
                 "what": "segshrink predict on a GeoTIFF, against the model alone",
-                "machine": machine_facts(),
+                "machine": this_machine().as_plain(),
                 "versions": versions(),
                 "model": {
                     "file": arguments.model.name,

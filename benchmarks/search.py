@@ -52,13 +52,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     arguments = parser.parse_args()
-    from segshrink.records import machine_facts
+    from segshrink.records import this_machine
 
     runs = []
     for seed in arguments.seeds:
         runs.append(run(arguments.work / f"seed-{seed}", seed, arguments))
         found = {
-            "machine": machine_facts(),
+            "machine": this_machine().as_plain(),
             "trials": arguments.trials,
             "workers": arguments.workers,
             "space": _SPACE,

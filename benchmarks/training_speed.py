@@ -66,7 +66,7 @@ def main() -> None:
 
 def compare(rounds: int, steps: int, limit: float) -> Iterator[dict]:
     """Yield the record so far after every round."""
-    from segshrink.records import machine_facts
+    from segshrink.records import this_machine
 
     speeds: dict[str, list[float]] = {name: [] for name in VARIANTS}
     remarks: dict[str, str] = {}
@@ -83,7 +83,7 @@ def compare(rounds: int, steps: int, limit: float) -> Iterator[dict]:
             print(f"round {number + 1}: {name}: {found}", file=sys.stderr, flush=True)
         yield {
             "what": "256 x 256 patches a second, U-Net with 16 base filters",
-            "machine": machine_facts(),
+            "machine": this_machine().as_plain(),
             "versions": versions(),
             "rounds": number + 1,
             "steps": steps,

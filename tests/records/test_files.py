@@ -16,7 +16,6 @@ from segshrink.records import (
     exclusive_folder,
     gzipped_size_bytes,
     locked,
-    machine_facts,
     read_json,
     sha256_of,
     write_json,
@@ -144,16 +143,6 @@ def test_sizes_and_digest(tmp_path):
     size = gzipped_size_bytes(path)
     assert 1000 < size < 2000
     assert size == len(gzip.compress(content, 9, mtime=12345))
-
-
-def test_machine_facts():
-    facts = machine_facts()
-    assert set(facts) == {"processor", "int8_dot_products", "cores", "system", "python"}
-    assert 1 <= facts["cores"] <= os.cpu_count()
-    assert facts["processor"].strip()
-    assert facts["int8_dot_products"] in (True, False, None)
-    assert facts["python"] == sys.version.split()[0]
-    json.dumps(facts, allow_nan=False)
 
 
 def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, small_disk):

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from segshrink.records.measurement import Machine
+from segshrink.records.machine import Machine
 from segshrink.reporting.caption import (
     caption_lines,
     listing,

@@ -86,7 +86,7 @@ def benchmark(
 
 
 def _print_machine(machine: dict[str, Any], rounds: int) -> None:
-    from segshrink.records.measurement import Machine
+    from segshrink.records.machine import Machine
     from segshrink.reporting.caption import machine_text
 
     output.out(f"{rounds} rounds, {machine_text(Machine(**machine))}")

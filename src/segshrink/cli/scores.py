@@ -16,7 +16,7 @@ def file_record(opened: Artifact) -> dict[str, Any]:
     """Which file was measured, and by what."""
     from segshrink._version import __version__
     from segshrink.measuring import measure_size
-    from segshrink.records import machine_facts
+    from segshrink.records import this_machine
 
     return {
         "file": opened.path.name,
@@ -24,7 +24,7 @@ def file_record(opened: Artifact) -> dict[str, Any]:
         "runtime": opened.runtime,
         "runtime_version": opened.runtime_version,
         "threads": opened.threads,
-        "machine": machine_facts(),
+        "machine": this_machine().as_plain(),
         "segshrink": __version__,
     }
 

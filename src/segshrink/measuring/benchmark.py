@@ -11,7 +11,7 @@ from segshrink.measuring.memory import measure_memory
 from segshrink.measuring.quality import measure_quality
 from segshrink.measuring.size import measure_size
 from segshrink.progress import Progress, SilentProgress
-from segshrink.records import machine_facts
+from segshrink.records import this_machine
 from segshrink.runtimes import load_artifact
 
 
@@ -65,7 +65,7 @@ def benchmark_files(
                 progress=progress,
             )  # fmt: skip
     return {
-        "machine": machine_facts(),
+        "machine": this_machine().as_plain(),
         "peak_macs_per_second": peaks,
         "data": None
         if dataset is None

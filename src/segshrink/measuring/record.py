@@ -7,7 +7,7 @@ from typing import Any
 from segshrink._version import __version__
 from segshrink.measuring.cost import ModelSize
 from segshrink.measuring.size import measure_size
-from segshrink.records import machine_facts
+from segshrink.records import this_machine
 from segshrink.runtimes import Artifact
 
 
@@ -64,6 +64,6 @@ def measurement_record(
         "quality": quality,
         "data": data,
         "seed": seed,
-        "machine": machine_facts(),
+        "machine": this_machine().as_plain(),
         "segshrink": __version__,
     }

@@ -12,18 +12,18 @@ from segshrink.records.files import (
     write_json,
     write_text,
 )
-from segshrink.records.machine import machine_facts, usable_cores
+from segshrink.records.machine import this_machine, usable_cores
 
 __all__ = [
     "atomic_write",
     "exclusive_folder",
     "gzipped_size_bytes",
     "locked",
-    "machine_facts",
     "model_files",
     "model_sha256",
     "read_json",
     "sha256_of",
+    "this_machine",
     "usable_cores",
     "write_json",
     "write_text",

@@ -3,22 +3,36 @@
 import os
 import platform
 from pathlib import Path
-from typing import Any
+
+from segshrink.records.record import Record
+
+_INT8_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 
 
-def machine_facts() -> dict[str, Any]:
-    """Processor, cores this process may use, system and Python version.
+class Machine(Record):
+    """The machine that measured.
 
-    `int8_dot_products` says whether the processor has instructions that int8 files are
-    fast by (VNNI, AMX, dot products of Arm); null where it cannot be told.
+    `int8_dot_products` says whether the processor has instructions that make int8 files
+    fast (VNNI, AMX, dot products of Arm); None where that is unknown. `cores` counts
+    those that the process could use.
     """
-    return {
-        "processor": _processor_name(),
-        "int8_dot_products": _has_int8_dot_products(),
-        "cores": len(usable_cores()),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-    }
+
+    processor: str = "unknown processor"
+    int8_dot_products: bool | None = None
+    cores: int | None = None
+    system: str = ""
+    python: str = ""
+
+
+def this_machine() -> Machine:
+    """Describe the machine that runs this process."""
+    return Machine(
+        processor=_cpuinfo("model name") or platform.processor() or "unknown",
+        int8_dot_products=_has_int8_dot_products(),
+        cores=len(usable_cores()),
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+    )
 
 
 def usable_cores() -> list[int]:
@@ -28,21 +42,14 @@ def usable_cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-_INT8_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
-
-
-def _processor_name() -> str:
-    return _cpuinfo("model name") or platform.processor() or "unknown"
-
-
 def _has_int8_dot_products() -> bool | None:
-    # x86 names them flags, Arm features.
+    # x86 calls them flags, Arm calls them features.
     known = _cpuinfo("flags") or _cpuinfo("Features")
     return bool(_INT8_DOT_PRODUCTS & set(known.split())) if known else None
 
 
 def _cpuinfo(key: str) -> str:
-    """What Linux tells of the first processor under that name; empty if nothing."""
+    """Value that Linux gives for `key` of the first processor; empty if there is none."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(errors="replace").splitlines():

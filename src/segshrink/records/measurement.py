@@ -1,7 +1,7 @@
-"""The records of a run folder as frozen data, checked when they are read.
+"""Records of measured files, checked when they are made and when they are read.
 
-The shapes follow the JSON files that measuring writes. Shares lie in 0 to 1, `None`
-stands where a number is undefined (a class without pixels) or was not measured.
+Shares lie in 0 to 1. None stands where a number is undefined, as for a class without
+pixels, or was not measured.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from segshrink.records.record import Record
+from segshrink.records.machine import Machine
+from segshrink.records.record import Record, SparseRecord
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -33,14 +34,14 @@ class Role(StrEnum):
 
 
 class Size(Record):
-    """Bytes of a file, as it lies on disk and after gzip at level 9."""
+    """Bytes of a file on disk and after gzip at level 9, and the SHA-256 of its bytes."""
 
     size_bytes: Annotated[int, Field(gt=0)]
     gzipped_bytes: Annotated[int, Field(gt=0)]
     sha256: str = ""
 
 
-class ModelFacts(Record):
+class ModelCost(SparseRecord):
     """Parameters and multiply-accumulates of one image of `input_shape`."""
 
     parameters: Count | None = None
@@ -48,29 +49,31 @@ class ModelFacts(Record):
     input_shape: tuple[int, ...] = ()
 
 
-class Latency(Record):
-    """Time of one call over interleaved rounds, in milliseconds.
+class Latency(SparseRecord):
+    """Milliseconds that one image takes, over interleaved rounds.
 
-    `spread_doubtful` is measuring's word that the rounds differ too much to trust.
+    `spread_doubtful` is set where the rounds differ too much to be trusted,
+    `macs_per_second` where the multiply-accumulates of the model are known.
     """
 
-    threads: Annotated[int, Field(ge=1)]
+    rounds: Count = 0
+    batch: int = 1
     median_ms: Milliseconds
     p25_ms: Milliseconds
     p75_ms: Milliseconds
-    rounds: Count = 0
-    batch: int = 1
     min_ms: Milliseconds | None = None
     spread_doubtful: bool = False
+    threads: Annotated[int, Field(ge=1)]
+    macs_per_second: float | None = None
 
     @property
     def spread(self) -> float:
-        """Quartile range over median; 0 is a perfectly steady machine."""
+        """Interquartile range over median; 0 is a perfectly steady machine."""
         return (self.p75_ms - self.p25_ms) / self.median_ms
 
 
-class ClassQuality(Record):
-    """Scores of one class over all scored pixels of a part."""
+class ClassQuality(SparseRecord):
+    """Scores of one class over all valid pixels of a part."""
 
     name: str
     pixels: Count = 0
@@ -88,8 +91,8 @@ class Curve(Record):
     recall: tuple[Share | None, ...]
 
 
-class Quality(Record):
-    """Scores of one file on one part of the data."""
+class Quality(SparseRecord):
+    """Scores of one file on one part of the data, all its images together."""
 
     part: str
     images: Count = 0
@@ -100,13 +103,16 @@ class Quality(Record):
     recall: Share | None = None
     mean_iou: Share | None = None
     mean_dice: Share | None = None
-    mean_average_precision: Share | None = None
     classes: tuple[ClassQuality, ...] = ()
+    mean_average_precision: Share | None = None
     curves: Mapping[str, Curve] = Field(default_factory=dict)
 
 
-class SplitFacts(Record):
-    """Which scenes were on which side, and who decided so."""
+class SplitRecord(SparseRecord):
+    """Scenes of each part, and the source of the split.
+
+    `leaking` marks the split by patches of one image, which exists for comparison only.
+    """
 
     source: str = "unknown"
     train: tuple[str, ...] = ()
@@ -124,33 +130,31 @@ class SplitFacts(Record):
         return self.leaking or bool(shared)
 
 
-class DataFacts(Record):
-    """Which data a file was scored on."""
+class DataRecord(SparseRecord):
+    """Data that a file was scored on."""
 
     name: str = "unknown"
-    split: SplitFacts = SplitFacts()
+    split: SplitRecord = SplitRecord()
     tile_px: int | None = None
 
 
-class Machine(Record):
-    """Where the measuring ran."""
-
-    processor: str = "unknown processor"
-    int8_dot_products: bool | None = None
-    cores: int | None = None
-    system: str = ""
-    python: str = ""
-
-
 class Export(Record):
-    """How a file came to be: `remedy` is what kept its loss within the limit."""
+    """How a file differs from its model on validation tiles.
 
+    `max_logit_error` and `agreement`, the share of pixels with the same class, compare
+    the outputs; `drop` are the points of mean IoU that the file has less. `remedy` says
+    how that loss was kept within the limit, `float_layers` which layers an int8 file
+    computes in float32.
+    """
+
+    max_logit_error: float | None = None
+    agreement: Share | None = None
     drop: float | None = None
     remedy: str | None = None
     float_layers: tuple[str, ...] | None = None
 
 
-class Measurement(Record):
+class Measurement(SparseRecord):
     """Everything measured of one file in its own runtime."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -161,10 +165,10 @@ class Measurement(Record):
     runtime: str
     runtime_version: str = ""
     size: Size | None = None
-    model: ModelFacts = ModelFacts()
+    model: ModelCost = ModelCost()
     latency: Latency | None = None
     quality: Quality | None = None
-    data: DataFacts = DataFacts()
+    data: DataRecord = DataRecord()
     seed: int | None = None
     machine: Machine = Machine()
     segshrink: str = ""

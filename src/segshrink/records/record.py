@@ -66,3 +66,11 @@ class Record(BaseModel):
     def as_plain(self) -> dict[str, Any]:
         """This record as plain data, as JSON holds it."""
         return self.model_dump(mode="json", by_alias=True)
+
+
+class SparseRecord(Record):
+    """A record that is written without the fields that it was not given."""
+
+    def as_plain(self) -> dict[str, Any]:
+        """This record as plain data, without the fields that were not given."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

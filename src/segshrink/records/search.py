@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from segshrink.records.machine import Machine
 from segshrink.records.measurement import (
     Count,
-    DataFacts,
-    Machine,
+    DataRecord,
     Milliseconds,
     Share,
 )
@@ -106,7 +106,7 @@ class SearchRecord(Record):
     seed: int | None = None
     workers: AtLeastOne = 1
     threads: AtLeastOne | None = None
-    data: DataFacts = DataFacts()
+    data: DataRecord = DataRecord()
     machine: Machine = Machine()
     segshrink: str = ""
     runtime: str | None = None

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from segshrink.records.measurement import Machine, Measurement, Role
+from segshrink.records.machine import Machine
+from segshrink.records.measurement import Measurement, Role
 from segshrink.reporting.comparison import compare
 from segshrink.reporting.run_types import RunRecords
 from segshrink.reporting.units import runtime_name

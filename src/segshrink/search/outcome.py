@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from segshrink._version import __version__
 from segshrink.data import Dataset
 from segshrink.recipe import recipe_yaml
-from segshrink.records import atomic_write, machine_facts, write_json, write_text
+from segshrink.records import atomic_write, this_machine, write_json, write_text
 from segshrink.search.files import ARTIFACTS, BEST, RECORD
 from segshrink.search.ranking import best_of, front_of, is_feasible, refuted
 from segshrink.search.space import SearchRecipe, with_values
@@ -73,7 +73,7 @@ def write_outcome(
         "workers": workers,
         "threads": asked.recipe.measuring.threads,
         "data": {"name": dataset.name, "split": dataset.split.as_record()},
-        "machine": machine_facts(),
+        "machine": this_machine().as_plain(),
         "segshrink": __version__,
         "backend": keras.backend.backend(),
         **_runtime(asked),

@@ -1,0 +1,73 @@
+"""Metadata that an exported file carries inside itself, as JSON."""
+
+from collections.abc import Mapping
+
+from pydantic import ConfigDict
+
+from segshrink.records.measurement import ClassColor, Count, ModelCost, Share
+from segshrink.records.record import SparseRecord
+
+
+class InputImage(SparseRecord):
+    """The image that a file takes: its size in pixels, its channels and their range."""
+
+    height: int
+    width: int
+    channels: str = "RGB"
+    range: tuple[int | float, int | float] = (0, 255)
+
+
+class TrainingData(SparseRecord):
+    """The data that a model was trained on.
+
+    `split` is the source of the split, `scenes` names the scenes of each part; of many
+    scenes only the first.
+    """
+
+    name: str
+    split: str = "unknown"
+    scenes: Mapping[str, str] = {}
+
+
+class Reached(SparseRecord):
+    """Scores that a file was measured to reach on a part of the data."""
+
+    part: str = "unknown"
+    images: Count = 0
+    mean_iou: Share | None = None
+    pixel_accuracy: Share | None = None
+
+
+class Checked(SparseRecord):
+    """Comparison of an int8 file with its model on tiles of a part of the data.
+
+    `agreement` is the share of pixels with the same class, `float_layers` are the
+    layers that the file computes in float32.
+    """
+
+    part: str
+    tiles: Count
+    mean_iou: Share | None = None
+    model_mean_iou: Share | None = None
+    agreement: Share | None = None
+    float_layers: tuple[str, ...] = ()
+
+
+class FileMetadata(SparseRecord):
+    """Metadata of an exported file: classes, input, output, precision, data, scores.
+
+    Every part may be missing. Fields that this version does not know are kept, so that
+    adding scores to a file of a newer version loses nothing.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    segshrink: str = ""
+    input: InputImage | None = None
+    output: str = "logits"
+    precision: str = "float32"
+    model: ModelCost = ModelCost()
+    classes: tuple[ClassColor, ...] = ()
+    data: TrainingData | None = None
+    checked: Checked | None = None
+    quality: Reached | None = None
