@@ -49,7 +49,7 @@ def _has_int8_dot_products() -> bool | None:
 
 
 def _cpuinfo(key: str) -> str:
-    """Value that Linux gives for `key` of the first processor; empty if there is none."""
+    """Value that Linux gives for `key` of the first processor; empty without one."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(errors="replace").splitlines():

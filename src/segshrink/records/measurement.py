@@ -34,7 +34,7 @@ class Role(StrEnum):
 
 
 class Size(Record):
-    """Bytes of a file on disk and after gzip at level 9, and the SHA-256 of its bytes."""
+    """Bytes of a file on disk and after gzip at level 9, and its SHA-256."""
 
     size_bytes: Annotated[int, Field(gt=0)]
     gzipped_bytes: Annotated[int, Field(gt=0)]
