@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segshrink.data import count_tiles, map_by_tiles, stream_by_tiles
+from segshrink.data import SlidingWindow, map_by_tiles, stream_by_tiles
 
 from .pictures import noise
 
 TILE_PX = (16, 12)
+ONE_BAND = SlidingWindow(size_px=(16, 200), tile_px=TILE_PX, overlap=0.25)
 
 sides = st.integers(1, 60)
 overlaps = st.floats(0, 0.9)
@@ -232,6 +233,13 @@ def test_float_images_reach_the_predictor_as_they_are():
     np.testing.assert_allclose(values, channel_sums(image), rtol=1e-4, atol=1e-5)
 
 
+def count_tiles(size_px, overlap, swath_px=None):
+    window = SlidingWindow(
+        size_px=size_px, tile_px=TILE_PX, overlap=overlap, swath_px=swath_px
+    )
+    return window.count_tiles()
+
+
 def streamed(predict, image, overlap, *, swath_px=None, batch_size=1, held_bytes=0):
     """The map of pieces, and how often each pixel was emitted."""
     size = image.shape[:2]
@@ -251,10 +259,13 @@ def streamed(predict, image, overlap, *, swath_px=None, batch_size=1, held_bytes
         assert 0 <= columns.start < columns.stop <= size[1]
         return image[rows, columns]
 
+    window = SlidingWindow(
+        size_px=size, tile_px=TILE_PX, overlap=overlap, swath_px=swath_px,
+        batch_size=batch_size,
+    )  # fmt: skip
     stream_by_tiles(
-        predict, read, emit, size_px=size, tile_px=TILE_PX, channels=3,
-        overlap=overlap, swath_px=swath_px, batch_size=batch_size,
-        on_tiles=tiles.append, held_bytes=held_bytes,
+        predict, read, emit, window, channels=3, on_tiles=tiles.append,
+        held_bytes=held_bytes,
     )  # fmt: skip
     return result, times, sum(tiles)
 
@@ -268,15 +279,15 @@ def test_swaths_give_the_very_same_map(height, width, overlap, swath_px, batch_s
     )
     np.testing.assert_array_equal(found, expected)
     assert (times == 1).all()
-    assert tiles == count_tiles((height, width), TILE_PX, overlap, swath_px)
+    assert tiles == count_tiles((height, width), overlap, swath_px)
 
 
 def test_swaths_cost_a_column_of_tiles_each():
     size, overlap = (160, 1200), 0.25
-    whole = count_tiles(size, TILE_PX, overlap)
-    assert count_tiles(size, TILE_PX, overlap, 1200) == whole
-    with_three = count_tiles(size, TILE_PX, overlap, 400)
-    rows = count_tiles((160, 12), TILE_PX, overlap)
+    whole = count_tiles(size, overlap)
+    assert count_tiles(size, overlap, 1200) == whole
+    with_three = count_tiles(size, overlap, 400)
+    rows = count_tiles((160, 12), overlap)
     # At a border tiles lie one or two deep.
     assert whole + 2 * rows <= with_three <= whole + 4 * rows
 
@@ -309,11 +320,8 @@ def test_tiles_are_predicted_while_others_are_read():
             begun.set()
         return image[rows, columns]
 
-    stream_by_tiles(
-        predict, read, lambda *_: None, size_px=(16, 200), tile_px=TILE_PX, channels=3,
-        overlap=0.25, held_bytes=1,
-    )  # fmt: skip
-    assert len(most) == count_tiles((16, 200), TILE_PX, 0.25)
+    stream_by_tiles(predict, read, lambda *_: None, ONE_BAND, channels=3, held_bytes=1)
+    assert len(most) == ONE_BAND.count_tiles()
 
 
 def ahead_of(held_bytes):
@@ -325,8 +333,8 @@ def ahead_of(held_bytes):
         return np.zeros((rows.stop - rows.start, columns.stop - columns.start, 3))
 
     stream_by_tiles(
-        channel_sums, read, lambda *_: None, size_px=(16, 200), tile_px=TILE_PX,
-        channels=3, overlap=0.25, held_bytes=held_bytes,
+        channel_sums, read, lambda *_: None, ONE_BAND, channels=3,
+        held_bytes=held_bytes,
         on_tiles=lambda _: read_then.append(len(columns_read)),
     )  # fmt: skip
     return read_then[0] - 1

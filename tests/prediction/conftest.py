@@ -1,4 +1,4 @@
-"""A model file that can be foretold."""
+"""A model file whose predictions are known."""
 
 import pytest
 

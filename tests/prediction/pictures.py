@@ -1,4 +1,4 @@
-"""A model file that can be foretold, and images for it."""
+"""A model file whose predictions are known, and images for it."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class BrightnessArtifact:
 
 
 class ByPlaceArtifact(BrightnessArtifact):
-    """Says something else at every place of a tile, so that blending shows."""
+    """Predicts something else at every place of a tile, so that blending shows."""
 
     def predict(self, images):
         self.calls += 1

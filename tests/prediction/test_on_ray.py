@@ -26,7 +26,7 @@ def artifact(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """Scenes if they can be read here, photographs, and one that is damaged."""
+    """Photographs, one of them damaged, and a scene if rasterio is installed."""
     folder = tmp_path_factory.mktemp("images")
     for number in range(3):
         stripes(folder / "deep" / f"{number}.png", dark=10 * number, size=(50, 60))
@@ -55,7 +55,7 @@ def contents(folder):
 
 
 @pytest.mark.e2e
-def test_two_workers_write_what_one_process_does(artifact, images, tmp_path):
+def test_two_workers_write_the_same_files_as_one_process(artifact, images, tmp_path):
     pytest.importorskip("ray")
     alone, together = tmp_path / "alone", tmp_path / "together"
     photos = find_photos([images], tmp_path)
@@ -76,7 +76,7 @@ def test_two_workers_write_what_one_process_does(artifact, images, tmp_path):
     assert contents(together) == contents(alone)
     changed = {path for path in times if path.stat().st_mtime_ns != times[path]}
     assert {path.name for path in changed} == {"1.png", "1-overlay.png"}
-    # What would stop every worker stops the call, as without Ray.
+    # An error that concerns all images stops the call, as without Ray.
     (together / "deep" / "2.png").unlink()
     (together / "deep" / "2.png" / "in the way").mkdir(parents=True)
     with pytest.raises(OSError, match="Is a directory") as caught:
@@ -111,7 +111,7 @@ def test_workers_are_one_or_more():
 
 
 @pytest.mark.parametrize("address", ["ray://127.0.0.1:{}", "127.0.0.1:{}"])
-def test_an_address_without_a_cluster_is_told(address):
+def test_an_address_without_a_cluster_is_named(address):
     pytest.importorskip("ray")
     with socket.create_server(("127.0.0.1", 0)) as server:
         unused = server.getsockname()[1]
@@ -124,7 +124,7 @@ def test_an_address_without_a_cluster_is_told(address):
         pass
 
 
-def test_without_the_extra_the_command_is_named(tmp_path):
+def test_a_missing_extra_is_named_with_its_command(tmp_path):
     code = """
 import sys
 sys.modules["ray"] = None

@@ -1,4 +1,4 @@
-"""One photograph in, pictures of classes out."""
+"""Segmenting one photograph."""
 
 from pathlib import Path
 

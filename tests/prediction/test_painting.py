@@ -13,7 +13,7 @@ from .pictures import BrightnessArtifact, noise
     [None, {}, {"classes": None}, {"classes": [{"name": "a"}] * 3},
      {"classes": [{"name": "a", "color": [1, 2, 3]}]}, {"classes": 5}],
 )  # fmt: skip
-def test_without_fitting_facts_classes_have_numbers(facts):
+def test_classes_without_metadata_have_numbers(facts):
     artifact = BrightnessArtifact()
     artifact.facts = facts
     found = legend(artifact)

@@ -1,4 +1,4 @@
-"""Which images are found, and which are scenes."""
+"""Finding images, and telling scenes from photographs."""
 
 import os
 import sys
@@ -38,14 +38,14 @@ def test_linked_folders_are_followed_and_circles_end(tmp_path):
     assert [photo.name for photo in found] == [Path("a"), Path("linked/b")]
 
 
-def test_hidden_files_are_no_images(tmp_path):
+def test_hidden_files_are_left_out(tmp_path):
     for name in ("a.png", "._a.png", ".trash/b.png", "__MACOSX/a.png"):
         stripes(tmp_path / name)
     found = find_photos([tmp_path], tmp_path / "out")
     assert [photo.name for photo in found] == [Path("a")]
 
 
-def test_folders_that_cannot_be_meant_are_refused(tmp_path):
+def test_folders_without_images_and_out_itself_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=r"empty: holds no image \(.jpg"):
         find_photos([tmp_path / "empty"], tmp_path / "out")

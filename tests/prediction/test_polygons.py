@@ -1,4 +1,4 @@
-"""Outlines of classes, against the classes themselves."""
+"""Outlines of classes, compared with the classes themselves."""
 
 import json
 
@@ -24,7 +24,7 @@ NAMES = ["Gräser", 'so-called "water"', "road"]
 
 
 def result(path, labels, **options):
-    """A result of a scene, as far as polygons look at it."""
+    """The parts of a scene's result that polygons need."""
     return write_scene(path, labels[..., None], nodata=255, **options)
 
 
@@ -86,7 +86,7 @@ def test_geopackage_covers_the_very_pixels(tmp_path, square_px):
     np.testing.assert_array_equal(burnt, labels)
 
 
-def test_geojson_is_what_the_standard_asks_for(tmp_path, square_px):
+def test_geojson_follows_the_standard(tmp_path, square_px):
     labels = blotched(40, 50)
     path = tmp_path / "a.geojson"
     write_polygons(result(tmp_path / "a.tif", labels), path, NAMES)
@@ -182,7 +182,7 @@ def test_degrees_have_no_square_metres(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["geojson", "gpkg"])
-def test_a_full_disk_leaves_no_half_file(tmp_path, small_disk, kind):
+def test_a_full_disk_leaves_no_partial_file(tmp_path, small_disk, kind):
     source = result(tmp_path / "a.tif", blotched(300, 300))
     disk = small_disk(150_000)
     with pytest.raises(OSError, match="No space left on device") as caught:
@@ -191,7 +191,7 @@ def test_a_full_disk_leaves_no_half_file(tmp_path, small_disk, kind):
     assert list(disk.iterdir()) == []
 
 
-def test_a_disk_that_fills_up_behind_our_back_is_noticed(
+def test_a_disk_that_another_process_fills_is_noticed(
     tmp_path, small_disk, monkeypatch
 ):
     monkeypatch.setattr(polygons, "require_space", lambda *_: None)

@@ -15,6 +15,7 @@ rasterio = pytest.importorskip("rasterio")
 
 from rasterio.enums import ColorInterp as Color  # noqa: E402
 
+from segshrink.data import SlidingWindow  # noqa: E402
 from segshrink.prediction.scene_reading import (  # noqa: E402
     SWATH_PX,
     SceneRows,
@@ -86,15 +87,15 @@ def test_other_bands_are_refused_with_the_command_that_helps(
     assert message.endswith(f" '{path}' '{tmp_path / 'a-rgb.tif'}'")
 
 
-def test_a_fourth_colour_that_calls_itself_alpha_is_refused(tmp_path):
-    """As rasterio and GDAL write four bands of which they are told nothing."""
+def test_a_fourth_colour_that_is_marked_as_alpha_is_refused(tmp_path):
+    """As rasterio and GDAL write four bands by default."""
     four = np.random.default_rng(0).integers(0, 256, (64, 48, 4), np.uint8)
     path = write_scene(tmp_path / "a.tif", four)
     with opened_scene(path) as source, pytest.raises(DatasetError) as caught:
         assert source.colorinterp[3] == ALPHA
         bands_of_rgb(source)
     message = str(caught.value)
-    assert "band 4 says that it is alpha" in message
+    assert "band 4 is marked as alpha" in message
     assert "gdal_translate -b 1 -b 2 -b 3 -co TILED=YES" in message
 
 
@@ -107,7 +108,13 @@ def test_alpha_with_a_soft_border_is_taken(tmp_path):
         assert bands_of_rgb(source) == [1, 2, 3]
 
 
-def test_rows_in_one_piece_are_decoded_for_few_swaths(tmp_path):
+def window_of(source, tile_px, swath_px=4096):
+    return SlidingWindow(
+        size_px=source.shape, tile_px=(tile_px, tile_px), overlap=0, swath_px=swath_px
+    )
+
+
+def test_whole_rows_are_decoded_for_few_swaths(tmp_path):
     wide = np.zeros((40, 9000, 3), np.uint8)
     strips = write_scene(tmp_path / "s.tif", wide, compress="deflate", blockysize=8)
     tiles = write_scene(
@@ -118,11 +125,11 @@ def test_rows_in_one_piece_are_decoded_for_few_swaths(tmp_path):
         assert swath_of(source, (256, 256), 6) == 18432
         # With many classes a band of that width would be too much.
         assert swath_of(source, (512, 512), 100) == SWATH_PX
-        cache = cache_bytes_of(source, (16, 16), 4096)
+        cache = cache_bytes_of(source, window_of(source, 16))
         assert cache >= 3 * 8 * 9000 * 3
     with opened_scene(tiles) as source:
         assert swath_of(source, (256, 256), 6) == SWATH_PX
-        assert cache_bytes_of(source, (16, 16), 4096) >= 40 * 4096 * 3
+        assert cache_bytes_of(source, window_of(source, 16)) >= 40 * 4096 * 3
 
 
 def test_a_scene_in_one_huge_block_is_refused(tmp_path):
@@ -133,27 +140,20 @@ def test_a_scene_in_one_huge_block_is_refused(tmp_path):
     ):  # fmt: skip
         pass
     with opened_scene(path) as source, pytest.raises(DatasetError) as caught:
-        cache_bytes_of(source, (256, 256), 4096)
+        cache_bytes_of(source, window_of(source, 256))
     assert "stored in blocks of 20000 x 10000 pixels" in str(caught.value)
     assert "gdal_translate -co TILED=YES" in str(caught.value)
 
 
-def rows_of(source, **options):
-    return SceneRows(
-        source, tile_px=(16, 16), swath_px=32, on_pixels=lambda *_: None, **options
-    )
+def rows_of(source, on_pixels=lambda *_: None):
+    return SceneRows(source, window_of(source, 16, 32), on_pixels=on_pixels)
 
 
 def test_each_row_of_tiles_is_read_once(tmp_path):
     pixels = noise(40, 100)
     read = []
     with opened_scene(write_scene(tmp_path / "a.tif", pixels)) as source:
-        rows = SceneRows(
-            source,
-            tile_px=(16, 16),
-            swath_px=32,
-            on_pixels=lambda *part: read.append(part),
-        )
+        rows = rows_of(source, lambda *part: read.append(part))
         for top in (0, 12, 24):
             for left in (20, 32, 44):
                 here = slice(top, top + 16), slice(left, left + 16)
@@ -178,7 +178,7 @@ def test_pixels_without_data_are_known_of_the_rows_read(tmp_path):
     np.testing.assert_array_equal(empty, (pixels[:12, 8:38] == 0).all(axis=-1))
 
 
-def test_a_damaged_scene_says_so(tmp_path):
+def test_a_damaged_scene_is_named(tmp_path):
     path = write_scene(tmp_path / "a.tif", noise(200, 200), compress="deflate")
     path.write_bytes(path.read_bytes()[:40_000])
     with opened_scene(path) as source, pytest.raises(DatasetError) as caught:
@@ -190,7 +190,7 @@ def test_a_damaged_scene_says_so(tmp_path):
             pass
 
 
-def test_without_the_extra_the_command_is_named(tmp_path):
+def test_a_missing_extra_is_named_with_its_command(tmp_path):
     code = """
 import sys
 sys.modules["rasterio"] = None

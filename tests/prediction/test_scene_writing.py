@@ -1,4 +1,4 @@
-"""Results of scenes: whole, or not there."""
+"""Results of scenes are complete, or do not exist."""
 
 import errno
 import re
@@ -32,7 +32,7 @@ def needed_bytes(photo, out):
 
 
 @pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9])
-def test_a_full_disk_is_told_and_nothing_half_done_stays(
+def test_a_full_disk_is_reported_and_leaves_no_partial_file(
     photo, small_disk, tmp_path, share
 ):
     size = max(8192, int(share * needed_bytes(photo, tmp_path / "out")))
@@ -45,7 +45,7 @@ def test_a_full_disk_is_told_and_nothing_half_done_stays(
     assert [path.name for path in disk.iterdir() if "partial" in path.name] == []
 
 
-def test_a_disk_that_fills_up_behind_our_back_is_noticed(
+def test_a_disk_that_another_process_fills_is_noticed(
     photo, small_disk, tmp_path, monkeypatch
 ):
     # As with quotas, of which the operating system tells no free space; GDAL closes
@@ -75,7 +75,7 @@ def test_a_result_with_other_pixels_than_were_written_is_refused(photo, tmp_path
         scene_writing.finish(draft, tmp_path / "c.tif", np.array([419_999, 1, 0]))
 
 
-def test_a_folder_that_cannot_be_made_is_named(photo, tmp_path):
+def test_a_folder_that_cannot_be_created_is_named(photo, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(OSError) as caught:
         segment_file(BrightnessArtifact(), photo, tmp_path / "file" / "out")

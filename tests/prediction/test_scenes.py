@@ -1,4 +1,4 @@
-"""Scenes by windows, against the whole image at once."""
+"""Scenes predicted by windows, compared with the whole image at once."""
 
 import math
 from pathlib import Path
@@ -177,7 +177,7 @@ def test_bands_reach_the_model_by_their_colours(predicted):
     np.testing.assert_array_equal(read_classes(result), whole(pixels))
 
 
-def test_grey_is_taken_for_all_three_colours(predicted):
+def test_grey_is_used_for_all_three_colours(predicted):
     grey = blotches(30, 40)[..., :1]
     _, result = predicted(grey, ByPlaceArtifact())
     np.testing.assert_array_equal(read_classes(result), whole(grey.repeat(3, axis=2)))
@@ -233,7 +233,7 @@ def test_areas_are_read_from_the_result_alone(predicted):
 
 
 @pytest.mark.parametrize("kept", [0.02, 0.5, 0.99])
-def test_a_scene_that_is_cut_off_leaves_nothing(tmp_path, kept):
+def test_a_truncated_scene_leaves_nothing(tmp_path, kept):
     path = write_scene(tmp_path / "a.tif", noise(200, 300), compress="deflate")
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
@@ -243,7 +243,7 @@ def test_a_scene_that_is_cut_off_leaves_nothing(tmp_path, kept):
     assert list((tmp_path / "out").glob("*")) == []
 
 
-def test_tiles_are_told_while_they_are_predicted(tmp_path):
+def test_tiles_are_reported_while_they_are_predicted(tmp_path):
     path = write_scene(tmp_path / "a.tif", noise(60, 70))
     photo, told = Photo(path, Path("a"), is_scene=True), []
     artifact = BrightnessArtifact()

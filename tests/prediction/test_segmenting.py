@@ -1,4 +1,4 @@
-"""Many images in, results of all of them out; calls that go on."""
+"""Segmenting many images, and resuming a call."""
 
 import csv
 import os
@@ -20,7 +20,7 @@ def areas(out):
         return list(csv.DictReader(file))
 
 
-def test_areas_of_classes_are_told_for_each_image(artifact, tmp_path):
+def test_areas_are_written_for_each_image(artifact, tmp_path):
     photos, out = tmp_path / "ph,otos", tmp_path / "out"
     stripes(photos / "ä.png", dark=3)
     stripes(photos / "b.png", dark=30)
@@ -33,7 +33,7 @@ def test_areas_of_classes_are_told_for_each_image(artifact, tmp_path):
     assert [float(row["share"]) for row in of_first] == [0.1, 0.9, 0.0]
 
 
-def test_a_second_call_keeps_what_is_there(artifact, tmp_path):
+def test_a_second_call_keeps_existing_results(artifact, tmp_path):
     photos, out = tmp_path / "photos", tmp_path / "out"
     for name in ("a.png", "b.png", "c.png"):
         stripes(photos / name)
@@ -49,12 +49,12 @@ def test_a_second_call_keeps_what_is_there(artifact, tmp_path):
 
 
 @pytest.mark.parametrize("seconds", [-1000, 1000])
-def test_an_image_that_was_changed_is_segmented_anew(artifact, tmp_path, seconds):
+def test_an_image_that_was_changed_is_segmented_again(artifact, tmp_path, seconds):
     path, out = stripes(tmp_path / "a.png"), tmp_path / "out"
     found = find_photos([path], out)
     segment_files(artifact, found, out)
     stripes(path, dark=15)
-    # Also by one that is older than the results.
+    # An image that is older than the results has changed too.
     time = (out / "a.png").stat().st_mtime_ns + seconds * 10**9
     os.utime(path, ns=(time, time))
     assert segment_files(artifact, found, out).done == 1
@@ -72,7 +72,7 @@ def test_results_of_an_image_are_not_those_of_another_of_its_name(artifact, tmp_
     assert areas(out)[0]["pixels"] == "300"
 
 
-def test_a_mask_that_does_not_say_of_what_it_is_is_made_anew(artifact, tmp_path):
+def test_a_mask_that_does_not_name_its_image_is_rebuilt(artifact, tmp_path):
     photos, out = find_photos([stripes(tmp_path / "a.png")], tmp_path), tmp_path / "o"
     segment_files(artifact, photos, out)
     with Image.open(out / "a.png") as mask:
@@ -162,7 +162,7 @@ def test_without_scenes_progress_goes_by_images(artifact, tmp_path):
 
 @pytest.fixture
 def scenes(tmp_path):
-    """Two scenes, one of them cut off, and a photograph."""
+    """Two scenes, one of them truncated, and a photograph."""
     pytest.importorskip("pyogrio")
     pytest.importorskip("rasterio")
     from .geotiffs import write_scene
@@ -198,7 +198,7 @@ def test_scenes_and_photographs_are_segmented_together(artifact, scenes, tmp_pat
     ] * 3
 
 
-def test_polygons_are_added_without_predicting_anew(artifact, scenes, tmp_path):
+def test_polygons_are_added_without_predicting_again(artifact, scenes, tmp_path):
     out = tmp_path / "out"
     photos = find_photos([scenes / "a.tif", scenes / "c.png"], out)
     segment_files(artifact, photos, out)
@@ -213,7 +213,7 @@ def test_polygons_are_added_without_predicting_anew(artifact, scenes, tmp_path):
         assert added[name] == before[name]
     segment_files(artifact, photos, out, polygons="gpkg")
     assert times_of(out)["a.gpkg"] == added["a.gpkg"]
-    # A scene that was changed is segmented and outlined anew, however old it is.
+    # A scene that was changed is segmented and outlined again, however old it is.
     earlier = (scenes / "a.tif").stat().st_mtime_ns - 10**12
     os.utime(scenes / "a.tif", ns=(earlier, earlier))
     assert segment_files(artifact, photos, out, polygons="gpkg").done == 1
@@ -246,7 +246,7 @@ def test_other_kinds_of_polygons_are_refused(artifact, scenes, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_finished_stays_when_the_disk_is_full(artifact, small_disk, tmp_path):
+def test_finished_results_stay_when_the_disk_is_full(artifact, small_disk, tmp_path):
     Image.fromarray(noise(20, 30)).save(tmp_path / "a.png")
     Image.fromarray(noise(400, 400)).save(tmp_path / "b.png")
     disk = small_disk(100_000)
@@ -256,7 +256,7 @@ def test_what_is_finished_stays_when_the_disk_is_full(artifact, small_disk, tmp_
     assert caught.value.filename == str(disk / "b-overlay.png")
     finished = {"a.png", "a-overlay.png", "predicted.json"}
     assert {path.name for path in disk.iterdir()} == finished
-    # With room it goes on from there.
+    # With more room the call resumes from there.
     calls = artifact.calls
     outcome = segment_files(artifact, photos[:1], disk)
     assert (outcome.kept, artifact.calls) == (1, calls)

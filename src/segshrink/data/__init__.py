@@ -12,7 +12,11 @@ from segshrink.data.inspection import (
 )
 from segshrink.data.patch_training import open_patch_dataset
 from segshrink.data.patches import PatchDataset, open_patches, stretch_channels
-from segshrink.data.sliding_window import count_tiles, map_by_tiles, stream_by_tiles
+from segshrink.data.sliding_window import (
+    SlidingWindow,
+    map_by_tiles,
+    stream_by_tiles,
+)
 from segshrink.data.splits import Split
 from segshrink.data.tiles import ImageMaps, TileSampler, plain_tiles
 
@@ -26,12 +30,12 @@ __all__ = [
     "Part",
     "PatchDataset",
     "SceneReport",
+    "SlidingWindow",
     "Split",
     "TileSampler",
     "class_frequencies",
     "inspect_dataset",
     "iter_tiles",
-    "count_tiles",
     "map_by_tiles",
     "stream_by_tiles",
     "open_dataset",

@@ -6,12 +6,68 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 _FLOAT_BYTES = np.dtype(np.float32).itemsize
 _LEAST_SLOTS = 2  # one in use, one that is predicted into
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlidingWindow:
+    """Where the tiles of an image lie, and in which order they are predicted.
+
+    Tiles are spread evenly from edge to edge, so that none reaches beyond the image;
+    along a side shorter than a tile the image is continued by reflection. The image is
+    gone through in swaths from the left, each from top to bottom; tiles on the border
+    of two swaths are predicted for both.
+
+    Attributes:
+        size_px: height and width of the image in pixels.
+        tile_px: height and width of a tile in pixels.
+        overlap: in [0, 0.9], the least share of a tile's side that overlaps with the
+            next tile; the number of tiles grows with `1 / (1 - overlap)**2`.
+        batch_size: tiles predicted at once; the last batch is filled up.
+        swath_px: width of a swath; None is the whole width.
+    """
+
+    size_px: tuple[int, int]
+    tile_px: tuple[int, int]
+    overlap: float
+    batch_size: int = 1
+    swath_px: int | None = None
+
+    def count_tiles(self) -> int:
+        """Tiles that `stream_by_tiles` predicts."""
+        rows, columns = self.starts()
+        return len(rows) * sum(len(inside) for _, _, inside in self.swaths(columns))
+
+    def starts(self) -> tuple[list[int], list[int]]:
+        """First rows and first columns of the tiles."""
+        rows, columns = (
+            _starts(max(side, tile), tile, self.overlap)
+            for side, tile in zip(self.size_px, self.tile_px, strict=True)
+        )
+        return rows, columns
+
+    def swaths(self, columns: list[int]) -> list[tuple[int, int, list[int]]]:
+        """First column, end, and first columns of the tiles that reach into a swath."""
+        tile, width = self.tile_px[1], self.size_px[1]
+        step = self.swath_px or width
+        return [
+            (
+                begin,
+                min(width, begin + step),
+                [
+                    x
+                    for x in columns
+                    if x < min(width, begin + step) and x + tile > begin
+                ],
+            )
+            for begin in range(0, width, step)
+        ]
 
 
 def map_by_tiles(
@@ -25,21 +81,19 @@ def map_by_tiles(
 ) -> npt.NDArray[np.float32]:
     """Put the maps of tiles together to one of the image.
 
-    Tiles are spread evenly from edge to edge, so that none reaches beyond the image;
-    along a side shorter than a tile the image is continued by reflection. Where tiles
-    overlap, their maps are averaged with weights that fall linearly from the middle of
-    a tile to its border, where a network sees least context. Beside the map, one band
-    as high as a tile and one batch are held.
+    `SlidingWindow` says where the tiles lie. Where they overlap, their maps are
+    averaged with weights that fall linearly from the middle of a tile to its border,
+    where a network sees least context. Beside the map, one band as high as a tile and
+    one batch are held.
 
     Args:
         predict: tiles `(batch_size, *tile_px, 3)` to `(batch_size, *tile_px,
             channels)`.
         image: `(height, width, 3)`.
-        tile_px: height and width of a tile in pixels.
+        tile_px: as for `SlidingWindow`.
         channels: channels of the map.
-        overlap: in [0, 0.9], share of a tile's side that at least overlaps with the
-            next tile; the number of tiles grows with `1 / (1 - overlap)**2`.
-        batch_size: tiles predicted at once; the last batch is filled up.
+        overlap: as for `SlidingWindow`.
+        batch_size: as for `SlidingWindow`.
 
     Returns:
         float32 `(height, width, channels)`.
@@ -52,16 +106,13 @@ def map_by_tiles(
     def emit(row: int, column: int, part: np.ndarray) -> None:
         result[row : row + part.shape[0], column : column + part.shape[1]] = part
 
-    stream_by_tiles(
-        predict,
-        read,
-        emit,
+    window = SlidingWindow(
         size_px=(image.shape[0], image.shape[1]),
         tile_px=tile_px,
-        channels=channels,
         overlap=overlap,
         batch_size=batch_size,
     )
+    stream_by_tiles(predict, read, emit, window, channels=channels)
     return result
 
 
@@ -69,21 +120,16 @@ def stream_by_tiles(
     predict: Callable[[np.ndarray], np.ndarray],
     read: Callable[[slice, slice], np.ndarray],
     emit: Callable[[int, int, npt.NDArray[np.float32]], None],
+    window: SlidingWindow,
     *,
-    size_px: tuple[int, int],
-    tile_px: tuple[int, int],
     channels: int,
-    overlap: float,
-    batch_size: int = 1,
-    swath_px: int | None = None,
-    on_tiles: Callable[[int], None] | None = None,
     held_bytes: int = 0,
+    on_tiles: Callable[[int], None] | None = None,
 ) -> None:
     """The map of `map_by_tiles` piece by piece, of an image that need not be held.
 
-    The image is gone through in swaths from the left, each from top to bottom; tiles on
-    the border of two swaths are predicted for both. Beside a batch, one band as wide as
-    a swath and as high as a tile is held, whatever the size of the image.
+    Beside a batch, one band as wide as a swath and as high as a tile is held, whatever
+    the size of the image.
 
     Args:
         predict: as for `map_by_tiles`.
@@ -91,24 +137,18 @@ def stream_by_tiles(
         emit: takes a finished piece, float32 `(rows, columns, channels)`, and the row
             and column where it begins. Pieces cover the image once; each is good until
             `emit` returns.
-        size_px: height and width of the image.
-        tile_px: as for `map_by_tiles`.
+        window: where the tiles lie, and how many are predicted at once.
         channels: as for `map_by_tiles`.
-        overlap: as for `map_by_tiles`.
-        batch_size: as for `map_by_tiles`.
-        swath_px: width of a swath; None is the whole width.
-        on_tiles: told how many tiles were predicted, after each batch.
-        held_bytes: int >= 0. With more than 0 a thread of their own predicts batches
-            while earlier ones are blended and later ones read. So many bytes the band
-            and the maps of batches take together, of which there are at least two.
+        held_bytes: int >= 0. With more than 0 a thread of its own predicts batches
+            while earlier ones are blended and later ones read. The band and the maps
+            of batches, of which there are at least two, take so many bytes together.
             `predict` is called in the same order then, and never twice at a time.
+        on_tiles: receives the number of tiles predicted, after each batch.
     """
-    height, width = size_px
-    rows, columns = (
-        _starts(max(side, tile), tile, overlap)
-        for side, tile in zip(size_px, tile_px, strict=True)
-    )
-    swaths = _swaths(columns, tile_px[1], width, swath_px)
+    height, width = window.size_px
+    tile_px, batch_size = window.tile_px, window.batch_size
+    rows, columns = window.starts()
+    swaths = window.swaths(columns)
     plans = [
         _groups(rows, batch_size // math.gcd(batch_size, len(inside)))
         for _, _, inside in swaths
@@ -118,13 +158,13 @@ def stream_by_tiles(
         for (_, _, inside), groups in zip(swaths, plans, strict=True)
     ]
     shapes = [(rows + tile_px[0], columns + tile_px[1]) for rows, columns in bands]
-    memory = _Memory(batch_size, tile_px, channels, shapes, held_bytes)
+    memory = _Memory((batch_size, *tile_px, channels), shapes, held_bytes)
     for (begin, end, inside), groups, shape in zip(swaths, plans, shapes, strict=True):
         blending, slots = memory.divided(shape)
         left = inside[0]
         batches = [_batches(group, inside, batch_size) for group in groups]
         tiles = (
-            _stacked([_tile(read, size_px, tile_px, *x) for x in here], batch_size)
+            _stacked([_tile(read, window, *x) for x in here], batch_size)
             for here in itertools.chain.from_iterable(batches)
         )
         # What lies above the tiles to come is finished.
@@ -144,29 +184,26 @@ def stream_by_tiles(
 
 
 class _Memory:
-    """What is held of maps: a band, and slots for batches, in one block.
+    """One block of memory that holds a band of the map, and slots for batches.
 
-    Arrays of megabytes that come and go fray the heap, so that a process would take
-    the more the longer it runs.
+    Allocating and freeing arrays of megabytes fragments the heap, so that a process
+    would take more memory the longer it runs.
 
     Args:
-        batch_size: tiles of a batch.
-        tile_px: height and width of a tile in pixels.
-        channels: channels of the map.
+        batch_shape: of the maps of a batch, `(batch_size, *tile_px, channels)`.
         bands: height and width of each band to come.
         held_bytes: as for `stream_by_tiles`.
     """
 
     def __init__(
         self,
-        batch_size: int,
-        tile_px: tuple[int, int],
-        channels: int,
+        batch_shape: tuple[int, int, int, int],
         bands: list[tuple[int, int]],
         held_bytes: int,
     ) -> None:
-        self._blending = _Blending(tile_px, channels)
-        self._slot_shape = (batch_size, *tile_px, channels)
+        _, height, width, channels = batch_shape
+        self._blending = _Blending((height, width), channels)
+        self._slot_shape = batch_shape
         self._has_slots = held_bytes > 0
         least = max(self._blending.size(band) for band in bands)
         if self._has_slots:
@@ -286,51 +323,23 @@ def _in_turn(
                 answer.cancel()
 
 
-def count_tiles(
-    size_px: tuple[int, int],
-    tile_px: tuple[int, int],
-    overlap: float,
-    swath_px: int | None = None,
-) -> int:
-    """Tiles that `stream_by_tiles` predicts of an image."""
-    rows, columns = (
-        _starts(max(side, tile), tile, overlap)
-        for side, tile in zip(size_px, tile_px, strict=True)
-    )
-    swaths = _swaths(columns, tile_px[1], size_px[1], swath_px)
-    return len(rows) * sum(len(inside) for _, _, inside in swaths)
-
-
-def _swaths(
-    columns: list[int], tile: int, width: int, swath_px: int | None
-) -> list[tuple[int, int, list[int]]]:
-    """First column, end, and first columns of the tiles that reach into it."""
-    step = swath_px or width
-    return [
-        (
-            begin,
-            min(width, begin + step),
-            [x for x in columns if x < min(width, begin + step) and x + tile > begin],
-        )
-        for begin in range(0, width, step)
-    ]
-
-
 def _tile(
     read: Callable[[slice, slice], np.ndarray],
-    size_px: tuple[int, int],
-    tile_px: tuple[int, int],
+    window: SlidingWindow,
     row: int,
     column: int,
 ) -> np.ndarray:
     """A tile, continued by reflection to the right and below a smaller image."""
     here = [
         slice(start, min(side, start + tile))
-        for start, side, tile in zip((row, column), size_px, tile_px, strict=True)
+        for start, side, tile in zip(
+            (row, column), window.size_px, window.tile_px, strict=True
+        )
     ]
     pixels = read(here[0], here[1])
     missing = [
-        (0, tile - side) for side, tile in zip(pixels.shape[:2], tile_px, strict=True)
+        (0, tile - side)
+        for side, tile in zip(pixels.shape[:2], window.tile_px, strict=True)
     ]
     if any(after for _, after in missing):
         pixels = np.pad(pixels, [*missing, (0, 0)], mode="reflect")

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from segshrink.data import AnnotatedImage, Part, count_tiles, map_by_tiles
+from segshrink.data import AnnotatedImage, Part, SlidingWindow, map_by_tiles
 from segshrink.data.augmentation import recolored
 from segshrink.distillation.test_time_augmentation import mean_over_poses
 from segshrink.errors import DatasetError, RunFolderError, UsageError
@@ -283,7 +283,9 @@ class TeacherCache:
         if self._averaged:
             # Of one tile, a batch is as many poses.
             predict, batch = partial(mean_over_poses, predict), 1
-        tiles = count_tiles(image.shape[:2], self._tile_px, self._overlap)
+        tiles = SlidingWindow(
+            size_px=image.shape[:2], tile_px=self._tile_px, overlap=self._overlap
+        ).count_tiles()
         logits = map_by_tiles(
             predict,
             image,

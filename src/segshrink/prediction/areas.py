@@ -1,4 +1,4 @@
-"""How much of each image each class covers."""
+"""The area that each class covers in each image."""
 
 import csv
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ AREAS = "areas.csv"
 
 @dataclass(frozen=True)
 class Areas:
-    """What the classes of one image cover.
+    """The area of each class in one image.
 
     Attributes:
-        pixels: int64 `(classes,)`, pixels of each class.
+        pixels: int64 `(classes,)`, number of pixels of each class.
         pixel_m2: square metres that a pixel covers in the plane of its map projection;
             None if that is unknown.
     """
@@ -33,7 +33,7 @@ def write_areas(
 
     Args:
         path: the CSV file.
-        names: of the classes.
+        names: names of the classes.
         rows: name and areas of each image.
     """
     with (
@@ -43,7 +43,7 @@ def write_areas(
         writer = csv.writer(file)
         writer.writerow(("image", "class", "pixels", "share", "area_m2"))
         for image, areas in rows:
-            # A scene may hold no data at all.
+            # A scene may have no pixel with data.
             whole = max(1, int(areas.pixels.sum()))
             for name, count in zip(names, areas.pixels.tolist(), strict=True):
                 size = _size(count, areas.pixel_m2)

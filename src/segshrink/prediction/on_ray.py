@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
 
@@ -32,9 +32,9 @@ class Cluster:
     results under the same paths.
 
     Attributes:
-        address: of a Ray cluster, such as `"auto"` for the one that this machine
-            belongs to or `"ray://HOST:10001"`; `"local"` starts one on this machine.
-        workers: int >= 1, how many images are segmented at a time.
+        address: address of a Ray cluster, such as `"auto"` for the one that this
+            machine belongs to or `"ray://HOST:10001"`; `"local"` starts one here.
+        workers: int >= 1, number of images that are segmented at a time.
     """
 
     address: str
@@ -43,6 +43,31 @@ class Cluster:
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise UsageError(f"workers must be at least 1, got {self.workers}.")
+
+
+class _Row(TypedDict):
+    """One image, as Ray Data hands it to a worker."""
+
+    index: int
+    path: str
+    name: str
+    is_scene: bool
+
+
+class _Answer(TypedDict):
+    """The result of one image, as a worker hands it back; see `_as_text`."""
+
+    index: int
+    result: str
+
+
+class _Opening(TypedDict):
+    """Arguments of `_Worker`, the same for all of them."""
+
+    artifact: str
+    threads: int
+    out: str
+    polygons: str | None
 
 
 class _Worker:
@@ -54,14 +79,14 @@ class _Worker:
         self._artifact = load_artifact(artifact, threads=threads)
         self._out, self._polygons = Path(out), polygons
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, row: _Row) -> _Answer:
         photo = Photo(Path(row["path"]), Path(row["name"]), bool(row["is_scene"]))
         try:
             result = result_of(
                 self._artifact, photo, self._out, polygons=self._polygons
             )
         except (OSError, RunFolderError) as error:
-            # Every other image would meet it too: whoever collects the results ends.
+            # Every other image would fail alike, so that the collecting process stops.
             return {"index": row["index"], "result": _stopping(error)}
         return {"index": row["index"], "result": _as_text(result)}
 
@@ -75,14 +100,14 @@ def results_on_ray(
     polygons: str | None,
     progress: Progress,
 ) -> list[Result]:
-    """What `result_of` says of each image, in the order of the images.
+    """Run `result_of` on each image; the results are in the order of the images.
 
     Raises:
         MissingExtraError: without Ray.
         UsageError: if there is no cluster at the address.
         RunFolderError: if results cannot be written, or a worker fails.
     """
-    rows = [
+    rows: list[_Row] = [
         {
             "index": index,
             "path": str(photo.path.resolve()),
@@ -91,35 +116,33 @@ def results_on_ray(
         }
         for index, photo in enumerate(photos)
     ]
-    opening = {
+    opening: _Opening = {
         "artifact": str(artifact.path.resolve()),
         "threads": artifact.threads,
         "out": str(out.resolve()),
         "polygons": polygons,
     }
-    found: dict[int, Result] = {}
+    results: dict[int, Result] = {}
     with connection(cluster):
         progress.start("predict", len(photos))
-        for row in _mapped(cluster, rows, opening):
-            index = int(row["index"])
-            found[index] = _from_text(
-                row["result"], str(rows[index]["path"]), photos[index]
+        for answer in _mapped(cluster, rows, opening):
+            index = int(answer["index"])
+            results[index] = _from_text(
+                answer["result"], rows[index]["path"], photos[index]
             )
             progress.advance(image=photos[index].path.name)
         progress.finish()
-    return [found[index] for index in range(len(photos))]
+    return [results[index] for index in range(len(photos))]
 
 
-def _mapped(
-    cluster: Cluster, rows: list[dict[str, Any]], opening: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
-    """Rows of results, in any order."""
+def _mapped(cluster: Cluster, rows: list[_Row], opening: _Opening) -> Iterator[_Answer]:
+    """Answers of the workers, in any order."""
     import ray
 
     workers = min(cluster.workers, len(rows))
     try:
         if cluster.address.startswith(_CLIENT):
-            # Ray Data works inside a cluster only, so that its results come at once.
+            # Ray Data works only inside a cluster, so that all results come together.
             task = ray.remote(num_cpus=0)(_all_mapped)
             yield from ray.get(task.remote(workers, rows, opening))
         else:
@@ -129,30 +152,29 @@ def _mapped(
             f"A worker of the Ray cluster {cluster.address} failed "
             f"({_last_line(error)}). All machines must have segshrink, and "
             f"see {opening['artifact']}, the images and {opening['out']} under these "
-            "paths. What is finished is kept; the same command goes on."
+            "paths. Finished results are kept; the same command resumes."
         ) from error
 
 
 def _each_mapped(
-    workers: int, rows: list[dict[str, Any]], opening: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
+    workers: int, rows: list[_Row], opening: _Opening
+) -> Iterator[_Answer]:
     from ray import data
 
     data.DataContext.get_current().enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    # A block for each image: whoever is done takes the next one.
-    results = data.from_items(rows, override_num_blocks=len(rows)).map(
+    # Each image is a block of its own, so that an idle worker takes the next one.
+    answers = data.from_items(rows, override_num_blocks=len(rows)).map(
         _Worker,
         compute=data.ActorPoolStrategy(size=workers),
         fn_constructor_kwargs=opening,
         num_cpus=opening["threads"],
     )
-    yield from results.iter_rows()
+    for row in answers.iter_rows():
+        yield cast(_Answer, row)
 
 
-def _all_mapped(
-    workers: int, rows: list[dict[str, Any]], opening: dict[str, Any]
-) -> list[dict[str, Any]]:
+def _all_mapped(workers: int, rows: list[_Row], opening: _Opening) -> list[_Answer]:
     return list(_each_mapped(workers, rows, opening))
 
 
@@ -162,11 +184,11 @@ def _last_line(error: Exception) -> str:
 
 @contextmanager
 def connection(cluster: Cluster) -> Iterator[None]:
-    """A connection to the cluster that says nothing on the terminal.
+    """Connect to the cluster without output on the terminal.
 
-    One that the caller has made is used, and left open.
+    A connection that the caller has made is used, and left open.
     """
-    # Both are read when Ray is imported.
+    # Ray reads both variables when it is imported.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
@@ -196,17 +218,17 @@ def _connect(address: str) -> None:
             ray.init(
                 address, logging_level=logging.ERROR, log_to_driver=False, **options
             )
-        except Exception as error:  # Ray has no class of its own for it.
+        except Exception as error:  # Ray has no error class for this.
             failure = error
     if failure is not None:
         raise UsageError(
             f"--ray {address}: no Ray cluster answers there "
-            f"({first_line(failure)}). Start one with ray start --head, or say local."
+            f"({first_line(failure)}). Start one with ray start --head, or give local."
         ) from failure
 
 
 def _knock(address: str) -> None:
-    """Raise at once what Ray would raise after minutes: that no machine listens."""
+    """Raise at once if no machine listens; Ray would notice only after minutes."""
     host, _, port = address.removeprefix(_CLIENT).partition(":")
     if address not in (_LOCAL, _AUTO) and port.isdigit():
         with socket.create_connection((host, int(port)), _MOST_SECONDS_TO_ANSWER):
@@ -214,7 +236,7 @@ def _knock(address: str) -> None:
 
 
 def _as_text(result: Result) -> str:
-    """A result as JSON; Ray would guess at the types of its parts."""
+    """The result as JSON, since Ray would infer other types for its parts."""
     areas = result.areas
     return json.dumps(
         {
@@ -236,17 +258,18 @@ def _stopping(error: OSError | RunFolderError) -> str:
 def _from_text(text: str, path: str, photo: Photo) -> Result:
     """The result of the photo that a worker knows by this path.
 
-    What a worker met that concerns all images is raised here.
+    Raises:
+        OSError, RunFolderError: if the worker met an error that concerns all images.
     """
-    found = json.loads(text)
-    if "stop" in found:
-        stop = found["stop"]
+    answer = json.loads(text)
+    if "stop" in answer:
+        stop = answer["stop"]
         raise OSError(*stop) if len(stop) > 1 else RunFolderError(*stop)
     areas = None
-    if found["pixels"] is not None:
-        areas = Areas(np.array(found["pixels"], np.int64), found["pixel_m2"])
-    fault = found["fault"]
+    if answer["pixels"] is not None:
+        areas = Areas(np.array(answer["pixels"], np.int64), answer["pixel_m2"])
+    fault = answer["fault"]
     if fault is not None:
-        # As without Ray, images are called what the user calls them.
+        # Messages name images as the user does, as they do without Ray.
         fault = fault.replace(path, str(photo.path))
-    return Result(areas, fault, found["is_kept"])
+    return Result(areas, fault, answer["is_kept"])

@@ -1,4 +1,4 @@
-"""Segment one image: what a worker does, wherever it runs."""
+"""Segment one image, in this process or in a worker of a cluster."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from segshrink.runtimes import Artifact, classes_of_image
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one image.
+    """The result of one image.
 
     Attributes:
-        areas: what its classes cover; None if it could not be segmented.
-        fault: a line on what is wrong with the image; None if nothing is.
-        is_kept: whether the results were there already.
+        areas: area of each class; None if the image could not be segmented.
+        fault: one line about what is wrong with the image; None if nothing is.
+        is_kept: whether the results existed already.
     """
 
     areas: Areas | None
@@ -42,17 +42,17 @@ def result_of(
     polygons: str | None = None,
     on_tiles: Callable[[int], None] | None = None,
 ) -> Result:
-    """Segment an image unless its results are there, made of it as it is now.
+    """Segment an image, unless its results exist and are up to date.
 
     Args:
         artifact: an opened model file.
         photo: from `find_photos`.
         out: folder to write into.
         polygons: `"geojson"` or `"gpkg"` for the outlines of a scene's classes.
-        on_tiles: told how many tiles of a scene were predicted, after each.
+        on_tiles: receives the number of tiles of a scene predicted, after each.
 
     Returns:
-        Its areas, or its fault.
+        The areas of the image, or its fault.
     """
     areas = _areas_there(photo, out, artifact.num_classes)
     is_kept = areas is not None
@@ -80,10 +80,10 @@ def segment_file(
         photo: from `find_photos`; a scene of any size, or a photograph that Pillow
             decodes, which is one of up to 178 megapixels.
         out: folder to write into.
-        on_tiles: as for `segment_scene`; a photograph tells nothing.
+        on_tiles: as for `segment_scene`; a photograph reports nothing.
 
     Returns:
-        What each class covers.
+        The area of each class.
 
     Raises:
         DatasetError: if the image cannot be read.
@@ -91,17 +91,17 @@ def segment_file(
     """
     if photo.is_scene:
         return segment_scene(artifact, photo, out, on_tiles=on_tiles)
-    # Before it is read: of one that changes meanwhile the result is no result.
+    # Taken before the image is read, so that one that changes meanwhile is noticed.
     state = photo.state()
     image = read_image(SourceFile(photo.path, str(photo.path), is_paired=False))
     labels = classes_of_image(artifact, image)
     colors = [color for _, color in legend(artifact)]
-    # One of another image must not stand beside this overlay.
+    # A mask of another image must not stand beside this overlay.
     photo.mask(out).unlink(missing_ok=True)
     _write(Image.fromarray(blended(image, labels, colors)), photo.overlay(out))
     indexed = Image.fromarray(labels, mode="P")
     indexed.putpalette([value for color in colors for value in color])
-    # Last: where it is, everything of the image is.
+    # The mask is written last: where it exists, the results are complete.
     about = PngInfo()
     about.add_text(IMAGE_TAG, state)
     _write(indexed, photo.mask(out), about)
@@ -109,7 +109,7 @@ def segment_file(
 
 
 def _areas_there(photo: Photo, out: Path, num_classes: int) -> Areas | None:
-    """Of results that are there and were made of the image as it is now."""
+    """Areas of an image whose results exist and are up to date; None otherwise."""
     mask = photo.mask(out)
     if not (mask.is_file() and photo.overlay(out).is_file()):
         return None

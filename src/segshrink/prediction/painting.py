@@ -1,4 +1,4 @@
-"""The colours of classes, and an image under them."""
+"""The colours of classes, and images overlaid with them."""
 
 from typing import Any
 
@@ -12,19 +12,19 @@ from segshrink.runtimes import Artifact
 Color = tuple[int, int, int]
 
 _OPACITY = 0.45
-# Rows blended at once: colours are fractions meanwhile, eight times as large.
+# Rows blended at once, since blending needs floats, which take eight times the memory.
 _ROWS = 64
 
 
 def legend(artifact: Artifact) -> list[tuple[str, Color]]:
-    """Name and colour of each class: the file's own, or made up if it has none."""
+    """Name and colour of each class: the file's own, or generated if it has none."""
     own = (artifact.facts or {}).get("classes")
     try:
-        found = [_entry(each) for each in own or ()]
+        entries = [_entry(each) for each in own or ()]
     except (KeyError, TypeError, ValueError):
-        found = []
-    if len(found) == artifact.num_classes:
-        return found
+        entries = []
+    if len(entries) == artifact.num_classes:
+        return entries
     return [(f"class {i}", distinct_color(i)) for i in range(artifact.num_classes)]
 
 
@@ -36,12 +36,12 @@ def _entry(entry: Any) -> tuple[str, Color]:
 def blended(
     image: np.ndarray, labels: np.ndarray, colors: list[Color]
 ) -> npt.NDArray[np.uint8]:
-    """An image under the colours of its classes; what is void stays as it is.
+    """The image overlaid with the colours of its classes; void pixels stay unchanged.
 
     Args:
         image: uint8 `(height, width, 3)`.
-        labels: uint8 class indices `(height, width)`, 255 where there is none.
-        colors: of each class.
+        labels: uint8 class indices `(height, width)`, 255 for void.
+        colors: the colour of each class.
 
     Returns:
         uint8 `(height, width, 3)`.

@@ -12,14 +12,14 @@ from segshrink.data.images import IMAGE_SUFFIXES, name_fault
 from segshrink.data.walking import folders_below, image_files
 from segshrink.errors import DatasetError, UsageError
 
-# Under this name a mask carries what image it is of; see `Photo.state`.
+# A mask stores the state of its image under this name; see `Photo.state`.
 IMAGE_TAG = "IMAGE"
 
 _TIFF_SUFFIXES = (".tif", ".tiff")
 _BIG_TIFF = 43
 
-# Of GeoTIFF: scale of pixels, tie points, transform, directory of keys; and GDAL's
-# value for pixels without data.
+# Tags of GeoTIFF (scale of pixels, tie points, transform, directory of keys), and
+# GDAL's tag for the value of pixels without data.
 _GEOREFERENCE_TAGS = {33550, 33922, 34264, 34735, 42113}
 
 
@@ -28,8 +28,8 @@ class Photo:
     """An image to segment.
 
     Attributes:
-        path: the image.
-        name: of its results, without suffix, relative to the folder of results.
+        path: the image file.
+        name: name of its results, without suffix, relative to the folder of results.
         is_scene: whether it is georeferenced, and read and written by windows.
     """
 
@@ -38,7 +38,7 @@ class Photo:
     is_scene: bool = False
 
     def mask(self, out: Path) -> Path:
-        """The class indices: a PNG, of a scene a GeoTIFF."""
+        """The class indices: a PNG, or a GeoTIFF for a scene."""
         return self._result(out, ".tif" if self.is_scene else ".png")
 
     def overlay(self, out: Path) -> Path:
@@ -50,32 +50,32 @@ class Photo:
         return self._result(out, f".{kind}")
 
     def state(self) -> str:
-        """Size and time of change of the image, by which its results know it again.
+        """Size and time of change of the image, by which its results recognize it.
 
-        No path: results are passed on, and folders move.
+        The path is left out, since results are passed on and folders are moved.
 
         Raises:
             DatasetError: if there is no such file.
         """
         try:
-            facts = self.path.stat()
+            status = self.path.stat()
         except OSError as error:
             raise DatasetError(
                 f"{self.path}: cannot be read ({error.strerror}). Name an image that "
                 "is there, or leave it out."
             ) from error
-        return f"{facts.st_size} bytes, changed at {facts.st_mtime_ns} ns"
+        return f"{status.st_size} bytes, changed at {status.st_mtime_ns} ns"
 
     def _result(self, out: Path, ending: str) -> Path:
-        # Not with_suffix: a name may hold dots of its own.
+        # A name may contain dots, which with_suffix would take for a suffix.
         return out / self.name.with_name(f"{self.name.name}{ending}")
 
 
 def find_photos(paths: Sequence[Path], out: Path) -> list[Photo]:
     """The images named, and all images in the folders named, at any depth.
 
-    Links are followed. Hidden files and folders are left out, and what lies in `out`,
-    results of an earlier call.
+    Links are followed. Hidden files and folders are left out, and so are the results of
+    an earlier call in `out`.
 
     Raises:
         UsageError: if a folder holds no image, or is `out` itself, or if names are not
@@ -110,7 +110,7 @@ def find_photos(paths: Sequence[Path], out: Path) -> list[Photo]:
 
 
 def _require_utf8(paths: Sequence[Path]) -> None:
-    # Found out now, and not when the table of areas is written.
+    # Checked now, and not when the table of areas is written.
     faults = [fault for path in paths if (fault := name_fault(path)) is not None]
     if faults:
         more = f", and {len(faults) - 1} more like it." if len(faults) > 1 else "."
@@ -118,16 +118,16 @@ def _require_utf8(paths: Sequence[Path]) -> None:
 
 
 def is_georeferenced(path: Path) -> bool:
-    """Whether a TIFF file says where its pixels lie, or which hold no data.
+    """Whether a TIFF file has a georeference, or a value for pixels without data.
 
-    The tags are read and no pixel, since Pillow knows fewer pixel formats than scenes
-    come in. A file that cannot be read is no scene.
+    Only the tags are read, since Pillow supports fewer pixel formats than scenes come
+    in. A file that cannot be read is not a scene.
     """
     if path.suffix.lower() not in _TIFF_SUFFIXES:
         return False
     try:
         with path.open("rb") as file, warnings.catch_warnings():
-            # Of tags that are cut off; whoever reads the pixels will say so.
+            # Truncated tags are reported when the pixels are read.
             warnings.simplefilter("ignore")
             header = file.read(8)
             if header[2] == _BIG_TIFF:

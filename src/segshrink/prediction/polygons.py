@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 KINDS = ("geojson", "gpkg")
 
-# Outlines are sought in squares of this side, and so many are written at once: all of
-# a scene's would grow with it.
+# Outlines are traced in squares of this side and written this many at a time, so that
+# memory does not grow with the scene.
 SQUARE_PX = 4096
 _WRITTEN_TOGETHER = 10_000
 
-# Longest straight line in GeoJSON, in pixels: a line that is straight on the scene's
-# map is bent in longitude and latitude.
+# The longest straight line in GeoJSON, in pixels: a line that is straight on the
+# scene's map is curved in longitude and latitude.
 _LONGEST_LINE_PX = 256
-# Longitude comes first.
+# In this reference system longitude comes first.
 _WGS84 = "OGC:CRS84"
-# Digits of a degree: a tenth of a millimetre.
+# Decimal digits of a degree, which resolve a tenth of a millimetre.
 _DIGITS = 9
 
 
@@ -47,7 +47,7 @@ class _Outlines:
 
 
 def require_vector_packages() -> None:
-    """Say how to install what polygons need.
+    """Check that the packages for polygons are installed.
 
     Raises:
         MissingExtraError: without pyogrio or Shapely.
@@ -62,15 +62,15 @@ def require_vector_packages() -> None:
 def write_polygons(result: Path, path: Path, names: Sequence[str]) -> None:
     """Write the outlines of all classes of a segmented scene.
 
-    Each polygon tells `class`, `index` and, where it is known, `area_m2`. Pixels
-    without data have no outline. A region is cut where it crosses a multiple of 4096
-    pixels, so that memory does not grow with the scene.
+    Each polygon has the fields `class`, `index` and, where it is known, `area_m2`.
+    Pixels without data have no outline. A region is cut where it crosses a multiple of
+    4096 pixels, so that memory does not grow with the scene.
 
     Args:
-        result: the classes, from `segment_scene`.
+        result: the file of classes, from `segment_scene`.
         path: `.geojson` for RFC 7946, in longitude and latitude of WGS 84; `.gpkg` for
             a GeoPackage in the scene's own coordinates.
-        names: of the classes.
+        names: names of the classes.
 
     Raises:
         DatasetError: if the scene has no CRS, for GeoJSON.
@@ -80,9 +80,9 @@ def write_polygons(result: Path, path: Path, names: Sequence[str]) -> None:
     with opened_scene(result) as source:
         if path.suffix == ".geojson" and source.crs is None:
             raise DatasetError(
-                f"{path}: cannot be made, since the scene has no coordinate reference "
-                "system and GeoJSON is in longitude and latitude. Ask for gpkg, or "
-                "give the scene one with gdal_edit.py -a_srs EPSG:CODE and delete "
+                f"{path}: cannot be written, since the scene has no coordinate "
+                "reference system and GeoJSON is in longitude and latitude. Choose "
+                "gpkg, or give the scene one with gdal_edit.py -a_srs EPSG:CODE and delete "
                 f"{result}."
             )
         with atomic_write(path) as partial:
@@ -128,7 +128,7 @@ def _on_globe(source: DatasetReader, polygons: np.ndarray) -> np.ndarray:
     on_globe = shapely.transform(dense, longitude_latitude)
     west, _, east, _ = shapely.bounds(on_globe).T
     for index in np.flatnonzero(east - west > 180):
-        # Cut at the date line, which takes a hundred times as long as the rest.
+        # Cutting at the date line takes a hundred times as long as the rest.
         outline = shapely.geometry.mapping(dense[index])
         cut = transform_geom(source.crs, _WGS84, outline, precision=_DIGITS)
         on_globe[index] = shapely.geometry.shape(cut)
@@ -142,15 +142,15 @@ def _write_geopackage(
     from pyogrio import raw
 
     crs = None if source.crs is None else source.crs.to_wkt()
-    # An empty chunk first: it makes the layer, should there be no polygon at all.
+    # The empty first chunk creates the layer even if there is no polygon at all.
     nothing = _Outlines(np.empty(0, object), np.empty(0, np.int32))
     for outlines in itertools.chain([nothing], _outlines(source)):
         fields = _fields(source, outlines, names)
         with warnings.catch_warnings():
-            # Of a scene without a CRS, which may be.
+            # A scene without a CRS is valid here.
             warnings.filterwarnings("ignore", "'crs' was not provided")
             shapes = shapely.to_wkb(outlines.polygons)
-            # Of a full disk SQLite says no more than that something failed.
+            # SQLite reports a full disk only as an unspecified failure.
             require_space(path, 2 * sum(map(len, shapes)))
             try:
                 raw.write(
@@ -167,12 +167,12 @@ def _write_geopackage(
             except RuntimeError as error:
                 raise RunFolderError(
                     f"{path.parent}: {layer}.gpkg cannot be written there ({error}). "
-                    "Make room or name another place; what is finished is kept."
+                    "Make room or name another place; finished results are kept."
                 ) from error
 
 
 def _outlines(source: DatasetReader) -> Iterator[_Outlines]:
-    """The polygons of a result, some at a time."""
+    """The polygons of a result, in chunks."""
     import shapely
 
     found = _shapes(source)
@@ -183,7 +183,7 @@ def _outlines(source: DatasetReader) -> Iterator[_Outlines]:
         )
 
 
-def _shapes(source: DatasetReader) -> Iterator[tuple[dict[str, Any], float]]:
+def _shapes(source: DatasetReader) -> Iterator[tuple[Mapping[str, object], float]]:
     from rasterio.features import shapes
     from rasterio.windows import Window
 
@@ -206,7 +206,7 @@ def _shapes(source: DatasetReader) -> Iterator[tuple[dict[str, Any], float]]:
 def _fields(
     source: DatasetReader, outlines: _Outlines, names: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """What each polygon tells of itself."""
+    """Values of each polygon's fields."""
     import shapely
 
     fields = {
@@ -216,6 +216,6 @@ def _fields(
     area = pixel_m2(source)
     if area is not None:
         pixels = shapely.area(outlines.polygons) / abs(source.transform.determinant)
-        # Whole pixels: far from the origin coordinates are not exact.
+        # Rounded to whole pixels, since coordinates far from the origin are not exact.
         fields["area_m2"] = np.round(pixels) * area
     return fields

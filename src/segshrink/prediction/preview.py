@@ -1,4 +1,4 @@
-"""A small picture of a large scene, gathered while its windows go by."""
+"""A small picture of a large scene, collected while the scene is predicted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PREVIEW_PX = 2048
 
 @dataclass(frozen=True)
 class Preview:
-    """Every so-many-th pixel of a scene; reading it once more is not needed for it.
+    """Evenly spaced pixels of a scene, for which it need not be read a second time.
 
     Attributes:
         image: uint8 `(height, width, 3)`.
@@ -39,7 +39,14 @@ class Preview:
         )
 
     def put(self, target: np.ndarray, row: int, column: int, part: np.ndarray) -> None:
-        """Keep in `image` or `labels` what is shown of a part of the scene."""
+        """Copy the pixels that are shown from a part of the scene into `target`.
+
+        Args:
+            target: `image` or `labels`.
+            row: first row of the part in the scene.
+            column: first column of the part in the scene.
+            part: pixels or classes of the part.
+        """
         top, bottom = np.searchsorted(self.rows, (row, row + part.shape[0]))
         left, right = np.searchsorted(self.columns, (column, column + part.shape[1]))
         shown = part[self.rows[top:bottom] - row][:, self.columns[left:right] - column]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from segshrink.data import SlidingWindow
 from segshrink.errors import DatasetError, MissingExtraError
 from segshrink.runtimes import SWATH_PX
 
@@ -35,7 +36,7 @@ _RGB = ("red", "green", "blue")
 
 
 def require_rasterio() -> None:
-    """Say how to install what scenes need.
+    """Check that the packages for georeferenced scenes are installed.
 
     Raises:
         MissingExtraError: without rasterio.
@@ -48,24 +49,24 @@ def require_rasterio() -> None:
 
 @contextmanager
 def bounded_gdal(cache_bytes: int = 0) -> Iterator[None]:
-    """Bound what GDAL keeps of blocks; else it would take a share of the machine.
+    """Bound GDAL's cache of blocks, which would else grow with the machine's memory.
 
     Args:
-        cache_bytes: what has to be kept; a least amount holds always.
+        cache_bytes: bytes that must fit; a lower bound applies in any case.
     """
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
 
     cache_bytes = max(_LEAST_CACHE_BYTES, cache_bytes)
     with rasterio.Env(GDAL_CACHEMAX=cache_bytes), warnings.catch_warnings():
-        # A scene without a place is told where the place is needed.
+        # A missing georeference is reported where one is needed.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
 
 
 @contextmanager
 def opened_scene(path: Path, *, cache_bytes: int = 0) -> Iterator[DatasetReader]:
-    """A scene, or the result of one, of which no pixel is read so far.
+    """Open a scene, or the result of one, without reading any pixel.
 
     Args:
         path: a TIFF file.
@@ -86,7 +87,7 @@ def opened_scene(path: Path, *, cache_bytes: int = 0) -> Iterator[DatasetReader]
 
 
 def gdal_errors() -> tuple[type[Exception], ...]:
-    """What rasterio raises: some of GDAL's errors come as they are."""
+    """Errors that rasterio raises; some of them are GDAL's own."""
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
 
@@ -94,8 +95,8 @@ def gdal_errors() -> tuple[type[Exception], ...]:
 
 
 def unreadable(path: Path, error: Exception) -> DatasetError:
-    """What to raise of a scene that fails as damaged files do."""
-    # Rasterio hides what GDAL said behind a general sentence.
+    """The error for a scene that cannot be read, as damaged files cannot."""
+    # Rasterio hides GDAL's message behind a general one.
     reason = error.__cause__ or error
     return DatasetError(
         f"{path}: cannot be read ({reason}). Download or export it again, or leave it "
@@ -107,11 +108,11 @@ def bands_of_rgb(source: DatasetReader) -> list[int]:
     """Numbers of the bands that are red, green and blue.
 
     Bands that name their colours are taken by name, others in their order; a grey band
-    stands for all three. An alpha band counts as no colour.
+    is used for all three. An alpha band is not a colour.
 
     Raises:
-        DatasetError: unless there are three colours or one, with 8 bits each, and an
-            alpha band that is none of them.
+        DatasetError: unless there are three colours or one, with 8 bits each, and any
+            alpha band is a mask and not a fourth colour.
     """
     colors = [each.name for each in source.colorinterp]
     bands = [i for i, name in enumerate(colors, 1) if name != "alpha"]
@@ -131,7 +132,7 @@ def bands_of_rgb(source: DatasetReader) -> list[int]:
 
 
 def _require_mask(source: DatasetReader, band: int, colors: Sequence[int]) -> None:
-    """Refuse a fourth colour that calls itself alpha, as writers do unasked."""
+    """Refuse a fourth colour that is marked as alpha, which some writers do."""
     from rasterio.windows import Window
 
     height, width = (min(side, _LOOKED_AT_PX) for side in source.shape)
@@ -143,7 +144,7 @@ def _require_mask(source: DatasetReader, band: int, colors: Sequence[int]) -> No
     between = np.mean((values > 0) & (values < values.max()))
     if between > _MOST_BETWEEN:
         raise DatasetError(
-            f"{source.name}: band {band} says that it is alpha, which must be 0 where "
+            f"{source.name}: band {band} is marked as alpha, which must be 0 where "
             "there is no data and one other value elsewhere, but it looks like a "
             f"fourth colour ({len(np.unique(values))} values in its middle). Leave it "
             f"out with: {_translation(source, colors, ['uint8'], False)}"
@@ -158,7 +159,7 @@ def _translation(
     wanted = named if len(named) == 3 else bands[:3] if len(bands) > 2 else bands[:1]
     options = ["-expand rgb"] if is_palette else [f"-b {band}" for band in wanted]
     if kinds == ["uint16"]:
-        # As of 16-bit photographs: the upper 8 count.
+        # The upper 8 bits are used, as for 16-bit photographs.
         options += ["-ot Byte", "-scale 0 65535 0 255"]
     elif kinds != ["uint8"]:
         options += ["-ot Byte", "-scale"]
@@ -173,8 +174,8 @@ def _names(source: DatasetReader) -> str:
 def swath_of(source: DatasetReader, tile_px: tuple[int, int], channels: int) -> int:
     """Width of the swaths in which to go through a scene.
 
-    Rows that are stored in one piece are decoded anew for each swath, hence few and
-    wide ones, as far as memory allows. The map is the same with any.
+    A file that stores whole rows decodes them again for each swath, so that swaths are
+    as wide as memory allows. The map does not depend on their width.
     """
     if source.block_shapes[0][1] < source.width:
         return SWATH_PX
@@ -182,15 +183,14 @@ def swath_of(source: DatasetReader, tile_px: tuple[int, int], channels: int) -> 
     return max(SWATH_PX, _MOST_BAND_BYTES // column_bytes // BLOCK_PX * BLOCK_PX)
 
 
-def cache_bytes_of(
-    source: DatasetReader, tile_px: tuple[int, int], swath_px: int
-) -> int:
-    """What GDAL has to keep so that no block is decoded twice for a swath.
+def cache_bytes_of(source: DatasetReader, window: SlidingWindow) -> int:
+    """Bytes that GDAL has to keep so that no block is decoded twice for a swath.
 
     Raises:
         DatasetError: if the blocks of the file are too large.
     """
     block_rows, block_columns = source.block_shapes[0]
+    tile_px, swath_px = window.tile_px, window.swath_px or source.width
     rows = min((math.ceil(tile_px[0] / block_rows) + 1) * block_rows, source.height)
     read = swath_px + 2 * tile_px[1] + 2 * block_columns
     width = math.ceil(source.width / block_columns) * block_columns
@@ -200,8 +200,8 @@ def cache_bytes_of(
     if needed > _MOST_CACHE_BYTES:
         raise DatasetError(
             f"{source.name}: is stored in blocks of {block_columns} x {block_rows} "
-            f"pixels, of which a row of tiles would take {needed >> 20} MiB of memory; "
-            f"{_MOST_CACHE_BYTES >> 20} may be. Store it in tiles with: "
+            f"pixels, so that a row of tiles would take {needed >> 20} MiB of memory; "
+            f"the limit is {_MOST_CACHE_BYTES >> 20}. Store it in tiles with: "
             f"gdal_translate -co TILED=YES -co COMPRESS=DEFLATE {_names(source)}"
         )
     return needed
@@ -210,22 +210,21 @@ def cache_bytes_of(
 class SceneRows:
     """The pixels of a scene, read once for each row of tiles in a swath.
 
-    Tiles are read ahead of the pieces that come out of them: what a piece has to know
-    of its pixels waits here.
+    Tiles are read ahead of the pieces that are made of them. Until a piece is finished,
+    this object keeps which of its pixels have data.
 
     Args:
         source: the scene, within `opened_scene`.
-        tile_px: height and width of a tile.
-        swath_px: as for `stream_by_tiles`.
-        on_pixels: told row, column and pixels `(height, width, 3)` of all that is read.
+        window: how `stream_by_tiles` goes through the scene.
+        on_pixels: receives row, column and pixels `(height, width, 3)` of each window
+            that is read.
     """
 
     def __init__(
         self,
         source: DatasetReader,
+        window: SlidingWindow,
         *,
-        tile_px: tuple[int, int],
-        swath_px: int,
         on_pixels: Callable[[int, int, np.ndarray], None],
     ) -> None:
         self._source = source
@@ -235,7 +234,8 @@ class SceneRows:
             for flags in source.mask_flag_enums
             for flag in flags
         )
-        self._widest = swath_px + 2 * tile_px[1]
+        swath_px = window.swath_px or source.width
+        self._widest = swath_px + 2 * window.tile_px[1]
         self._on_pixels = on_pixels
         self._rows, self._left = slice(0, 0), 0
         self._pixels = np.empty((0, 0, 3), np.uint8)
@@ -259,13 +259,13 @@ class SceneRows:
         return self._pixels[:, here]
 
     def next_tile_has_data(self) -> bool:
-        """Whether the tile has, each tile read being asked for once and in turn."""
+        """Whether the next tile has data; call it once per tile, in reading order."""
         return self._tiles_with_data.popleft()
 
     def without_data(
         self, row: int, column: int, size_px: tuple[int, int]
     ) -> npt.NDArray[np.bool_] | None:
-        """Which pixels of a piece that begins with a row of tiles hold no data.
+        """Mask of the pixels without data in a piece that begins with a row of tiles.
 
         Returns:
             bool `(height, width)`; None if all do.

@@ -1,4 +1,4 @@
-"""Writing the classes of a scene: windows into a draft, the draft into the result."""
+"""Writing the classes of a scene: windows to a draft, and the draft to the result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PIXELS_TAG = "PIXELS"
 
-# The lightest compression: class maps are small with any, and pixels are many.
+# The fastest compression: class maps get small with any, and pixels are many.
 _DRAFT = {
     "driver": "GTiff",
     "count": 1,
@@ -57,7 +57,7 @@ _FINAL = {
 
 @contextmanager
 def opened_draft(path: Path, source: DatasetReader) -> Iterator[DatasetWriter]:
-    """A tiled file of class indices to write windows into, that lies over a scene.
+    """Create a tiled file of class indices, with the georeference of a scene.
 
     Raises:
         RunFolderError: if it cannot be written.
@@ -73,8 +73,8 @@ def opened_draft(path: Path, source: DatasetReader) -> Iterator[DatasetWriter]:
             target.close()
 
 
-def _georeference(source: DatasetReader) -> dict[str, Any]:
-    size = {"width": source.width, "height": source.height}
+def _georeference(source: DatasetReader) -> dict[str, object]:
+    size: dict[str, object] = {"width": source.width, "height": source.height}
     points, crs = source.gcps
     if points:
         return size | {"gcps": points, "crs": crs}
@@ -102,13 +102,13 @@ def write_window(
 def describe(
     target: DatasetWriter, artifact: Artifact, counts: np.ndarray, state: str
 ) -> None:
-    """Put down names, colours and pixel counts of the classes, and of what image.
+    """Store names, colours and pixel counts of the classes, and which image it was.
 
     Args:
         target: from `opened_draft`.
         artifact: the model file.
         counts: int64 `(classes,)`, pixels of each class.
-        state: of the scene, from `Photo.state`.
+        state: state of the scene, from `Photo.state`.
     """
     known = legend(artifact)
     target.write_colormap(1, {i: (*color, 255) for i, (_, color) in enumerate(known)})
@@ -118,23 +118,23 @@ def describe(
 
 
 def finish(draft: Path, final: Path, counts: np.ndarray) -> None:
-    """Make a cloud-optimized file, with overviews, of a draft.
+    """Convert a draft to a cloud-optimized file with overviews.
 
     Args:
         draft: from `opened_draft`.
-        final: the file to make.
+        final: the file to write.
         counts: int64 `(classes,)`, pixels of each class.
 
     Raises:
         OSError: if the disk is full.
-        RunFolderError: if it cannot be written, or does not hold those pixels.
+        RunFolderError: if it cannot be written, or does not hold these pixel counts.
     """
     import rasterio
     import rasterio.shutil
     from rasterio.enums import Resampling
 
     with bounded_gdal(), _writing(final):
-        # The copy would make them too, but takes twice as long over it.
+        # Copying would add the overviews too, but takes twice as long.
         require_space(final, draft.stat().st_size)
         with rasterio.open(draft, "r+") as target:
             factors = _overview_factors(target.shape)
@@ -142,20 +142,20 @@ def finish(draft: Path, final: Path, counts: np.ndarray) -> None:
                 target.build_overviews(factors, Resampling.nearest)
         require_space(final, draft.stat().st_size)
         rasterio.shutil.copy(draft, final, **_FINAL)
-        # GDAL writes late, and says nothing of what fails while it closes a file.
+        # GDAL writes late, and reports no error that occurs while it closes a file.
         is_whole = np.array_equal(_counts(final, len(counts)), counts)
     if not is_whole:
         raise _unwritable(final, "it holds other pixels than were written")
 
 
 def _overview_factors(size_px: tuple[int, int]) -> list[int]:
-    """2, 4, 8 and so on, down to a picture that fits into one block."""
+    """Powers of 2 up to the one at which the picture fits into one block."""
     count = max(0, math.ceil(math.log2(max(size_px) / BLOCK_PX)))
     return [2 ** (i + 1) for i in range(count)]
 
 
 def _counts(path: Path, num_classes: int) -> np.ndarray:
-    """Pixels of each class in a file."""
+    """Number of pixels of each class in a file."""
     from rasterio.windows import Window
 
     counts = np.zeros(IGNORE_INDEX + 1, np.int64)
@@ -170,7 +170,7 @@ def _counts(path: Path, num_classes: int) -> np.ndarray:
 
 
 def require_space(path: Path, size_bytes: int) -> None:
-    """Find a full disk before GDAL does, which would write on regardless."""
+    """Check for a full disk, since GDAL would continue to write regardless."""
     if shutil.disk_usage(path.parent).free < size_bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
 
@@ -180,12 +180,12 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except gdal_errors() as error:
-        # Rasterio hides what GDAL said behind a general sentence.
+        # Rasterio hides GDAL's message behind a general one.
         raise _unwritable(path, error.__cause__ or error) from error
 
 
 def _unwritable(path: Path, reason: object) -> RunFolderError:
     return RunFolderError(
         f"{path}: cannot be written ({reason}). Make room there or name another place; "
-        "what is finished is kept, and the same command goes on."
+        "finished results are kept, and the same command resumes."
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from segshrink.data import IGNORE_INDEX, count_tiles, stream_by_tiles
+from segshrink.data import IGNORE_INDEX, SlidingWindow, stream_by_tiles
 from segshrink.errors import DatasetError
 from segshrink.prediction.areas import Areas
 from segshrink.prediction.painting import blended, legend
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _OVERLAP = 0.25
 # Sums of the band of tiles in work, and logits of tiles that wait to be blended.
 _HELD_BYTES = 30 * 2**20
-# NumPy counts in integers of 8 bytes, which of a whole piece would be a peak of memory.
+# NumPy counts in integers of 8 bytes; counting a whole piece would need much memory.
 _COUNTED_ROWS = 32
 
 
@@ -61,10 +61,10 @@ def segment_scene(
         artifact: an opened model file.
         photo: from `find_photos`, a scene.
         out: folder to write into.
-        on_tiles: told how many tiles were predicted, after each.
+        on_tiles: receives the number of tiles predicted, after each.
 
     Returns:
-        What each class covers; pixels without data count in none.
+        The area of each class; pixels without data count in none.
 
     Raises:
         DatasetError: if the scene cannot be read, or its bands are no colours.
@@ -77,12 +77,12 @@ def segment_scene(
             preview, counts = _write_draft(artifact, photo, draft, on_tiles)
             colors = [color for _, color in legend(artifact)]
             picture = blended(preview.image, preview.labels, colors)
-            # One of another image must not stand beside this overlay.
+            # A result of another image must not stand beside this overlay.
             photo.mask(out).unlink(missing_ok=True)
             with atomic_write(photo.overlay(out)) as partial:
                 # A noisy picture hardly becomes smaller with more effort.
                 Image.fromarray(picture).save(partial, compress_level=1)
-            # Last: where it is, everything of the scene is.
+            # This file is written last: where it exists, the results are complete.
             finish(draft, final, counts)
         finally:
             draft.unlink(missing_ok=True)
@@ -91,25 +91,24 @@ def segment_scene(
 
 
 def count_scene_tiles(path: Path, artifact: Artifact) -> int:
-    """Tiles that `segment_scene` goes through.
+    """Number of tiles that `segment_scene` predicts.
 
     Raises:
         DatasetError: if the scene cannot be opened.
     """
     with opened_scene(path) as source:
-        swath_px = swath_of(source, artifact.input_shape, artifact.num_classes)
-        return count_tiles(source.shape, artifact.input_shape, _OVERLAP, swath_px)
+        return _sliding_window(source, artifact).count_tiles()
 
 
 def areas_of_scene(result: Path, num_classes: int, state: str) -> Areas | None:
-    """What each class covers in a finished result; None if it is none of the scene.
+    """Area of each class in a finished result; None if it belongs to another scene.
 
-    Only its header and its last block are read, which a file that was cut off lacks.
+    Only the header and the last block are read; a truncated file lacks the latter.
 
     Args:
-        result: the classes, from `segment_scene`.
-        num_classes: how many there are.
-        state: of the scene, from `Photo.state`.
+        result: the file of classes, from `segment_scene`.
+        num_classes: number of classes.
+        state: state of the scene, from `Photo.state`.
     """
     from rasterio.windows import Window
 
@@ -140,6 +139,15 @@ def pixel_m2(source: DatasetReader) -> float | None:
     return abs(source.transform.determinant) * float(metres) ** 2
 
 
+def _sliding_window(source: DatasetReader, artifact: Artifact) -> SlidingWindow:
+    return SlidingWindow(
+        size_px=source.shape,
+        tile_px=artifact.input_shape,
+        overlap=_OVERLAP,
+        swath_px=swath_of(source, artifact.input_shape, artifact.num_classes),
+    )
+
+
 def _write_draft(
     artifact: Artifact,
     photo: Photo,
@@ -147,12 +155,11 @@ def _write_draft(
     on_tiles: Callable[[int], None] | None,
 ) -> tuple[Preview, np.ndarray]:
     """Predict a scene window by window into a tiled file that is not yet for users."""
-    tile_px, num_classes = artifact.input_shape, artifact.num_classes
-    # Before it is read: of one that changes meanwhile the result is no result.
+    # Taken before the scene is read, so that one that changes meanwhile is noticed.
     state = photo.state()
     with opened_scene(photo.path) as source:
-        swath_px = swath_of(source, tile_px, num_classes)
-        cache_bytes = cache_bytes_of(source, tile_px, swath_px)
+        window = _sliding_window(source, artifact)
+        cache_bytes = cache_bytes_of(source, window)
     with (
         opened_scene(photo.path, cache_bytes=cache_bytes) as source,
         opened_draft(draft, source) as target,
@@ -160,39 +167,48 @@ def _write_draft(
         preview = Preview.of(source.shape)
         rows = SceneRows(
             source,
-            tile_px=tile_px,
-            swath_px=swath_px,
+            window,
             on_pixels=lambda *part: preview.put(preview.image, *part),
         )
-        counts = np.zeros(num_classes, np.int64)
-        nothing = np.zeros((1, *tile_px, num_classes), np.float32)
-
-        def predict(tile: np.ndarray) -> np.ndarray:
-            # What is blended of such a tile is without data, whatever it says.
-            return artifact.predict(tile) if rows.next_tile_has_data() else nothing
+        counts = np.zeros(artifact.num_classes, np.int64)
 
         def emit(row: int, column: int, logits: np.ndarray) -> None:
             labels = likeliest_classes(logits)
             empty = rows.without_data(row, column, labels.shape)
             if empty is not None:
                 labels[empty] = IGNORE_INDEX
-            for start in range(0, len(labels), _COUNTED_ROWS):
-                some = labels[start : start + _COUNTED_ROWS].ravel()
-                counts[:] += np.bincount(some, minlength=num_classes)[:num_classes]
+            _add_counts(counts, labels)
             preview.put(preview.labels, row, column, labels)
             write_window(target, row, column, labels)
 
         stream_by_tiles(
-            predict,
+            _predictor(artifact, rows),
             rows.read,
             emit,
-            size_px=source.shape,
-            tile_px=tile_px,
-            channels=num_classes,
-            overlap=_OVERLAP,
-            swath_px=swath_px,
-            on_tiles=on_tiles,
+            window,
+            channels=artifact.num_classes,
             held_bytes=_HELD_BYTES,
+            on_tiles=on_tiles,
         )
         describe(target, artifact, counts, state)
     return preview, counts
+
+
+def _predictor(
+    artifact: Artifact, rows: SceneRows
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Predicts a tile, unless the scene has no data there."""
+    nothing = np.zeros((1, *artifact.input_shape, artifact.num_classes), np.float32)
+
+    def predict(tile: np.ndarray) -> np.ndarray:
+        # The pixels of an empty tile become void, whatever their logits.
+        return artifact.predict(tile) if rows.next_tile_has_data() else nothing
+
+    return predict
+
+
+def _add_counts(counts: np.ndarray, labels: np.ndarray) -> None:
+    """Count the pixels of each class; void pixels are left out."""
+    for start in range(0, len(labels), _COUNTED_ROWS):
+        some = labels[start : start + _COUNTED_ROWS].ravel()
+        counts += np.bincount(some, minlength=len(counts))[: len(counts)]

@@ -1,4 +1,4 @@
-"""Segment image files; keep the result as pictures and a table of areas."""
+"""Segment image files; results are pictures and a table of areas."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ _ABOUT = "predicted.json"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of many images.
+    """Numbers of images segmented and kept, and faults of the others.
 
     Attributes:
-        done: images that were segmented now.
-        kept: images whose results were there already.
-        faults: a line for each image that cannot be read, or not be outlined.
+        done: number of images that were segmented now.
+        kept: number of images whose results existed already.
+        faults: one line for each image that could not be segmented or outlined.
     """
 
     done: int
@@ -46,24 +46,23 @@ def segment_files(
 ) -> Outcome:
     """Segment every image into `out`, and write the areas of its classes.
 
-    `out` gets of each photograph a class-index PNG with a palette, of each scene that
-    is georeferenced a GeoTIFF, of both a coloured overlay, and `areas.csv` of all of
-    them. A call that was killed goes on: a result is kept if it was made of its image
-    as that is now, by size and time of change. An image that cannot be read does not
-    stop the rest.
+    `out` gets a class-index PNG with a palette for each photograph, a GeoTIFF for each
+    georeferenced scene, a coloured overlay for both, and one `areas.csv`. A call that
+    was killed resumes: a result is kept if its image has not changed since, by size and
+    time of change. An image that cannot be read does not stop the rest.
 
     Args:
         artifact: an opened model file.
         photos: from `find_photos`.
-        out: folder to write into; made if missing.
+        out: folder to write into; created if missing.
         polygons: `"geojson"` or `"gpkg"` for the outlines of the classes of scenes.
         cluster: where to run; None is this process.
-        progress: told of every image; with scenes among them, of every tile.
+        progress: receives every image; if there are scenes, every tile.
 
     Raises:
         UsageError: if results would overwrite each other or an image, or if `polygons`
             is unknown or there are no scenes for it.
-        MissingExtraError: if an image or an option needs packages that are missing.
+        MissingExtraError: if an image or an option needs a package that is missing.
         RunFolderError: if `out` holds results of another model, another process works
             in it, or a scene's result cannot be written.
     """
@@ -78,7 +77,7 @@ def segment_files(
             results = results_on_ray(
                 cluster, artifact, photos, out, polygons=polygons, progress=progress
             )
-        return _kept_together(artifact, photos, out, results)
+        return _written_outcome(artifact, photos, out, results)
 
 
 def _results_here(
@@ -105,14 +104,14 @@ def _results_here(
 
 
 def _steps(photo: Photo, artifact: Artifact) -> int:
-    """Steps of the bar: tiles of a scene; a photograph is quick, and so is a fault."""
+    """Steps of the progress bar: the tiles of a scene, or 1 for what is quick."""
     try:
         return count_scene_tiles(photo.path, artifact) if photo.is_scene else 1
     except DatasetError:
         return 1
 
 
-def _kept_together(
+def _written_outcome(
     artifact: Artifact, photos: Sequence[Photo], out: Path, results: Sequence[Result]
 ) -> Outcome:
     rows: list[tuple[str, Areas]] = [
@@ -139,13 +138,13 @@ def _check_scenes(photos: Sequence[Photo], polygons: str | None) -> None:
     if not has_scenes:
         raise UsageError(
             "polygons have no effect, since none of the images is a georeferenced "
-            ".tif or .tiff. Leave the option out."
+            ".tif or .tiff. Omit the option."
         )
     require_vector_packages()
 
 
 def _claim(out: Path, artifact: Artifact) -> None:
-    """Say in the folder whose results it holds."""
+    """Record in the folder which model its results are from."""
     about = {"model": artifact.path.name, "sha256": model_sha256(artifact.path)}
     path = out / _ABOUT
     if not path.is_file():
@@ -155,6 +154,6 @@ def _claim(out: Path, artifact: Artifact) -> None:
     if not isinstance(found, dict) or found.get("sha256") != about["sha256"]:
         name = found.get("model") if isinstance(found, dict) else None
         raise RunFolderError(
-            f"{out}: holds what another model{f' ({name})' if name else ''} predicted. "
+            f"{out}: holds results of another model{f' ({name})' if name else ''}. "
             "Name another folder, or delete this one."
         )

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from segshrink.data import map_by_tiles, stream_by_tiles
+from segshrink.data import SlidingWindow, map_by_tiles, stream_by_tiles
 from segshrink.errors import UsageError
 from segshrink.runtimes.artifact import Artifact
 
@@ -73,11 +73,13 @@ def classes_of_image(
         artifact.predict,
         lambda rows, columns: image[rows, columns],
         emit,
-        size_px=(image.shape[0], image.shape[1]),
-        tile_px=artifact.input_shape,
+        SlidingWindow(
+            size_px=(image.shape[0], image.shape[1]),
+            tile_px=artifact.input_shape,
+            overlap=overlap,
+            swath_px=SWATH_PX,
+        ),
         channels=artifact.num_classes,
-        overlap=overlap,
-        swath_px=SWATH_PX,
     )
     return classes
 
