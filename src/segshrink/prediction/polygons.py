@@ -82,8 +82,8 @@ def write_polygons(result: Path, path: Path, names: Sequence[str]) -> None:
             raise DatasetError(
                 f"{path}: cannot be written, since the scene has no coordinate "
                 "reference system and GeoJSON is in longitude and latitude. Choose "
-                "gpkg, or give the scene one with gdal_edit.py -a_srs EPSG:CODE and delete "
-                f"{result}."
+                "gpkg, or give the scene one with gdal_edit.py -a_srs EPSG:CODE and "
+                f"delete {result}."
             )
         with atomic_write(path) as partial:
             write(source, partial, names, path.stem)
