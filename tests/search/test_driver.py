@@ -183,6 +183,26 @@ def test_a_trial_that_fails_is_recorded_with_its_reason(tmp_path, fault, reason,
     assert failed.state == state
 
 
+def test_values_that_only_clash_together_end_their_trial_with_the_reason(tmp_path):
+    weights = ("cross_entropy", "dice", "focal")
+    space = {f"student.training.loss.{x}": {"choice": [0, 1]} for x in weights}
+    asked = asked_for(trials=30, sampler="random", space=space)
+    workers = PretendingWorkers()
+    study, _ = drive(asked, tmp_path, workers)
+    trials = ended(study)
+    clashing = [t for t in trials if not any(values_of(t, asked).values())]
+    assert 0 < len(clashing) < 30 == len(trials)
+    failed = [t for t in trials if t.user_attrs["outcome"] == "failed"]
+    assert failed == clashing
+    for trial in failed:
+        reason = "at least one loss needs a weight above 0"
+        assert reason in trial.user_attrs["reason"]
+        # Nothing was started, and the sampler learns from it.
+        assert ("start", f"{trial.number:03d}") not in workers.log
+        assert trial.user_attrs["seconds"] == 0
+        assert trial.state == TrialState.PRUNED
+
+
 def test_a_fault_of_the_folder_ends_the_search(tmp_path):
     full = error("OSError", "No space left on device", is_of_system=True)
     with pytest.raises(RunFolderError, match="trial 1: No space left"):

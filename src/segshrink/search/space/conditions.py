@@ -1,6 +1,5 @@
 """When a field is drawn: conditions, and what they ask for in turn."""
 
-import random
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -60,51 +59,6 @@ def spelt_out(space: Space) -> dict[str, Dimension]:
 
 def _is_plain(allowed: list[Any]) -> bool:
     return len(allowed) == 1 and not isinstance(allowed[0], list)
-
-
-def drawn(
-    recipe: Recipe,
-    space: Space,
-    rng: random.Random,
-    fixed: Mapping[str, Any] | None = None,
-    *,
-    at_ends: float = 0.0,
-) -> dict[str, Any]:
-    """Values of the active dimensions at random.
-
-    Args:
-        recipe: for conditions on fields that are not drawn.
-        space: as `spelt_out` gives it.
-        rng: source of randomness.
-        fixed: values of some places, which are made active if that can be.
-        at_ends: share of draws from ranges that are one of the ends.
-    """
-    fixed = fixed or {}
-    needed: dict[str, list[Any]] = {}
-    for place in fixed:
-        needed = merged(needed, conditions(place, space))
-    values: dict[str, Any] = {}
-    for place, dimension in space.items():
-        if is_active(dimension, values, recipe):
-            if place in fixed:
-                values[place] = fixed[place]
-            elif place in needed:
-                values[place] = rng.choice(needed[place])
-            else:
-                values[place] = any_value(dimension, rng, at_ends=at_ends)
-    return values
-
-
-def any_value(dimension: Dimension, rng: random.Random, *, at_ends: float = 0.0) -> Any:
-    """One of the values of a dimension."""
-    if dimension.choice is not None:
-        return rng.choice(dimension.choice)
-    if rng.random() < at_ends:
-        return rng.choice(dimension.range)
-    if dimension.float is not None:
-        return rng.uniform(*dimension.float)
-    low, high = dimension.range
-    return rng.randrange(int(low), int(high) + 1, dimension.step or 1)
 
 
 def is_active(dimension: Dimension, values: Mapping[str, Any], recipe: Recipe) -> bool:

@@ -18,9 +18,9 @@ from segshrink.recipe import (
     recipe_yaml,
 )
 from segshrink.search.space.conditions import spelt_out
-from segshrink.search.space.corners import corner_faults
 from segshrink.search.space.default_space import default_space
 from segshrink.search.space.dimension import Dimension
+from segshrink.search.space.ends import end_faults
 from segshrink.search.space.faults import place_faults, space_faults
 
 
@@ -92,7 +92,7 @@ def load_search_recipe(path: Path | str) -> SearchRecipe:
 def parse_search_recipe(data: Any, where: str = "recipe") -> SearchRecipe:
     """Validate `data` as a recipe with a section `search`.
 
-    What the space can draw is tried out as well, at its corners.
+    The ends of each dimension are tried as well.
 
     Raises:
         RecipeError: listing every fault with its place; `where` names the origin.
@@ -112,7 +112,7 @@ def parse_search_recipe(data: Any, where: str = "recipe") -> SearchRecipe:
     if recipe is None or search is None or faults:
         raise RecipeError(fault_message(where, faults))
     space = spelt_out(search.space or {})
-    faults = corner_faults(recipe, space)
+    faults = end_faults(recipe, space)
     if faults:
         raise RecipeError(fault_message(where, faults))
     return SearchRecipe(recipe, search.model_copy(update={"space": space}))

@@ -69,13 +69,17 @@ def own_values(recipe: Recipe, space: Mapping[str, Dimension]) -> dict[str, Any]
     for place, dimension in space.items():
         if not is_active(dimension, values, recipe):
             continue
-        own = value_at(recipe, place)
-        own = _left_open(recipe, place) if own is None else own
-        found = _drawable(dimension, own, recipe, place)
-        if not found:
+        own = _own_values(dimension, recipe, place)
+        if not own:
             return None
-        values[place] = found[0]
+        values[place] = own[0]
     return values
+
+
+def usual_value(dimension: Dimension, recipe: Recipe, place: str) -> Any:
+    """The recipe's own value of a dimension, or if it has none the first or lowest."""
+    own = _own_values(dimension, recipe, place)
+    return own[0] if own else (dimension.choice or dimension.range)[0]
 
 
 def _left_open(recipe: Recipe, place: str) -> Any:
@@ -91,8 +95,10 @@ def _left_open(recipe: Recipe, place: str) -> Any:
     return known.get(place)
 
 
-def _drawable(dimension: Dimension, own: Any, recipe: Recipe, place: str) -> list[Any]:
-    """The value of the dimension that leaves the recipe as it is, or nothing."""
+def _own_values(dimension: Dimension, recipe: Recipe, place: str) -> list[Any]:
+    """The value of the dimension that leaves the recipe unchanged, or no value."""
+    own = value_at(recipe, place)
+    own = _left_open(recipe, place) if own is None else own
     if dimension.choice is None:
         if not dimension.holds(own):
             return []
