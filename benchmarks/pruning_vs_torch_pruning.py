@@ -145,7 +145,7 @@ def by_latency(model, tiles, runtime: str, sweeps: dict, made: dict, keep) -> No
         plan = plan_pruning(model, budget=LatencyBudget(_LATENCY, runtime=runtime))
         smaller = plan.apply(model)
         seconds = time.perf_counter() - start
-        facts = {"seconds": seconds, "plan": dict(plan.measured)}
+        facts = {"seconds": seconds, "plan": plan.measured.as_plain()}
         keep(f"{name}-ours_plain", smaller, facts)
         keep(f"{name}-ours", reconstruct(smaller, model, plan, tiles[0]), facts)
     for tool, candidates in (

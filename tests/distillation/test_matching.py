@@ -19,6 +19,7 @@ from segshrink.distillation.matching import feature_model, has_layers_of
 from segshrink.errors import ModelError
 from segshrink.models import build_model
 from segshrink.pruning import plan_pruning
+from segshrink.records.plan import PlannedLayerRecord, PlanRecord
 
 SIDE_PX = 64
 
@@ -695,7 +696,10 @@ def test_channels_kept_by_two_plans_one_after_the_other(name):
     keras.utils.set_random_seed(5)
     second = plan_pruning(between, keep=0.5, criterion="random", multiple_of=1)
     student = second.apply(between)
-    records = [json.loads(json.dumps(x.as_record())) for x in (first, second)]
+    records = [
+        PlanRecord.parse(json.loads(json.dumps(x.as_record().as_plain())), where="")
+        for x in (first, second)
+    ]
     kept = kept_channels(records)
     whole = with_inner(teacher, first, second.zero(between))
     names = maps_of(student)
@@ -708,12 +712,19 @@ def test_channels_kept_by_two_plans_one_after_the_other(name):
 
 def record(**kept):
     """Of a plan: name = (channels before, kept)."""
-    return {
-        "layers": [
-            {"name": name, "channels_before": before, "kept": list(indices)}
+    return PlanRecord(
+        parameters_before=0,
+        parameters_after=0,
+        layers=tuple(
+            PlannedLayerRecord(
+                name=name,
+                channels_before=before,
+                channels_after=len(indices),
+                kept=tuple(indices),
+            )
             for name, (before, indices) in kept.items()
-        ]
-    }
+        ),
+    )
 
 
 def test_kept_channels_compose():

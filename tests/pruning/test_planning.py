@@ -264,7 +264,7 @@ def test_a_criterion_may_be_a_function(unet):
         return np.arange(group.size)
 
     plan = plan_pruning(unet, keep=0.5, criterion=last_first)
-    assert plan.settings["criterion"] == "last_first"
+    assert plan.settings.criterion == "last_first"
     assert all(
         group.kept == tuple(range(group.units - len(group.kept), group.units))
         for group in plan.groups
@@ -273,7 +273,7 @@ def test_a_criterion_may_be_a_function(unet):
 
 def test_the_record_is_json_and_complete(unet):
     plan = plan_pruning(unet, keep=0.5)
-    record = json.loads(json.dumps(plan.as_record(), allow_nan=False))
+    record = json.loads(json.dumps(plan.as_record().as_plain(), allow_nan=False))
     assert record["model"] == "small_unet"
     assert record["parameters_before"] == unet.count_params()
     assert record["parameters_after"] == plan.apply(unet).count_params()

@@ -12,6 +12,7 @@ from segshrink.pruning import (
     prune_in_steps,
     step_target,
 )
+from segshrink.records.plan import MeasuredLatency, PlanRecord
 
 from .networks import small_unet
 
@@ -92,7 +93,11 @@ def test_channels_are_ranked_anew_before_each_step():
 
 
 def test_a_step_that_overshot_leaves_nothing_for_the_next():
-    done = [{"macs_before": 100, "macs_after": 20}]
+    done = [
+        PlanRecord(
+            parameters_before=2, parameters_after=1, macs_before=100, macs_after=20
+        )
+    ]
     target = step_target(small_unet(), 2, done, keep=None, budget=MacsBudget(0.25))
     assert target == {"keep": 1.0}
 
@@ -100,9 +105,19 @@ def test_a_step_that_overshot_leaves_nothing_for_the_next():
 def test_measured_budgets_ease_towards_their_target():
     model = small_unet()
     size = step_target(model, 2, [], keep=None, budget=SizeBudget(6_000))["budget"]
-    exported = plan_pruning(model, budget=SizeBudget(1e9)).measured["after"]
+    exported = plan_pruning(model, budget=SizeBudget(1e9)).measured.after
     assert size.target == pytest.approx((6_000 * exported) ** 0.5)
-    done = [{"measured": {"before": 8.0, "after": 4.0}}]
+    measured = MeasuredLatency(
+        unit="ms",
+        runtime="onnx",
+        threads=1,
+        quantize=None,
+        before=8.0,
+        target=4.0,
+        predicted=4.0,
+        after=4.0,
+    )
+    done = [PlanRecord(parameters_before=2, parameters_after=1, measured=measured)]
     latency = LatencyBudget(0.25, runtime="onnx")
     found = step_target(model, 3, done, keep=None, budget=latency)["budget"]
     assert found == LatencyBudget(0.5**0.5, runtime="onnx")

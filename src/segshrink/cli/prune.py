@@ -118,7 +118,6 @@ def prune(
     from segshrink.compression.student import BUDGETS, plan_path, prune_with_tiles
     from segshrink.models import load_model, save_model
     from segshrink.recipe import PRUNING_TILES
-    from segshrink.records import write_json
 
     progress = TerminalProgress()
     before = load_model(model)
@@ -140,7 +139,7 @@ def prune(
         skip=skip or (),
     )
     save_model(smaller, out)
-    write_json(plan_path(out), plan.as_record())
+    plan.as_record().write(plan_path(out))
     output.out(str(plan))
     output.out(
         f"{out}: {plan.parameters_before:,} -> {plan.parameters_after:,} weights"

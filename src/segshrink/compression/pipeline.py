@@ -46,6 +46,7 @@ from segshrink.records import (
     sha256_of,
     write_json,
 )
+from segshrink.records.plan import PlanRecord
 from segshrink.reporting import write_report
 from segshrink.training.train import supervised_loss
 
@@ -198,11 +199,11 @@ def _kept(
     file = plan or plan_path(student)
     if not used or (plan is None and not file.is_file()):
         return None
-    record = read_json(file)
-    if record.get("parameters_before") != teacher.count_params():
+    record = PlanRecord.read(file)
+    if record.parameters_before != teacher.count_params():
         raise UsageError(
             f"{file}: this plan was made for a model of "
-            f"{record.get('parameters_before'):,} weights, but the teacher has "
+            f"{record.parameters_before:,} weights, but the teacher has "
             f"{teacher.count_params():,}. Name the plan of this teacher with --plan, "
             "or remove the file to compare by projections."
         )

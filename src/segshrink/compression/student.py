@@ -23,7 +23,7 @@ from segshrink.pruning import (
 )
 from segshrink.pruning.budgets import Budget
 from segshrink.recipe import LOOK_AT_DATA, PruningSettings, Recipe, StudentSettings
-from segshrink.records import read_json, write_json
+from segshrink.records.plan import PlanRecord
 from segshrink.training import TrainingContext
 
 _STEP_EPOCHS = 2
@@ -115,7 +115,7 @@ def plan_path(model: Path) -> Path:
     return model.with_suffix(".plan.json")
 
 
-def kept_channels(plans: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
+def kept_channels(plans: Sequence[PlanRecord]) -> dict[str, list[int]]:
     """Output channels of each layer of a model that are left after some plans.
 
     Args:
@@ -123,9 +123,9 @@ def kept_channels(plans: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
     """
     kept: dict[str, list[int]] = {}
     for plan in plans:
-        for layer in plan["layers"]:
-            before = kept.get(layer["name"], range(layer["channels_before"]))
-            kept[layer["name"]] = [before[channel] for channel in layer["kept"]]
+        for layer in plan.layers:
+            before = kept.get(layer.name, range(layer.channels_before))
+            kept[layer.name] = [before[channel] for channel in layer.kept]
     return kept
 
 
@@ -136,14 +136,14 @@ def _prune_stepwise(
     folder: Path,
     progress: Progress,
     cache: Path | None,
-) -> tuple[keras.Model, list[dict[str, Any]]]:
+) -> tuple[keras.Model, list[PlanRecord]]:
     """Prune, with a stage of training for each step but the last.
 
     Returns:
         The pruned model, and the records of all plans.
     """
     settings = recipe.student.pruning
-    model, done = teacher, list[dict[str, Any]]()
+    model, done = teacher, list[PlanRecord]()
     for step in range(1, settings.steps):
         inner = folder / f"step-{step}"
 
@@ -156,16 +156,16 @@ def _prune_stepwise(
                 student,
                 inner,
                 progress,
-                kept=kept_channels([*done, read_json(inner / "plan.json")]),
+                kept=kept_channels([*done, PlanRecord.read(inner / "plan.json")]),
                 epochs=settings.step_epochs or _STEP_EPOCHS,
                 cache=cache,
             )
 
         run_stage(inner, make)
         model = load_model(inner / "model.keras")
-        done.append(read_json(inner / "plan.json"))
+        done.append(PlanRecord.read(inner / "plan.json"))
     model = prune_once(recipe, dataset, model, folder, done, progress)
-    return model, [*done, read_json(folder / "plan.json")]
+    return model, [*done, PlanRecord.read(folder / "plan.json")]
 
 
 def prune_once(
@@ -173,7 +173,7 @@ def prune_once(
     dataset: Dataset,
     model: keras.Model,
     folder: Path,
-    done: list[dict[str, Any]],
+    done: list[PlanRecord],
     progress: Progress,
 ) -> keras.Model:
     """The next of the recipe's pruning steps; leaves `plan.json`.
@@ -206,7 +206,7 @@ def _write_pruned(
     dataset: Dataset,
     model: keras.Model,
     pruned: Path,
-    done: list[dict[str, Any]],
+    done: list[PlanRecord],
     progress: Progress,
 ) -> None:
     settings = recipe.student.pruning
@@ -228,7 +228,7 @@ def _write_pruned(
         multiple_of=settings.multiple_of,
         **target,
     )
-    write_json(pruned.parents[1] / "plan.json", plan.as_record())
+    plan.as_record().write(pruned.parents[1] / "plan.json")
     save_model(smaller, pruned)
 
 

@@ -12,6 +12,7 @@ from segshrink.pruning.channels import ChannelIds
 from segshrink.pruning.graph import ChannelGraph, trace
 from segshrink.pruning.plan import make_plan
 from segshrink.pruning.rules import Rule
+from segshrink.records.plan import PlanSettings
 
 
 def apply_channel_masks(
@@ -49,7 +50,7 @@ def apply_channel_masks(
     removed = [root for root, (stays, _) in verdicts.items() if not stays]
     groups = graph.groups()
     kept = [np.flatnonzero(~np.isin(group.units, removed)) for group in groups]
-    plan = make_plan(model, graph, kept, {"masks": list(masks)})
+    plan = make_plan(model, graph, kept, PlanSettings(masks=tuple(masks)))
     for layer in plan.layers:
         if not layer.kept:
             raise UsageError(

@@ -1,8 +1,7 @@
 """A pruning plan: which channels stay, decided before anything is changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import keras
 import numpy as np
@@ -19,6 +18,14 @@ from segshrink.pruning.surgery import (
     zero_model,
 )
 from segshrink.pruning.table import plan_table
+from segshrink.records.plan import (
+    FrozenRecord,
+    Measured,
+    PlannedGroupRecord,
+    PlannedLayerRecord,
+    PlanRecord,
+    PlanSettings,
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class PruningPlan:
 
     Attributes:
         model: name of the model.
-        settings: how the plan was made, as plain data.
+        settings: how the plan was made.
         groups: groups of channels that may leave.
         layers: layers that make channels, with what stays of them.
         frozen: channels that must stay, and why.
@@ -74,12 +81,12 @@ class PruningPlan:
         parameters_after: the same, of the smaller model.
         macs_before: multiply-accumulates for one image; None if its size is open.
         macs_after: the same, of the smaller model.
-        measured: what a measured budget predicted and found, as plain data.
+        measured: what a measured budget predicted and found; None for any other.
         cuts: what to cut from each weight and config.
     """
 
     model: str
-    settings: Mapping[str, Any]
+    settings: PlanSettings
     groups: tuple[PlannedGroup, ...]
     layers: tuple[PlannedLayer, ...]
     frozen: tuple[FrozenChannels, ...]
@@ -87,7 +94,7 @@ class PruningPlan:
     parameters_after: int
     macs_before: int | None
     macs_after: int | None
-    measured: Mapping[str, Any]
+    measured: Measured | None
     cuts: tuple[LayerCut, ...] = field(repr=False, compare=False)
 
     def apply(self, model: keras.Model) -> keras.Model:
@@ -108,41 +115,43 @@ class PruningPlan:
         """
         return zero_model(model, self.cuts)
 
-    def as_record(self) -> dict[str, Any]:
-        """The plan as plain data for JSON, without the cuts that follow from it."""
-        return {
-            "model": self.model,
-            "settings": dict(self.settings),
-            "parameters_before": self.parameters_before,
-            "parameters_after": self.parameters_after,
-            "macs_before": self.macs_before,
-            "macs_after": self.macs_after,
-            "measured": dict(self.measured),
-            "groups": [
-                {
-                    "layers": list(group.layers),
-                    "units_before": group.units,
-                    "units_after": len(group.kept),
-                    "kept": list(group.kept),
-                    "parameters_share": group.parameters_share,
-                    "macs_share": group.macs_share,
-                }
+    def as_record(self) -> PlanRecord:
+        """The plan as a record for JSON, without the cuts that follow from it."""
+        return PlanRecord(
+            model=self.model,
+            settings=self.settings,
+            parameters_before=self.parameters_before,
+            parameters_after=self.parameters_after,
+            macs_before=self.macs_before,
+            macs_after=self.macs_after,
+            measured=self.measured,
+            groups=tuple(
+                PlannedGroupRecord(
+                    layers=group.layers,
+                    units_before=group.units,
+                    units_after=len(group.kept),
+                    kept=group.kept,
+                    parameters_share=group.parameters_share,
+                    macs_share=group.macs_share,
+                )
                 for group in self.groups
-            ],
-            "layers": [
-                {
-                    "name": layer.name,
-                    "channels_before": layer.channels,
-                    "channels_after": len(layer.kept),
-                    "kept": list(layer.kept),
-                }
+            ),
+            layers=tuple(
+                PlannedLayerRecord(
+                    name=layer.name,
+                    channels_before=layer.channels,
+                    channels_after=len(layer.kept),
+                    kept=layer.kept,
+                )
                 for layer in self.layers
-            ],
-            "frozen": [
-                {"layer": kept.layer, "channels": kept.channels, "reason": kept.reason}
+            ),
+            frozen=tuple(
+                FrozenRecord(
+                    layer=kept.layer, channels=kept.channels, reason=kept.reason
+                )
                 for kept in self.frozen
-            ],
-        }
+            ),
+        )
 
     def __str__(self) -> str:
         return plan_table(self.as_record())
@@ -152,9 +161,9 @@ def make_plan(
     model: keras.Model,
     graph: ChannelGraph,
     kept: Sequence[ChannelIds],
-    settings: Mapping[str, Any],
+    settings: PlanSettings,
     *,
-    measured: Mapping[str, Any] | None = None,
+    measured: Measured | None = None,
     costs: Costs | None = None,
 ) -> PruningPlan:
     """A plan from the indices of the units that stay in each of `graph.groups()`.
@@ -163,7 +172,7 @@ def make_plan(
         model: the traced model.
         graph: its channels.
         kept: for each group the indices of the units that stay, ascending.
-        settings: how they were found, as plain data.
+        settings: how they were found.
         measured: what a measured budget found.
         costs: of the groups, if they were built before, for orders of units that begin
             with those that stay.
@@ -200,7 +209,7 @@ def make_plan(
         parameters_after=before - parameters_removed(cuts),
         macs_before=round(float(macs @ whole)) if costs.fixed else None,
         macs_after=round(float(macs @ after)) if costs.fixed else None,
-        measured=dict(measured or {}),
+        measured=measured,
         cuts=cuts,
     )
 

@@ -21,6 +21,7 @@ from segshrink.pruning.plan import PruningPlan, make_plan, removed_ids
 from segshrink.pruning.rules import Rule
 from segshrink.pruning.selection import SCOPES, Counts, kept_first, rounded
 from segshrink.pruning.surgery import cut_model, layer_cuts
+from segshrink.records.plan import PlanSettings
 
 # Runtimes compute channels in blocks of the width of their vector registers.
 _MULTIPLE = 8
@@ -117,16 +118,16 @@ def plan_pruning(
         progress=progress,
     )
     solved = _solve(problem, keep, budget, scope)
-    settings: dict[str, Any] = {
-        "keep": keep,
-        "budget": None if budget is None else budget.as_record(),
-        "criterion": _name(score),
-        "scope": scope,
-        "multiple_of": multiple_of if budget is not None else multiple_of or _MULTIPLE,
-        "skip": list(skip),
-    }
+    settings = PlanSettings(
+        keep=keep,
+        budget=None if budget is None else budget.as_record(),
+        criterion=_name(score),
+        scope=scope,
+        multiple_of=multiple_of if budget is not None else multiple_of or _MULTIPLE,
+        skip=tuple(skip),
+    )
     if evidence is not None:
-        settings["images"] = evidence.images
+        settings = settings.model_copy(update={"images": evidence.images})
     kept = _first(orders, solved.kept)
     return make_plan(
         model, graph, kept, settings, measured=solved.measured, costs=problem.costs

@@ -1,7 +1,7 @@
 """Pruning in several steps, with training between them."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypedDict
 
 import keras
 
@@ -9,6 +9,14 @@ from segshrink.errors import UsageError
 from segshrink.pruning.budgets import Budget
 from segshrink.pruning.plan import PruningPlan
 from segshrink.pruning.planning import plan_pruning
+from segshrink.records.plan import PlanRecord
+
+
+class StepTarget(TypedDict, total=False):
+    """The one argument of `plan_pruning` that says how far a step goes."""
+
+    keep: float
+    budget: Budget
 
 
 def prune_in_steps(
@@ -60,11 +68,11 @@ def prune_in_steps(
 def step_target(
     model: keras.Model,
     steps: int,
-    done: Sequence[Mapping[str, Any]],
+    done: Sequence[PlanRecord],
     *,
     keep: float | None,
     budget: Budget | None,
-) -> dict[str, Any]:
+) -> StepTarget:
     """`keep` or `budget` for the next of several steps.
 
     A step takes the n-th root of what is left to take, n being the number of steps that
@@ -95,6 +103,6 @@ def step_target(
     return {"budget": budget.eased(model, share ** (1 / left))}
 
 
-def _units_share(record: Mapping[str, Any]) -> float:
-    before = sum(group["units_before"] for group in record["groups"])
-    return sum(group["units_after"] for group in record["groups"]) / max(before, 1)
+def _units_share(record: PlanRecord) -> float:
+    before = sum(group.units_before for group in record.groups)
+    return sum(group.units_after for group in record.groups) / max(before, 1)

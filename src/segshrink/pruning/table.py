@@ -1,34 +1,37 @@
 """A pruning plan as text."""
 
 from collections.abc import Sequence
-from typing import Any
+
+from segshrink.records.plan import (
+    MeasuredLatency,
+    MeasuredSize,
+    PlannedGroupRecord,
+    PlanRecord,
+    SpentMilliseconds,
+)
 
 _NAMED = 2
 
 
-def plan_table(record: dict[str, Any]) -> str:
-    """The record of a plan as aligned columns for a terminal.
-
-    Args:
-        record: what `PruningPlan.as_record()` gives.
-    """
+def plan_table(record: PlanRecord) -> str:
+    """The record of a plan as aligned columns for a terminal."""
     lines = [
-        f"Pruning plan for {record['model']}",
-        _change("parameters", record["parameters_before"], record["parameters_after"]),
+        f"Pruning plan for {record.model}",
+        _change("parameters", record.parameters_before, record.parameters_after),
     ]
-    if record["macs_before"]:
-        lines.append(_change("MACs", record["macs_before"], record["macs_after"]))
+    if record.macs_before and record.macs_after is not None:
+        lines.append(_change("MACs", record.macs_before, record.macs_after))
     lines += _measured(record)
-    if record["groups"]:
-        lines += ["", *_groups(record["groups"])]
-    together = [row["layers"] for row in record["groups"] if len(row["layers"]) > 1]
+    if record.groups:
+        lines += ["", *_groups(record.groups)]
+    together = [group.layers for group in record.groups if len(group.layers) > 1]
     if together:
         lines += ["", "together: the same channels leave from all layers of a line"]
         lines += [f"  {', '.join(layers)}" for layers in together]
-    if record["frozen"]:
+    if record.frozen:
         rows = [
-            (kept["layer"], str(kept["channels"]), kept["reason"])
-            for kept in record["frozen"]
+            (frozen.layer, str(frozen.channels), frozen.reason)
+            for frozen in record.frozen
         ]
         lines += ["", *_columns(("must stay", "channels", "because"), rows)]
     return "\n".join(lines)
@@ -39,20 +42,24 @@ def _change(name: str, before: int, after: int) -> str:
     return f"{name} {before:,} -> {after:,} ({share:.1%})"
 
 
-def _groups(groups: Sequence[dict[str, Any]]) -> list[str]:
-    """One row a group; shares overlap, since a kernel joins two groups."""
+def _groups(groups: Sequence[PlannedGroupRecord]) -> list[str]:
+    """One row per group; shares overlap, since a kernel joins two groups."""
     heads = ("prunable", "channels", "kept", "of parameters", "of MACs")
     rows = [
         (
-            _name(group["layers"]),
-            str(group["units_before"]),
-            str(group["units_after"]),
-            f"{group['parameters_share']:.1%}",
-            "" if group["macs_share"] is None else f"{group['macs_share']:.1%}",
+            _name(group.layers),
+            str(group.units_before),
+            str(group.units_after),
+            _percent(group.parameters_share),
+            _percent(group.macs_share),
         )
         for group in groups
     ]
     return _columns(heads, rows)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
 
 
 def _name(layers: Sequence[str]) -> str:
@@ -61,48 +68,51 @@ def _name(layers: Sequence[str]) -> str:
     return named if more <= 0 else f"{named} +{more}"
 
 
-def _measured(record: dict[str, Any]) -> list[str]:
-    measured = record["measured"]
-    if not measured:
+def _measured(record: PlanRecord) -> list[str]:
+    if record.measured is None:
         return ["latency: not measured; fewer MACs do not buy it by themselves"]
-    before, after = measured["before"], measured["after"]
-    target, predicted = measured["target"], measured["predicted"]
-    if measured["unit"] == "bytes":
-        return [
-            f"file {before:,.0f} -> {after:,.0f} bytes, {before / after:.2f}x smaller "
-            f"(budget {target:,.0f}, predicted {predicted:,.0f})"
-        ]
-    faster, fewer = before / after, record["macs_before"] / record["macs_after"]
+    if isinstance(record.measured, MeasuredSize):
+        return [_size(record.measured)]
+    macs = (record.macs_before or 0) / (record.macs_after or 1)
+    return _latency(record.measured, fewer_macs=macs)
+
+
+def _size(measured: MeasuredSize) -> str:
+    before, after = measured.before, measured.after
+    return (
+        f"file {before:,.0f} -> {after:,.0f} bytes, {before / after:.2f}x smaller "
+        f"(budget {measured.target:,.0f}, predicted {measured.predicted:,.0f})"
+    )
+
+
+def _latency(measured: MeasuredLatency, *, fewer_macs: float) -> list[str]:
+    before, after = measured.before, measured.after
+    faster = before / after
     lines = [
         f"latency {before:.2f} -> {after:.2f} ms, {faster:.2f}x faster in "
-        f"{measured['runtime']} with {measured['threads']} thread(s), measured "
-        f"(budget {target:.2f} ms, predicted {predicted:.2f} ms)",
-        f"{faster / fewer:.0%} of the {fewer:.2f}x fewer MACs became latency",
-        _spent(measured["spent_ms"], measured["blocks"]["outputs"]),
+        f"{measured.runtime} with {measured.threads} thread(s), measured "
+        f"(budget {measured.target:.2f} ms, predicted {measured.predicted:.2f} ms)",
+        f"{faster / fewer_macs:.0%} of the {fewer_macs:.2f}x fewer MACs became latency",
     ]
-    slow = measured["slowest_layers"]
-    if slow:
+    if measured.spent_ms is not None:
+        lines.append(_spent(measured.spent_ms, measured.blocks.outputs))
+    if measured.slowest_layers:
         heads = ("most time now", "ms before", "ms after", "bound by")
         rows = [
-            (
-                row["layer"],
-                f"{row['before_ms']:.2f}",
-                f"{row['after_ms']:.2f}",
-                row["bound_by"],
-            )
-            for row in slow
+            (row.layer, f"{row.before_ms:.2f}", f"{row.after_ms:.2f}", row.bound_by)
+            for row in measured.slowest_layers
         ]
         lines += ["", *_columns(heads, rows)]
     return lines
 
 
-def _spent(spent: dict[str, float], block: int) -> str:
-    """Where the latency that is left goes, of which only a part follows the MACs."""
-    parts = [f"{spent['macs']:.2f} ms multiply"]
+def _spent(spent: SpentMilliseconds, block: int) -> str:
+    """How the latency that is left divides; only a part of it follows the MACs."""
+    parts = [f"{spent.macs:.2f} ms multiply"]
     if block > 1:
-        parts.append(f"{spent['blocks']:.2f} ms fill blocks of {block} channels up")
-    parts.append(f"{spent['memory']:.2f} ms move values")
-    parts.append(f"{spent['constant']:.2f} ms hang on no channel")
+        parts.append(f"{spent.blocks:.2f} ms fill blocks of {block} channels up")
+    parts.append(f"{spent.memory:.2f} ms move values")
+    parts.append(f"{spent.constant:.2f} ms hang on no channel")
     return f"of what is left, by the latency model: {', '.join(parts)}"
 
 
@@ -119,7 +129,7 @@ def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _is_number(column: Sequence[str]) -> bool:
-    """Whether a column holds numbers, which are read from the right."""
+    """Whether a column holds numbers, which are aligned to the right."""
     cells = [cell for cell in column if cell]
     return all(cell.replace(",", "").rstrip("%")[-1:].isdigit() for cell in cells) and (
         all(cell[0].isdigit() for cell in cells)

@@ -186,19 +186,18 @@ def test_the_exported_file_keeps_the_size_budget(house_unet, quantize, tmp_path)
         calibration=calibration,
     )
     assert 0.95 * target < path.stat().st_size <= target
-    assert plan.measured["after"] <= target
+    assert plan.measured.after <= target
 
 
 @pytest.mark.parametrize("share", [0.05, 0.2])
 def test_a_small_budget_of_bytes_is_used(house_unet, share):
     # Most of such a file says what its channels are: a constant would not do.
     pytest.importorskip("ai_edge_litert")
-    before = plan_pruning(house_unet, budget=SizeBudget(1e9, quantize="int8")).measured[
-        "before"
-    ]
+    whole = plan_pruning(house_unet, budget=SizeBudget(1e9, quantize="int8"))
+    before = whole.measured.before
     budget = SizeBudget(share * before, quantize="int8")
     measured = plan_pruning(house_unet, budget=budget, multiple_of=1).measured
-    assert 0.95 * measured["target"] < measured["after"] <= measured["target"]
+    assert 0.95 * measured.target < measured.after <= measured.target
 
 
 @pytest.mark.parametrize("runtime", ["litert", "onnx"])
@@ -206,10 +205,10 @@ def test_latency_is_what_the_plan_says_it_measured(house_unet, runtime, tmp_path
     pytest.importorskip({"litert": "ai_edge_litert", "onnx": "onnxruntime"}[runtime])
     plan = plan_pruning(house_unet, budget=LatencyBudget(0.5, runtime=runtime))
     measured = plan.measured
-    assert measured["after"] <= measured["target"] < measured["before"]
+    assert measured.after <= measured.target < measured.before
     assert plan.macs_after < plan.macs_before
     assert "became latency" in str(plan)
-    names = {row["layer"] for row in measured["slowest_layers"]}
+    names = {row.layer for row in measured.slowest_layers}
     assert names <= {layer.name for layer in house_unet.layers}
     suffix = {"litert": ".tflite", "onnx": ".onnx"}[runtime]
     files = [

@@ -78,7 +78,7 @@ def best_within(problem, machine, share):
 def test_noise_costs_little(problem, share, seed):
     machine = Machine(problem, noise=0.015, seed=seed)
     found = latency._search(LatencyBudget(share), problem, machine)
-    assert found.measured["after"] <= found.measured["target"]
+    assert found.measured.after <= found.measured.target
     truth = machine.true_ms(found.kept) / machine.true_ms(problem.costs.sizes)
     assert truth < 1.05 * share
     # Utilities are negative: the best is -1 a group.
@@ -89,10 +89,10 @@ def test_noise_costs_little(problem, share, seed):
 def test_a_quiet_machine_is_met_closely(problem):
     machine = Machine(problem, noise=0, seed=0)
     found = latency._search(LatencyBudget(0.4), problem, machine)
-    assert 0.97 < found.measured["after"] / found.measured["target"] <= 1
-    assert found.measured["predicted"] == pytest.approx(found.measured["after"], 0.01)
-    assert found.measured["blocks"]["outputs"] == 16
-    assert found.measured["candidates_timed"] <= 14
+    assert 0.97 < found.measured.after / found.measured.target <= 1
+    assert found.measured.predicted == pytest.approx(found.measured.after, 0.01)
+    assert found.measured.blocks.outputs == 16
+    assert found.measured.candidates_timed <= 14
 
 
 def test_finer_counts_are_for_what_coarse_ones_cannot_reach(problem):

@@ -1,8 +1,7 @@
 """Budgets of what can be counted without running the model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
@@ -16,6 +15,7 @@ from segshrink.pruning.budgets.problem import (
     share_of_done,
 )
 from segshrink.pruning.importance import FloatArray
+from segshrink.records.plan import BudgetRecord, PlanRecord
 
 
 @dataclass(frozen=True)
@@ -47,22 +47,24 @@ class MacsBudget:
         prices = problem.costs.prices(macs=1.0, pointwise_macs=1.0)
         return _within(problem, prices, self.target, "MACs")
 
-    def share_left(
-        self, model: keras.Model, done: Sequence[Mapping[str, Any]]
-    ) -> float:
+    def share_left(self, model: keras.Model, done: Sequence[PlanRecord]) -> float:
         """See `Budget`."""
         if self.target > 1:
             return self.target / count_macs(model).macs
-        ratios = [plan["macs_after"] / plan["macs_before"] for plan in done]
+        ratios = [
+            plan.macs_after / plan.macs_before
+            for plan in done
+            if plan.macs_before and plan.macs_after is not None
+        ]
         return share_of_done(self.target, ratios)
 
     def eased(self, model: keras.Model, share: float) -> "MacsBudget":
         """See `Budget`."""
         return MacsBudget(share)
 
-    def as_record(self) -> dict[str, Any]:
-        """The budget as plain data."""
-        return {"kind": "macs", "target": self.target}
+    def as_record(self) -> BudgetRecord:
+        """The budget as it stands in the record of a plan."""
+        return BudgetRecord(kind="macs", target=self.target)
 
 
 @dataclass(frozen=True)
@@ -86,22 +88,20 @@ class ParameterBudget:
         prices = problem.costs.prices(parameters=1.0)
         return _within(problem, prices, self.target, "parameters")
 
-    def share_left(
-        self, model: keras.Model, done: Sequence[Mapping[str, Any]]
-    ) -> float:
+    def share_left(self, model: keras.Model, done: Sequence[PlanRecord]) -> float:
         """See `Budget`."""
         if self.target > 1:
             return self.target / model.count_params()
-        ratios = [plan["parameters_after"] / plan["parameters_before"] for plan in done]
+        ratios = [plan.parameters_after / plan.parameters_before for plan in done]
         return share_of_done(self.target, ratios)
 
     def eased(self, model: keras.Model, share: float) -> "ParameterBudget":
         """See `Budget`."""
         return ParameterBudget(share)
 
-    def as_record(self) -> dict[str, Any]:
-        """The budget as plain data."""
-        return {"kind": "parameters", "target": self.target}
+    def as_record(self) -> BudgetRecord:
+        """The budget as it stands in the record of a plan."""
+        return BudgetRecord(kind="parameters", target=self.target)
 
 
 def _within(

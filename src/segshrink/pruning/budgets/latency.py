@@ -1,8 +1,8 @@
 """A budget of milliseconds, kept by timing the exported file."""
 
 import tempfile
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,13 @@ from segshrink.pruning.budgets.problem import (
     share_of_done,
 )
 from segshrink.pruning.selection import Counts, utility
+from segshrink.records.plan import (
+    BlocksRecord,
+    BudgetRecord,
+    MeasuredLatency,
+    PlanRecord,
+    SpentMilliseconds,
+)
 
 _MIXED_PROBES = 8
 # Of candidates for the plan, times the rounds of those that the model is fitted to.
@@ -87,14 +94,12 @@ class LatencyBudget:
             finally:
                 problem.progress.finish()
 
-    def share_left(
-        self, model: keras.Model, done: Sequence[Mapping[str, Any]]
-    ) -> float:
+    def share_left(self, model: keras.Model, done: Sequence[PlanRecord]) -> float:
         """See `Budget`; of a target in milliseconds, the model is timed."""
         if self.target > 1:
             return self.target / self._milliseconds(model)
-        timed = [plan["measured"] for plan in done if plan["measured"]]
-        return share_of_done(self.target, [m["after"] / m["before"] for m in timed])
+        timed = [plan.measured for plan in done if plan.measured is not None]
+        return share_of_done(self.target, [m.after / m.before for m in timed])
 
     def eased(self, model: keras.Model, share: float) -> "LatencyBudget":
         """See `Budget`."""
@@ -112,15 +117,15 @@ class LatencyBudget:
             records = measure_latency([path], threads=self.threads, rounds=self.rounds)
             return float(records[path]["median_ms"])
 
-    def as_record(self) -> dict[str, Any]:
-        """The budget as plain data."""
-        return {
-            "kind": "latency",
-            "target": self.target,
-            "runtime": self.runtime,
-            "threads": self.threads,
-            "quantize": self.quantize,
-        }
+    def as_record(self) -> BudgetRecord:
+        """The budget as it stands in the record of a plan."""
+        return BudgetRecord(
+            kind="latency",
+            target=self.target,
+            runtime=self.runtime,
+            threads=self.threads,
+            quantize=self.quantize,
+        )
 
 
 class _Bench:
@@ -330,20 +335,21 @@ def _probes(problem: Problem) -> list[Counts]:
 
 def _record(
     budget: LatencyBudget, model: LatencyModel, best: _Trial, timed: int
-) -> dict[str, Any]:
-    return {
-        "unit": "ms",
-        "runtime": budget.runtime,
-        "threads": budget.threads,
-        "quantize": budget.quantize,
-        "before": best.before,
-        "target": best.target,
-        "predicted": best.predicted * best.before,
-        "after": best.after,
-        "candidates_timed": timed,
-        "fit_error": model.error,
-        "blocks": asdict(model.costs.blocks),
-        "prices": dict(zip(FEATURES, model.coefficients, strict=True)),
-        "spent_ms": model.parts(best.kept),
-        "slowest_layers": model.slowest(best.kept, _SLOWEST_LAYERS),
-    }
+) -> MeasuredLatency:
+    blocks = model.costs.blocks
+    return MeasuredLatency(
+        unit="ms",
+        runtime=budget.runtime,
+        threads=budget.threads,
+        quantize=budget.quantize,
+        before=best.before,
+        target=best.target,
+        predicted=best.predicted * best.before,
+        after=best.after,
+        candidates_timed=timed,
+        fit_error=model.error,
+        blocks=BlocksRecord(outputs=blocks.outputs, values=blocks.values),
+        prices=dict(zip(FEATURES, model.coefficients, strict=True)),
+        spent_ms=SpentMilliseconds(**model.parts(best.kept)),
+        slowest_layers=tuple(model.slowest(best.kept, _SLOWEST_LAYERS)),
+    )

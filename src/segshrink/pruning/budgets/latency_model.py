@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from segshrink.pruning.cost import Blocks, Costs
 from segshrink.pruning.importance import FloatArray
 from segshrink.pruning.selection import Counts
+from segshrink.records.plan import SlowLayer
 
 FEATURES = ("macs", "pointwise_macs", "values", "constant")
 _PARTS = ("blocks", "memory", "macs")
@@ -83,7 +83,7 @@ class LatencyModel:
         """Milliseconds of a candidate."""
         return float(_features(self.costs, kept) @ np.array(self.coefficients))
 
-    def slowest(self, kept: Counts, count: int) -> list[dict[str, Any]]:
+    def slowest(self, kept: Counts, count: int) -> list[SlowLayer]:
         """The layers that take most of the time that is left, and what sets their pace.
 
         Bound by `macs`: fewer channels on either side help. By `memory`: most of the
@@ -96,12 +96,12 @@ class LatencyModel:
         totals = {layer: sum(parts.values()) for layer, parts in after.items()}
         slowest = sorted(totals, key=lambda layer: -totals[layer])[:count]
         return [
-            {
-                "layer": layer,
-                "before_ms": sum(before[layer].values()),
-                "after_ms": totals[layer],
-                "bound_by": _largest(after[layer]),
-            }
+            SlowLayer(
+                layer=layer,
+                before_ms=sum(before[layer].values()),
+                after_ms=totals[layer],
+                bound_by=_largest(after[layer]),
+            )
             for layer in slowest
             if totals[layer] > 0
         ]

@@ -1,8 +1,8 @@
 """What a budget is given, and what it gives back."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -12,6 +12,7 @@ from segshrink.progress import Progress
 from segshrink.pruning.cost import Costs
 from segshrink.pruning.importance import FloatArray
 from segshrink.pruning.selection import Counts, Scope
+from segshrink.records.plan import BudgetRecord, Measured, PlanRecord
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +81,12 @@ class Allocation:
     """Number of units that each group keeps, and what was measured to find it.
 
     Attributes:
-        kept: one count a group.
-        measured: plain data of a measured budget; empty for one that is counted.
+        kept: one count per group.
+        measured: what a measured budget found; None for one that is counted.
     """
 
     kept: Counts
-    measured: Mapping[str, Any] = field(default_factory=dict)
+    measured: Measured | None = None
 
 
 class Budget(Protocol):
@@ -108,9 +109,7 @@ class Budget(Protocol):
         """
         ...
 
-    def share_left(
-        self, model: keras.Model, done: Sequence[Mapping[str, Any]]
-    ) -> float:
+    def share_left(self, model: keras.Model, done: Sequence[PlanRecord]) -> float:
         """The budget as a share of what a model costs that was pruned before.
 
         Args:
@@ -123,8 +122,8 @@ class Budget(Protocol):
         """A like budget of a share, in (0, 1), of what `model` costs."""
         ...
 
-    def as_record(self) -> dict[str, Any]:
-        """The budget as plain data."""
+    def as_record(self) -> BudgetRecord:
+        """The budget as it stands in the record of a plan."""
         ...
 
 

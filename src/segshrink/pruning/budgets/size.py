@@ -1,10 +1,10 @@
 """A budget of bytes, kept by the exported file."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 
@@ -20,6 +20,7 @@ from segshrink.pruning.budgets.problem import (
     cannot_be_met,
     require_target,
 )
+from segshrink.records.plan import BudgetRecord, MeasuredSize, PlanRecord
 
 _ATTEMPTS = 8
 # A candidate that leaves less of the budget than this unused is taken.
@@ -73,15 +74,15 @@ class SizeBudget:
             least = min(candidate.size for candidate in tried)
             raise cannot_be_met(f"{self.target:,.0f} bytes", f"{least:,} bytes")
         best = max(within, key=lambda candidate: candidate.size)
-        measured = {
-            "unit": "bytes",
-            "runtime": self.runtime,
-            "quantize": self.quantize,
-            "before": before,
-            "target": self.target,
-            "predicted": best.predicted,
-            "after": best.size,
-        }
+        measured = MeasuredSize(
+            unit="bytes",
+            runtime=self.runtime,
+            quantize=self.quantize,
+            before=before,
+            target=self.target,
+            predicted=best.predicted,
+            after=best.size,
+        )
         return Allocation(best.kept, measured)
 
     def _candidates(self, problem: Problem, before: int) -> "list[_Candidate]":
@@ -112,9 +113,7 @@ class SizeBudget:
                 limit = (low + high) / 2
         return tried
 
-    def share_left(
-        self, model: keras.Model, done: Sequence[Mapping[str, Any]]
-    ) -> float:
+    def share_left(self, model: keras.Model, done: Sequence[PlanRecord]) -> float:
         """See `Budget`."""
         return self.target / self._bytes(model)
 
@@ -122,14 +121,14 @@ class SizeBudget:
         """See `Budget`."""
         return replace(self, target=share * self._bytes(model))
 
-    def as_record(self) -> dict[str, Any]:
-        """The budget as plain data."""
-        return {
-            "kind": "size",
-            "target": self.target,
-            "runtime": self.runtime,
-            "quantize": self.quantize,
-        }
+    def as_record(self) -> BudgetRecord:
+        """The budget as it stands in the record of a plan."""
+        return BudgetRecord(
+            kind="size",
+            target=self.target,
+            runtime=self.runtime,
+            quantize=self.quantize,
+        )
 
     def _bytes(self, model: keras.Model) -> int:
         with tempfile.TemporaryDirectory(prefix="segshrink-size-") as folder:
