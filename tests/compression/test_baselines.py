@@ -32,7 +32,8 @@ class Trained:
         self.seconds = seconds
         self.calls: list[dict] = []
 
-    def __call__(self, model, dataset, settings, folder, **rest):
+    def __call__(self, model, settings, context, **rest):
+        folder = context.folder
         self.calls.append({"model": model, "settings": settings, **rest})
         folder.mkdir(parents=True, exist_ok=True)
         rows = f"epoch,seconds\n1,{self.seconds + 60}\n2,{self.seconds}\n"
