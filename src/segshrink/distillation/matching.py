@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from segshrink.errors import ModelError
+from segshrink.models.calls import as_functional, nodes_in_order
 
 LOGITS = "logits"
 BOTTLENECK = "bottleneck"
@@ -201,20 +202,19 @@ class _Maps:
         self._weighs: dict[str, bool] = {}
         shared: set[str] = set()
         seen: set[str] = set()
-        for depth in sorted(graph._nodes_by_depth, reverse=True):
-            for node in graph._nodes_by_depth[depth]:
-                name, outputs = node.operation.name, node.outputs
-                shared |= seen & {name}
-                seen.add(name)
-                self._weighs[name] = bool(getattr(node.operation, "weights", None))
-                self._above[id(node)] = set().union(
-                    *(
-                        self._above.get(id(call), set()) | {call.operation.name}
-                        for call in _calls_before(node)
-                    )
+        for node in nodes_in_order(graph):
+            name, outputs = node.operation.name, node.outputs
+            shared |= seen & {name}
+            seen.add(name)
+            self._weighs[name] = bool(getattr(node.operation, "weights", None))
+            self._above[id(node)] = set().union(
+                *(
+                    self._above.get(id(call), set()) | {call.operation.name}
+                    for call in _calls_before(node)
                 )
-                if len(outputs) == 1 and _is_map(outputs[0].shape):
-                    self.nodes[name] = node
+            )
+            if len(outputs) == 1 and _is_map(outputs[0].shape):
+                self.nodes[name] = node
         for name in shared:
             self.nodes.pop(name, None)
         self.shapes: dict[str, Any] = {
@@ -296,12 +296,13 @@ def _calls_before(node: Any) -> list[Any]:
 
 
 def _graph(model: keras.Model) -> keras.Model:
-    graph = getattr(model, "_functional", None) or model
-    if not hasattr(graph, "_nodes_by_depth"):
+    try:
+        graph = as_functional(model)
+    except ModelError as error:
         raise ModelError(
             f"{model.name}: only Functional and Sequential models show their feature "
             f"maps, got {type(model).__name__}. Distil it by its logits alone."
-        )
+        ) from error
     if len(model.outputs) != 1 or not _is_map(model.outputs[0].shape):
         raise ModelError(
             f"{model.name}: layers are matched by their size, so that the model needs "

@@ -93,13 +93,9 @@ def in_float32(model: keras.Model) -> keras.Model:
     """
     if all(layer.compute_dtype == "float32" for layer in model.layers):
         return model
-    import keras
+    from segshrink.models import copy_model
 
-    clone = keras.models.clone_model(
-        model, clone_function=_clone_layer_in_float32, recursive=True
-    )
-    clone.set_weights(model.get_weights())
-    return clone
+    return copy_model(model, _clone_layer_in_float32)
 
 
 def for_onnx(model: keras.Model) -> keras.Model:
@@ -114,13 +110,12 @@ def for_onnx(model: keras.Model) -> keras.Model:
     if keras.backend.backend() != "tensorflow":
         return model
     from segshrink.export.onnx_layers import needs_stand_in, stand_in
+    from segshrink.models import copy_model
 
     layers = model._flatten_layers(include_self=False)
     if not any(needs_stand_in(layer) for layer in layers):
         return model
-    clone = keras.models.clone_model(model, clone_function=stand_in, recursive=True)
-    clone.set_weights(model.get_weights())
-    return clone
+    return copy_model(model, stand_in)
 
 
 def _clone_layer_in_float32(layer: keras.Layer) -> keras.Layer:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from segshrink.errors import ModelError
+
 if TYPE_CHECKING:
     import keras
 
@@ -88,16 +90,15 @@ def batch_factor(operation: Any, before: tuple, after: tuple) -> Fraction:
 
 def _nodes(model: keras.Model) -> list:
     """Every use of a layer in `model`, in order; a layer used twice has two."""
-    # Keras tells of the single uses nowhere else; get_config() spells them as text.
-    graph = getattr(model, "_functional", None) or model
-    nodes_by_depth = getattr(graph, "_nodes_by_depth", None)
-    if nodes_by_depth is None:
+    from segshrink.models.calls import as_functional, nodes_in_order
+
+    try:
+        return list(nodes_in_order(as_functional(model)))
+    except ModelError as error:
         raise ValueError(
             f"model {model.name} must be functional, or sequential and built; got "
             f"{type(model).__name__}, whose layers are only known when it runs."
-        )
-    depths = sorted(nodes_by_depth, reverse=True)
-    return [node for depth in depths for node in nodes_by_depth[depth]]
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,11 @@ def as_functional(model: keras.Model) -> keras.Model:
 
 
 def nodes_in_order(functional: keras.Model) -> Iterator[Any]:
-    """Every call of every layer, each after the calls that it depends on."""
+    """Every call of every layer, each after the calls that it depends on.
+
+    A layer that is called twice has two. Models that are nested are one call each.
+    """
+    # Keras offers no public walk; get_config() only spells the calls as text.
     for depth in sorted(functional._nodes_by_depth, reverse=True):
         yield from functional._nodes_by_depth[depth]
 
