@@ -16,7 +16,7 @@ check: install
 	scripts/check $(BIN)
 
 test: install
-	scripts/test $(BIN) -m "not slow"
+	scripts/test $(BIN) -m "smoke or not (export or training or backends or e2e)"
 
 test-all: install
 	scripts/test $(BIN)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+import rooms
 from segshrink.data import (
     IGNORE_INDEX,
     AnnotatedImage,
@@ -28,6 +29,11 @@ from segshrink.data import (
 settings.register_profile("dev", deadline=None, max_examples=15)
 settings.register_profile("ci", deadline=None, max_examples=50, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rooms.mark(items)
+
 
 THREE_CLASSES = Classes(
     names=("grass", "water", "road"), colors=((0, 200, 0), (0, 0, 200), (90, 90, 90))

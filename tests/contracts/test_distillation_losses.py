@@ -490,6 +490,7 @@ for name in sys.argv[2:]:
 """
 
 
+@pytest.mark.backends
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_they_are_the_same_on_another_backend(backend, tmp_path):
     if importlib.util.find_spec(backend) is None:

@@ -369,6 +369,7 @@ for loss in (CrossEntropy(weights), Dice(class_weights=weights), Focal()):
 """
 
 
+@pytest.mark.backends
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_they_are_the_same_on_another_backend(backend, tmp_path):
     if importlib.util.find_spec(backend) is None:

@@ -23,8 +23,6 @@ MEASURES = (
     "mean_iou",
 )
 
-pytestmark = pytest.mark.e2e
-
 
 def test_the_record_is_of_the_file_and_the_file_tells_the_same():
     record = json.loads(RECORD.read_text())

@@ -14,8 +14,6 @@ from e2e.command_line import refused, typed
 from e2e.run_files import times_of
 from e2e.scenes import COLORS, NAMES, SPLIT, VOID_COLORS, write_description
 
-pytestmark = pytest.mark.e2e
-
 SOUTH = ("south/4", "south/5", "south/ö 6")
 
 

@@ -17,7 +17,7 @@ from segshrink.recipe import load_recipe
 from segshrink.records import gzipped_size_bytes, sha256_of
 from segshrink.runtimes import load_artifact, predict_image
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.smoke
 
 
 def test_run_folder_holds_what_is_promised_and_nothing_else(finished_run):

@@ -19,8 +19,6 @@ from segshrink.progress import SilentProgress
 from segshrink.recipe import load_recipe, recipe_yaml
 from segshrink.runtimes import load_artifact
 
-pytestmark = pytest.mark.e2e
-
 # The first trace of each stage, and what is not there before it has ended.
 STAGES = {
     "teacher": ("teacher/checkpoint/last.npz", "teacher/record.json"),

@@ -20,8 +20,6 @@ pytest.importorskip("pyogrio")
 
 from prediction.geotiffs import read_classes, write_scene  # noqa: E402
 
-pytestmark = pytest.mark.e2e
-
 _PATIENCE_SECONDS = 300
 
 

@@ -16,8 +16,6 @@ from segshrink.records import read_json
 from segshrink.runtimes import load_artifact
 
 optuna = pytest.importorskip("optuna")
-pytestmark = pytest.mark.e2e
-
 _PATIENCE_SECONDS = 600
 RATE, WIDTH = "student.training.learning_rate", "student.model.width"
 

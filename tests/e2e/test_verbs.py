@@ -22,8 +22,6 @@ from segshrink.records import sha256_of
 from segshrink.reporting.units import human_ms
 from segshrink.runtimes import load_artifact, predict_image, shipped_model
 
-pytestmark = pytest.mark.e2e
-
 BRIEF = (
     "--set", "data.tile_px=64",
     "--set", "student.training.epochs=1",
