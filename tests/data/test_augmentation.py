@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segshrink.data.augmentation import random_tile, random_tile_with_map
+from segshrink.data.augmentation import cut_map, cut_tile, draw_tile
 from segshrink.recipe import Augmentation
 
 from .pictures import encoded, noise, stripes
@@ -19,13 +19,14 @@ ALL = Augmentation()
 
 def draw(image, labels, tile_px, augmentation, seed=0):
     generator = np.random.default_rng(seed)
-    return random_tile(
-        image,
-        labels,
-        tile_px=tile_px,
-        augmentation=augmentation,
-        generator=generator,
+    return random_tile(image, labels, tile_px, augmentation, generator)
+
+
+def random_tile(image, labels, tile_px, augmentation, generator):
+    drawn = draw_tile(
+        labels.shape, tile_px, augmentation, generator, color_generator=generator
     )
+    return cut_tile(image, labels, drawn, tile_px)
 
 
 @given(
@@ -195,9 +196,7 @@ def test_tiles_of_a_seed_stay_those_of_earlier_versions(
     image = noise(height, width)
     labels = np.random.default_rng(1).integers(0, 6, (height, width), dtype=np.uint8)
     ours, theirs = (np.random.default_rng(seed) for _ in range(2))
-    tile = random_tile(
-        image, labels, tile_px=tile_px, augmentation=augmentation, generator=ours
-    )
+    tile = random_tile(image, labels, tile_px, augmentation, ours)
     expected = drawn_before_there_were_maps(
         image, labels, tile_px, augmentation, theirs
     )
@@ -209,16 +208,16 @@ def test_tiles_of_a_seed_stay_those_of_earlier_versions(
 def draw_with_map(image, labels, raster, stride, tile_px, augmentation, seed=0, **more):
     """Colours are drawn beside the rest, as without maps, unless `more` says other."""
     generator = np.random.default_rng(seed)
-    return random_tile_with_map(
-        image,
-        labels,
-        raster,
-        stride=stride,
-        tile_px=tile_px,
-        augmentation=augmentation,
-        generator=generator,
+    drawn = draw_tile(
+        labels.shape,
+        tile_px,
+        augmentation,
+        generator,
         color_generator=more.get("color_generator", generator),
+        step=stride,
     )
+    cells = cut_map(raster, drawn, labels.shape, stride=stride, tile_px=tile_px)
+    return *cut_tile(image, labels, drawn, tile_px), cells
 
 
 def block_means(pixels, stride, valid=None):

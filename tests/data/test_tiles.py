@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from segshrink.data import Part, TileSampler
-from segshrink.data.augmentation import random_tile, recolored
+from segshrink.data.augmentation import (
+    cut_tile,
+    draw_recoloring,
+    draw_tile,
+    recolored,
+)
 from segshrink.recipe import Augmentation
 
 from .pictures import THREE_CLASSES, HeldImage, encoded, encoded_part, held, noise
@@ -108,13 +113,9 @@ def test_each_image_is_decoded_about_once_an_epoch(monkeypatch):
 def test_tiles_are_those_of_the_plan():
     image, labels = noise(50, 50), np.zeros((50, 50), np.uint8)
     drawn = sampler(Part("train", [held(image, labels)], THREE_CLASSES))
-    expected, _ = random_tile(
-        image,
-        labels,
-        tile_px=32,
-        augmentation=ALL,
-        generator=np.random.default_rng((0, 5, 3)),
-    )
+    generator = np.random.default_rng((0, 5, 3))
+    draw = draw_tile((50, 50), 32, ALL, generator, color_generator=generator)
+    expected, _ = cut_tile(image, labels, draw, 32)
     np.testing.assert_array_equal(drawn.batch(5, 0)[0][2], expected)
 
 
@@ -283,7 +284,7 @@ def test_with_views_colors_are_those_of_the_view_whose_map_is_given():
         whole = part[index].image
         if view:
             generator = drawn.maps.color_generator(index, view)
-            whole = recolored(whole, COLORS.photometric, generator)
+            whole = recolored(whole, draw_recoloring(COLORS.photometric, generator))
         here = slice(4 * row, 4 * row + 32), slice(4 * column, 4 * column + 32)
         np.testing.assert_array_equal(image, whole[here])
     assert seen == {(index, view) for index in range(2) for view in range(3)}

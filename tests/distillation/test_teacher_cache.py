@@ -24,7 +24,7 @@ from distillation.cached_teachers import (
     pointwise,
 )
 from segshrink.data import Part, TileSampler, map_by_tiles
-from segshrink.data.augmentation import recolored
+from segshrink.data.augmentation import draw_recoloring, recolored
 from segshrink.distillation import TeacherCache
 from segshrink.distillation.test_time_augmentation import mean_over_poses
 from segshrink.errors import UsageError
@@ -148,7 +148,7 @@ def test_views_are_of_the_colors_that_the_generator_gives(tmp_path, part, teache
             image = pixels_of(part, index)
             if view:
                 generator = cache.color_generator(index, view)
-                image = recolored(image, 0.4, generator)
+                image = recolored(image, draw_recoloring(0.4, generator))
             expected = block_means(logits_of(teacher, image), 2)
             assert_to_half_precision(cache.get(index, view), expected)
     draws = {

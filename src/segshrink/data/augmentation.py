@@ -1,7 +1,6 @@
 """Random training tiles: cut, zoomed, turned and recoloured, labels alongside."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,79 +12,168 @@ from segshrink.data.annotated import ImageAndLabels
 from segshrink.data.classes import IGNORE_INDEX
 from segshrink.recipe import Augmentation
 
-_MIDDLE_LEVEL = 127.5
+MIDDLE_LEVEL = 127.5
 
 # A colour cast stays small beside brightness: it moves hues, which tell classes apart.
 _CAST_OF_STRENGTH = 0.25
 
 
-def random_tile(
-    image: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.uint8],
-    *,
+@dataclass(frozen=True)
+class Recoloring:
+    """A change of contrast, brightness and the balance of the channels.
+
+    Attributes:
+        contrast: factor about the middle level.
+        brightness: grey levels that are added.
+        cast: a factor per channel.
+    """
+
+    contrast: float = 1.0
+    brightness: float = 0.0
+    cast: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class TileDraw:
+    """The numbers that make one training tile of an image.
+
+    A square crop is resampled to the size of the tile, recoloured, and flipped and
+    turned.
+
+    Attributes:
+        top: first row of the crop in source pixels; below 0 it begins above the image.
+        left: first column likewise.
+        side: rows and columns of the crop, at least 1.
+        recoloring: None leaves the colours as they are.
+        swapped: whether rows and columns are exchanged, before they are reversed.
+        rows_reversed: whether the tile is then flipped upside down.
+        columns_reversed: whether it is then flipped left to right.
+    """
+
+    top: int
+    left: int
+    side: int
+    recoloring: Recoloring | None = None
+    swapped: bool = False
+    rows_reversed: bool = False
+    columns_reversed: bool = False
+
+    def spans(self, shape: tuple[int, ...]) -> tuple["_Span", "_Span"]:
+        """Rows and columns of the crop within an image of `shape`."""
+        height, width = shape[:2]
+        return _Span(self.top, self.side, height), _Span(self.left, self.side, width)
+
+    def pose(self, pixels: np.ndarray) -> np.ndarray:
+        """Flip and turn an array `(rows, columns, ...)`."""
+        if self.swapped:
+            pixels = pixels.swapaxes(0, 1)
+        steps = (-1 if self.rows_reversed else 1, -1 if self.columns_reversed else 1)
+        return pixels[:: steps[0], :: steps[1]]
+
+
+def draw_tile(
+    shape: tuple[int, ...],
     tile_px: int,
     augmentation: Augmentation,
     generator: np.random.Generator,
+    *,
+    color_generator: np.random.Generator | None,
+    step: int = 1,
+) -> TileDraw:
+    """Draw the numbers of one training tile.
+
+    Args:
+        shape: height and width of the image in pixels.
+        tile_px: side of the tile in pixels.
+        augmentation: which changes are made, and how strong.
+        generator: source of chance for place, zoom, flips and turns.
+        color_generator: source of chance for the colours, which may be the same; None
+            leaves them as they are.
+        step: the crop begins and ends at multiples of it, in source pixels.
+    """
+    side = _draw_side(shape, tile_px, augmentation, generator, step)
+    top, left = (_draw_start(length, side, generator, step) for length in shape)
+    recoloring = None
+    if augmentation.photometric and color_generator is not None:
+        recoloring = draw_recoloring(augmentation.photometric, color_generator)
+    swapped, *reversed_ = _draw_pose(augmentation, generator)
+    return TileDraw(top, left, side, recoloring, swapped, *reversed_)
+
+
+def draw_recoloring(strength: float, generator: np.random.Generator) -> Recoloring:
+    """Draw a change of colours.
+
+    With s = `strength` in (0, 1]: contrast by a factor in 1 ± s about the middle,
+    brightness by ± s / 2 of the range, each channel by a factor in 1 ± s / 4.
+    """
+    contrast = 1 + strength * generator.uniform(-1, 1)
+    brightness = MIDDLE_LEVEL * strength * generator.uniform(-1, 1)
+    cast = 1 + _CAST_OF_STRENGTH * strength * generator.uniform(-1, 1, size=3)
+    return Recoloring(contrast, brightness, tuple(cast))
+
+
+def cut_tile(
+    image: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.uint8],
+    draw: TileDraw,
+    tile_px: int,
 ) -> ImageAndLabels:
-    """Draw one training tile from an image.
+    """Make the tile that `draw` describes.
 
     Args:
         image: uint8 RGB `(height, width, 3)`.
         labels: uint8 `(height, width)`.
+        draw: its numbers.
         tile_px: side of the tile in pixels.
-        augmentation: which changes are made, and how strong.
-        generator: the only source of chance.
 
     Returns:
         (image, labels) of the tile: `(tile_px, tile_px, 3)` and `(tile_px, tile_px)`.
-        Where the image is smaller than the tile it is mirrored, with void labels.
+        Where the image is smaller than the crop it is mirrored, with void labels.
     """
-    crop = _draw_crop(labels.shape, tile_px, augmentation, generator, 1)
-    image, labels = _cut(image, labels, crop, tile_px)
-    if augmentation.photometric:
-        image = recolored(image, augmentation.photometric, generator)
-    pose = _draw_pose(augmentation, generator)
-    return pose(image), pose(labels)
+    rows, columns = draw.spans(labels.shape)
+    here = rows.inside, columns.inside
+    image, labels = padded(image[here], labels[here], rows.padding, columns.padding)
+    image, labels = _resized(image, labels, tile_px)
+    if draw.recoloring is not None:
+        image = recolored(image, draw.recoloring)
+    return draw.pose(image), draw.pose(labels)
 
 
-def random_tile_with_map(
-    image: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.uint8],
+def cut_map(
     raster: npt.NDArray[np.floating],
+    draw: TileDraw,
+    shape: tuple[int, ...],
     *,
     stride: int,
     tile_px: int,
-    augmentation: Augmentation,
-    generator: np.random.Generator,
-    color_generator: np.random.Generator | None,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.float16]]:
-    """Draw one training tile, and cut the same from a map of the image.
+) -> npt.NDArray[np.float16]:
+    """Cut the same tile from a map of the image.
 
-    The crop begins and ends between cells of the map, so that flips, quarter turns and
-    crops give exactly the cells of the map; a zoom resamples them.
+    A crop that begins and ends between cells of the map gives exactly its cells, also
+    flipped and turned; a zoom resamples them.
 
     Args:
-        image: uint8 RGB `(height, width, 3)`.
-        labels: uint8 `(height, width)`.
         raster: `(ceil(height / stride), ceil(width / stride), channels)`; a cell of it
             belongs to `stride` x `stride` pixels.
+        draw: numbers of the tile, drawn with `step=stride`.
+        shape: height and width of the image in pixels.
         stride: side of a cell in pixels; it divides `tile_px`.
         tile_px: side of the tile in pixels.
-        augmentation: as for `random_tile`.
-        generator: as for `random_tile`.
-        color_generator: source of the change of colours; None leaves them as they are.
 
     Returns:
-        (image, labels, raster) of the tile; the last is float16 `(tile_px / stride,
-        tile_px / stride, channels)`.
+        `(tile_px / stride, tile_px / stride, channels)`.
     """
-    crop = _draw_crop(labels.shape, tile_px, augmentation, generator, stride)
-    image, labels = _cut(image, labels, crop, tile_px)
-    if augmentation.photometric and color_generator is not None:
-        image = recolored(image, augmentation.photometric, color_generator)
-    raster = _cut_map(raster, crop, stride, tile_px // stride)
-    pose = _draw_pose(augmentation, generator)
-    return pose(image), pose(labels), pose(raster)
+    cells = tile_px // stride
+    rows, columns = (span.in_cells(stride) for span in draw.spans(shape))
+    raster = raster[rows.inside, columns.inside]
+    if any(rows.padding + columns.padding):
+        # What is put there does not count: the labels are void.
+        raster = np.pad(raster, (rows.padding, columns.padding, (0, 0)), mode="edge")
+    if raster.shape[0] != cells:
+        raster = raster.astype(np.float32)
+        for _ in range(2):  # rows, then columns
+            raster = _resampled(raster, cells).swapaxes(0, 1)
+    return draw.pose(raster.astype(np.float16))
 
 
 @dataclass(frozen=True)
@@ -109,22 +197,6 @@ class _Span:
         return _Span(self.start // stride, self.side // stride, cells)
 
 
-_Crop = tuple[_Span, _Span]
-
-
-def _draw_crop(
-    shape: tuple[int, ...],
-    tile_px: int,
-    augmentation: Augmentation,
-    generator: np.random.Generator,
-    step: int,
-) -> _Crop:
-    """Rows and columns of the crop in source pixels, multiples of `step`."""
-    side = _draw_side(shape, tile_px, augmentation, generator, step)
-    rows, columns = (_draw_span(length, side, generator, step) for length in shape)
-    return rows, columns
-
-
 def _draw_side(
     shape: tuple[int, ...],
     tile_px: int,
@@ -140,39 +212,11 @@ def _draw_side(
     return min(max(1, round(tile_px / zoom / step)) * step, most)
 
 
-def _draw_span(
+def _draw_start(
     length: int, side: int, generator: np.random.Generator, step: int
-) -> _Span:
+) -> int:
     spare = int((length - side) / step)
-    start = step * int(generator.integers(min(0, spare), max(0, spare) + 1))
-    return _Span(start, side, length)
-
-
-def _cut(
-    image: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.uint8],
-    crop: _Crop,
-    tile_px: int,
-) -> ImageAndLabels:
-    rows, columns = crop
-    here = rows.inside, columns.inside
-    image, labels = padded(image[here], labels[here], rows.padding, columns.padding)
-    return _resized(image, labels, tile_px)
-
-
-def _cut_map(
-    raster: npt.NDArray[np.floating], crop: _Crop, stride: int, cells: int
-) -> npt.NDArray[np.float16]:
-    rows, columns = (span.in_cells(stride) for span in crop)
-    raster = raster[rows.inside, columns.inside]
-    if any(rows.padding + columns.padding):
-        # What is put there does not count: the labels are void.
-        raster = np.pad(raster, (rows.padding, columns.padding, (0, 0)), mode="edge")
-    if raster.shape[0] != cells:
-        raster = raster.astype(np.float32)
-        for _ in range(2):  # rows, then columns
-            raster = _resampled(raster, cells).swapaxes(0, 1)
-    return raster.astype(np.float16)
+    return step * int(generator.integers(min(0, spare), max(0, spare) + 1))
 
 
 def _resampled(raster: npt.NDArray[np.float32], cells: int) -> npt.NDArray[np.float32]:
@@ -243,30 +287,29 @@ def _as_picture(pixels: npt.NDArray[np.uint8]) -> Image.Image:
 
 def _draw_pose(
     augmentation: Augmentation, generator: np.random.Generator
-) -> Callable[[np.ndarray], np.ndarray]:
-    """What turns and flips an array `(rows, columns, ...)`."""
-    row_step, column_step, turns = 1, 1, 0
+) -> tuple[bool, bool, bool]:
+    """Flips, then quarter turns, as a swap of the axes and two reversals after it."""
+    rows, columns, turns = False, False, 0
     if augmentation.flips:
-        row_step, column_step = generator.choice((1, -1), size=2)
+        rows, columns = (bool(sign < 0) for sign in generator.choice((1, -1), size=2))
     if augmentation.quarter_turns:
         turns = int(generator.integers(4))
-    return lambda pixels: np.rot90(pixels[::row_step, ::column_step], turns)
+    return {
+        0: (False, rows, columns),
+        1: (True, not columns, rows),
+        2: (False, not rows, not columns),
+        3: (True, columns, not rows),
+    }[turns]
 
 
 def recolored(
-    image: npt.NDArray[np.uint8], strength: float, generator: np.random.Generator
+    image: npt.NDArray[np.uint8], recoloring: Recoloring
 ) -> npt.NDArray[np.uint8]:
-    """Change contrast, brightness and the balance of the channels of an image.
-
-    With s = `strength` in (0, 1]: contrast by a factor in 1 ± s about the middle,
-    brightness by ± s / 2 of the range, each channel by a factor in 1 ± s / 4.
-    """
-    contrast = 1 + strength * generator.uniform(-1, 1)
-    brightness = _MIDDLE_LEVEL * strength * generator.uniform(-1, 1)
-    cast = 1 + _CAST_OF_STRENGTH * strength * generator.uniform(-1, 1, size=3)
-    levels = contrast * (np.arange(256) - _MIDDLE_LEVEL) + _MIDDLE_LEVEL + brightness
-    table = np.clip(np.rint(np.outer(cast, levels)), 0, 255).astype(np.uint8)
-    recolored = np.empty(image.shape, np.uint8)
+    """Change the colours of an image, `(height, width, 3)`."""
+    levels = recoloring.contrast * (np.arange(256) - MIDDLE_LEVEL)
+    levels = np.outer(recoloring.cast, levels + MIDDLE_LEVEL + recoloring.brightness)
+    table = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    changed = np.empty(image.shape, np.uint8)
     for channel in range(3):
-        recolored[..., channel] = table[channel][image[..., channel]]
-    return recolored
+        changed[..., channel] = table[channel][image[..., channel]]
+    return changed

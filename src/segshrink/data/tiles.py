@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segshrink.data.annotated import ImageAndLabels, Part
-from segshrink.data.augmentation import random_tile, random_tile_with_map
+from segshrink.data.augmentation import cut_map, cut_tile, draw_tile
 from segshrink.data.cache import ImageCache
 from segshrink.data.schedule import plan_epoch
 from segshrink.recipe import Augmentation
@@ -170,13 +170,15 @@ class TileSampler:
 
     def _tile(self, epoch: int, position: int) -> ImageAndLabels:
         image, labels = self._cache.get(int(self._plan(epoch)[position]))
-        return random_tile(
-            image,
-            labels,
-            tile_px=self.tile_px,
-            augmentation=self._augmentation,
-            generator=self._generator(epoch, 1 + position),
+        generator = self._generator(epoch, 1 + position)
+        draw = draw_tile(
+            labels.shape,
+            self.tile_px,
+            self._augmentation,
+            generator,
+            color_generator=generator,
         )
+        return cut_tile(image, labels, draw, self.tile_px)
 
     def _tile_with_map(
         self, epoch: int, position: int, maps: ImageMaps
@@ -189,16 +191,22 @@ class TileSampler:
         if maps.views > 1:
             view = int(generator.integers(maps.views))
             colors = maps.color_generator(index, view)
-        return random_tile_with_map(
-            image,
-            labels,
+        draw = draw_tile(
+            labels.shape,
+            self.tile_px,
+            self._augmentation,
+            generator,
+            color_generator=colors,
+            step=maps.stride,
+        )
+        cells = cut_map(
             maps.get(index, view),
+            draw,
+            labels.shape,
             stride=maps.stride,
             tile_px=self.tile_px,
-            augmentation=self._augmentation,
-            generator=generator,
-            color_generator=colors,
         )
+        return *cut_tile(image, labels, draw, self.tile_px), cells
 
     def _generator(self, epoch: int, stream: int) -> np.random.Generator:
         # Streams count from 0 for the plan: numpy takes (seed, epoch) and

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segshrink.data import AnnotatedImage, Part, SlidingWindow, map_by_tiles
-from segshrink.data.augmentation import recolored
+from segshrink.data.augmentation import draw_recoloring, recolored
 from segshrink.distillation.test_time_augmentation import mean_over_poses
 from segshrink.errors import DatasetError, RunFolderError, UsageError
 from segshrink.progress import Progress, SilentProgress
@@ -278,7 +278,7 @@ class TeacherCache:
         image, _ = self._part[index].read()
         colors = self.color_generator(index, view)
         if colors is not None:
-            image = recolored(image, self._photometric, colors)
+            image = recolored(image, draw_recoloring(self._photometric, colors))
         predict, batch = self._teacher.predict_on_batch, _BATCH
         if self._averaged:
             # Of one tile, a batch is as many poses.
