@@ -131,14 +131,14 @@ class Measure:
 
     def __call__(self, model, ranges, in_float=()) -> float:
         """Mean IoU of the file; without ranges, of a float32 one."""
-        from segshrink.export import export_model
+        from segshrink.export import Calibration, export_model
         from segshrink.measuring import measure_quality
         from segshrink.runtimes import load_artifact
 
         options = {}
         if ranges is not None:
-            options = {"quantize": "int8", "calibration": self.images}
-            options |= {"ranges": ranges, "in_float": in_float}
+            calibration = Calibration(self.images, ranges, in_float)
+            options = {"quantize": "int8", "calibration": calibration}
         export_model(model, self.path, **options)
         artifact = load_artifact(self.path, threads=2)
         part, classes = self.dataset.test, self.dataset.classes

@@ -1,7 +1,7 @@
 """Formats of exported files and the precisions they are computed in.
 
-One vocabulary for everything that writes, runs, measures or names a file. Both are
-strings, so that they stand in recipes, records and on the command line as they are.
+This is the one vocabulary of everything that writes, runs, measures or names a file.
+Both are strings, so that recipes, records and the command line hold them as they are.
 """
 
 from enum import StrEnum
@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Format(StrEnum):
-    """What kind of file a model is stored in."""
+    """Format of a model file, and the name of the runtime that opens it."""
 
     KERAS = "keras"
     LITERT = "litert"
@@ -24,18 +24,18 @@ class Format(StrEnum):
 
     @property
     def precisions(self) -> tuple["Precision", ...]:
-        """What a file of this format can be exported with, float32 first."""
+        """Precisions that a file of this format can be exported with, float32 first."""
         return _PRECISIONS[self]
 
     @classmethod
     def of_file(cls, path: Path | str) -> Self | None:
-        """The format that the suffix of `path` names, in any case; None without one."""
-        suffix = Path(path).suffix.lower()
+        """The format that the suffix of `path` names; None for any other suffix."""
+        suffix = Path(path).suffix
         return next((each for each in cls if each.suffix == suffix), None)
 
 
 class Precision(StrEnum):
-    """What numbers an exported file stores and computes with.
+    """Numbers that an exported file stores and computes with.
 
     `float16` stores weights in 16 bits; `dynamic` has int8 weights and float32
     activations; `int8` has both in int8; `full_int8` has input and output in int8 too,
@@ -50,12 +50,17 @@ class Precision(StrEnum):
 
     @classmethod
     def of(cls, quantize: str | None) -> Self:
-        """The precision that `quantize` asks for; None is float32.
+        """The precision that an argument `quantize` names; None is float32.
 
         Raises:
             ValueError: for an unknown name.
         """
         return cls("float32" if quantize is None else quantize)
+
+    @property
+    def label(self) -> str:
+        """Name in file names and for readers: `"float"` for float32."""
+        return "float" if self is Precision.FLOAT32 else str(self)
 
     @property
     def is_calibrated(self) -> bool:
@@ -73,13 +78,7 @@ _SUFFIXES = {
 }
 _PRECISIONS = {
     Format.KERAS: (Precision.FLOAT32,),
-    Format.LITERT: (
-        Precision.FLOAT32,
-        Precision.FLOAT16,
-        Precision.DYNAMIC,
-        Precision.INT8,
-        Precision.FULL_INT8,
-    ),
+    Format.LITERT: tuple(Precision),
     Format.ONNX: (Precision.FLOAT32, Precision.INT8),
     Format.OPENVINO: (Precision.FLOAT32, Precision.FLOAT16, Precision.INT8),
 }

@@ -16,15 +16,23 @@ from segshrink.compression.accuracy_control import (
 from segshrink.data import plain_tiles
 from segshrink.errors import ExportError
 from segshrink.export import read_metadata, with_input_size
+from segshrink.formats import Format, Precision
 from segshrink.measuring.agreement import check_file
 from segshrink.models import load_model
 from segshrink.recipe import TrainingSettings
+from segshrink.records.measurement import ClassColor
+from segshrink.records.metadata import FileMetadata
 from segshrink.training import TrainingContext, train
 
 SETTINGS = TrainingSettings(
     epochs=8, tiles_per_epoch=24, batch_size=4, learning_rate=0.01
 )
-FACTS = {"classes": ["grass", "water", "road"]}
+METADATA = FileMetadata(
+    classes=[
+        ClassColor(name=name, color=(10 * i, 0, 255))
+        for i, name in enumerate(("grass", "water", "road"))
+    ]
+)
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +56,10 @@ def tiles(tiny_dataset):
 
 
 def export(model, path, dataset, tiles, **options):
-    settings = {"quantize": "int8", "limit": Limit()} | options
+    settings = {"precision": Precision.INT8, "limit": Limit()} | options
     return export_with_accuracy_control(
-        model, path, "litert", dataset=dataset, calibration=tiles, facts=FACTS,
-        **settings,
+        model, path, Format.LITERT, dataset=dataset, calibration=tiles,
+        metadata=METADATA, **settings,
     )  # fmt: skip
 
 
@@ -60,13 +68,13 @@ def test_what_loses_little_needs_no_remedy(good, tiny_dataset, tiles, tmp_path):
     found = export(good, path, tiny_dataset, tiles)
     assert found["remedy"] is None and len(found["attempts"]) == 1
     expected = checked_tiles(good, tiny_dataset, 32, 32)
-    again = check_file(path, expected, quantize="int8")
+    again = check_file(path, expected, precision=Precision.INT8).as_plain()
     assert {key: found[key] for key in again} == pytest.approx(again)
     assert again["mean_iou"] == expected.mean_iou(expected.logits) - again["drop"] / 100
-    facts = read_metadata(path)
-    assert facts["classes"] == FACTS["classes"]
-    assert facts["checked"]["mean_iou"] == again["mean_iou"]
-    assert facts["checked"]["part"] == "val"
+    metadata = read_metadata(path)
+    assert metadata.classes == METADATA.classes
+    assert metadata.checked.mean_iou == again["mean_iou"]
+    assert metadata.checked.part == "val"
 
 
 def test_checked_tiles_are_of_the_validation_part(good, tiny_dataset):
@@ -100,7 +108,7 @@ def test_sensitive_layers_are_kept_in_float(hard, tiny_dataset, tiles, tmp_path)
     assert found["drop"] <= 1
     assert len(said) == len(found["attempts"]) - 1
     assert "points of mean IoU" in said[0] and "more than 1" in said[0]
-    assert read_metadata(path)["checked"]["float_layers"] == found["float_layers"]
+    assert list(read_metadata(path).checked.float_layers) == found["float_layers"]
 
 
 def test_training_for_int8_comes_last(hard, tiny_dataset, tiles, tmp_path, monkeypatch):
@@ -163,7 +171,7 @@ def test_the_best_is_taken_where_the_limit_is_not_strict(
     drops = [x["drop"] for x in found["attempts"]]
     assert found["drop"] == min(drops) > 1
     expected = checked_tiles(hard, tiny_dataset, 32, 32)
-    assert check_file(path, expected, quantize="int8")["drop"] == pytest.approx(
+    assert check_file(path, expected, precision=Precision.INT8).drop == pytest.approx(
         found["drop"]
     )
 
@@ -172,7 +180,9 @@ def test_dynamic_files_have_a_limit_but_no_remedy(hard, tiny_dataset, tiles, tmp
     path = tmp_path / "m.tflite"
     limit = Limit(max_drop=0.0)
     with pytest.raises(ExportError, match="dynamic file must lose at most 0 points"):
-        export(hard, path, tiny_dataset, tiles, quantize="dynamic", limit=limit)
+        export(
+            hard, path, tiny_dataset, tiles, precision=Precision.DYNAMIC, limit=limit
+        )
     assert not path.exists()
 
 
@@ -188,5 +198,5 @@ def test_float_file_that_differs_is_an_error(
     )
     path = Path(tmp_path / "m.tflite")
     with pytest.raises(ExportError, match=r"m.tflite: the file must predict") as caught:
-        export(good, path, tiny_dataset, tiles, quantize=None)
+        export(good, path, tiny_dataset, tiles, precision=Precision.FLOAT32)
     assert str(caught.value).startswith(str(path)) and not path.exists()

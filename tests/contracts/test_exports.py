@@ -1,4 +1,4 @@
-"""Every student in every form: opened again, held against its model, timed."""
+"""Every student in every format and precision: opened, compared, timed."""
 
 import keras
 import numpy as np
@@ -6,19 +6,23 @@ import pytest
 
 from export.tiny_models import blotchy_images
 from segshrink.export import export_model, read_metadata, write_metadata
-from segshrink.export.exporting import CALIBRATED, FORMS, SUFFIXES
+from segshrink.formats import EXPORTED, Precision
 from segshrink.measuring import check_export, measure_latency, measure_size
 from segshrink.models import build_model
 from segshrink.pruning import plan_pruning
+from segshrink.records.measurement import ClassColor
+from segshrink.records.metadata import FileMetadata, Reached
 from segshrink.runtimes import load_artifact
 
 SIZE = (64, 96)
 IMAGES = blotchy_images(12, size_px=96)[:, : SIZE[0]]
-FACTS = {"classes": [{"name": "Straße", "color": [1, 2, 3]}], "quality": None}
-CASES = [(format, form) for format, forms in FORMS.items() for form in forms]
+METADATA = FileMetadata(
+    classes=[ClassColor(name="Straße", color=(1, 2, 3))], quality=None
+)
+CASES = [(format, each) for format in EXPORTED for each in format.precisions]
 
-each_form = pytest.mark.parametrize(
-    ("format", "quantize"), CASES, ids=[f"{f}-{q or 'float32'}" for f, q in CASES]
+each_case = pytest.mark.parametrize(
+    ("format", "precision"), CASES, ids=[f"{f}-{p}" for f, p in CASES]
 )
 
 
@@ -56,34 +60,36 @@ def student(request):
 
 
 @pytest.fixture
-def file(student, format, quantize, tmp_path):
-    calibration = IMAGES if quantize in CALIBRATED else None
+def file(student, format, precision, tmp_path):
+    calibration = IMAGES if precision.is_calibrated else None
     return export_model(
         student,
-        tmp_path / f"s{SUFFIXES[format]}",
+        tmp_path / f"s{format.suffix}",
         format=format,
-        quantize=quantize,
+        quantize=precision,
         calibration=calibration,
-        facts=FACTS,
+        metadata=METADATA,
     )
 
 
-@each_form
-def test_a_student_in_every_form(student, file, format, quantize):
+@each_case
+def test_a_student_in_every_format(student, file, format, precision):
     pytest.importorskip({"litert": "ai_edge_litert"}.get(format, format))
     artifact = load_artifact(file)
     assert artifact.runtime == format
     assert artifact.input_shape == SIZE and artifact.num_classes == 4
-    assert artifact.facts == FACTS == read_metadata(file)
+    assert artifact.metadata == METADATA == read_metadata(file)
 
-    found = check_export(student, file, IMAGES, quantize=quantize)
-    least = {None: 0.999, "float16": 0.99}.get(quantize, 0.9)
-    assert found["agreement"] >= least
+    comparison = check_export(student, file, IMAGES, quantize=precision)
+    least = {Precision.FLOAT32: 0.999, Precision.FLOAT16: 0.99}.get(precision, 0.9)
+    assert comparison.agreement >= least
 
     before = artifact.predict(IMAGES[:2])
-    write_metadata(file, FACTS | {"quality": {"mean_iou": 0.5}})
+    reached = Reached(mean_iou=0.5)
+    write_metadata(file, METADATA.model_copy(update={"quality": reached}))
     again = load_artifact(file)
-    assert again.facts["quality"] == {"mean_iou": 0.5}
+    assert again.metadata.quality == reached
+    assert again.metadata.classes == METADATA.classes
     np.testing.assert_array_equal(again.predict(IMAGES[:2]), before)
 
     record = measure_latency([file], rounds=3)[file]

@@ -27,7 +27,7 @@ MEASURES = (
 def test_the_record_is_of_the_file_and_the_file_tells_the_same():
     record = json.loads(RECORD.read_text())
     assert record["size"]["sha256"] == sha256_of(shipped_model())
-    told = load_artifact(shipped_model()).facts["quality"]
+    told = load_artifact(shipped_model()).metadata.as_plain()["quality"]
     for name in MEASURES:
         assert told[name] == pytest.approx(record["quality"][name], abs=1e-4)
 

@@ -260,7 +260,7 @@ def test_a_run_under_the_public_protocol_says_everywhere_that_it_leaks(
         "--data", scenes, "--split", patch, "--protocol", "random-patch",
         "--max-drop", 100,
     )  # fmt: skip
-    split = load_artifact(file).facts["data"]["split"]
+    split = load_artifact(file).metadata.data.split
     assert split == "patches of file patches.json"
 
 
@@ -271,7 +271,7 @@ def test_predict_without_a_model_takes_the_one_that_comes_along(tmp_path):
     assert "Model: aerial, the one" in succeeded("predict", photo, "--out", out)
     file = shipped_model()
     rows = (out / "areas.csv").read_text(encoding="utf-8").splitlines()
-    names = [x["name"] for x in load_artifact(file).facts["classes"]]
+    names = [x.name for x in load_artifact(file).metadata.classes]
     assert {"Building", "Road", "Water"} < set(names)
     assert [row for row in rows if any(name in row for name in names)]
     named = tmp_path / "named"
@@ -390,9 +390,7 @@ def test_predict_writes_class_indices_and_an_overlay(finished_run, scenes, tmp_p
     assert mask.mode == "P"
     assert Image.open(out / "straße: eins-overlay.png").size == (100, 40)
     # In the colours and under the names of the data set, which the file carries.
-    colors = {
-        tuple(entry["color"]) for entry in load_artifact(artifact).facts["classes"]
-    }
+    colors = {entry.color for entry in load_artifact(artifact).metadata.classes}
     painted = np.asarray(mask.convert("RGB")).reshape(-1, 3)
     assert {tuple(map(int, color)) for color in np.unique(painted, axis=0)} <= colors
     assert set(NAMES) <= set(

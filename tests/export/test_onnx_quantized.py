@@ -1,4 +1,4 @@
-"""Quantization of ONNX files by itself."""
+"""Quantization of ONNX files."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ IMAGES = np.full((2, 16, 16, 3), 255, np.uint8)
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    """Of a model whose every product is the largest that there can be."""
+    """File of a model whose every product is the largest possible."""
     image = keras.Input((16, 16, 3))
     x = keras.layers.Rescaling(1 / 255)(image)
     same = {"padding": "same", "kernel_initializer": "ones", "use_bias": False}

@@ -1,4 +1,4 @@
-"""Tensors told by their values."""
+"""Tensors of a file matched with those of the model by their values."""
 
 import numpy as np
 

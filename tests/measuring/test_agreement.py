@@ -1,4 +1,4 @@
-"""A file is told apart from a model it was not made from."""
+"""Comparison of a file with the model that it was made from, and with another."""
 
 import keras
 import numpy as np
@@ -24,9 +24,9 @@ def path(tmp_path_factory):
 
 
 def test_faithful_file_passes_with_its_numbers(path):
-    found = check_export(random_model(1), path, IMAGES)
-    assert found["agreement"] == 1
-    assert found["max_logit_error"] < 1e-5
+    comparison = check_export(random_model(1), path, IMAGES)
+    assert comparison.agreement == 1
+    assert comparison.max_logit_error < 1e-5
 
 
 def test_file_of_another_model_is_refused_with_numbers(path):
@@ -36,11 +36,11 @@ def test_file_of_another_model_is_refused_with_numbers(path):
 
 
 def test_quantized_file_may_differ(path):
-    found = check_export(random_model(2), path, IMAGES, quantize="int8")
+    comparison = check_export(random_model(2), path, IMAGES, quantize="int8")
     logits = random_model(1)(IMAGES.astype(np.float32))
     other = random_model(2)(IMAGES.astype(np.float32))
     agreement = np.mean(np.argmax(logits, -1) == np.argmax(other, -1))
-    assert found["agreement"] == pytest.approx(agreement, abs=0.005)
-    assert found["max_logit_error"] == pytest.approx(
+    assert comparison.agreement == pytest.approx(agreement, abs=0.005)
+    assert comparison.max_logit_error == pytest.approx(
         np.abs(np.subtract(logits, other)).max(), abs=1e-4
     )

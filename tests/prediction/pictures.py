@@ -11,7 +11,7 @@ class BrightnessArtifact:
 
     runtime, runtime_version, threads = "none", "0", 1
     input_shape, num_classes = (16, 16), 3
-    facts = None
+    metadata = None
 
     def __init__(self, path=Path("brightness")):
         self.path = path

@@ -8,6 +8,8 @@ from PIL import Image
 
 from segshrink.errors import DatasetError
 from segshrink.prediction import Photo, legend, segment_file
+from segshrink.records.measurement import ClassColor
+from segshrink.records.metadata import FileMetadata
 
 from .pictures import BrightnessArtifact, stripes
 
@@ -44,11 +46,12 @@ def test_overlay_lies_between_image_and_class_colour(striped, tmp_path):
 
 def test_names_and_colours_are_those_of_the_file(striped, tmp_path):
     artifact = BrightnessArtifact()
-    artifact.facts = {
-        "classes": [
-            {"name": name, "color": [10 * i, 0, 255]} for i, name in enumerate("abc")
+    artifact.metadata = FileMetadata(
+        classes=[
+            ClassColor(name=name, color=(10 * i, 0, 255))
+            for i, name in enumerate("abc")
         ]
-    }
+    )
     assert legend(artifact)[1] == ("b", (10, 0, 255))
     segment_file(artifact, striped, tmp_path / "out")
     painted = Image.open(striped.mask(tmp_path / "out")).convert("RGB")

@@ -4,18 +4,23 @@ import numpy as np
 import pytest
 
 from segshrink.prediction.painting import blended, legend
+from segshrink.records.measurement import ClassColor
+from segshrink.records.metadata import FileMetadata
 
 from .pictures import BrightnessArtifact, noise
 
 
 @pytest.mark.parametrize(
-    "facts",
-    [None, {}, {"classes": None}, {"classes": [{"name": "a"}] * 3},
-     {"classes": [{"name": "a", "color": [1, 2, 3]}]}, {"classes": 5}],
-)  # fmt: skip
-def test_classes_without_metadata_have_numbers(facts):
+    "metadata",
+    [
+        None,
+        FileMetadata(),
+        FileMetadata(classes=[ClassColor(name="a", color=(1, 2, 3))]),
+    ],
+)
+def test_classes_without_metadata_have_numbers(metadata):
     artifact = BrightnessArtifact()
-    artifact.facts = facts
+    artifact.metadata = metadata
     found = legend(artifact)
     assert [name for name, _ in found] == ["class 0", "class 1", "class 2"]
     assert len({color for _, color in found}) == 3

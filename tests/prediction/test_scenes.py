@@ -9,6 +9,8 @@ from PIL import Image
 
 from segshrink.errors import DatasetError
 from segshrink.prediction import Photo, legend, segment_file
+from segshrink.records.measurement import ClassColor
+from segshrink.records.metadata import FileMetadata
 from segshrink.runtimes import predict_image
 
 from .pictures import BrightnessArtifact, ByPlaceArtifact, blotches, noise
@@ -67,12 +69,12 @@ def test_classes_are_those_of_the_whole_image(monkeypatch, predicted, size, layo
 
 def test_the_result_lies_where_the_scene_does(predicted):
     artifact = BrightnessArtifact()
-    artifact.facts = {
-        "classes": [
-            {"name": name, "color": [10 * i, 0, 255]}
+    artifact.metadata = FileMetadata(
+        classes=[
+            ClassColor(name=name, color=(10 * i, 0, 255))
             for i, name in enumerate(("Gräser", "Water", "Road"))
         ]
-    }
+    )
     _, result = predicted(noise(700, 1300), artifact, compress="lzw")
     with rasterio.open(result) as source:
         assert source.crs.to_epsg() == 25832

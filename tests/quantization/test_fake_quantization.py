@@ -7,8 +7,8 @@ import pytest
 from export.tiny_models import blotchy_images
 from quantization.networks import blocky_network, scaled_channels, two_convolutions
 from segshrink.errors import ModelError, UsageError
-from segshrink.export import export_model
-from segshrink.export.exporting import SUFFIXES
+from segshrink.export import Calibration, export_model
+from segshrink.formats import Format
 from segshrink.quantization import FakeQuantizedModel, observed_ranges
 from segshrink.quantization.fake_quantization import rounded_tensors
 from segshrink.runtimes import load_artifact
@@ -81,9 +81,13 @@ def test_it_computes_as_the_file_does(format, tmp_path):
     model = scaled_channels(two_convolutions(), 300.0)
     ranges = observed_ranges(model, IMAGES)
     twin = FakeQuantizedModel(model, ranges, format)
-    path = tmp_path / f"m{SUFFIXES[format]}"
+    path = tmp_path / f"m{Format(format).suffix}"
     export_model(
-        model, path, format=format, quantize="int8", calibration=IMAGES, ranges=ranges
+        model,
+        path,
+        format=format,
+        quantize="int8",
+        calibration=Calibration(IMAGES, ranges),
     )
     expected = model.predict(FLOATS, verbose=0)
     of_file = load_artifact(path).predict(IMAGES)
@@ -99,9 +103,13 @@ def test_ranges_of_the_twin_are_those_of_the_file(model, ranges, format, tmp_pat
     narrow = {path: (0.3 * low, 0.3 * high) for path, (low, high) in ranges.items()}
     # Converters may multiply a rescaling into the convolution that follows it.
     narrow |= {path: ranges[path] for path in ("images", "rescaling")}
-    path = tmp_path / f"m{SUFFIXES[format]}"
+    path = tmp_path / f"m{Format(format).suffix}"
     export_model(
-        model, path, format=format, quantize="int8", calibration=IMAGES, ranges=narrow
+        model,
+        path,
+        format=format,
+        quantize="int8",
+        calibration=Calibration(IMAGES, narrow),
     )
     expected = model.predict(FLOATS, verbose=0)
     of_file = load_artifact(path).predict(IMAGES)
@@ -117,9 +125,13 @@ def test_what_is_kept_in_float_is_so_in_twin_and_file(model, ranges, format, tmp
     every = [path for path, _ in rounded_tensors(model, IMAGES[0])]
     paths = [path for path in every if path != "images"]
     expected = model.predict(FLOATS, verbose=0)
-    path = tmp_path / f"m{SUFFIXES[format]}"
+    path = tmp_path / f"m{Format(format).suffix}"
     export_model(
-        model, path, format=format, quantize="int8", calibration=IMAGES, in_float=paths
+        model,
+        path,
+        format=format,
+        quantize="int8",
+        calibration=Calibration(IMAGES, float_tensors=paths),
     )
     twin = FakeQuantizedModel(model, ranges)
     twin.keep_in_float(paths)

@@ -21,7 +21,7 @@ def litert_file(tmp_path_factory):
 
 def test_unknown_suffix_lists_the_known(tmp_path):
     with pytest.raises(
-        ModelError, match=r"one of .keras, .onnx, .tflite, .xml, got .pb"
+        ModelError, match=r"one of .keras, .tflite, .onnx, .xml, got .pb"
     ):
         load_artifact(tmp_path / "model.pb")
 

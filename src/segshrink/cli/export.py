@@ -13,6 +13,7 @@ from segshrink.cli.options import (
 )
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import UsageError
+from segshrink.formats import EXPORTED, Format, Precision
 
 _RANDOM_IMAGES = 4
 
@@ -73,32 +74,19 @@ def export(
 
     Example: segshrink export student/model.keras --out student.onnx
     """
-    from segshrink.export.exporting import CALIBRATED, FORMS, SUFFIXES
-
-    formats = {suffix: format for format, suffix in SUFFIXES.items()}
-    if out.suffix not in formats:
-        raise UsageError(
-            f"--out {out}: the name must end in one of {', '.join(formats)}."
-        )
-    format = formats[out.suffix]
-    if quantize not in FORMS[format]:
-        known = ", ".join(form for form in FORMS[format] if form)
-        raise UsageError(
-            f"--quantize {quantize}: {out.suffix} files can be {known} or, without "
-            "--quantize, float32."
-        )
-    if quantize in CALIBRATED and data is None:
+    format, precision = _target(out, quantize)
+    if precision.is_calibrated and data is None:
         raise UsageError(f"--quantize {quantize} needs --data to calibrate on.")
     if split is not None and data is None:
         raise UsageError("--split has no effect without --data.")
     if protocol is None:
         require_use_of_split_seed(split_seed, data, split)
     _check_protocol(protocol, data, split)
-    if tiles is not None and quantize not in CALIBRATED:
+    if tiles is not None and not precision.is_calibrated:
         raise UsageError("--tiles has no effect on a file that is not calibrated.")
     if data is None and max_drop is not None:
         raise UsageError("--max-drop has no effect without --data to measure it on.")
-    if qat_epochs is not None and quantize not in CALIBRATED:
+    if qat_epochs is not None and not precision.is_calibrated:
         raise UsageError("--qat-epochs has no effect on a file that is not calibrated.")
     wanted = None if size is None else _size(size)
     load_keras()
@@ -113,7 +101,7 @@ def export(
     if wanted is not None:
         trained = with_input_size(trained, *wanted)
     if data is None:
-        found = _export_alone(trained, out, format, quantize)
+        found = _export_alone(trained, out, format, precision)
     else:
         limit = Limit(
             max_drop=MAX_DROP if max_drop is None else max_drop,
@@ -126,7 +114,7 @@ def export(
         if told is not None:
             errors.print(f"Warning: {told}")
         found = _export_with_data(
-            trained, out, format, quantize, dataset, tiles or 64, limit, progress
+            trained, out, format, precision, dataset, tiles or 64, limit, progress
         )
     output.out(
         f"{out}: {measure_size(out)['size_bytes']:,} bytes, with the model's class for "
@@ -143,35 +131,28 @@ def export(
 
 
 def _export_alone(
-    model: Any, out: Path, format: str, quantize: str | None
+    model: Any, out: Path, format: Format, precision: Precision
 ) -> dict[str, Any]:
     """Check on random images: they tell whether the conversion is right, no more."""
     import numpy as np
 
-    from segshrink.compression.metadata import model_metadata
-    from segshrink.export import export_model
-    from segshrink.export.model_form import fixed_input_shape
+    from segshrink.compression.metadata import file_metadata
+    from segshrink.export import export_model, fixed_input_shape
     from segshrink.measuring import check_export
 
     height_px, width_px = fixed_input_shape(model)
     shape = (_RANDOM_IMAGES, height_px, width_px, 3)
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    facts = model_metadata(model, height_px, width_px, quantize=quantize)
-    export_model(
-        model,
-        out,
-        format=format,  # type: ignore[arg-type]
-        quantize=quantize,  # type: ignore[arg-type]
-        facts=facts,
-    )
-    return check_export(model, out, images, quantize=quantize)
+    metadata = file_metadata(model, precision)
+    export_model(model, out, format=format, quantize=precision, metadata=metadata)
+    return check_export(model, out, images, quantize=precision).as_plain()
 
 
 def _export_with_data(
     model: Any,
     out: Path,
-    format: str,
-    quantize: str | None,
+    format: Format,
+    precision: Precision,
     dataset: Any,
     tiles: int,
     limit: Any,
@@ -180,7 +161,7 @@ def _export_with_data(
     import numpy as np
 
     from segshrink.compression.exporting import calibration_tiles, export_checked
-    from segshrink.export.model_form import fixed_input_shape
+    from segshrink.export import fixed_input_shape
 
     height_px, width_px = fixed_input_shape(model)
     images = calibration_tiles(dataset, max(height_px, width_px), tiles)
@@ -191,10 +172,24 @@ def _export_with_data(
         format,
         dataset=dataset,
         calibration=images,
-        quantize=quantize,
+        precision=precision,
         limit=limit,
         progress=progress,
     )
+
+
+def _target(out: Path, quantize: str | None) -> tuple[Format, Precision]:
+    format = Format.of_file(out)
+    if format not in EXPORTED:
+        suffixes = ", ".join(each.suffix for each in EXPORTED)
+        raise UsageError(f"--out {out}: the name must end in one of {suffixes}.")
+    if quantize is not None and quantize not in format.precisions[1:]:
+        known = ", ".join(format.precisions[1:])
+        raise UsageError(
+            f"--quantize {quantize}: {out.suffix} files can be {known} or, without "
+            "--quantize, float32."
+        )
+    return format, Precision.of(quantize)
 
 
 def _check_protocol(protocol: str | None, data: str | None, split: Path | None) -> None:

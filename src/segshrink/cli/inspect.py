@@ -8,6 +8,7 @@ from rich.table import Table
 
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import DatasetError, UsageError
+from segshrink.formats import EXPORTED, Format
 
 
 def inspect(
@@ -28,11 +29,11 @@ def inspect(
     Example: segshrink inspect path/to/dataset
     """
     suffix = Path(path).suffix
-    if suffix in (".keras", ".h5", ".hdf5"):
+    if suffix in (Format.KERAS.suffix, ".h5", ".hdf5"):
         _model(Path(path), keep)
     elif keep is not None:
         raise UsageError(f"--keep is for Keras models, but {path} is none.")
-    elif suffix in (".tflite", ".onnx", ".xml"):
+    elif Format.of_file(path) in EXPORTED:
         _artifact(Path(path))
     else:
         _dataset(path, write)
@@ -67,10 +68,11 @@ def _artifact(path: Path) -> None:
         f"{size['size_bytes']:,} bytes, {size['gzipped_bytes']:,} gzipped, "
         f"sha256 {size['sha256']}"
     )
-    if artifact.facts is None:
-        output.out("It carries no facts of its classes or data.")
+    if artifact.metadata is None:
+        output.out("It carries no metadata of its classes or data.")
     else:
-        output.out(yaml.safe_dump(artifact.facts, sort_keys=False).rstrip())
+        metadata = artifact.metadata.as_plain()
+        output.out(yaml.safe_dump(metadata, sort_keys=False).rstrip())
 
 
 def _dataset(source: str, write: bool) -> None:

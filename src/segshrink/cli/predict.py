@@ -10,6 +10,7 @@ import typer
 from segshrink.cli.options import Threads
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import UsageError
+from segshrink.formats import Format
 
 if TYPE_CHECKING:
     from segshrink.prediction import Cluster
@@ -67,7 +68,7 @@ def predict(
 
     cluster = _cluster(ray, workers)
     artifact, images = _model_and_images(files)
-    if artifact.suffix == ".keras":
+    if Format.of_file(artifact) is Format.KERAS:
         load_keras()
     photos = find_photos(images, out)
     opened = load_artifact(artifact, threads=threads)
@@ -89,10 +90,10 @@ def predict(
 
 def _model_and_images(files: list[Path]) -> tuple[Path, list[Path]]:
     """The model to use, the shipped one if none is named, and what to use it on."""
-    from segshrink.runtimes import SUFFIXES, shipped_model
+    from segshrink.runtimes import shipped_model
 
     model, *images = files
-    if model.suffix not in SUFFIXES:
+    if Format.of_file(model) is None:
         output.out("Model: aerial, the one that comes with segshrink.")
         return shipped_model(), files
     if not images:

@@ -35,7 +35,7 @@ def note_other_split(opened: Sequence[Artifact], dataset: Dataset) -> None:
     from segshrink.compression.metadata import other_split
 
     for artifact in opened:
-        told = other_split(artifact.path, artifact.facts, dataset)
+        told = other_split(artifact.path, artifact.metadata, dataset)
         if told is not None:
             errors.print(f"Warning: {told}")
 

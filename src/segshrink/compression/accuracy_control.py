@@ -16,8 +16,9 @@ import numpy as np
 
 from segshrink.data import Dataset, plain_tiles
 from segshrink.errors import ExportError, ModelError
-from segshrink.export import export_model, in_float32, write_metadata
-from segshrink.export.exporting import CALIBRATED, place
+from segshrink.export import Calibration, export_model, in_float32, write_metadata
+from segshrink.export.placing import place
+from segshrink.formats import Format, Precision
 from segshrink.measuring.agreement import Expectation, check_file, expectation
 from segshrink.models import copy_model
 from segshrink.progress import Progress, SilentProgress
@@ -27,6 +28,7 @@ from segshrink.quantization.sensitivity import by_sensitivity
 from segshrink.quantization.structure import kept_whole
 from segshrink.quantization.training import settings_for, train_quantized
 from segshrink.recipe import TrainingSettings
+from segshrink.records.metadata import Checked, FileMetadata
 from segshrink.training import TrainingContext, discard_checkpoint
 
 MAX_DROP = 1.0
@@ -67,22 +69,20 @@ class _Way:
 
     remedy: str
     model: keras.Model
-    images: np.ndarray
-    ranges: Mapping[str, tuple[float, float]] | None = None
-    in_float: tuple[str, ...] = ()
+    calibration: Calibration
     layers: tuple[str, ...] = ()
 
 
 def export_with_accuracy_control(
     model: keras.Model,
     path: Path,
-    format: str,
+    format: Format,
     *,
-    quantize: str | None,
+    precision: Precision,
     dataset: Dataset,
     calibration: np.ndarray,
     limit: Limit,
-    facts: Mapping[str, Any],
+    metadata: FileMetadata,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Export `model`; if the file loses more than the limit, try what may help.
@@ -95,12 +95,12 @@ def export_with_accuracy_control(
     Args:
         model: the model; not changed.
         path: file to write, the first within the limit.
-        format: as for `export_model`.
-        quantize: as for `export_model`; ways to mend there are only for static int8.
+        format: format of the file.
+        precision: precision of the file; only calibrated ones can be mended.
         dataset: its training part is calibrated on, its validation part judges.
         calibration: uint8 `(tiles, height, width, 3)` of the training part.
         limit: what may be lost.
-        facts: what the file shall carry.
+        metadata: metadata that the file shall carry.
         progress: told of the attempts.
 
     Returns:
@@ -121,24 +121,25 @@ def export_with_accuracy_control(
         made = Path(folder) / path.name
         best = Path(folder) / "best" / path.name
         best.parent.mkdir()
-        ways = _ways(model, format, quantize, dataset, calibration, limit, progress)
+        ways = _ways(model, format, precision, dataset, calibration, limit, progress)
         for way in ways:
             export_model(
                 way.model,
                 made,
-                format=format,  # type: ignore[arg-type]
-                quantize=quantize,  # type: ignore[arg-type]
-                calibration=way.images if quantize in CALIBRATED else None,
-                ranges=way.ranges,
-                in_float=way.in_float,
+                format=format,
+                quantize=precision,
+                calibration=way.calibration if precision.is_calibrated else None,
             )
-            found = check_file(made, expected, quantize=quantize, named=path)
+            found = check_file(
+                made, expected, precision=precision, named=path
+            ).as_plain()
             own = {"remedy": way.remedy or None, "float_layers": list(way.layers)}
             attempts.append(found | own)
             drop = found.get("drop", 0.0)
             if chosen is None or drop < chosen.get("drop", 0.0):
                 chosen = attempts[-1]
-                write_metadata(made, {**facts, "checked": _checked(chosen, expected)})
+                checked = _checked(chosen, expected)
+                write_metadata(made, metadata.model_copy(update={"checked": checked}))
                 place(made, best)
             if drop <= limit.max_drop:
                 break
@@ -146,16 +147,16 @@ def export_with_accuracy_control(
                 f"{path.name}: {_told(attempts[-1])}, more than {limit.max_drop:g}."
             )
         if chosen is None or limit.is_strict and drop > limit.max_drop:
-            raise ExportError(_failure(path, quantize, attempts, limit))
+            raise ExportError(_failure(path, precision, attempts, limit))
         place(best, path)
     return chosen | {"attempts": attempts}
 
 
-def _checked(attempt: Mapping[str, Any], expected: Expectation) -> dict[str, Any]:
-    """What the file says of its comparison with the model."""
+def _checked(attempt: Mapping[str, Any], expected: Expectation) -> Checked:
+    """Metadata of a file about its comparison with the model."""
     told = ("mean_iou", "model_mean_iou", "agreement", "float_layers")
     found = {key: attempt[key] for key in told if key in attempt}
-    return {"part": "val", "tiles": len(expected.images), **found}
+    return Checked(part="val", tiles=len(expected.images), **found)
 
 
 def checked_tiles(
@@ -170,15 +171,15 @@ def checked_tiles(
 
 def _ways(
     model: keras.Model,
-    format: str,
-    quantize: str | None,
+    format: Format,
+    precision: Precision,
     dataset: Dataset,
     calibration: np.ndarray,
     limit: Limit,
     progress: Progress,
 ) -> Iterator[_Way]:
-    yield _Way("", model, calibration)
-    if quantize not in CALIBRATED:
+    yield _Way("", model, Calibration(calibration))
+    if not precision.is_calibrated:
         return
     try:
         wide = observed_ranges(model, calibration)
@@ -186,18 +187,19 @@ def _ways(
         progress.say(f"Nothing else can be tried: {error}")
         return
     narrow = observed_ranges(model, calibration, percentile=_PERCENTILE)
-    yield _Way(f"ranges of percentile {_PERCENTILE:g}", model, calibration, narrow)
+    yield _Way(
+        f"ranges of percentile {_PERCENTILE:g}", model, Calibration(calibration, narrow)
+    )
     more = _more_tiles(dataset, calibration)
     yield _Way(
         f"ranges of percentile {_PERCENTILE:g} over {len(more)} tiles",
         model,
-        calibration,
-        observed_ranges(model, more, percentile=_PERCENTILE),
+        Calibration(calibration, observed_ranges(model, more, percentile=_PERCENTILE)),
     )
     few = calibration[:_LOOKED_AT]
     corrected = copy_model(model)
     correct_biases(FakeQuantizedModel(corrected, narrow, format), few)
-    yield _Way("corrected biases", corrected, calibration, narrow)
+    yield _Way("corrected biases", corrected, Calibration(calibration, narrow))
     yield from _with_float_layers(model, format, wide, calibration, few)
     if limit.training is None or limit.epochs == 0:
         return
@@ -223,7 +225,7 @@ def _more_tiles(dataset: Dataset, calibration: np.ndarray) -> np.ndarray:
 
 def _with_float_layers(
     model: keras.Model,
-    format: str,
+    format: Format,
     ranges: Mapping[str, tuple[float, float]],
     calibration: np.ndarray,
     few: np.ndarray,
@@ -236,14 +238,17 @@ def _with_float_layers(
         paths = tuple(sorted(value.path for value in kept))
         layers = tuple(sorted(value.origin.path for value in kept))
         yield _Way(
-            f"{', '.join(layers)} in float32", model, calibration, ranges, paths, layers
+            f"{', '.join(layers)} in float32",
+            model,
+            Calibration(calibration, ranges, paths),
+            layers,
         )
         count *= 2
 
 
 def _trained(
     model: keras.Model,
-    format: str,
+    format: Format,
     ranges: dict[str, tuple[float, float]],
     dataset: Dataset,
     calibration: np.ndarray,
@@ -264,7 +269,7 @@ def _trained(
         _, found = train_quantized(trained, ranges, settings, context, format=format)
         trained.load_weights(folder / "model.keras")
         discard_checkpoint(folder)
-    return _Way("quantization-aware training", trained, calibration, found)
+    return _Way("quantization-aware training", trained, Calibration(calibration, found))
 
 
 def _told(attempt: Mapping[str, Any]) -> str:
@@ -276,10 +281,10 @@ def _told(attempt: Mapping[str, Any]) -> str:
 
 
 def _failure(
-    path: Path, quantize: str | None, attempts: list[dict[str, Any]], limit: Limit
+    path: Path, precision: Precision, attempts: list[dict[str, Any]], limit: Limit
 ) -> str:
     lines = [
-        f"{path}: a {quantize} file must lose at most {limit.max_drop:g} points of "
+        f"{path}: a {precision} file must lose at most {limit.max_drop:g} points of "
         "mean IoU on tiles of the validation part, got:"
     ]
     lines += [f"  {_told(attempt)}" for attempt in attempts]

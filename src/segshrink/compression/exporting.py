@@ -8,9 +8,10 @@ import keras
 import numpy as np
 
 from segshrink.compression.accuracy_control import Limit, export_with_accuracy_control
-from segshrink.compression.metadata import data_metadata, model_metadata
+from segshrink.compression.metadata import file_metadata
 from segshrink.compression.run_folder import Run
 from segshrink.data import Dataset, plain_tiles
+from segshrink.formats import Format, Precision
 from segshrink.measuring import (
     count_macs,
 )
@@ -22,28 +23,22 @@ from segshrink.records import write_json
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """One file to make: of which model, in which form."""
+    """A file to export: of which model, in which format and precision."""
 
     role: str
     model: Path
-    format: str
-    precision: str
+    format: Format
+    precision: Precision
 
     @property
     def name(self) -> str:
         """Name of the file's record."""
-        return f"{self.role}-{self.precision_name}-{self.format}"
-
-    @property
-    def precision_name(self) -> str:
-        """`int8` or `float`."""
-        return "int8" if self.precision == "int8" else "float"
+        return f"{self.role}-{self.precision.label}-{self.format}"
 
     @property
     def file_name(self) -> str:
         """Name of the file itself."""
-        suffix = {"litert": ".tflite", "onnx": ".onnx"}[self.format]
-        return f"{self.role}-{self.precision_name}{suffix}"
+        return f"{self.role}-{self.precision.label}{self.format.suffix}"
 
 
 def files_to_make(run: Run) -> list[ExportedFile]:
@@ -54,25 +49,23 @@ def files_to_make(run: Run) -> list[ExportedFile]:
         models["masked"] = baselines / "masked" / "model.keras"
         models["alone"] = baselines / "alone" / "model.keras"
     models["student"] = run.student
-    forms = _forms(run.recipe.export)
     return [
         ExportedFile(role, model, format, precision)
         for role, model in models.items()
-        for format, precision in forms
+        for format, precision in formats_to_make(run.recipe.export)
         # Masks and the teacher are there to be compared with; both as they are.
-        if precision == "float32" or role in ("student", "alone")
+        if precision is Precision.FLOAT32 or role in ("student", "alone")
     ]
 
 
-def _forms(settings: ExportSettings) -> list[tuple[str, str]]:
-    forms = []
-    if settings.litert:
-        forms.append(("litert", "float32"))
-    if settings.int8:
-        forms.append(("litert", "int8"))
-    if settings.onnx:
-        forms.append(("onnx", "float32"))
-    return forms
+def formats_to_make(settings: ExportSettings) -> list[tuple[Format, Precision]]:
+    """Formats and precisions of the files that the recipe asks for."""
+    wanted = {
+        (Format.LITERT, Precision.FLOAT32): settings.litert,
+        (Format.LITERT, Precision.INT8): settings.int8,
+        (Format.ONNX, Precision.FLOAT32): settings.onnx,
+    }
+    return [pair for pair, is_wanted in wanted.items() if is_wanted]
 
 
 def export_files(run: Run, dataset: Dataset, progress: Progress) -> None:
@@ -120,7 +113,7 @@ def _export(
         item.format,
         dataset=dataset,
         calibration=tiles,
-        quantize=None if item.precision == "float32" else item.precision,
+        precision=item.precision,
         limit=limit,
         progress=progress,
     )
@@ -130,11 +123,11 @@ def _export(
 def export_checked(
     model: keras.Model,
     path: Path,
-    format: str,
+    format: Format,
     *,
     dataset: Dataset,
     calibration: np.ndarray,
-    quantize: str | None = None,
+    precision: Precision,
     limit: Limit | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -145,10 +138,10 @@ def export_checked(
     Args:
         model: the model.
         path: file to write.
-        format: "litert", "onnx" or "openvino".
+        format: format of the file.
         dataset: data that the model was trained on.
         calibration: uint8 `(tiles, height, width, 3)` of the training part.
-        quantize: as for `export_model`.
+        precision: precision of the file.
         limit: what the file may lose; by default a point of mean IoU.
         progress: told of attempts to lose less.
 
@@ -163,12 +156,11 @@ def export_checked(
         model,
         path,
         format,
-        quantize=quantize,
+        precision=precision,
         dataset=dataset,
         calibration=calibration,
         limit=limit or Limit(),
-        facts=model_metadata(model, *calibration.shape[1:3], quantize=quantize)
-        | data_metadata(dataset),
+        metadata=file_metadata(model, precision, dataset),
         progress=progress,
     )
 

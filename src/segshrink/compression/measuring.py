@@ -20,6 +20,7 @@ from segshrink.measuring import (
 )
 from segshrink.progress import Progress
 from segshrink.records import atomic_write, read_json, write_json
+from segshrink.records.metadata import FileMetadata, Reached
 from segshrink.runtimes import load_artifact
 
 # What a record tells of the comparison of a file with its model.
@@ -115,10 +116,10 @@ def _kept_quality(run: Run, item: ExportedFile) -> Path:
 def _carry_quality(path: Path, quality: dict[str, Any]) -> None:
     """Let a file say what it was measured to reach; it is then measured as it ships."""
     told = ("part", "images", "mean_iou", "pixel_accuracy")
-    facts = read_metadata(path) or {}
-    reached = {key: quality[key] for key in told}
-    if facts.get("quality") != reached:
-        write_metadata(path, facts | {"quality": reached})
+    metadata = read_metadata(path) or FileMetadata()
+    reached = Reached(**{key: quality[key] for key in told})
+    if metadata.quality != reached:
+        write_metadata(path, metadata.model_copy(update={"quality": reached}))
 
 
 def _write_classes(path: Path, classes: Classes) -> None:

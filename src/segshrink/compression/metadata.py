@@ -1,8 +1,6 @@
 """The metadata that an exported file carries of its model and data."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -11,80 +9,91 @@ from segshrink.compression.run_folder import data_of_run
 from segshrink.data import Dataset
 from segshrink.data.layout import PART_NAMES
 from segshrink.data.splits import shortened
-from segshrink.measuring import (
-    count_macs,
-)
+from segshrink.export import fixed_input_shape
+from segshrink.formats import Precision
+from segshrink.measuring import count_macs
+from segshrink.records.measurement import ClassColor, ModelCost
+from segshrink.records.metadata import FileMetadata, InputImage, TrainingData
 
 
-def data_metadata(dataset: Dataset) -> dict[str, Any]:
-    """What a file shall carry of the data that its model was trained on."""
-    classes, split = dataset.classes, dataset.split
+def file_metadata(
+    model: keras.Model, precision: Precision, dataset: Dataset | None = None
+) -> FileMetadata:
+    """Metadata of a file about its model and the data that this was trained on.
+
+    Args:
+        model: the model that is exported.
+        precision: precision of the file.
+        dataset: data that the model was trained on, if it is known.
+    """
+    height_px, width_px = fixed_input_shape(model)
+    cost = count_macs(model)
+    metadata = FileMetadata(
+        segshrink=__version__,
+        input=InputImage(
+            height=height_px, width=width_px, channels="RGB", range=(0, 255)
+        ),
+        output="logits",
+        precision=precision,
+        model=ModelCost(parameters=cost.parameters, macs=cost.macs),
+    )
+    if dataset is None:
+        return metadata
+    pairs = zip(dataset.classes.names, dataset.classes.colors, strict=True)
+    classes = tuple(ClassColor(name=name, color=color) for name, color in pairs)
+    return metadata.model_copy(
+        update={"classes": classes, "data": training_data(dataset)}
+    )
+
+
+def training_data(dataset: Dataset) -> TrainingData:
+    """Metadata of a file about the data that its model was trained on."""
+    split = dataset.split
     # A data set may have thousands of scenes, and the file is to stay small.
     scenes = {part: shortened(names) for part, names in split.parts.items()}
-    return {
-        "classes": [
-            {"name": name, "color": list(color)}
-            for name, color in zip(classes.names, classes.colors, strict=True)
-        ],
-        "data": {"name": dataset.name, "split": split.source, "scenes": scenes},
-    }
+    return TrainingData(name=dataset.name, split=split.source, scenes=scenes)
 
 
 def other_split(
-    path: Path, facts: dict[str, Any] | None, dataset: Dataset
+    path: Path, metadata: FileMetadata | None, dataset: Dataset
 ) -> str | None:
-    """What to say of a model that was trained under another split of the same data.
+    """Warning that a model was trained under another split of the same data.
 
     Args:
         path: the model's file.
-        facts: what an exported file carries; without, the run folder is asked that
-            the file lies in.
-        dataset: data as it is divided now.
+        metadata: metadata of an exported file; without it, the data record of the run
+            folder that the file lies in is read.
+        dataset: data with its present split.
 
     Returns:
-        A sentence; None if the split is the same, or nothing is known of the data.
+        A sentence; None if the split is the same, or the data of the file is unknown.
     """
-    then = (facts or {}).get("data") or _data_of_run(path)
-    if not isinstance(then, dict) or then.get("name") != dataset.name:
+    then = metadata.data if metadata else None
+    then = then or _data_of_run(path)
+    if then is None or then.name != dataset.name:
         return None
-    now = data_metadata(dataset)["data"]
-    if then.get("scenes") == now["scenes"]:
+    now = training_data(dataset)
+    if then.scenes == now.scenes:
         return None
-    # Of the patches of a protocol it carries the scenes all the same.
+    # For the patches of a protocol, a file carries the names of their scenes too.
     return (
-        f"{path}: was trained under another split ({_told(then)}) than this "
-        f"({_told(now)}), so that it may know these images. Name its split with "
+        f"{path}: was trained under another split ({_shown_split(then)}) than this "
+        f"({_shown_split(now)}), so that it may know these images. Name its split with "
         "--split or --split-seed."
     )
 
 
-def _data_of_run(path: Path) -> dict[str, Any] | None:
+def _data_of_run(path: Path) -> TrainingData | None:
     for folder in (path.parent, path.parent.parent):
         known = data_of_run(folder)
         if known is not None:
             split = known["split"]
             scenes = {part: shortened(split[part]) for part in PART_NAMES}
-            return {"name": known["name"], "split": split["source"], "scenes": scenes}
+            return TrainingData(
+                name=known["name"], split=split["source"], scenes=scenes
+            )
     return None
 
 
-def _told(data: dict[str, Any]) -> str:
-    return f"{data.get('split')}: trained on {data.get('scenes', {}).get('train')}"
-
-
-def model_metadata(
-    model: keras.Model, height_px: int, width_px: int, *, quantize: str | None
-) -> dict[str, Any]:
-    """What a file shall carry of its model."""
-    return {
-        "segshrink": __version__,
-        "input": {
-            "height": height_px,
-            "width": width_px,
-            "channels": "RGB",
-            "range": [0, 255],
-        },
-        "output": "logits",
-        "precision": quantize or "float32",
-        "model": asdict(count_macs(model)),
-    }
+def _shown_split(data: TrainingData) -> str:
+    return f"{data.split}: trained on {data.scenes.get('train')}"

@@ -1,11 +1,14 @@
 """From a Keras model to a file for a runtime, in float or int8."""
 
+from segshrink.export.calibration import Calibration
 from segshrink.export.exporting import export_model
 from segshrink.export.metadata import read_metadata, write_metadata
-from segshrink.export.model_form import in_float32, with_input_size
+from segshrink.export.model_form import fixed_input_shape, in_float32, with_input_size
 
 __all__ = [
+    "Calibration",
     "export_model",
+    "fixed_input_shape",
     "in_float32",
     "read_metadata",
     "with_input_size",

@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
 import tempfile
 import warnings
-from collections.abc import Collection, Mapping
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from segshrink.errors import MissingExtraError, UsageError
+from segshrink.export.calibration import Calibration
 from segshrink.export.metadata import write_metadata
 from segshrink.export.model_form import fixed_input_shape, in_float32
-from segshrink.export.tensor_matching import equal_tensors
-from segshrink.records import atomic_write
+from segshrink.export.placing import place
+from segshrink.formats import EXPORTED, Format, Precision
 
 if TYPE_CHECKING:
     import keras
 
-SUFFIXES = {"litert": ".tflite", "onnx": ".onnx", "openvino": ".xml"}
-# What each format can be reduced to; None is float32.
-FORMS: dict[str, tuple[str | None, ...]] = {
-    "litert": (None, "float16", "dynamic", "int8", "full_int8"),
-    "onnx": (None, "int8"),
-    "openvino": (None, "float16", "int8"),
-}
-# Those whose ranges of activations are settled beforehand.
-CALIBRATED = ("int8", "full_int8")
-# Packages, and the extras they come with.
-_PACKAGES = {
-    "litert": {"tensorflow": "tensorflow"},
-    "onnx": {"tensorflow": "tensorflow", "onnx": "onnx", "tf2onnx": "onnx"},
-    "openvino": {
+    from segshrink.records.metadata import FileMetadata
+
+# Packages that a format needs, and the extras that they come with.
+_CONVERTERS = {
+    Format.LITERT: {"tensorflow": "tensorflow"},
+    Format.ONNX: {"tensorflow": "tensorflow", "onnx": "onnx", "tf2onnx": "onnx"},
+    Format.OPENVINO: {
         "tensorflow": "tensorflow",
         "onnx": "onnx",
         "tf2onnx": "onnx",
@@ -43,9 +34,9 @@ _PACKAGES = {
     },
 }
 _QUANTIZERS = {
-    "litert": {"ai_edge_litert": "litert", "litert_quantizer": "litert"},
-    "onnx": {"onnxruntime": "onnx"},
-    "openvino": {"onnxruntime": "onnx"},
+    Format.LITERT: {"ai_edge_litert": "litert", "litert_quantizer": "litert"},
+    Format.ONNX: {"onnxruntime": "onnx"},
+    Format.OPENVINO: {"onnxruntime": "onnx"},
 }
 
 
@@ -53,18 +44,19 @@ def export_model(
     model: keras.Model,
     path: Path | str,
     *,
-    format: Literal["litert", "onnx", "openvino"] = "litert",
-    quantize: Literal["float16", "dynamic", "int8", "full_int8"] | None = None,
-    calibration: np.ndarray | None = None,
-    ranges: Mapping[str, tuple[float, float]] | None = None,
-    in_float: Collection[str] = (),
-    facts: Mapping[str, Any] | None = None,
+    format: Literal["litert", "onnx", "openvino"] | Format = "litert",
+    quantize: Literal["float16", "dynamic", "int8", "full_int8"]
+    | Precision
+    | None = None,
+    calibration: np.ndarray | Calibration | None = None,
+    metadata: FileMetadata | None = None,
 ) -> Path:
     """Write `model` as a LiteRT, ONNX or OpenVINO file for one image at a time.
 
     The file takes float32 RGB 0-255 `(1, height, width, 3)` and gives float32 logits
     `(1, height, width, classes)`, quantized or not; a "full_int8" file takes and gives
-    int8. It is written whole or not at all. OpenVINO's is two files, `.xml` and `.bin`.
+    int8. It is written whole or not at all. An OpenVINO model is two files, `.xml` and
+    `.bin`.
 
     Args:
         model: segmentation model with one image of fixed size as its input; see
@@ -78,12 +70,10 @@ def export_model(
             in int8 too, for microcontrollers (LiteRT).
         calibration: uint8 `(images, height, width, 3)` for `"int8"` and `"full_int8"`:
             images like those the model will see; 64 tiles of the training part are a
-            good number.
-        ranges: lowest and highest value of tensors in place of those that the
-            calibration images show, as of `segshrink.quantization.FakeQuantizedModel`.
-        in_float: paths of tensors, as in `ranges`, that an int8 file computes in
-            float32; see `FakeQuantizedModel.keep_in_float`.
-        facts: plain data that the file shall carry; see `read_metadata`.
+            good number. A `Calibration` also sets the ranges of single tensors, or
+            computes them in float32.
+        metadata: classes, data and scores that the file shall carry; see
+            `read_metadata`.
 
     Returns:
         `path` as a `Path`.
@@ -104,124 +94,39 @@ def export_model(
         ```
     """
     path = Path(path)
-    _check_target(path, format, quantize)
-    height_px, width_px = fixed_input_shape(model)
-    _check_calibration(calibration, quantize, height_px, width_px)
-    if (ranges or in_float) and quantize not in CALIBRATED:
-        raise UsageError(
-            f"ranges and in_float have no effect on a {quantize or 'float32'} file. "
-            "Drop them, or pass quantize='int8'."
-        )
-    _check_packages(format, quantize)
-    import keras
-
+    target, precision = _checked_target(path, format, quantize)
+    if isinstance(calibration, np.ndarray):
+        calibration = Calibration(calibration)
+    _check_calibration(calibration, precision, fixed_input_shape(model))
+    _check_packages(target, precision)
     model = in_float32(model)
     with tempfile.TemporaryDirectory(prefix="segshrink-export-") as folder:
-        made = Path(folder) / path.name
-        if keras.config.backend() != "tensorflow":
-            from segshrink.export.worker import export_in_subprocess
-
-            export_in_subprocess(
-                model, made, format, quantize, calibration, ranges, in_float
-            )
-        else:
-            write = _litert if format == "litert" else _by_onnx
-            write(model, made, quantize, calibration, ranges or {}, in_float)
-        if facts is not None:
-            write_metadata(made, facts)
-        if quantize in CALIBRATED and format == "litert" and not in_float:
-            _warn_of_float_operations(made)
-        place(made, path)
+        written = Path(folder) / path.name
+        _write(model, written, precision, calibration)
+        if metadata is not None:
+            write_metadata(written, metadata)
+        if target is Format.LITERT and calibration and not calibration.float_tensors:
+            _warn_of_float_operations(written)
+        place(written, path)
     return path
 
 
-def place(made: Path, path: Path) -> None:
-    """Move a finished file to where it belongs, whole or not at all."""
-    if made.suffix == ".xml":
-        from segshrink.export.openvino import place_pair
-
-        place_pair(made, path)
-        return
-    with atomic_write(path) as partial:
-        shutil.copyfile(made, partial)
-
-
-def _litert(
+def _write(
     model: keras.Model,
     path: Path,
-    quantize: str | None,
-    calibration: np.ndarray | None,
-    ranges: Mapping[str, tuple[float, float]],
-    in_float: Collection[str],
+    precision: Precision,
+    calibration: Calibration | None,
 ) -> None:
-    from segshrink.export.litert import litert_float32
+    import keras
 
-    content = litert_float32(model, *fixed_input_shape(model))
-    if quantize is not None:
-        from segshrink.export.litert_quantized import (
-            quantize_litert,
-            tensors_of_litert,
-        )
+    if keras.config.backend() == "tensorflow":
+        from segshrink.export.writing import write_file
 
-        names: dict[str, list[str]] = {}
-        if calibration is not None and (ranges or in_float):
-            tensors = tensors_of_litert(content, calibration[0])
-            names = _names_in_file(model, calibration[0], tensors)
-        content = quantize_litert(
-            content,
-            quantize,
-            calibration,
-            ranges={
-                name: ends
-                for path, ends in ranges.items()
-                for name in names.get(path, ())
-            },
-            in_float=[name for path in in_float for name in names.get(path, ())],
-        )
-    path.write_bytes(content)
+        write_file(model, path, precision, calibration)
+    else:
+        from segshrink.export.worker import write_file_in_subprocess
 
-
-def _by_onnx(
-    model: keras.Model,
-    path: Path,
-    quantize: str | None,
-    calibration: np.ndarray | None,
-    ranges: Mapping[str, tuple[float, float]],
-    in_float: Collection[str],
-) -> None:
-    """ONNX, and OpenVINO, which is made from it."""
-    from segshrink.export.onnx import write_onnx
-
-    source = path.with_name("float.onnx") if quantize else path.with_suffix(".onnx")
-    write_onnx(model, source, *fixed_input_shape(model))
-    if calibration is not None:
-        from segshrink.export.onnx_quantized import quantize_onnx
-
-        quantized = path.with_suffix(".onnx")
-        quantize_onnx(
-            source,
-            quantized,
-            calibration,
-            names_of=partial(_names_in_file, model, calibration[0])
-            if ranges or in_float
-            else None,
-            ranges=ranges,
-            in_float=in_float,
-        )
-        source = quantized
-    if path.suffix == SUFFIXES["openvino"]:
-        from segshrink.export.openvino import write_openvino
-
-        write_openvino(source, path, half=quantize == "float16")
-
-
-def _names_in_file(
-    model: keras.Model, image: np.ndarray, tensors: list[tuple[str, np.ndarray]]
-) -> dict[str, list[str]]:
-    """By path of a call, the names of its tensors in the file."""
-    from segshrink.quantization.fake_quantization import rounded_tensors
-
-    return equal_tensors(rounded_tensors(model, image), tensors)
+        write_file_in_subprocess(model, path, precision, calibration)
 
 
 def _warn_of_float_operations(path: Path) -> None:
@@ -236,54 +141,58 @@ def _warn_of_float_operations(path: Path) -> None:
         )
 
 
-def _check_target(path: Path, format: str, quantize: str | None) -> None:
-    if format not in SUFFIXES:
+def _checked_target(
+    path: Path, format: str, quantize: str | None
+) -> tuple[Format, Precision]:
+    if format not in EXPORTED:
         raise UsageError(
-            f"format must be one of {', '.join(SUFFIXES)}, got {format!r}."
+            f"format must be one of {', '.join(EXPORTED)}, got {format!r}."
         )
-    if quantize not in FORMS[format]:
-        known = ", ".join(repr(form) for form in FORMS[format])
+    target = Format(format)
+    if quantize is not None and quantize not in target.precisions:
+        known = ", ".join(repr(each.value) for each in target.precisions[1:])
         raise UsageError(
-            f"quantize must be one of {known} for {format} files, got {quantize!r}."
+            f"quantize must be one of None, {known} for {target} files, got "
+            f"{quantize!r}."
         )
-    if path.suffix != SUFFIXES[format]:
+    if path.suffix != target.suffix:
         raise UsageError(
-            f"{path}: a {format} file must end in {SUFFIXES[format]}, got "
+            f"{path}: a file in {target} format must end in {target.suffix}, got "
             f"{path.suffix or 'no suffix'!r}."
         )
+    return target, Precision.of(quantize)
 
 
 def _check_calibration(
-    calibration: np.ndarray | None, quantize: str | None, height_px: int, width_px: int
+    calibration: Calibration | None, precision: Precision, size_px: tuple[int, int]
 ) -> None:
-    if quantize not in CALIBRATED:
+    if not precision.is_calibrated:
         if calibration is not None:
             raise UsageError(
-                f"calibration images have no effect on a {quantize or 'float32'} file. "
-                "Drop them, or pass quantize='int8'."
+                f"calibration images have no effect on a {precision} file. Drop them, "
+                "or pass quantize='int8'."
             )
         return
+    height_px, width_px = size_px
     if calibration is None:
         raise UsageError(
-            f"quantize={quantize!r} needs calibration images: uint8 (images, "
+            f"quantize={precision.value!r} needs calibration images: uint8 (images, "
             f"{height_px}, {width_px}, 3), for example 64 tiles of the training part."
         )
-    expected = (height_px, width_px, 3)
-    if (
-        calibration.dtype != np.uint8
-        or calibration.shape[1:] != expected
-        or len(calibration) == 0
-    ):
+    images = calibration.images
+    is_uint8 = images.dtype == np.uint8
+    if not is_uint8 or images.shape[1:] != (*size_px, 3) or len(images) == 0:
         raise UsageError(
             f"calibration must be uint8 (images, {height_px}, {width_px}, 3) with at "
-            f"least one image, got {calibration.dtype} {calibration.shape}."
+            f"least one image, got {images.dtype} {images.shape}."
         )
 
 
-def _check_packages(format: str, quantize: str | None) -> None:
-    needed = dict(_PACKAGES[format])
-    if quantize in CALIBRATED or format == "litert" and quantize:
+def _check_packages(format: Format, precision: Precision) -> None:
+    needed = dict(_CONVERTERS[format])
+    is_quantized = precision is not Precision.FLOAT32
+    if precision.is_calibrated or format is Format.LITERT and is_quantized:
         needed |= _QUANTIZERS[format]
     for package, extra in needed.items():
         if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(f"Writing {quantize or 'float32'} {format}", extra)
+            raise MissingExtraError(f"Writing {precision} {format}", extra)

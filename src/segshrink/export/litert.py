@@ -16,7 +16,7 @@ def litert_float32(model: keras.Model, height_px: int, width_px: int) -> bytes:
     convolutions by the converter.
 
     Only LiteRT's own operations are allowed: a file that needs TensorFlow's kernels
-    would convert without a word and then open nowhere else.
+    would be converted without a warning and then open nowhere else.
 
     Raises:
         ExportError: if an operation of the model does not exist in LiteRT.
@@ -24,8 +24,8 @@ def litert_float32(model: keras.Model, height_px: int, width_px: int) -> bytes:
     with quiet():
         import tensorflow as tf
 
-        # The converter finds the values of the variables through this module; a Keras
-        # model is none that it can walk.
+        # The converter finds the values of the variables through a module of
+        # TensorFlow, which a Keras model is not.
         serving = tf.Module()
         serving.variables_of_model = [variable.value for variable in model.variables]
         serve = tf.function(

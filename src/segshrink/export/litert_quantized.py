@@ -1,4 +1,4 @@
-"""Smaller forms of a LiteRT flatbuffer, made after training.
+"""Quantization of a LiteRT flatbuffer after training.
 
 Integer weights are symmetric with one scale per output channel; integer activations are
 asymmetric with one scale per tensor. Reference: Jacob et al., Quantization and Training
@@ -7,12 +7,14 @@ of Neural Networks for Efficient Integer-Arithmetic-Only Inference, 2018.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
+from segshrink.export.calibration import Calibration
 from segshrink.export.litert import INPUT_NAME
+from segshrink.formats import Precision
 from segshrink.quiet import quiet
 from segshrink.records import usable_cores
 
@@ -20,30 +22,22 @@ _SIGNATURE = "serving_default"
 
 
 def quantize_litert(
-    float_model: bytes,
-    form: str,
-    calibration: np.ndarray | None = None,
-    *,
-    ranges: Mapping[str, tuple[float, float]] | None = None,
-    in_float: Collection[str] = (),
+    float_model: bytes, precision: Precision, calibration: Calibration | None = None
 ) -> bytes:
     """Quantize a `.tflite` file that `litert_float32` wrote.
 
-    What the quantizer has no integer form for (LeakyReLU, ELU and nearest upsampling
-    among the layers of this field) stays float32 inside the file; `float_operations`
-    names it.
+    Operations for which the quantizer has no integer form (LeakyReLU, ELU and nearest
+    upsampling among the layers of this field) stay float32 inside the file;
+    `float_operations` names them.
 
     Args:
         float_model: content of a float32 `.tflite` file.
-        form: "float16" stores weights in 16 bits and computes in float32; "dynamic"
-            has int8 weights and finds the range of each activation while it runs;
-            "int8" has int8 weights and activations, whose ranges are settled here, and
-            takes and gives float32; "full_int8" also takes and gives int8, as
+        precision: "float16" stores weights in 16 bits and computes in float32;
+            "dynamic" has int8 weights and finds the range of each activation while it
+            runs; "int8" has int8 weights and activations, whose ranges are settled
+            here, and takes and gives float32; "full_int8" also takes and gives int8, as
             processors without floating point need.
-        calibration: uint8 `(images, height, width, 3)`, at least one, for "int8" and
-            "full_int8": the range of every activation is taken from them.
-        ranges: by name of a tensor, its range in place of that from the images.
-        in_float: names of tensors whose operations compute in float32.
+        calibration: for "int8" and "full_int8"; it names tensors as the file does.
 
     Returns:
         Content of the quantized `.tflite` file.
@@ -51,46 +45,46 @@ def quantize_litert(
     with quiet():
         from litert_quantizer.quantizer import Quantizer
 
-        recipe = _recipe(form, in_float)
-        found = None
+        recipe = _recipe(precision, calibration.float_tensors if calibration else ())
+        observed = None
         if calibration is not None:
-            found = _activation_ranges(float_model, calibration, recipe)
-            for name, (low, high) in (ranges or {}).items():
-                shown = found[name]
-                shown["min"] = np.full_like(shown["min"], low)
-                shown["max"] = np.full_like(shown["max"], high)
+            observed = _activation_ranges(float_model, calibration.images, recipe)
+            for name, (low, high) in calibration.ranges.items():
+                of_tensor = observed[name]
+                of_tensor["min"] = np.full_like(of_tensor["min"], low)
+                of_tensor["max"] = np.full_like(of_tensor["max"], high)
         quantizer = Quantizer(float_model)
         quantizer.load_quantization_recipe(recipe.get_quantization_recipe())
         result = quantizer.quantize(
-            found, enable_progress_bar=False, enable_progress_report=False
+            observed, enable_progress_bar=False, enable_progress_report=False
         )
     return bytes(result.quantized_model)
 
 
-def _recipe(form: str, in_float: Collection[str]) -> Any:
+def _recipe(precision: Precision, float_tensors: Collection[str]) -> Any:
     from litert_quantizer.algorithm_manager import AlgorithmName
     from litert_quantizer.qtyping import TFLOperationName
     from litert_quantizer.recipe_manager import RecipeManager
 
     recipe = RecipeManager()
     everything = {"regex": ".*", "operation_name": TFLOperationName.ALL_SUPPORTED}
-    if form == "float16":
+    if precision is Precision.FLOAT16:
         recipe.add_weight_only_config(
             **everything, num_bits=16, algorithm_key=AlgorithmName.FLOAT_CASTING
         )
         return recipe
-    if form == "dynamic":
+    if precision is Precision.DYNAMIC:
         recipe.add_dynamic_config(**everything, num_bits=8)
         return recipe
     recipe.add_static_config(**everything, activation_num_bits=8, weight_num_bits=8)
-    if form == "int8":
+    if precision is Precision.INT8:
         for boundary in (TFLOperationName.INPUT, TFLOperationName.OUTPUT):
             recipe.add_quantization_config(
                 regex=".*",
                 operation_name=boundary,
                 algorithm_key=AlgorithmName.NO_QUANTIZE,
             )
-    for name in in_float:
+    for name in float_tensors:
         recipe.add_quantization_config(
             regex=f"(^|;){re.escape(name)};",
             operation_name=TFLOperationName.ALL_SUPPORTED,
@@ -102,7 +96,7 @@ def _recipe(form: str, in_float: Collection[str]) -> Any:
 def tensors_of_litert(
     float_model: bytes, image: np.ndarray
 ) -> list[tuple[str, np.ndarray]]:
-    """(name, values) of all that the operations of a float32 file give for an image.
+    """(name, values) of the outputs of all operations of a float32 file for an image.
 
     Args:
         float_model: content of a float32 `.tflite` file.
@@ -114,7 +108,7 @@ def tensors_of_litert(
         interpreter = Interpreter(
             model_content=float_model,
             experimental_preserve_all_tensors=True,
-            # XNNPACK does not show what lies between its operations.
+            # XNNPACK does not show the tensors between its operations.
             experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         )
         interpreter.allocate_tensors()
@@ -122,18 +116,17 @@ def tensors_of_litert(
         interpreter.set_tensor(place, image[None].astype(np.float32))
         interpreter.invoke()
     names = {x["index"]: x["name"] for x in interpreter.get_tensor_details()}
-    given = [place]
-    given += [i for x in interpreter._get_ops_details() for i in x["outputs"]]
-    return [(names[i], interpreter.get_tensor(i)) for i in given]
+    outputs = [i for x in interpreter._get_ops_details() for i in x["outputs"]]
+    return [(names[i], interpreter.get_tensor(i)) for i in (place, *outputs)]
 
 
 def _activation_ranges(
-    float_model: bytes, calibration: np.ndarray, recipe: Any
-) -> dict[str, Any]:
+    float_model: bytes, images: np.ndarray, recipe: Any
+) -> dict[str, dict[str, np.ndarray]]:
     """Lowest and highest value of every tensor over all calibration images.
 
     The quantizer's default is a moving average, which depends on the order of the
-    images and clips what only a few of them show.
+    images and clips values that only a few of them show.
     """
     from litert_quantizer.calibrator import CalibrationMode, Calibrator
     from litert_quantizer.utils.qsv_utils import min_max_update
@@ -144,8 +137,8 @@ def _activation_ranges(
         mode=CalibrationMode.CALIBRATION_PROFILER_BASED,
         qsv_update_func=min_max_update,
     )
-    # One image a call, so that only one is held in float32.
-    for image in calibration:
+    # One image per call, so that only one is held in float32.
+    for image in images:
         sample = {INPUT_NAME: image[None].astype(np.float32)}
         calibrator.calibrate({_SIGNATURE: [sample]}, recipe)
     return calibrator.get_model_qsvs()

@@ -1,95 +1,103 @@
-"""Facts about a model, carried inside its file.
+"""Metadata of a model, carried inside its file.
 
 A file that travels alone still says what its classes are, what it takes, and what it
-was measured to reach. They are JSON under one name: in the metadata of LiteRT, in the
-`metadata_props` of ONNX, in the `rt_info` of OpenVINO.
+was measured to reach. The metadata are JSON under one name: in the metadata of LiteRT,
+in the `metadata_props` of ONNX, in the `rt_info` of OpenVINO.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from segshrink.errors import ExportError, MissingExtraError
+from segshrink.formats import EXPORTED, Format
 from segshrink.records import atomic_write
+from segshrink.records.metadata import FileMetadata
 
 NAME = "segshrink"
 # Kernels read 16 bytes at a time; the builder alone would align bytes to one.
 _ALIGNMENT = 16
 
 
-def write_metadata(path: Path | str, facts: Mapping[str, Any]) -> None:
-    """Put facts into a `.tflite`, `.onnx` or `.xml` file, in place of those in it.
+def write_metadata(path: Path | str, metadata: FileMetadata) -> None:
+    """Put metadata into a `.tflite`, `.onnx` or `.xml` file, replacing those in it.
 
     Weights and operations stay as they are. The file is replaced whole or not at all.
 
     Args:
         path: the file.
-        facts: plain data, as JSON can hold.
+        metadata: only the fields that were given are written.
 
     Raises:
-        ExportError: for a file of another kind, or facts that are no plain data.
+        ExportError: for a file of another format, or metadata that JSON cannot hold.
         MissingExtraError: if the package of the format is not installed.
     """
     path = Path(path)
-    writers = {".tflite": _write_litert, ".onnx": _write_onnx, ".xml": _write_openvino}
-    if path.suffix not in writers:
+    writers = {
+        Format.LITERT: _write_litert,
+        Format.ONNX: _write_onnx,
+        Format.OPENVINO: _write_openvino,
+    }
+    format = Format.of_file(path)
+    if format not in writers:
         raise ExportError(
-            f"{path}: facts go into {', '.join(writers)} files, got "
-            f"{path.suffix or 'no suffix'!r}."
+            f"{path}: metadata go into {', '.join(each.suffix for each in EXPORTED)} "
+            f"files, got {path.suffix or 'no suffix'!r}."
         )
     try:
-        text = json.dumps(facts, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ExportError(f"{path}: facts must be plain data ({error}).") from error
-    writers[path.suffix](path, text)
+        text = json.dumps(metadata.as_plain(), allow_nan=False)
+    except ValueError as error:
+        raise ExportError(f"{path}: metadata must be plain data ({error}).") from error
+    writers[format](path, text)
 
 
-def read_metadata(path: Path | str) -> dict[str, Any] | None:
-    """Facts in a `.tflite`, `.onnx` or `.xml` file; None if it carries none.
+def read_metadata(path: Path | str) -> FileMetadata | None:
+    """Metadata of a `.tflite`, `.onnx` or `.xml` file; None if it carries none of ours.
 
     Raises:
         MissingExtraError: if the package of the format is not installed.
     """
     path = Path(path)
-    if path.suffix == ".tflite":
-        return litert_facts(path.read_bytes())
-    if path.suffix == ".onnx":
-        found = {x.key: x.value for x in _onnx().load(str(path)).metadata_props}
-        return parsed(found.get(NAME))
-    if path.suffix == ".xml":
+    format = Format.of_file(path)
+    if format is Format.LITERT:
+        return litert_metadata(path.read_bytes())
+    if format is Format.ONNX:
+        properties = {x.key: x.value for x in _onnx().load(str(path)).metadata_props}
+        return parse_metadata(properties.get(NAME))
+    if format is Format.OPENVINO:
         from segshrink.export.openvino import read_model
 
-        return openvino_facts(read_model(path))
+        return openvino_metadata(read_model(path))
     return None
 
 
-def litert_facts(content: bytes) -> dict[str, Any] | None:
-    """Facts in the content of a `.tflite` file that a runtime has opened."""
+def litert_metadata(content: bytes) -> FileMetadata | None:
+    """Metadata in the content of a `.tflite` file."""
     model = _litert_tools().schema_fb.Model.GetRootAs(content, 0)
     for index in range(model.MetadataLength()):
         entry = model.Metadata(index)
         if entry.Name() == NAME.encode():
-            return parsed(model.Buffers(entry.Buffer()).DataAsNumpy().tobytes())
+            return parse_metadata(model.Buffers(entry.Buffer()).DataAsNumpy().tobytes())
     return None
 
 
-def openvino_facts(model: Any) -> dict[str, Any] | None:
-    """Facts in an OpenVINO model."""
+def openvino_metadata(model: Any) -> FileMetadata | None:
+    """Metadata of an OpenVINO model."""
     if not model.has_rt_info([NAME]):
         return None
-    return parsed(model.get_rt_info([NAME]).astype(str))
+    return parse_metadata(model.get_rt_info([NAME]).astype(str))
 
 
-def parsed(text: str | bytes | None) -> dict[str, Any] | None:
-    """The facts of a text; None if it is none of ours."""
+def parse_metadata(text: str | bytes | None) -> FileMetadata | None:
+    """Metadata from JSON; None for a text that is not of our shape."""
     try:
-        facts = json.loads(text) if text else None
-    except ValueError:
+        return FileMetadata.model_validate_json(text) if text else None
+    except ValidationError:
         return None
-    return facts if isinstance(facts, dict) else None
 
 
 def _write_litert(path: Path, text: str) -> None:
@@ -123,7 +131,7 @@ def _litert_tools() -> Any:
     try:
         from ai_edge_litert.tools import flatbuffer_utils
     except ImportError:
-        raise MissingExtraError("Facts in .tflite files", "litert") from None
+        raise MissingExtraError("Metadata in .tflite files", "litert") from None
     return flatbuffer_utils
 
 
@@ -142,7 +150,7 @@ def _onnx() -> Any:
     try:
         import onnx
     except ImportError:
-        raise MissingExtraError("Facts in .onnx files", "onnx") from None
+        raise MissingExtraError("Metadata in .onnx files", "onnx") from None
     return onnx
 
 

@@ -1,13 +1,12 @@
 """ONNX to OpenVINO's pair of files, `.xml` with the graph and `.bin` with weights."""
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from segshrink.errors import ExportError, MissingExtraError, first_line
+from segshrink.export.placing import place
 from segshrink.quiet import quiet
-from segshrink.records import atomic_write
 
 
 def write_openvino(onnx_model: Path, path: Path, *, half: bool = False) -> None:
@@ -25,7 +24,7 @@ def write_openvino(onnx_model: Path, path: Path, *, half: bool = False) -> None:
     openvino = _openvino()
     with quiet():
         try:
-            # Not convert_model, which reports its use over the network.
+            # convert_model would report its use over the network.
             model = openvino.Core().read_model(str(onnx_model))
         except Exception as error:
             reason = first_line(error)
@@ -33,42 +32,31 @@ def write_openvino(onnx_model: Path, path: Path, *, half: bool = False) -> None:
                 f"{path}: OpenVINO cannot express the model. {reason} Use "
                 "format='litert' or format='onnx'."
             ) from error
-    # Into a folder of the export's own, from where both files are moved together.
+    # `path` is in a temporary folder, from where both files are placed together.
     openvino.save_model(model, str(path), compress_to_fp16=half)
 
 
 def replace_model(model: Any, path: Path) -> None:
-    """Save a model in the place of `path` and the `.bin` beside it, whole."""
+    """Save a model over `path` and the `.bin` beside it, whole or not at all."""
     with tempfile.TemporaryDirectory(prefix="segshrink-openvino-") as folder:
-        made = Path(folder) / path.name
-        _openvino().save_model(model, str(made), compress_to_fp16=False)
-        place_pair(made, path)
-
-
-def place_pair(made: Path, path: Path) -> None:
-    """Copy an `.xml` file and its `.bin` to another place.
-
-    The `.xml` comes last and is taken away first: where it is, its weights are.
-    """
-    path.unlink(missing_ok=True)
-    for source, target in ((weights_path(made), weights_path(path)), (made, path)):
-        with atomic_write(target) as partial:
-            shutil.copyfile(source, partial)
+        written = Path(folder) / path.name
+        _openvino().save_model(model, str(written), compress_to_fp16=False)
+        place(written, path)
 
 
 def weights_path(path: Path) -> Path:
-    """The file of weights of an `.xml` file."""
+    """The `.bin` file with the weights of an `.xml` file."""
     return path.with_suffix(".bin")
 
 
 def read_model(path: Path) -> Any:
-    """The model of an `.xml` file, to look into or to compile.
+    """Read the model of an `.xml` file and its `.bin`, to inspect or to compile it.
 
     Raises:
         MissingExtraError: if the `openvino` extra is not installed.
     """
     with quiet():
-        # From memory: it would map the weights, which a later save replaces.
+        # OpenVINO would map a file of weights, which a later save replaces.
         weights = weights_path(path).read_bytes()
         openvino = _openvino()
         tensor = openvino.Tensor(_bytes(weights))

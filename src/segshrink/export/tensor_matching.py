@@ -1,14 +1,14 @@
-"""Which tensors of a file are which of the model's: told by their values.
+"""Matching of the tensors of a file with those of the model, by their values.
 
-Converters join, split and rename operations in their own ways. That a tensor of the
-file holds, for an image, what a call of the model gave for it is true of any of them.
+Converters fuse, split and rename operations in their own ways. With each of them, a
+tensor of the file holds the same values for an image as the tensor of the model.
 """
 
 from collections.abc import Iterable
 
 import numpy as np
 
-# Rounding of float32 adds up over layers; other tensors differ by their whole size.
+# Rounding of float32 adds up over layers; different tensors differ by far more.
 _TOLERANCE = 1e-3
 
 
@@ -16,7 +16,7 @@ def equal_tensors(
     of_model: Iterable[tuple[str, np.ndarray]],
     of_file: Iterable[tuple[str, np.ndarray]],
 ) -> dict[str, list[str]]:
-    """Names of the tensors of a file that hold what the model's hold.
+    """Names of the tensors of a file with the same values as those of the model.
 
     Args:
         of_model: (path, values) of one image.
@@ -24,23 +24,24 @@ def equal_tensors(
             width, channels)` they may be `(1, channels, height, width)`.
 
     Returns:
-        Names by path; paths without any are left out.
+        Names by path; paths without a match are left out.
     """
     candidates = [(name, np.asarray(x)) for name, x in of_file]
-    found: dict[str, list[str]] = {}
+    matches: dict[str, list[str]] = {}
     for path, wanted in of_model:
         largest = max(float(np.abs(wanted).max()), 1e-6)
-        forms = [wanted]
+        layouts = [wanted]
         if wanted.ndim == 4:
-            forms.append(wanted.transpose(0, 3, 1, 2))
+            layouts.append(wanted.transpose(0, 3, 1, 2))
         names = [
             name
             for name, x in candidates
             if any(
-                x.shape == form.shape and np.abs(x - form).max() <= _TOLERANCE * largest
-                for form in forms
+                x.shape == layout.shape
+                and np.abs(x - layout).max() <= _TOLERANCE * largest
+                for layout in layouts
             )
         ]
         if names:
-            found[path] = names
-    return found
+            matches[path] = names
+    return matches

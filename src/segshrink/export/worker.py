@@ -1,8 +1,8 @@
-"""Export under Keras' TensorFlow backend from a process that runs another backend.
+"""Conversion under Keras' TensorFlow backend from a process that runs another backend.
 
 The backend of Keras is settled at import, hence a process of its own. It is started as
-`python -m segshrink.export.worker MODEL FILE FORMAT QUANTIZE [CALIBRATION OPTIONS]`,
-where an empty QUANTIZE is float32 and OPTIONS is a JSON file.
+`python -m segshrink.export.worker MODEL FILE PRECISION [IMAGES EXCEPTIONS]`, where
+IMAGES is an array of calibration images and EXCEPTIONS the rest of a `Calibration`.
 """
 
 from __future__ import annotations
@@ -11,29 +11,27 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from segshrink.errors import ExportError, SegshrinkError
+from segshrink.export.calibration import Calibration
+from segshrink.formats import Precision
 from segshrink.records import read_json, write_json
 
 if TYPE_CHECKING:
     import keras
 
 
-def export_in_subprocess(
+def write_file_in_subprocess(
     model: keras.Model,
     path: Path,
-    format: str,
-    quantize: str | None,
-    calibration: np.ndarray | None,
-    ranges: Mapping[str, tuple[float, float]] | None = None,
-    in_float: Collection[str] = (),
+    precision: Precision,
+    calibration: Calibration | None,
 ) -> None:
-    """Write `path` as `export_model` would.
+    """Convert a model in a process that runs the TensorFlow backend; see `write_file`.
 
     Raises:
         ExportError: with the message of the process, if it fails.
@@ -41,14 +39,17 @@ def export_in_subprocess(
     with tempfile.TemporaryDirectory(prefix="segshrink-export-") as folder:
         model_path = Path(folder) / "model.keras"
         model.save(model_path)
-        arguments = [str(model_path), str(path), format, quantize or ""]
+        arguments = [str(model_path), str(path), str(precision)]
         if calibration is not None:
-            calibration_path = Path(folder) / "calibration.npy"
-            np.save(calibration_path, calibration)
-            options_path = Path(folder) / "options.json"
-            options = {"ranges": dict(ranges or {}), "in_float": list(in_float)}
-            write_json(options_path, options)
-            arguments += [str(calibration_path), str(options_path)]
+            images_path = Path(folder) / "images.npy"
+            np.save(images_path, calibration.images)
+            exceptions_path = Path(folder) / "exceptions.json"
+            exceptions = {
+                "ranges": dict(calibration.ranges),
+                "float_tensors": list(calibration.float_tensors),
+            }
+            write_json(exceptions_path, exceptions)
+            arguments += [str(images_path), str(exceptions_path)]
         finished = subprocess.run(
             [sys.executable, "-m", "segshrink.export.worker", *arguments],
             env={**os.environ, "KERAS_BACKEND": "tensorflow"},
@@ -63,17 +64,18 @@ def export_in_subprocess(
 
 
 def main(arguments: list[str]) -> int:
-    """Export the model file named first; see the module's text for the arguments."""
-    from segshrink.export.exporting import export_model
+    """Convert the model file named first; see the module's docstring."""
+    from segshrink.export.writing import write_file
     from segshrink.models import load_model
 
-    model_path, path, format, quantize, *calibrated = arguments
-    options: dict[str, Any] = {"format": format, "quantize": quantize or None}
+    model_path, path, precision, *calibrated = arguments
+    calibration = None
     if calibrated:
-        options["calibration"] = np.load(calibrated[0], allow_pickle=False)
-        options |= read_json(Path(calibrated[1]))
+        images = np.load(calibrated[0], allow_pickle=False)
+        calibration = Calibration(images, **read_json(Path(calibrated[1])))
     try:
-        export_model(load_model(Path(model_path)), path, **options)
+        model = load_model(Path(model_path))
+        write_file(model, Path(path), Precision(precision), calibration)
     except SegshrinkError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

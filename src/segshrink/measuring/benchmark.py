@@ -12,6 +12,7 @@ from segshrink.measuring.quality import measure_quality
 from segshrink.measuring.size import measure_size
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import this_machine
+from segshrink.records.measurement import ModelCost
 from segshrink.runtimes import load_artifact
 
 
@@ -78,9 +79,9 @@ def _entry(
     path: Path, latency: list[dict[str, Any]], memory_threads: int
 ) -> dict[str, Any]:
     artifact = load_artifact(path)
-    model = (artifact.facts or {}).get("model")
-    macs = model.get("macs") if isinstance(model, dict) else None
-    if isinstance(macs, int):
+    model = artifact.metadata.model if artifact.metadata else ModelCost()
+    macs = model.macs
+    if macs is not None:
         for record in latency:
             record["macs_per_second"] = 1000 * macs / record["median_ms"]
     return {
@@ -92,7 +93,7 @@ def _entry(
             "threads": memory_threads,
             **measure_memory(path, threads=memory_threads),
         },
-        "model": model if isinstance(macs, int) else None,
+        "model": None if macs is None else model.as_plain(),
         "quality": None,
         "latency": latency,
     }

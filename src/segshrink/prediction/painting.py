@@ -1,7 +1,5 @@
 """The colours of classes, and images overlaid with them."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -18,19 +16,10 @@ _ROWS = 64
 
 def legend(artifact: Artifact) -> list[tuple[str, Color]]:
     """Name and colour of each class: the file's own, or generated if it has none."""
-    own = (artifact.facts or {}).get("classes")
-    try:
-        entries = [_entry(each) for each in own or ()]
-    except (KeyError, TypeError, ValueError):
-        entries = []
-    if len(entries) == artifact.num_classes:
-        return entries
+    classes = artifact.metadata.classes if artifact.metadata else ()
+    if len(classes) == artifact.num_classes:
+        return [(each.name, each.color) for each in classes]
     return [(f"class {i}", distinct_color(i)) for i in range(artifact.num_classes)]
-
-
-def _entry(entry: Any) -> tuple[str, Color]:
-    red, green, blue = (int(value) for value in entry["color"])
-    return str(entry["name"]), (red, green, blue)
 
 
 def blended(

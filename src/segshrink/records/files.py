@@ -17,6 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from segshrink.errors import RunFolderError
+from segshrink.formats import Format
 
 _PARTIAL = ".partial"
 
@@ -162,7 +163,8 @@ def model_files(path: Path) -> list[Path]:
     """
     path = Path(path)
     weights = path.with_suffix(".bin")
-    return [path, weights] if path.suffix == ".xml" and weights.is_file() else [path]
+    is_pair = Format.of_file(path) is Format.OPENVINO and weights.is_file()
+    return [path, weights] if is_pair else [path]
 
 
 def model_sha256(path: Path) -> str:

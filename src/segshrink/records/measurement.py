@@ -138,6 +138,20 @@ class DataRecord(SparseRecord):
     tile_px: int | None = None
 
 
+class Agreement(SparseRecord):
+    """Comparison of a file with the model that it was made from, on some images.
+
+    `agreement` is the share of pixels with the same class. Where there are labels,
+    `drop` are the points of mean IoU that the file has less than the model.
+    """
+
+    max_logit_error: float
+    agreement: Share
+    mean_iou: Share | None = None
+    model_mean_iou: Share | None = None
+    drop: float | None = None
+
+
 class Export(Record):
     """How a file differs from its model on validation tiles.
 

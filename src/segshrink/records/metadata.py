@@ -8,7 +8,16 @@ from segshrink.records.measurement import ClassColor, Count, ModelCost, Share
 from segshrink.records.record import SparseRecord
 
 
-class InputImage(SparseRecord):
+class _Carried(SparseRecord):
+    """Record that keeps fields which this version does not know.
+
+    Adding scores to the file of another version then loses nothing.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+
+class InputImage(_Carried):
     """The image that a file takes: its size in pixels, its channels and their range."""
 
     height: int
@@ -17,7 +26,7 @@ class InputImage(SparseRecord):
     range: tuple[int | float, int | float] = (0, 255)
 
 
-class TrainingData(SparseRecord):
+class TrainingData(_Carried):
     """The data that a model was trained on.
 
     `split` is the source of the split, `scenes` names the scenes of each part; of many
@@ -29,7 +38,7 @@ class TrainingData(SparseRecord):
     scenes: Mapping[str, str] = {}
 
 
-class Reached(SparseRecord):
+class Reached(_Carried):
     """Scores that a file was measured to reach on a part of the data."""
 
     part: str = "unknown"
@@ -38,8 +47,8 @@ class Reached(SparseRecord):
     pixel_accuracy: Share | None = None
 
 
-class Checked(SparseRecord):
-    """Comparison of an int8 file with its model on tiles of a part of the data.
+class Checked(_Carried):
+    """Comparison of a file with its model on tiles of a part of the data.
 
     `agreement` is the share of pixels with the same class, `float_layers` are the
     layers that the file computes in float32.
@@ -53,14 +62,11 @@ class Checked(SparseRecord):
     float_layers: tuple[str, ...] = ()
 
 
-class FileMetadata(SparseRecord):
-    """Metadata of an exported file: classes, input, output, precision, data, scores.
+class FileMetadata(_Carried):
+    """Metadata of an exported file: input, output, precision, classes, data, scores.
 
-    Every part may be missing. Fields that this version does not know are kept, so that
-    adding scores to a file of a newer version loses nothing.
+    Every part may be missing.
     """
-
-    model_config = ConfigDict(extra="allow")
 
     segshrink: str = ""
     input: InputImage | None = None

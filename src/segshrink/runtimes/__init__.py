@@ -1,7 +1,7 @@
 """Model files behind one small interface, each run by its own runtime."""
 
 from segshrink.runtimes.artifact import Artifact
-from segshrink.runtimes.loading import SUFFIXES, load_artifact, shipped_model
+from segshrink.runtimes.loading import load_artifact, shipped_model
 from segshrink.runtimes.whole_image import (
     SWATH_PX,
     classes_of_image,
@@ -10,7 +10,6 @@ from segshrink.runtimes.whole_image import (
 )
 
 __all__ = [
-    "SUFFIXES",
     "SWATH_PX",
     "Artifact",
     "classes_of_image",

@@ -1,11 +1,12 @@
-"""What every runtime offers: a file that turns images into logits."""
+"""Interface of every runtime: a file that turns images into logits."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from segshrink.errors import ModelError, UsageError
+from segshrink.records.metadata import FileMetadata
 
 
 class Artifact(Protocol):
@@ -17,9 +18,9 @@ class Artifact(Protocol):
         runtime_version: version of the runtime, such as `"2.1.0"`.
         threads: threads that one prediction may compute with.
         input_shape: height and width in pixels of the images it takes.
-        num_classes: number of logits a pixel.
-        facts: what the file says of itself, such as its classes; see
-            `segshrink.export.read_metadata`. None if it says nothing.
+        num_classes: number of logits per pixel.
+        metadata: classes, data and scores that the file carries; see
+            `segshrink.export.read_metadata`. None if it carries none.
     """
 
     @property
@@ -35,10 +36,10 @@ class Artifact(Protocol):
     @property
     def num_classes(self) -> int: ...  # noqa: D102
     @property
-    def facts(self) -> dict[str, Any] | None: ...  # noqa: D102
+    def metadata(self) -> FileMetadata | None: ...  # noqa: D102
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Logits of a batch of any size.
+        """Compute the logits of a batch of any size.
 
         Args:
             images: RGB 0-255, uint8 or float, `(batch, height, width, 3)` of exactly
@@ -54,7 +55,7 @@ class Artifact(Protocol):
 
 
 def checked_images(images: np.ndarray, input_shape: tuple[int, int]) -> np.ndarray:
-    """`images` as float32.
+    """Check the images of a batch and convert them to float32.
 
     Raises:
         UsageError: unless they are uint8 or float `(batch, *input_shape, 3)`.
@@ -88,7 +89,7 @@ def checked_signature(
     if not _is_one_image(output_shape) or output_shape[1:3] != input_shape[1:3]:
         raise ModelError(
             f"{path}: the output must be logits (1, {input_shape[1]}, "
-            f"{input_shape[2]}, classes), got {tuple(output_shape)}. It is no "
+            f"{input_shape[2]}, classes), got {tuple(output_shape)}. It is not a "
             "segmentation model of this form."
         )
     return (input_shape[1], input_shape[2]), output_shape[3]

@@ -12,19 +12,19 @@ from segshrink.runtimes.artifact import checked_images, checked_signature
 class KerasArtifact:
     """A `.keras` file; see `Artifact`.
 
-    Keras offers no way to set the threads of one model, and its backends settle theirs
-    when they start. `threads` is therefore not an argument: it tells of the cores that
-    this process may use, which is what TensorFlow and JAX take by default.
+    Keras cannot set the threads of one model, and its backends settle theirs when they
+    start. `threads` is therefore not an argument: it counts the cores that this process
+    may use, which TensorFlow and JAX take by default.
 
     Args:
         path: the file; it is loaded in safe mode.
 
     Raises:
-        ModelError: if the file is no Keras model, or not one image in, logits out.
+        ModelError: if the file is not a Keras model, or not one image in, logits out.
     """
 
     runtime = "keras"
-    facts = None
+    metadata = None
 
     def __init__(self, path: Path) -> None:
         import keras
@@ -48,7 +48,7 @@ class KerasArtifact:
         )
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Logits of a batch; see `Artifact.predict`."""
+        """Compute the logits of a batch; see `Artifact.predict`."""
         images = checked_images(images, self.input_shape)
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):

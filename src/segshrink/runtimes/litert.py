@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from segshrink.errors import MissingExtraError, ModelError
-from segshrink.export.metadata import litert_facts
+from segshrink.export.metadata import litert_metadata
 from segshrink.quiet import quiet
 from segshrink.runtimes.artifact import checked_images, checked_signature
 
@@ -19,7 +19,7 @@ class LiteRTArtifact:
         threads: int >= 1, threads of XNNPACK.
 
     Raises:
-        ModelError: if the file is no LiteRT model, or not one image in, logits out.
+        ModelError: if the file is not a LiteRT model, or not one image in, logits out.
         MissingExtraError: if the `litert` extra is not installed.
     """
 
@@ -34,8 +34,8 @@ class LiteRTArtifact:
         self.threads = threads
         self.runtime_version = importlib.metadata.version("ai-edge-litert")
         try:
-            # The content is read here: the interpreter would map the file, and a file
-            # replaced in the meantime would change under it.
+            # The interpreter would map the file, and a file that is replaced in the
+            # meantime would change under it.
             content = path.read_bytes()
             with quiet():
                 self._interpreter = Interpreter(
@@ -46,7 +46,7 @@ class LiteRTArtifact:
             raise ModelError(
                 f"{path}: not a readable LiteRT file ({error}). Export it again."
             ) from error
-        self.facts = litert_facts(content)
+        self.metadata = litert_metadata(content)
         self._image, self._logits = self._only_input_and_output()
         self.input_shape, self.num_classes = checked_signature(
             path,
@@ -68,7 +68,7 @@ class LiteRTArtifact:
         return inputs[0], outputs[0]
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Logits of a batch; see `Artifact.predict`."""
+        """Compute the logits of a batch; see `Artifact.predict`."""
         images = checked_images(images, self.input_shape)
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
@@ -82,7 +82,7 @@ class LiteRTArtifact:
 
 
 def _as_stored(values: np.ndarray, tensor: dict) -> np.ndarray:
-    """float32 in the type of a tensor."""
+    """Convert float32 values to the type of a tensor of the file."""
     if tensor["dtype"] == np.float32:
         return values
     scale, zero_point = tensor["quantization"]
@@ -92,6 +92,7 @@ def _as_stored(values: np.ndarray, tensor: dict) -> np.ndarray:
 
 
 def _as_float(values: np.ndarray, tensor: dict) -> np.ndarray:
+    """Convert the values of a tensor of the file to float32."""
     if tensor["dtype"] == np.float32:
         return values
     scale, zero_point = tensor["quantization"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from segshrink.errors import MissingExtraError, ModelError
-from segshrink.export.metadata import NAME, parsed
+from segshrink.export.metadata import NAME, parse_metadata
 from segshrink.runtimes.artifact import checked_images, checked_signature
 
 
@@ -18,7 +18,7 @@ class ONNXArtifact:
         threads: int >= 1, threads within an operation; operations run one by one.
 
     Raises:
-        ModelError: if the file is no ONNX model, or not one image in, logits out.
+        ModelError: if the file is not an ONNX model, or not one image in, logits out.
         MissingExtraError: if the `onnx` extra is not installed.
     """
 
@@ -42,7 +42,7 @@ class ONNXArtifact:
                 f"{path}: not a readable ONNX file ({error}). Export it again."
             ) from error
         properties = self._session.get_modelmeta().custom_metadata_map
-        self.facts = parsed(properties.get(NAME))
+        self.metadata = parse_metadata(properties.get(NAME))
         image, logits = self._only_input_and_output()
         self._input = image.name
         self.input_shape, self.num_classes = checked_signature(
@@ -61,7 +61,7 @@ class ONNXArtifact:
         return inputs[0], outputs[0]
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Logits of a batch; see `Artifact.predict`."""
+        """Compute the logits of a batch; see `Artifact.predict`."""
         images = checked_images(images, self.input_shape)
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
@@ -75,8 +75,8 @@ def _options(threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # Threads that spin while they wait take the processor from whatever runs next,
-    # which falsifies the latency of other files measured in turn.
+    # Threads that spin while they wait take the processor from the file that runs next,
+    # which falsifies its latency where files are measured in turn.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     return options

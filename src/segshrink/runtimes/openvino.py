@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from segshrink.errors import ModelError, first_line
-from segshrink.export.metadata import openvino_facts
+from segshrink.export.metadata import openvino_metadata
 from segshrink.export.openvino import read_model, weights_path
 from segshrink.quiet import quiet
 from segshrink.runtimes.artifact import checked_images, checked_signature
@@ -20,7 +20,8 @@ class OpenVINOArtifact:
         threads: int >= 1, threads of one prediction.
 
     Raises:
-        ModelError: if the files are no OpenVINO model, or not one image in, logits out.
+        ModelError: if the files are not an OpenVINO model of one image in and one
+            logits tensor out.
         MissingExtraError: if the `openvino` extra is not installed.
     """
 
@@ -44,7 +45,7 @@ class OpenVINOArtifact:
                 f"{path}: not a readable OpenVINO model ({reason}). Export it again."
             ) from error
         self.runtime_version = _version()
-        self.facts = openvino_facts(model)
+        self.metadata = openvino_metadata(model)
         image, logits = self._only_input_and_output()
         self.input_shape, self.num_classes = checked_signature(path, image, logits)
 
@@ -64,7 +65,7 @@ class OpenVINOArtifact:
         return image, logits
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Logits of a batch; see `Artifact.predict`."""
+        """Compute the logits of a batch; see `Artifact.predict`."""
         images = checked_images(images, self.input_shape)
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
@@ -76,8 +77,8 @@ def _compiled(model: Any, threads: int) -> Any:
     import openvino
     from openvino import properties
 
-    # Left to itself it computes in bfloat16 where the processor can, which neither
-    # LiteRT nor ONNX Runtime does.
+    # By default OpenVINO computes in bfloat16 where the processor can, unlike LiteRT
+    # and ONNX Runtime.
     return openvino.Core().compile_model(
         model,
         "CPU",

@@ -15,7 +15,7 @@ A trial leaves files in its folder, each written whole, by which the search foll
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from segshrink.compression.student import compact_student, make_student, prune_o
 from segshrink.compression.teacher import make_teacher
 from segshrink.data import Dataset, plain_tiles
 from segshrink.export import export_model
+from segshrink.formats import Format, Precision
 from segshrink.measuring import count_macs, measure_quality, measure_size
 from segshrink.models import load_model
 from segshrink.progress import SilentProgress
@@ -47,22 +48,16 @@ _PROBE_TILES = 2
 _WAIT_SECONDS = 0.1
 
 
-@dataclass(frozen=True)
-class Form:
-    """The file of a student that a search measures: the first that its recipe makes."""
+def measured_format(settings: ExportSettings) -> tuple[Format, Precision]:
+    """Format and precision of the file of a student that a search measures.
 
-    format: str
-    quantize: str | None
-    suffix: str
-
-
-def form_of(settings: ExportSettings) -> Form:
-    """Int8 if the recipe makes it, else LiteRT, else ONNX."""
+    It is int8 LiteRT if the recipe makes that, else float32 LiteRT, else ONNX.
+    """
     if settings.int8:
-        return Form("litert", "int8", ".tflite")
+        return Format.LITERT, Precision.INT8
     if settings.litert:
-        return Form("litert", None, ".tflite")
-    return Form("onnx", None, ".onnx")
+        return Format.LITERT, Precision.FLOAT32
+    return Format.ONNX, Precision.FLOAT32
 
 
 def run_trial(folder: Path) -> None:
@@ -106,7 +101,8 @@ def _of_student(
             recipe, dataset, teacher, into, SilentProgress(), cache=logits
         ),
     )
-    path = folder / f"student{form_of(recipe.export).suffix}"
+    format, _ = measured_format(recipe.export)
+    path = folder / f"student{format.suffix}"
     found = export_student(recipe, dataset, folder / "model.keras", path)
     return found | {
         "val_loss": record["best_val_loss"],
@@ -140,16 +136,17 @@ def export_student(
     Returns:
         `"file"`, `"miou"`, `"size_bytes"` and `"remedy"`.
     """
-    settings, form = recipe.export, form_of(recipe.export)
+    settings = recipe.export
+    format, precision = measured_format(settings)
     exported = export_checked(
         load_model(model),
         path,
-        form.format,
+        format,
         dataset=dataset,
         calibration=calibration_tiles(
             dataset, recipe.data.tile_px, settings.calibration_tiles
         ),
-        quantize=form.quantize,
+        precision=precision,
         limit=Limit(
             max_drop=settings.max_drop,
             training=recipe.student.training,
@@ -174,15 +171,15 @@ def _probe(recipe: Recipe, dataset: Dataset, teacher: Path, folder: Path) -> Non
     """
     if not (folder / PROBE).is_file():
         model = _untrained(recipe, dataset, teacher, folder)
-        form = form_of(recipe.export)
-        path = folder / f"probe{form.suffix}"
+        format, precision = measured_format(recipe.export)
+        path = folder / f"probe{format.suffix}"
         tiles, _ = plain_tiles(dataset.train, recipe.data.tile_px, _PROBE_TILES)
         export_model(
             model,
             path,
-            format=form.format,  # type: ignore[arg-type]
-            quantize=form.quantize,  # type: ignore[arg-type]
-            calibration=tiles if form.quantize else None,
+            format=format,
+            quantize=precision,
+            calibration=tiles if precision.is_calibrated else None,
         )
         size = asdict(count_macs(model))
         write_json(

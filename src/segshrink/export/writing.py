@@ -1,0 +1,113 @@
+"""Conversion of a Keras model to a file, under the TensorFlow backend of Keras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segshrink.export.calibration import Calibration
+from segshrink.export.model_form import fixed_input_shape
+from segshrink.export.tensor_matching import equal_tensors
+from segshrink.formats import Format, Precision
+
+if TYPE_CHECKING:
+    import keras
+
+
+def write_file(
+    model: keras.Model,
+    path: Path,
+    precision: Precision,
+    calibration: Calibration | None,
+) -> None:
+    """Convert `model` into the format that the suffix of `path` names.
+
+    `export_model` checks the arguments, and gives a folder of its own, in which
+    intermediate files may be left.
+
+    Args:
+        model: float32 model of one image of fixed size.
+        path: file to write.
+        precision: one that the format has.
+        calibration: for a precision that is calibrated.
+    """
+    if Format.of_file(path) is Format.LITERT:
+        _write_litert(model, path, precision, calibration)
+    else:
+        _write_by_onnx(model, path, precision, calibration)
+
+
+def _write_litert(
+    model: keras.Model,
+    path: Path,
+    precision: Precision,
+    calibration: Calibration | None,
+) -> None:
+    from segshrink.export.litert import litert_float32
+
+    content = litert_float32(model, *fixed_input_shape(model))
+    if precision is not Precision.FLOAT32:
+        from segshrink.export.litert_quantized import (
+            quantize_litert,
+            tensors_of_litert,
+        )
+
+        if calibration is not None and calibration.has_exceptions:
+            tensors = tensors_of_litert(content, calibration.images[0])
+            calibration = _with_names_in_file(calibration, model, tensors)
+        content = quantize_litert(content, precision, calibration)
+    path.write_bytes(content)
+
+
+def _write_by_onnx(
+    model: keras.Model,
+    path: Path,
+    precision: Precision,
+    calibration: Calibration | None,
+) -> None:
+    """Write an ONNX file, or an OpenVINO file, which is converted from ONNX."""
+    from segshrink.export.onnx import write_onnx
+
+    steps = path.parent / "steps"
+    steps.mkdir()
+    source = steps / "float.onnx"
+    write_onnx(model, source, *fixed_input_shape(model))
+    if calibration is not None:
+        from segshrink.export.onnx_quantized import (
+            prepare_onnx,
+            quantize_onnx,
+            tensors_of_onnx,
+        )
+
+        prepared = prepare_onnx(source, steps / "prepared.onnx")
+        if calibration.has_exceptions:
+            tensors = tensors_of_onnx(prepared, calibration.images[0])
+            calibration = _with_names_in_file(calibration, model, tensors)
+        source = steps / "quantized.onnx"
+        quantize_onnx(prepared, source, calibration)
+    if Format.of_file(path) is Format.OPENVINO:
+        from segshrink.export.openvino import write_openvino
+
+        write_openvino(source, path, half=precision is Precision.FLOAT16)
+    else:
+        source.replace(path)
+
+
+def _with_names_in_file(
+    calibration: Calibration,
+    model: keras.Model,
+    tensors: list[tuple[str, np.ndarray]],
+) -> Calibration:
+    """The calibration with the names of its tensors in the file.
+
+    Args:
+        calibration: with paths of the model's tensors.
+        model: the model that the file was converted from.
+        tensors: (name, values) of the file's tensors for the first calibration image.
+    """
+    from segshrink.quantization.fake_quantization import rounded_tensors
+
+    of_model = rounded_tensors(model, calibration.images[0])
+    return calibration.with_names(equal_tensors(of_model, tensors))
