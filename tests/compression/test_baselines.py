@@ -1,19 +1,18 @@
-"""How long baselines train, and with what; their results are tested end to end."""
+"""Training time and settings of the baselines; results are tested end to end."""
 
 import json
-from types import SimpleNamespace
 
 import keras
 import pytest
 
 from segshrink.compression import baselines
-from segshrink.compression.run_folder import Run
+from segshrink.compression.context import Context
 from segshrink.models import save_model
-from segshrink.progress import SilentProgress
 from segshrink.pruning import MagnitudePruning
 from segshrink.pruning.magnitude import kernels
-from segshrink.recipe import Recipe, parse_recipe
-from segshrink.records import write_json
+from segshrink.recipe import parse_recipe
+from segshrink.records.stage import TakenRecord, TrainedRecord
+from segshrink.training import TrainingResult
 
 
 def _model(filters: int) -> keras.Model:
@@ -23,7 +22,7 @@ def _model(filters: int) -> keras.Model:
 
 
 class Trained:
-    """Stands in for `train`: keeps its arguments, an epoch takes the seconds given.
+    """Replaces `train`: keeps its arguments, and reports the seconds given per epoch.
 
     The first epoch takes longer, and half of each kernel becomes zero.
     """
@@ -33,8 +32,8 @@ class Trained:
         self.calls: list[dict] = []
 
     def __call__(self, model, settings, context, **rest):
-        folder = context.folder
         self.calls.append({"model": model, "settings": settings, **rest})
+        folder = context.folder
         folder.mkdir(parents=True, exist_ok=True)
         rows = f"epoch,seconds\n1,{self.seconds + 60}\n2,{self.seconds}\n"
         (folder / "history.csv").write_text(rows)
@@ -43,7 +42,14 @@ class Trained:
             zeroed.reshape(-1)[::2] = 0
             kernel.assign(zeroed)
         save_model(model, folder / "model.keras")
-        return SimpleNamespace(as_record=lambda: {})
+        return TrainingResult(
+            epochs=settings.epochs,
+            best_epoch=1,
+            best_val_miou=0.5,
+            best_val_loss=1.0,
+            seconds=self.seconds,
+            tiles=8,
+        )
 
 
 @pytest.fixture
@@ -53,23 +59,36 @@ def trained(monkeypatch):
     return stand_in
 
 
-@pytest.fixture
-def begin(tmp_path):
-    """A run whose teacher and student are done."""
+def write_record(folder, kind="student", parameters=1, seconds=0.0, **others):
+    TrainedRecord(
+        kind=kind,
+        parameters=parameters,
+        macs=1,
+        seed=0,
+        epochs=1,
+        best_epoch=1,
+        best_val_miou=0.5,
+        tiles=1,
+        seconds=seconds,
+        **others,
+    ).write(folder / "record.json")
 
-    def begin(
-        recipe: Recipe, *, teacher_filters: int = 8, student_filters: int = 4
-    ) -> Run:
-        run = Run(tmp_path, recipe)
-        for path, filters, seconds in (
-            (run.teacher, teacher_filters, 30.0),
-            (run.student, student_filters, 10.0),
+
+@pytest.fixture
+def begin(tmp_path, tiny_dataset):
+    """Begins a run whose teacher and student are done."""
+
+    def begin(recipe, *, teacher_filters=8, student_filters=4):
+        context = Context(recipe, tiny_dataset, tmp_path)
+        for role, filters, seconds in (
+            ("teacher", teacher_filters, 30.0),
+            ("student", student_filters, 10.0),
         ):
             model = _model(filters)
+            path = context.run.model(role)
             save_model(model, path)
-            record = {"parameters": model.count_params(), "seconds": seconds}
-            write_json(path.parent / "record.json", record)
-        return run
+            write_record(path.parent, role, model.count_params(), seconds)
+        return context
 
     return begin
 
@@ -91,10 +110,10 @@ RECIPE = parse_recipe(
 )
 
 
-def test_masked_gets_the_students_seconds_and_rate(begin, trained, tiny_dataset):
-    run = begin(RECIPE)
-    folder = run.folder / "masked"
-    record = baselines.train_masked(run, tiny_dataset, folder, SilentProgress())
+def test_masks_only_gets_the_students_seconds_and_rate(begin, trained):
+    context = begin(RECIPE)
+    folder = context.folder / "masked"
+    record = baselines.train_masks_only(context, folder)
     timing, training = trained.calls
     assert timing["settings"].epochs == 2
     assert training["settings"].epochs == 5  # 10 s at 2 s an epoch
@@ -107,8 +126,8 @@ def test_masked_gets_the_students_seconds_and_rate(begin, trained, tiny_dataset)
     # 3 images of 64 px hold 12 tiles of 32 px: 2 steps of 8 in each of 5 epochs.
     assert masks.end_step == 5
     assert training["choose_from"] == 3
-    # What the model has, whatever was wanted.
-    assert record["sparsity"] == 0.5
+    # The sparsity of the model itself, not the one that was requested.
+    assert record.sparsity == 0.5
     assert {path.name for path in folder.iterdir()} == {
         "epochs.json",
         "history.csv",
@@ -116,81 +135,73 @@ def test_masked_gets_the_students_seconds_and_rate(begin, trained, tiny_dataset)
     }
 
 
-def test_trainings_of_all_steps_count_and_so_do_the_teachers_logits(
-    begin, trained, tiny_dataset
-):
-    run = begin(RECIPE)
+def test_training_runs_of_all_steps_and_the_teachers_logits_count(begin, trained):
+    context = begin(RECIPE)
     for step in (1, 2):
-        record = {"seconds": 6.0, "teacher_seconds": 2.0}
-        write_json(run.folder / "student" / f"step-{step}" / "record.json", record)
-    baselines.train_masked(run, tiny_dataset, run.folder / "m", SilentProgress())
+        folder = context.folder / "student" / f"step-{step}"
+        write_record(folder, seconds=6.0, teacher_seconds=2.0)
+    baselines.train_masks_only(context, context.folder / "m")
     assert trained.calls[-1]["settings"].epochs == 13  # 10 s + 2 * 8 s at 2 s
-    baselines.train_alone(run, tiny_dataset, run.folder / "a", SilentProgress())
+    baselines.train_without_teacher(context, context.folder / "a")
     assert trained.calls[-1]["settings"].epochs == 28  # and 30 s of the teacher
 
 
-def test_student_as_large_as_the_teacher_needs_no_masks(begin, trained, tiny_dataset):
-    run = begin(RECIPE, student_filters=9)
-    record = baselines.train_masked(
-        run, tiny_dataset, run.folder / "m", SilentProgress()
-    )
+def test_student_as_large_as_the_teacher_needs_no_masks(begin, trained):
+    context = begin(RECIPE, student_filters=9)
+    record = baselines.train_masks_only(context, context.folder / "m")
     assert trained.calls[-1]["callbacks"] == []
     assert trained.calls[-1]["choose_from"] == 1
-    assert record["parameters"] == _model(8).count_params()
+    assert record.parameters == _model(8).count_params()
 
 
-def test_alone_gets_all_the_seconds_behind_the_student(begin, trained, tiny_dataset):
-    run = begin(RECIPE)
-    baselines.train_alone(run, tiny_dataset, run.folder / "alone", SilentProgress())
+def test_no_teacher_gets_all_the_seconds_behind_the_student(begin, trained):
+    context = begin(RECIPE)
+    baselines.train_without_teacher(context, context.folder / "alone")
     training = trained.calls[-1]
     assert training["settings"].epochs == 20  # 30 s + 10 s at 2 s an epoch
-    assert training["settings"].learning_rate == 0.02  # from scratch as the teacher
-    student = keras.models.load_model(run.student)
+    assert training["settings"].learning_rate == 0.02  # from scratch, as the teacher
+    student = keras.models.load_model(context.run.student)
     assert training["model"].count_params() == student.count_params()
     first = [model.get_weights()[0] for model in (training["model"], student)]
     assert (first[0] != first[1]).any()
 
 
-def test_fresh_weights_are_the_same_in_a_run_that_continues(
-    begin, trained, tiny_dataset
-):
-    run = begin(RECIPE)
+def test_fresh_weights_are_the_same_in_a_run_that_resumes(begin, trained):
+    context = begin(RECIPE)
     for _ in range(2):
-        baselines.train_alone(run, tiny_dataset, run.folder / "a", SilentProgress())
+        baselines.train_without_teacher(context, context.folder / "a")
     assert len(trained.calls) == 3  # timed once only
     first, second = (call["model"].get_weights()[0] for call in trained.calls[1:])
     assert (first == second).all()
 
 
-def test_number_of_epochs_is_kept(begin, trained, tiny_dataset):
-    run = begin(RECIPE)
-    folder = run.folder / "masked"
-    baselines.train_masked(run, tiny_dataset, folder, SilentProgress())
+def test_number_of_epochs_is_kept(begin, trained):
+    context = begin(RECIPE)
+    folder = context.folder / "masked"
+    baselines.train_masks_only(context, folder)
     trained.seconds = 0.5
-    baselines.train_masked(run, tiny_dataset, folder, SilentProgress())
+    baselines.train_masks_only(context, folder)
     assert json.loads((folder / "epochs.json").read_text())["epochs"] == 5
     assert trained.calls[-1]["settings"].epochs == 5
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1000.0])
-def test_at_least_one_epoch_however_long_it_takes(
-    begin, trained, tiny_dataset, seconds
-):
-    run = begin(RECIPE)
+def test_at_least_one_epoch_however_long_it_takes(begin, trained, seconds):
+    context = begin(RECIPE)
     trained.seconds = seconds
-    baselines.train_masked(run, tiny_dataset, run.folder / "m", SilentProgress())
+    baselines.train_masks_only(context, context.folder / "m")
     assert trained.calls[-1]["settings"].epochs == (1 if seconds else 100)
 
 
-def test_alone_beside_a_teacher_file_has_the_students_rate(
-    begin, trained, tiny_dataset
-):
+def test_no_teacher_beside_a_teacher_file_has_the_students_rate(begin, trained):
     recipe = parse_recipe(
         {"data": {"tile_px": 32}, "teacher": {"file": "t.keras"}, "student": {
             "training": {"learning_rate": 0.003}}}
     )  # fmt: skip
-    run = begin(recipe)
-    write_json(run.teacher.parent / "record.json", {"parameters": 1})
-    baselines.train_alone(run, tiny_dataset, run.folder / "a", SilentProgress())
+    context = begin(recipe)
+    TakenRecord(
+        kind="teacher", parameters=1, macs=1, seed=0, taken_from="t.keras", sha256=""
+    ).write(context.run.teacher.parent / "record.json")
+    baselines.train_without_teacher(context, context.folder / "a")
     assert trained.calls[-1]["settings"].learning_rate == 0.003
     assert trained.calls[-1]["settings"].epochs == 5

@@ -35,13 +35,13 @@ def test_model_must_give_the_classes(tiny_dataset, tmp_path):
     with pytest.raises(ModelError) as caught:
         require_fit(_model(32, 4), tmp_path / "m.keras", tiny_dataset, 32)
     assert str(caught.value) == (
-        f"{tmp_path / 'm.keras'}: gives (None, 32, 32, 4), but drawn needs logits "
+        f"{tmp_path / 'm.keras'}: predicts (None, 32, 32, 4), but drawn needs logits "
         "(None, 32, 32, 3) for grass, water, road."
     )
     require_fit(_model(32, 3), tmp_path / "m.keras", tiny_dataset, 32)
 
 
-def test_data_tells_its_notices_and_its_split(tiny_dataset, monkeypatch):
+def test_notices_and_split_of_the_data_are_reported(tiny_dataset, monkeypatch):
     class Heard(SilentProgress):
         lines: list[str] = []
 

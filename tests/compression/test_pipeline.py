@@ -15,6 +15,8 @@ from segshrink.compression.run_folder import open_run
 from segshrink.data import open_dataset
 from segshrink.errors import DatasetError, ModelError, RecipeError, RunFolderError
 from segshrink.recipe import Recipe, parse_recipe
+from segshrink.records.measurement import Role
+from segshrink.records.stage import StageRecord
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,8 @@ def test_folder_of_a_student_takes_no_teacher(tmp_path, monkeypatch):
     recipe = parse_recipe({"data": {"scenes": 3, "scene_px": 64, "tile_px": 32}})
     dataset = open_dataset("synthetic", scenes=3, scene_px=64)
     open_run(tmp_path, recipe, "test", dataset)
-    (tmp_path / "record.json").write_text('{"kind": "student"}')
+    record = StageRecord(kind=Role.STUDENT, parameters=1, macs=1, seed=0)
+    record.write(tmp_path / "record.json")
     monkeypatch.setattr(pipeline, "require_trainable", lambda *arguments: None)
     with pytest.raises(RunFolderError, match="holds a student, not a teacher"):
         train_teacher(recipe, tmp_path)

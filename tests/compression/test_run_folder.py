@@ -44,19 +44,19 @@ def test_knows_where_everything_lies(tmp_path):
     }
 
 
-def test_goes_on_with_an_equal_recipe(tmp_path):
+def test_resumes_with_an_equal_recipe(tmp_path):
     open_run(tmp_path, RECIPE, "segshrink 1", SCENES)
     (tmp_path / "teacher.txt").write_text("work")
     before = content_of(tmp_path)
-    # The versions may be others by now; the file says what the run was begun with.
+    # Versions may have changed; the file keeps those that the run was begun with.
     assert open_run(str(tmp_path), RECIPE, "segshrink 2", SCENES).recipe == RECIPE
     assert content_of(tmp_path) == before
 
 
-def test_refuses_another_run_and_names_what_differs(tmp_path):
+def test_refuses_another_run_and_names_the_differences(tmp_path):
     open_run(tmp_path, RECIPE, "", SCENES)
     before = content_of(tmp_path)
-    asked = parse_recipe(
+    requested = parse_recipe(
         {
             "seed": 4,
             "teacher": {"training": {"epochs": 5, "loss": {"dice": 1}}},
@@ -64,12 +64,12 @@ def test_refuses_another_run_and_names_what_differs(tmp_path):
         }
     )
     with pytest.raises(RunFolderError) as caught:
-        open_run(tmp_path, asked, "", SCENES)
+        open_run(tmp_path, requested, "", SCENES)
     assert str(caught.value) == (
         f"{tmp_path}: this folder holds another run.\n"
-        "  seed: there 3, asked 4\n"
-        "  teacher.training.loss.dice: there 0.0, asked 1.0\n"
-        "  student.pruning.keep: there 0.4, asked 0.5\n"
+        "  seed: 3 in this folder, 4 requested\n"
+        "  teacher.training.loss.dice: 0.0 in this folder, 1.0 requested\n"
+        "  student.pruning.keep: 0.4 in this folder, 0.5 requested\n"
         "Name another folder, or repeat the command that began the run."
     )
     assert content_of(tmp_path) == before
@@ -77,17 +77,20 @@ def test_refuses_another_run_and_names_what_differs(tmp_path):
 
 def test_another_kind_of_model_or_loss_is_named_too(tmp_path):
     open_run(tmp_path, RECIPE, "", SCENES)
-    asked = {
+    requested = {
         "teacher": {"model": {"name": "efficientnet_lite", "variant": 2}},
         "student": {"distillation": {"losses": {"dist": 1.0}}},
     }
     with pytest.raises(RunFolderError) as caught:
-        open_run(tmp_path, parse_recipe(asked), "", SCENES)
-    told = str(caught.value)
-    assert "teacher.model.name: there 'unet', asked 'efficientnet_lite'" in told
-    assert "teacher.model.variant: there None, asked 2" in told
-    assert "teacher.model.base_filters: there 16, asked None" in told
-    assert "distillation.losses" in told
+        open_run(tmp_path, parse_recipe(requested), "", SCENES)
+    message = str(caught.value)
+    assert (
+        "teacher.model.name: 'unet' in this folder, 'efficientnet_lite' requested"
+        in message
+    )
+    assert "teacher.model.variant: None in this folder, 2 requested" in message
+    assert "teacher.model.base_filters: 16 in this folder, None requested" in message
+    assert "distillation.losses" in message
 
 
 def test_refuses_to_measure_on_what_was_trained_on(tmp_path, divided):
@@ -99,8 +102,8 @@ def test_refuses_to_measure_on_what_was_trained_on(tmp_path, divided):
         open_run(run, RECIPE, "", divided(train=[1], val=[2], test=[0]))
     assert str(caught.value) == (
         f"{run}: this folder holds a run on other data.\n"
-        "  train: there scene-000, scene-001; now scene-001\n"
-        "  test: there scene-003; now scene-000\n"
+        "  train: then scene-000, scene-001; now scene-001\n"
+        "  test: then scene-003; now scene-000\n"
         "Name another folder, or bring back the data and the split it was begun with."
     )
     assert content_of(run) == before
@@ -108,15 +111,15 @@ def test_refuses_to_measure_on_what_was_trained_on(tmp_path, divided):
 
 def test_refuses_images_that_were_added_or_changed(tmp_path):
     open_run(tmp_path, RECIPE, "", SCENES)
-    with pytest.raises(RunFolderError, match="train: there scene-000, .*; now scene-"):
+    with pytest.raises(RunFolderError, match="train: then scene-000, .*; now scene-"):
         more = open_dataset("synthetic", scenes=9, scene_px=64)
         open_run(tmp_path, RECIPE, "", more)
-    with pytest.raises(RunFolderError, match=r"val: 1 images there, 1 now, or others"):
+    with pytest.raises(RunFolderError, match=r"val: 1 images then, 1 now; their names"):
         larger = open_dataset("synthetic", scenes=6, scene_px=96)
         open_run(tmp_path, RECIPE, "", larger)
 
 
-def test_a_run_that_was_begun_before_data_was_kept_goes_on(tmp_path):
+def test_resumes_a_run_that_was_begun_before_data_was_recorded(tmp_path):
     open_run(tmp_path, RECIPE, "", SCENES)
     (tmp_path / "data.json").unlink()
     open_run(tmp_path, RECIPE, "", SCENES)

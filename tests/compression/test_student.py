@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from segshrink.compression.context import Context
 from segshrink.compression.student import budget_of, make_student, prune_once
 from segshrink.models import save_model
-from segshrink.progress import SilentProgress
 from segshrink.recipe import parse_recipe
 
 
@@ -25,8 +25,7 @@ def recipe_with(**pruning):
 
 
 def prune(recipe, dataset, folder, model=None):
-    progress = SilentProgress()
-    return prune_once(recipe, dataset, model or small_model(), folder, [], progress)
+    return prune_once(Context(recipe, dataset, folder), model or small_model(), folder)
 
 
 def test_pruned_student_leaves_its_plan(tiny_dataset, tmp_path):
@@ -71,7 +70,8 @@ def test_each_step_is_a_stage_that_is_done_once(tiny_dataset, tmp_path):
     teacher = tmp_path / "teacher.keras"
     save_model(small_model(), teacher)
     folder = tmp_path / "student"
-    make_student(recipe, tiny_dataset, teacher, folder, SilentProgress())
+    context = Context(recipe, tiny_dataset, tmp_path)
+    make_student(context, teacher, folder)
     plans = [
         json.loads((place / "plan.json").read_text())
         for place in (folder / "step-1", folder / "step-2", folder)
@@ -89,7 +89,7 @@ def test_each_step_is_a_stage_that_is_done_once(tiny_dataset, tmp_path):
         for name in ("plan.json", "model.keras", "history.csv")
     } | {"step-1/record.json", "step-2/record.json"}
     before = (folder / "step-1" / "model.keras").stat().st_mtime_ns
-    make_student(recipe, tiny_dataset, teacher, folder, SilentProgress())
+    make_student(context, teacher, folder)
     assert (folder / "step-1" / "model.keras").stat().st_mtime_ns == before
 
 
@@ -105,9 +105,8 @@ def test_compact_student_has_the_teachers_input_and_classes(tiny_dataset, tmp_pa
     )
     save_model(small_model(), tmp_path / "teacher.keras")
     folder = tmp_path / "student"
-    make_student(
-        recipe, tiny_dataset, tmp_path / "teacher.keras", folder, SilentProgress()
-    )
+    context = Context(recipe, tiny_dataset, tmp_path)
+    make_student(context, tmp_path / "teacher.keras", folder)
     student = keras.models.load_model(folder / "model.keras", compile=False)
     assert student.input_shape == (None, 32, 32, 3)
     assert student.output_shape == (None, 32, 32, 3)

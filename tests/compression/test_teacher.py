@@ -2,11 +2,10 @@
 
 import keras
 
-from segshrink.compression.teacher import (
-    make_teacher,
-)
-from segshrink.progress import SilentProgress
+from segshrink.compression.context import Context
+from segshrink.compression.teacher import make_teacher
 from segshrink.recipe import Recipe
+from segshrink.records.stage import TakenRecord
 
 
 def _model(side_px: int = 32, num_classes: int = 3) -> keras.Model:
@@ -18,12 +17,12 @@ def _model(side_px: int = 32, num_classes: int = 3) -> keras.Model:
 def test_teacher_file_is_copied_byte_by_byte(tiny_dataset, tmp_path):
     file = tmp_path / "mine.keras"
     _model().save(file)
-    record = make_teacher(
-        Recipe(seed=7), tiny_dataset, tmp_path / "teacher", file, SilentProgress()
-    )
+    context = Context(Recipe(seed=7), tiny_dataset, tmp_path)
+    make_teacher(context, tmp_path / "teacher", file)
     copy = tmp_path / "teacher" / "model.keras"
     assert copy.read_bytes() == file.read_bytes()
-    assert record["taken_from"] == "mine.keras"
-    assert record["parameters"] == 16 + 15
-    assert record["macs"] == 32 * 32 * (3 * 4 + 4 * 3)
-    assert record["seed"] == 7
+    record = TakenRecord.read(tmp_path / "teacher" / "record.json")
+    assert record.taken_from == "mine.keras"
+    assert record.parameters == 16 + 15
+    assert record.macs == 32 * 32 * (3 * 4 + 4 * 3)
+    assert record.seed == 7

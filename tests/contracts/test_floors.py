@@ -40,6 +40,21 @@ NEIGHBOURS = [
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 
 
+# The same inside compression/: a run folder below, the whole run on top.
+FLOORS_OF_COMPRESSION = [
+    {"data", "run_folder", "stage"},
+    {"context", "metadata"},
+    {"accuracy_control", "student", "teacher"},
+    {"baselines", "exporting"},
+    {"measuring"},
+    {"pipeline"},
+]
+_COMPRESSION = "segshrink.compression."
+LEVEL_IN_COMPRESSION = {
+    name: level for level, names in enumerate(FLOORS_OF_COMPRESSION) for name in names
+}
+
+
 def module_name(path: Path) -> str:
     parts = path.relative_to(SOURCE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -97,6 +112,27 @@ def test_imports_lead_down(module):
         neighbours = any((room, imported) in pairs for pairs in NEIGHBOURS)
         assert LEVEL[imported] < LEVEL[room] or neighbours, (
             f"{module} of {room} imports from {imported}"
+        )
+
+
+def module_of_compression(module: str) -> str | None:
+    """`stage` for `segshrink.compression.stage`; None for all others."""
+    return (
+        module.removeprefix(_COMPRESSION) if module.startswith(_COMPRESSION) else None
+    )
+
+
+def test_every_module_of_compression_has_its_floor():
+    modules = {module_of_compression(module) for module in MODULES} - {None}
+    assert modules == set(LEVEL_IN_COMPRESSION)
+
+
+@pytest.mark.parametrize("module", LEVEL_IN_COMPRESSION)
+def test_imports_lead_down_inside_compression(module):
+    imported = imports_of(MODULES[_COMPRESSION + module])
+    for other in filter(None, map(module_of_compression, imported)):
+        assert LEVEL_IN_COMPRESSION[other] < LEVEL_IN_COMPRESSION[module], (
+            f"compression.{module} imports from compression.{other}"
         )
 
 

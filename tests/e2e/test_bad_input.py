@@ -421,8 +421,8 @@ def test_folder_of_another_run_is_left_alone(own_run, scenes, recipe_file):
             "--set", "student.pruning.keep=0.25", "--out", own_run,
         )  # fmt: skip
         assert f"RunFolderError: {own_run}: this folder holds another run." in message
-        assert "seed: there 0, asked 7" in message
-        assert "student.pruning.keep: there 0.5, asked 0.25" in message
+        assert "seed: 0 in this folder, 7 requested" in message
+        assert "student.pruning.keep: 0.5 in this folder, 0.25 requested" in message
         assert "Name another folder" in message
     assert times_of(own_run) == before
 

@@ -31,9 +31,9 @@ def compress(
         ),
     ] = None,
 ) -> None:
-    """Do it all: teacher, pruning, distillation, export, measurement, report.
+    """Run all stages: teacher, pruning, distillation, export, measurement, report.
 
-    Stopped at any moment, the same command goes on.
+    If the command was stopped, repeat it to resume.
 
     Example: segshrink compress path/to/dataset --out runs/first
     """

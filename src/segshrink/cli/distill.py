@@ -48,6 +48,6 @@ def distill(
         chosen, teacher, student, out, plan=plan, progress=progress
     )
     output.out(
-        f"{out / 'model.keras'}: mean IoU {record['best_val_miou']:.3f} on validation "
-        f"(epoch {record['best_epoch']} of {record['epochs']})"
+        f"{out / 'model.keras'}: mean IoU {record.best_val_miou:.3f} on validation "
+        f"(epoch {record.best_epoch} of {record.epochs})"
     )

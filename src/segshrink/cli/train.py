@@ -30,6 +30,6 @@ def train(
 
     record = train_teacher(chosen, out, progress=TerminalProgress())
     output.out(
-        f"{out / 'model.keras'}: mean IoU {record['best_val_miou']:.3f} on validation "
-        f"(epoch {record['best_epoch']} of {record['epochs']})"
+        f"{out / 'model.keras'}: mean IoU {record.best_val_miou:.3f} on validation "
+        f"(epoch {record.best_epoch} of {record.epochs})"
     )

@@ -1,33 +1,35 @@
-"""What the student is compared with: masks only, and training without a teacher."""
+"""Baselines that the student is compared with: masks only, and no teacher."""
 
 import csv
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 from keras import ops
 
-from segshrink.compression.run_folder import Run
-from segshrink.data import Dataset, TileSampler
-from segshrink.measuring import count_macs
+from segshrink.compression.context import Context
+from segshrink.compression.stage import trained_record
 from segshrink.models import load_model
-from segshrink.progress import Progress
 from segshrink.pruning import MagnitudePruning
 from segshrink.pruning.magnitude import kernels
 from segshrink.recipe import TrainingSettings
-from segshrink.records import read_json, write_json
-from segshrink.training import TrainingContext, train
+from segshrink.records.measurement import Role
+from segshrink.records.stage import (
+    PlannedEpochs,
+    StageRecord,
+    TrainedRecord,
+    TrainingTime,
+)
+from segshrink.training import steps_per_epoch, train
 
 _MASK_UPDATES = 20
-# A kernel keeps its largest weight; not all of it can be zero.
+# A kernel keeps its largest weight, so not all of its weights can be zero.
 _MOST_ZEROS = 0.99
 
 
-def train_masked(
-    run: Run, dataset: Dataset, folder: Path, progress: Progress
-) -> dict[str, Any]:
+def train_masks_only(context: Context, folder: Path) -> TrainedRecord:
     """Fine-tune the teacher under magnitude masks for the seconds the student had.
 
     The masks remove as many weights as the student has fewer than the teacher, so that
@@ -35,36 +37,52 @@ def train_masked(
     many. The best epoch is one of those under the final masks, and the record's
     sparsity is the share of zeros in the kernels of its model.
     """
-    keras.utils.set_random_seed(run.recipe.seed + 2)
+    role, run = Role.MASKS_ONLY, context.run
+    context.set_seed(role)
     teacher = load_model(run.teacher)
-    ours = read_json(run.student.parent / "record.json")
-    entries = sum(math.prod(kernel.shape) for kernel in kernels(teacher))
-    surplus = max(0, teacher.count_params() - ours["parameters"])
-    sparsity = min(surplus / entries, _MOST_ZEROS)
+    sparsity = _sparsity(teacher, run.student.parent)
     seconds = _seconds_behind(run.student.parent)
-    settings = _settings_for(run, teacher, dataset, seconds, folder, progress)
-    an_epoch = _steps_per_epoch(run, dataset, settings)
-    last_step = max(1, settings.epochs * an_epoch // 2)
-    context = TrainingContext(
-        dataset=dataset,
-        folder=folder,
-        seed=run.recipe.seed + 2,
-        progress=progress,
-        label="baseline: masks only",
-    )
+    settings = _settings_within(seconds, context, role, teacher, folder)
+    epoch_steps = steps_per_epoch(context.dataset, settings, context.tile_px)
+    last_step = max(1, settings.epochs * epoch_steps // 2)
     result = train(
         load_model(run.teacher),
         settings,
-        context,
-        choose_from=math.ceil(last_step / an_epoch) if sparsity > 0 else 1,
+        context.training(role, folder, label="baseline: masks only"),
+        choose_from=math.ceil(last_step / epoch_steps) if sparsity > 0 else 1,
         callbacks=[_masks(sparsity, last_step)] if sparsity > 0 else [],
     )
-    masked = [
-        ops.convert_to_numpy(x) for x in kernels(load_model(folder / "model.keras"))
-    ]
-    zeros = sum(int((kernel == 0).sum()) for kernel in masked)
-    record = _record("masked", teacher, run, result.as_record())
-    return record | {"sparsity": zeros / entries}
+    record = trained_record(role, teacher, context.recipe.seed, result)
+    share = _share_of_zeros(load_model(folder / "model.keras"))
+    return record.model_copy(update={"sparsity": share})
+
+
+def train_without_teacher(context: Context, folder: Path) -> TrainedRecord:
+    """Train the student's architecture from scratch, on labels only.
+
+    It gets the seconds that the training runs of teacher and student took together:
+    all the training that is behind the student.
+    """
+    role, run = Role.NO_TEACHER, context.run
+    context.set_seed(role)
+    model = _with_fresh_weights(load_model(run.student))
+    seconds = sum(_seconds_behind(file.parent) for file in (run.teacher, run.student))
+    settings = _settings_within(seconds, context, role, model, folder)
+    context.set_seed(role)
+    result = train(
+        _with_fresh_weights(model),
+        settings,
+        context.training(role, folder, label="baseline: student without teacher"),
+    )
+    return trained_record(role, model, context.recipe.seed, result)
+
+
+def _sparsity(teacher: keras.Model, student: Path) -> float:
+    """Share of the teacher's kernels that the student, by its record, has fewer."""
+    entries = sum(math.prod(kernel.shape) for kernel in kernels(teacher))
+    parameters = StageRecord.read(student / "record.json").parameters
+    surplus = max(0, teacher.count_params() - parameters)
+    return min(surplus / entries, _MOST_ZEROS)
 
 
 def _masks(sparsity: float, last_step: int) -> MagnitudePruning:
@@ -76,116 +94,69 @@ def _masks(sparsity: float, last_step: int) -> MagnitudePruning:
     )
 
 
-def train_alone(
-    run: Run, dataset: Dataset, folder: Path, progress: Progress
-) -> dict[str, Any]:
-    """Train the student's architecture from scratch, on labels only.
-
-    It gets the seconds of the teacher's and the student's training together: all the
-    training that is behind the student.
-    """
-    keras.utils.set_random_seed(run.recipe.seed + 3)
-    model = _with_fresh_weights(load_model(run.student))
-    seconds = sum(_seconds_behind(file.parent) for file in (run.teacher, run.student))
-    settings = _settings_for(run, model, dataset, seconds, folder, progress)
-    keras.utils.set_random_seed(run.recipe.seed + 3)
-    context = TrainingContext(
-        dataset=dataset,
-        folder=folder,
-        seed=run.recipe.seed + 3,
-        progress=progress,
-        label="baseline: student without teacher",
-    )
-    result = train(_with_fresh_weights(model), settings, context)
-    return _record("alone", model, run, result.as_record())
+def _share_of_zeros(model: keras.Model) -> float:
+    arrays = [ops.convert_to_numpy(kernel) for kernel in kernels(model)]
+    zeros = sum(int((array == 0).sum()) for array in arrays)
+    return zeros / sum(array.size for array in arrays)
 
 
 def _seconds_behind(stage: Path) -> float:
-    """Of all trainings of a stage, those of steps before the last, and their logits."""
+    """Seconds of all training runs of a stage, those of its earlier steps included."""
     records = [stage / "record.json", *stage.glob("step-*/record.json")]
-    return sum(
-        record.get(key, 0.0)
-        for record in map(read_json, records)
-        for key in ("seconds", "teacher_seconds")
-    )
-
-
-def _record(
-    kind: str, model: keras.Model, run: Run, training: dict[str, Any]
-) -> dict[str, Any]:
-    size = count_macs(model)
-    return {
-        "kind": kind,
-        "parameters": size.parameters,
-        "macs": size.macs,
-        **training,
-        "seed": run.recipe.seed,
-    }
+    return sum(TrainingTime.read(path).total_seconds for path in records)
 
 
 def _with_fresh_weights(model: keras.Model) -> keras.Model:
     return keras.models.clone_model(model)
 
 
-def _settings_for(
-    run: Run,
-    model: keras.Model,
-    dataset: Dataset,
-    seconds: float,
-    folder: Path,
-    progress: Progress,
+def _settings_within(
+    seconds: float, context: Context, role: Role, model: keras.Model, folder: Path
 ) -> TrainingSettings:
     """The student's settings with as many epochs as fit into `seconds`.
 
-    Two epochs are trained first, on a copy, and the second is timed: the first also
-    compiles. The number is kept in a file, since a run that continues must not find
-    another one.
+    The number is kept in a file, because a run that resumes must not find another one.
     """
-    settings = run.recipe.student.training
-    if run.recipe.student.kind == "pruned" and not folder.name == "masked":
-        settings = settings.model_copy(
-            update={"learning_rate": _teacher_rate(run, settings)}
-        )
+    settings = context.recipe.student.training
+    if role is Role.NO_TEACHER:
+        rate = _rate_from_scratch(context, settings)
+        settings = settings.model_copy(update={"learning_rate": rate})
     kept = folder / "epochs.json"
     if not kept.is_file():
-        train(
-            _with_fresh_weights(model),
-            settings.model_copy(update={"epochs": 2, "patience": None}),
-            TrainingContext(
-                dataset=dataset,
-                folder=folder / "timing",
-                progress=progress,
-                label="timing an epoch",
-            ),
-        )
-        an_epoch = _seconds_of_last_epoch(folder / "timing")
-        epochs = max(1, round(seconds / max(an_epoch, 0.1)))
-        write_json(kept, {"epochs": epochs, "seconds": seconds})
-    # After the number is kept: a run that stops here does not time again.
-    shutil.rmtree(folder / "timing", ignore_errors=True)
-    update = {"epochs": read_json(kept)["epochs"], "patience": None}
+        epoch_seconds = _time_an_epoch(context, role, model, settings, folder)
+        epochs = max(1, round(seconds / max(epoch_seconds, 0.1)))
+        PlannedEpochs(epochs=epochs, seconds=seconds).write(kept)
+    # It is removed after the number is kept: a run that stops here does not time again.
+    shutil.rmtree(_timing_folder(folder), ignore_errors=True)
+    update = {"epochs": PlannedEpochs.read(kept).epochs, "patience": None}
     return settings.model_copy(update=update)
 
 
-def _seconds_of_last_epoch(folder: Path) -> float:
-    with (folder / "history.csv").open(newline="") as file:
+def _time_an_epoch(
+    context: Context,
+    role: Role,
+    model: keras.Model,
+    settings: TrainingSettings,
+    folder: Path,
+) -> float:
+    """Seconds of an epoch. The second of two is timed, as the first also compiles."""
+    timing = context.training(role, _timing_folder(folder), label="timing an epoch")
+    train(
+        _with_fresh_weights(model),
+        settings.model_copy(update={"epochs": 2, "patience": None}),
+        replace(timing, seed=0),
+    )
+    with (timing.folder / "history.csv").open(newline="") as file:
         return float(list(csv.DictReader(file))[-1]["seconds"])
 
 
-def _teacher_rate(run: Run, settings: TrainingSettings) -> float:
-    # A student's rate is one for fine-tuning; from scratch the teacher's is better.
-    if run.recipe.teacher.file is not None:
+def _timing_folder(folder: Path) -> Path:
+    return folder / "timing"
+
+
+def _rate_from_scratch(context: Context, settings: TrainingSettings) -> float:
+    recipe = context.recipe
+    # A pruned student's rate is one for fine-tuning; the teacher's suits fresh weights.
+    if recipe.student.kind == "compact" or recipe.teacher.file is not None:
         return settings.learning_rate
-    return run.recipe.teacher.training.learning_rate
-
-
-def _steps_per_epoch(run: Run, dataset: Dataset, settings: TrainingSettings) -> int:
-    sampler = TileSampler(
-        dataset.train,
-        tile_px=run.recipe.data.tile_px,
-        batch_size=settings.batch_size,
-        seed=0,
-        augmentation=settings.augmentation,
-        tiles_per_epoch=settings.tiles_per_epoch,
-    )
-    return sampler.steps_per_epoch
+    return recipe.teacher.training.learning_rate

@@ -1,27 +1,25 @@
-"""The data of a recipe: opened, told of, and held against models."""
+"""The data of a recipe: opening it, and checking that models fit it."""
 
 from pathlib import Path
 
 import keras
 
-from segshrink.data import (
-    Dataset,
-    open_dataset,
-    open_patch_dataset,
-)
-from segshrink.errors import (
-    DatasetError,
-    ModelError,
-)
+from segshrink.data import Dataset, open_dataset, open_patch_dataset
+from segshrink.data.splits import shortened
+from segshrink.errors import DatasetError, ModelError
 from segshrink.progress import Progress
 from segshrink.recipe import Recipe
 
 
 def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
-    """Open the recipe's data and tell its notices and split.
+    """Open the recipe's data, and report its notices and its split.
+
+    Args:
+        recipe: only its section `data` is used.
+        progress: receives the notices and the split as lines.
 
     Raises:
-        DatasetError: if it has faults, or nothing to tell apart.
+        DatasetError: if the data has faults, or fewer than two classes.
     """
     data = recipe.data
     if data.protocol is not None and data.split is not None:
@@ -39,29 +37,30 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
         )
     if dataset.classes.num_classes < 2:
         raise DatasetError(
-            f"{data.source}: has the one class {dataset.classes.names[0]!r}, but a "
-            "model needs two to tell apart. Give the rest, now void, a class in "
+            f"{data.source}: has only the class {dataset.classes.names[0]!r}, but a "
+            "model needs at least two. Give the pixels that are void now a class in "
             "dataset.yaml."
         )
+    _report(dataset, progress)
+    return dataset
+
+
+def _report(dataset: Dataset, progress: Progress) -> None:
     for notice in dataset.notices:
         progress.say(notice)
     split = dataset.split
     kind = "Leaking split" if split.leaks else "Split by scene"
     progress.say(f"{kind}, from {split.source}:")
-    for part in ("train", "val", "test"):
-        names = getattr(split, part)
-        shown = ", ".join(names[:6]) + (
-            f" and {len(names) - 6} more" * (len(names) > 6)
-        )
-        progress.say(f"  {part}: {len(getattr(dataset, part))} images of {shown}")
-    return dataset
+    for part, names in split.parts.items():
+        images = len(getattr(dataset, part))
+        progress.say(f"  {part}: {images} images of {shortened(names, most=6)}")
 
 
 def require_fit(model: keras.Model, file: Path, dataset: Dataset, tile_px: int) -> None:
-    """Refuse a model that does not take the tiles or give the classes of the data.
+    """Refuse a model that does not take the tiles or predict the classes of the data.
 
     Raises:
-        ModelError: saying what the file has and what must hold.
+        ModelError: with the shape that the model has and the one that is needed.
     """
     tile = (None, tile_px, tile_px, 3)
     if model.input_shape != tile:
@@ -72,6 +71,6 @@ def require_fit(model: keras.Model, file: Path, dataset: Dataset, tile_px: int) 
     wanted = (None, tile_px, tile_px, dataset.classes.num_classes)
     if model.output_shape != wanted:
         raise ModelError(
-            f"{file}: gives {model.output_shape}, but {dataset.name} needs logits "
+            f"{file}: predicts {model.output_shape}, but {dataset.name} needs logits "
             f"{wanted} for {', '.join(dataset.classes.names)}."
         )

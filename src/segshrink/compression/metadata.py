@@ -87,10 +87,9 @@ def _data_of_run(path: Path) -> TrainingData | None:
     for folder in (path.parent, path.parent.parent):
         known = data_of_run(folder)
         if known is not None:
-            split = known["split"]
-            scenes = {part: shortened(split[part]) for part in PART_NAMES}
+            scenes = {part: shortened(known.split.scenes(part)) for part in PART_NAMES}
             return TrainingData(
-                name=known["name"], split=split["source"], scenes=scenes
+                name=known.name, split=known.split.source, scenes=scenes
             )
     return None
 

@@ -1,9 +1,9 @@
 """A run folder: where everything of one run lies, and whose run it is."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -12,7 +12,9 @@ from segshrink.data.classes import show_code
 from segshrink.data.splits import shortened
 from segshrink.errors import RunFolderError
 from segshrink.recipe import Recipe, parse_recipe, recipe_yaml
-from segshrink.records import read_json, write_json, write_text
+from segshrink.records import write_text
+from segshrink.records.measurement import Role, SplitRecord
+from segshrink.records.run import PartImages, RunData
 
 _RECIPE = "recipe.yaml"
 _DATA = "data.json"
@@ -33,12 +35,12 @@ class Run:
     @property
     def teacher(self) -> Path:
         """The teacher's model file."""
-        return self.folder / "teacher" / "model.keras"
+        return self.model(Role.TEACHER)
 
     @property
     def student(self) -> Path:
         """The student's model file."""
-        return self.folder / "student" / "model.keras"
+        return self.model(Role.STUDENT)
 
     @property
     def artifacts(self) -> Path:
@@ -47,7 +49,7 @@ class Run:
 
     @property
     def measurements(self) -> Path:
-        """Folder of the records, one a measured file."""
+        """Folder of the records, one per measured file."""
         return self.folder / "measurements"
 
     @property
@@ -55,18 +57,28 @@ class Run:
         """The report page."""
         return self.folder / "report" / "index.html"
 
+    def stage(self, role: Role) -> Path:
+        """Folder of the stage that makes the model of a role."""
+        if role in (Role.MASKS_ONLY, Role.NO_TEACHER):
+            return self.folder / "baselines" / role
+        return self.folder / role
+
+    def model(self, role: Role) -> Path:
+        """Model file of a role."""
+        return self.stage(role) / "model.keras"
+
 
 def open_run(
     folder: Path | str, recipe: Recipe, versions: str, dataset: Dataset
 ) -> Run:
-    """Begin a run in `folder`, or go on with the same run.
+    """Begin a run in `folder`, or resume the run that the folder holds.
 
     Args:
         folder: new or empty, or the folder of a run with an equal recipe and data.
-        recipe: what is asked for.
+        recipe: the requested recipe.
         versions: written as a comment at the head of recipe.yaml.
-        dataset: what the recipe's data is now. A model that was trained on other
-            images than these may have seen those it will be measured on.
+        dataset: the recipe's data as it is now. A model that was trained on other
+            images may have seen those that it would be measured on.
 
     Raises:
         RunFolderError: if the folder holds anything else; nothing is changed then.
@@ -75,11 +87,12 @@ def open_run(
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder}: this is a file. Name a folder for the run.")
     kept = folder / _RECIPE
-    data = _facts_of(dataset)
+    data = _run_data(dataset)
+    known = data_of_run(folder)
     if kept.is_file():
-        _require_same(folder, recipe, parse_recipe(_read(kept), where=str(kept)))
-        if (folder / _DATA).is_file():
-            _require_same_data(folder, data, read_json(folder / _DATA))
+        _require_same(folder, recipe, _read_recipe(kept))
+        if known is not None:
+            _require_same_data(folder, data, known)
     elif folder.is_dir() and _foreign_files(folder):
         raise RunFolderError(
             f"{folder}: this folder holds other files and no {_RECIPE}. "
@@ -87,43 +100,45 @@ def open_run(
         )
     else:
         _write(kept, f"# {versions}\n{recipe_yaml(recipe)}")
-    if not (folder / _DATA).is_file():
-        write_json(folder / _DATA, data)
+    if known is None:
+        data.write(folder / _DATA)
     return Run(folder, recipe)
 
 
-def data_of_run(folder: Path) -> dict[str, Any] | None:
-    """Name, classes, split and images of a run's data; None where there is no run."""
+def data_of_run(folder: Path) -> RunData | None:
+    """The data that a run was begun with; None if `folder` holds no run.
+
+    Runs that were begun by early versions have no such record.
+    """
     if not ((folder / _RECIPE).is_file() and (folder / _DATA).is_file()):
         return None
-    found: dict[str, Any] = read_json(folder / _DATA)
-    return found
+    return RunData.read(folder / _DATA)
 
 
 def _foreign_files(folder: Path) -> list[Path]:
-    # A kill before the recipe took its name leaves nothing but its partial file.
+    # A kill before the recipe was renamed leaves only its partial file.
     return [path for path in folder.iterdir() if not path.name.startswith(".partial-")]
 
 
-def _facts_of(dataset: Dataset) -> dict[str, Any]:
-    """What tells this data from other data of the same recipe, as plain data."""
+def _run_data(dataset: Dataset) -> RunData:
+    """Describe the data so that other data of the same recipe is recognized."""
     classes = dataset.classes
-    return {
-        "name": dataset.name,
-        "classes": {
+    return RunData(
+        name=dataset.name,
+        classes={
             show_code(code, by_index=classes.by_index): name
             for code, name in zip(classes.codes, classes.names, strict=True)
         },
-        "split": dataset.split.as_record(),
-        "images": {
-            part.name: {"count": len(part), "sha256": _digest(part)}
+        split=SplitRecord.parse(dataset.split.as_record(), where=dataset.name),
+        images={
+            part.name: PartImages(count=len(part), sha256=_digest(part))
             for part in (dataset.train, dataset.val, dataset.test)
         },
-    }
+    )
 
 
 def _digest(part: Part) -> str:
-    """Of the images' names, sizes and, where they were counted, classes."""
+    """SHA-256 of the images' names, sizes and, where they were counted, classes."""
     digest = hashlib.sha256()
     for image in part:
         counted = getattr(image, "class_pixels", ())
@@ -142,20 +157,22 @@ def _write(path: Path, text: str) -> None:
         ) from error
 
 
-def _read(path: Path) -> Any:
+def _read_recipe(path: Path) -> Recipe:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        plain = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RunFolderError(f"{path}: cannot be read ({error}).") from error
+    return parse_recipe(plain, where=str(path))
 
 
-def _require_same(folder: Path, asked: Recipe, kept: Recipe) -> None:
-    if asked == kept:
+def _require_same(folder: Path, requested: Recipe, kept: Recipe) -> None:
+    if requested == kept:
         return
-    differences = _differences(asked.model_dump(), kept.model_dump())
     lines = [
-        f"  {place}: there {there!r}, asked {here!r}"
-        for place, here, there in differences
+        f"  {field}: {there!r} in this folder, {here!r} requested"
+        for field, here, there in _differences(
+            requested.model_dump(), kept.model_dump()
+        )
     ]
     raise RunFolderError(
         f"{folder}: this folder holds another run.\n"
@@ -164,24 +181,20 @@ def _require_same(folder: Path, asked: Recipe, kept: Recipe) -> None:
     )
 
 
-def _require_same_data(
-    folder: Path, now: dict[str, Any], there: dict[str, Any]
-) -> None:
+def _require_same_data(folder: Path, now: RunData, then: RunData) -> None:
     lines = []
-    if list(there["classes"].items()) != list(now["classes"].items()):
-        shown = [
-            ", ".join(f"{name} ({code})" for code, name in side["classes"].items())
-            for side in (there, now)
-        ]
-        lines.append(f"  classes: there {shown[0]}; now {shown[1]}")
-    for part, images in now["images"].items():
-        scenes = [shortened(side["split"][part]) for side in (there, now)]
-        if there["split"][part] != now["split"][part]:
-            lines.append(f"  {part}: there {scenes[0]}; now {scenes[1]}")
-        elif there["images"][part] != images:
+    if list(then.classes.items()) != list(now.classes.items()):
+        lines.append(
+            f"  classes: then {_shown_classes(then)}; now {_shown_classes(now)}"
+        )
+    for part, images in now.images.items():
+        scenes, known = now.split.scenes(part), then.split.scenes(part)
+        if scenes != known:
+            lines.append(f"  {part}: then {shortened(known)}; now {shortened(scenes)}")
+        elif then.images[part] != images:
             lines.append(
-                f"  {part}: {there['images'][part]['count']} images there, "
-                f"{images['count']} now, or others, or with other masks"
+                f"  {part}: {then.images[part].count} images then, "
+                f"{images.count} now; their names, sizes or masks differ"
             )
     if lines:
         raise RunFolderError(
@@ -192,15 +205,20 @@ def _require_same_data(
         )
 
 
+def _shown_classes(data: RunData) -> str:
+    return ", ".join(f"{name} ({code})" for code, name in data.classes.items())
+
+
 def _differences(
-    asked: dict[str, Any], kept: dict[str, Any], place: str = ""
-) -> list[tuple[str, Any, Any]]:
-    found = []
-    # A section may have other fields there: another model's, or another loss's.
-    for key in [*asked, *(key for key in kept if key not in asked)]:
-        here, there = asked.get(key), kept.get(key)
+    requested: Mapping[str, object], kept: Mapping[str, object], section: str = ""
+) -> list[tuple[str, object, object]]:
+    """Dotted field, requested value and kept value wherever two recipes differ."""
+    differences: list[tuple[str, object, object]] = []
+    # A kept section may have other fields: those of another model or another loss.
+    for key in [*requested, *(key for key in kept if key not in requested)]:
+        here, there = requested.get(key), kept.get(key)
         if isinstance(here, dict) and isinstance(there, dict):
-            found += _differences(here, there, f"{place}{key}.")
+            differences += _differences(here, there, f"{section}{key}.")
         elif here != there:
-            found.append((f"{place}{key}", here, there))
-    return found
+            differences.append((f"{section}{key}", here, there))
+    return differences

@@ -1,14 +1,17 @@
-"""The student: pruned from its teacher or built anew, then distilled."""
+"""The student: pruned from its teacher or built as a compact model, then distilled."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from segshrink.compression.stage import run_stage, stage_record
-from segshrink.data import Dataset, plain_tiles
+from segshrink.compression.context import Context
+from segshrink.compression.stage import run_stage, trained_record
+from segshrink.data import plain_tiles
 from segshrink.distillation import chosen_settings, distill
+from segshrink.errors import UsageError
 from segshrink.models import build_model, load_model, save_model
 from segshrink.progress import Progress
 from segshrink.pruning import (
@@ -22,11 +25,19 @@ from segshrink.pruning import (
     step_target,
 )
 from segshrink.pruning.budgets import Budget
-from segshrink.recipe import LOOK_AT_DATA, PruningSettings, Recipe, StudentSettings
+from segshrink.recipe import (
+    FEATURE_LOSSES,
+    LOOK_AT_DATA,
+    PruningSettings,
+    Recipe,
+    StudentSettings,
+)
+from segshrink.records.measurement import Role
 from segshrink.records.plan import PlanRecord
-from segshrink.training import TrainingContext
+from segshrink.records.stage import TrainedRecord
 
 _STEP_EPOCHS = 2
+_PLAN = "plan.json"
 
 BUDGETS: dict[str, Any] = {
     "macs": MacsBudget,
@@ -37,32 +48,40 @@ BUDGETS: dict[str, Any] = {
 
 
 def make_student(
-    recipe: Recipe,
-    dataset: Dataset,
-    teacher_file: Path,
-    folder: Path,
-    progress: Progress,
-    *,
-    cache: Path | None = None,
-) -> dict[str, Any]:
+    context: Context, teacher_file: Path, folder: Path, *, cache: Path | None = None
+) -> TrainedRecord:
     """Prune or build the student and distil it into `folder`; returns its record.
 
-    `cache` holds the teacher's logits, which several students may share.
+    Args:
+        context: recipe, data and progress.
+        teacher_file: trained model.
+        folder: where to write.
+        cache: folder of the teacher's logits, which several students may share.
     """
+    settings = context.recipe.student
     teacher = load_model(teacher_file)
-    keras.utils.set_random_seed(recipe.seed + 1)
-    if recipe.student.kind == "compact":
-        _, tile_px, _, num_classes = teacher.output_shape
-        student = compact_student(recipe.student, num_classes, tile_px)
-        kept = None
+    kept = None
+    if settings.kind == "pruned" and settings.pruning.steps > 1:
+        student = _prune_in_steps(context, teacher, folder, cache)
     else:
-        student, plans = _prune_stepwise(
-            recipe, dataset, teacher, folder, progress, cache
-        )
-        kept = kept_channels(plans)
-    return train_student(
-        recipe, dataset, teacher, student, folder, progress, kept=kept, cache=cache
-    )
+        student = untrained_student(context, teacher, folder)
+    if settings.kind == "pruned":
+        kept = kept_channels(_plans(folder, settings.pruning.steps))
+    return train_student(context, teacher, student, folder, kept=kept, cache=cache)
+
+
+def untrained_student(
+    context: Context, teacher: keras.Model, folder: Path
+) -> keras.Model:
+    """The student before training: a compact model, or the teacher pruned once.
+
+    Pruning leaves `plan.json` in `folder`.
+    """
+    context.set_seed(Role.STUDENT)
+    if context.recipe.student.kind == "compact":
+        _, tile_px, _, num_classes = teacher.output_shape
+        return compact_student(context.recipe.student, num_classes, tile_px)
+    return prune_once(context, teacher, folder)
 
 
 def compact_student(
@@ -75,43 +94,48 @@ def compact_student(
 
 
 def train_student(
-    recipe: Recipe,
-    dataset: Dataset,
+    context: Context,
     teacher: keras.Model,
     student: keras.Model,
     folder: Path,
-    progress: Progress,
     *,
     kept: Mapping[str, Sequence[int]] | None = None,
     epochs: int | None = None,
     cache: Path | None = None,
-) -> dict[str, Any]:
+) -> TrainedRecord:
     """Distil a model into `folder` and return its record.
 
-    `kept` are the teacher's channels that a pruned student has, see `kept_channels`;
-    `epochs` stands instead of the recipe's if it is given.
+    Args:
+        context: recipe, data and progress.
+        teacher: trained model.
+        student: model to train in place.
+        folder: where to write.
+        kept: channels of the teacher that a pruned student has, see `kept_channels`.
+        epochs: number of epochs in place of the recipe's.
+        cache: folder of the teacher's logits.
     """
-    settings = recipe.student
+    settings = context.recipe.student
     training = settings.training
     if epochs is not None:
         training = training.model_copy(update={"epochs": epochs})
     chosen = chosen_settings(settings.distillation, student, teacher)
-    context = TrainingContext(
-        dataset=dataset,
-        folder=folder,
-        seed=recipe.seed + 1,
-        progress=progress,
-        label="student",
-    )
     result = distill(
-        student, teacher, training, chosen, context, kept=kept, cache=cache
+        student,
+        teacher,
+        training,
+        chosen,
+        context.training(Role.STUDENT, folder, label="student"),
+        kept=kept,
+        cache=cache,
     )
-    record = stage_record("student", student, recipe.seed, result)
-    return record | {"distillation": chosen.model_dump(mode="json", exclude_none=True)}
+    record = trained_record(Role.STUDENT, student, context.recipe.seed, result)
+    return record.model_copy(
+        update={"distillation": chosen.model_dump(mode="json", exclude_none=True)}
+    )
 
 
 def plan_path(model: Path) -> Path:
-    """Where `prune` writes the plan of the model file that it makes."""
+    """Path of the plan that `prune` writes beside a model file."""
     return model.with_suffix(".plan.json")
 
 
@@ -129,107 +153,144 @@ def kept_channels(plans: Sequence[PlanRecord]) -> dict[str, list[int]]:
     return kept
 
 
-def _prune_stepwise(
-    recipe: Recipe,
-    dataset: Dataset,
-    teacher: keras.Model,
-    folder: Path,
-    progress: Progress,
-    cache: Path | None,
-) -> tuple[keras.Model, list[PlanRecord]]:
-    """Prune, with a stage of training for each step but the last.
+def kept_by_plan_file(
+    plan: Path | None, student: Path, recipe: Recipe, teacher: keras.Model
+) -> dict[str, list[int]] | None:
+    """The teacher's channels that a student from a file has kept.
+
+    Args:
+        plan: record that `prune` wrote; None takes the one beside the student, if any.
+        student: the student's model file.
+        recipe: only its losses of feature maps need the channels.
+        teacher: the model that the plan must have been made for.
 
     Returns:
-        The pruned model, and the records of all plans.
+        As `kept_channels`; None if no loss needs the channels or there is no plan.
+
+    Raises:
+        UsageError: if `plan` would have no effect, or was made for another teacher.
     """
-    settings = recipe.student.pruning
-    model, done = teacher, list[PlanRecord]()
-    for step in range(1, settings.steps):
-        inner = folder / f"step-{step}"
+    losses = recipe.student.distillation.losses or {}
+    is_used = bool(set(losses) & set(FEATURE_LOSSES))
+    if plan is not None and not is_used:
+        raise UsageError(
+            f"--plan {plan}: has no effect without a loss of feature maps "
+            f"({', '.join(FEATURE_LOSSES)} in student.distillation.losses). Drop it."
+        )
+    file = plan or plan_path(student)
+    if not is_used or (plan is None and not file.is_file()):
+        return None
+    record = PlanRecord.read(file)
+    if record.parameters_before != teacher.count_params():
+        raise UsageError(
+            f"{file}: this plan was made for a model of "
+            f"{record.parameters_before:,} weights, but the teacher has "
+            f"{teacher.count_params():,}. Name the plan of this teacher with --plan, "
+            "or remove the file to compare by projections."
+        )
+    return kept_channels([record])
 
-        def make(inner: Path, model: keras.Model = model) -> dict[str, Any]:
-            student = prune_once(recipe, dataset, model, inner, done, progress)
-            return train_student(
-                recipe,
-                dataset,
-                teacher,
-                student,
-                inner,
-                progress,
-                kept=kept_channels([*done, PlanRecord.read(inner / "plan.json")]),
-                epochs=settings.step_epochs or _STEP_EPOCHS,
-                cache=cache,
-            )
 
-        run_stage(inner, make)
-        model = load_model(inner / "model.keras")
-        done.append(PlanRecord.read(inner / "plan.json"))
-    model = prune_once(recipe, dataset, model, folder, done, progress)
-    return model, [*done, PlanRecord.read(folder / "plan.json")]
+def _prune_in_steps(
+    context: Context, teacher: keras.Model, folder: Path, cache: Path | None
+) -> keras.Model:
+    """Prune in several steps; each step but the last is a stage with training."""
+    context.set_seed(Role.STUDENT)
+    model, plans = teacher, list[PlanRecord]()
+    for step in range(1, context.recipe.student.pruning.steps):
+        step_folder = _step_folder(folder, step)
+        make = partial(_train_step, context, teacher, model, plans, cache)
+        run_stage(step_folder, make, TrainedRecord)
+        model = load_model(step_folder / "model.keras")
+        plans.append(PlanRecord.read(step_folder / _PLAN))
+    return prune_once(context, model, folder, plans)
+
+
+def _train_step(
+    context: Context,
+    teacher: keras.Model,
+    model: keras.Model,
+    plans: Sequence[PlanRecord],
+    cache: Path | None,
+    folder: Path,
+) -> TrainedRecord:
+    student = prune_once(context, model, folder, plans)
+    return train_student(
+        context,
+        teacher,
+        student,
+        folder,
+        kept=kept_channels([*plans, PlanRecord.read(folder / _PLAN)]),
+        epochs=context.recipe.student.pruning.step_epochs or _STEP_EPOCHS,
+        cache=cache,
+    )
+
+
+def _step_folder(folder: Path, step: int) -> Path:
+    return folder / f"step-{step}"
+
+
+def _plans(folder: Path, steps: int) -> list[PlanRecord]:
+    """Records of the plans of all steps of a student, the last one's at the end."""
+    folders = [*(_step_folder(folder, step) for step in range(1, steps)), folder]
+    return [PlanRecord.read(each / _PLAN) for each in folders]
 
 
 def prune_once(
-    recipe: Recipe,
-    dataset: Dataset,
+    context: Context,
     model: keras.Model,
     folder: Path,
-    done: list[PlanRecord],
-    progress: Progress,
+    plans: Sequence[PlanRecord] = (),
 ) -> keras.Model:
-    """The next of the recipe's pruning steps; leaves `plan.json`.
+    """Apply the next of the recipe's pruning steps; leaves `plan.json`.
 
-    A measured plan would come out differently a second time, so a model that is there
-    already is taken as it is.
+    The plan of a measured budget would differ a second time, so a model that was pruned
+    before is loaded as it is.
 
     Args:
-        recipe: says how.
-        dataset: tiles for criteria and recovery are taken from its training part.
-        model: the teacher, or what the step before made of it.
+        context: the recipe decides how. Tiles for criteria and recovery are taken from
+            the training part of its data.
+        model: the teacher, or the result of the step before.
         folder: where to write.
-        done: records of the plans of the steps before.
-        progress: told of images and of candidates that are timed.
+        plans: records of the plans of the steps before.
 
     Returns:
         The smaller model, not yet trained.
     """
-    # Beside what the training that follows keeps for resuming, and removed with it.
+    # It lies beside the checkpoint of the training run that follows, and is removed
+    # together with it.
     pruned = folder / "checkpoint" / "pruned.keras"
     if not pruned.is_file():
-        _write_pruned(recipe, dataset, model, pruned, done, progress)
-    # A run that was killed in between goes on from here, with the same random numbers.
-    keras.utils.set_random_seed(recipe.seed + 1)
+        plan, smaller = _prune(context, model, plans)
+        plan.as_record().write(folder / _PLAN)
+        save_model(smaller, pruned)
+    # A run that was killed after this resumes here, with the same random numbers.
+    context.set_seed(Role.STUDENT)
     return load_model(pruned)
 
 
-def _write_pruned(
-    recipe: Recipe,
-    dataset: Dataset,
-    model: keras.Model,
-    pruned: Path,
-    done: list[PlanRecord],
-    progress: Progress,
-) -> None:
-    settings = recipe.student.pruning
+def _prune(
+    context: Context, model: keras.Model, plans: Sequence[PlanRecord]
+) -> tuple[PruningPlan, keras.Model]:
+    settings = context.recipe.student.pruning
     target = step_target(
-        model, settings.steps, done, keep=settings.keep, budget=budget_of(settings)
+        model, settings.steps, plans, keep=settings.keep, budget=budget_of(settings)
     )
     tiles = None
     if settings.looks_at_data:
         tiles = plain_tiles(
-            dataset.train, recipe.data.tile_px, settings.tiles_looked_at
+            context.dataset.train, context.tile_px, settings.tiles_looked_at
         )
-    plan, smaller = prune_with_tiles(
+    return prune_with_tiles(
         model,
         tiles,
         recovery=settings.recovery != "none",
-        progress=progress,
+        progress=context.progress,
         criterion=settings.criterion,
         scope=settings.scope,
         multiple_of=settings.multiple_of,
         **target,
     )
-    plan.as_record().write(pruned.parents[1] / "plan.json")
-    save_model(smaller, pruned)
 
 
 def prune_with_tiles(
@@ -241,13 +302,13 @@ def prune_with_tiles(
     criterion: str,
     **settings: Any,
 ) -> tuple[PruningPlan, keras.Model]:
-    """Plan, apply, and recover if asked.
+    """Plan the pruning of a model, apply the plan, and recover if requested.
 
     Args:
         model: as for `plan_pruning`.
         tiles: (images, labels), or None if neither criterion nor recovery needs them.
-        recovery: whether the readers of pruned channels are solved anew.
-        progress: told of long work.
+        recovery: whether the consumers of pruned channels are solved again.
+        progress: receives the progress of long work.
         criterion: a name in `CRITERIA`.
         **settings: further arguments of `plan_pruning`.
 
@@ -265,7 +326,7 @@ def prune_with_tiles(
 
 
 def budget_of(settings: PruningSettings) -> Budget | None:
-    """The budget that a recipe asks for; None if it says `keep`."""
+    """The budget of a recipe; None if the recipe has `keep`."""
     if settings.budget is None:
         return None
     options = settings.budget.model_dump(exclude_none=True)

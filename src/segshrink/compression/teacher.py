@@ -1,61 +1,67 @@
-"""The teacher: trained as the recipe asks, or taken from a file."""
+"""The teacher: trained by the recipe, or taken from a file."""
 
 import shutil
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 
+from segshrink.compression.context import Context
 from segshrink.compression.data import require_fit
-from segshrink.compression.stage import stage_record
-from segshrink.data import (
-    Dataset,
-)
+from segshrink.compression.stage import run_stage, trained_record, versions
+from segshrink.data import Dataset
+from segshrink.measuring import count_macs
 from segshrink.models import build_model, load_model
-from segshrink.progress import Progress
-from segshrink.recipe import Recipe, TeacherSettings
-from segshrink.records import (
-    atomic_write,
-    sha256_of,
-)
-from segshrink.training import TrainingContext, train
+from segshrink.recipe import Recipe
+from segshrink.records import atomic_write, sha256_of
+from segshrink.records.measurement import Role
+from segshrink.records.stage import TakenRecord, TrainedRecord
+from segshrink.training import train
 
 
-def make_teacher(
-    recipe: Recipe,
-    dataset: Dataset,
-    folder: Path,
-    file: Path | None,
-    progress: Progress,
-) -> dict[str, Any]:
-    """Train the teacher, or take the file, into `folder`; returns its record."""
-    if file is not None:
-        with atomic_write(folder / "model.keras") as partial:
-            shutil.copyfile(file, partial)
-        facts: dict[str, Any] = {"taken_from": file.name, "sha256": sha256_of(file)}
-        return stage_record("teacher", load_model(file), recipe.seed) | facts
-    settings = recipe.teacher
-    keras.utils.set_random_seed(recipe.seed)
-    model = new_teacher(settings, dataset, recipe.data.tile_px)
-    context = TrainingContext(
-        dataset=dataset,
-        folder=folder,
-        seed=recipe.seed,
-        progress=progress,
-        label="teacher",
+def fit_teacher(context: Context, folder: Path) -> TrainedRecord:
+    """Train the recipe's teacher into `folder` and return its record."""
+    recipe = context.recipe
+    context.set_seed(Role.TEACHER)
+    model = untrained_teacher(recipe, context.dataset)
+    result = train(
+        model,
+        recipe.teacher.training,
+        context.training(Role.TEACHER, folder, label="teacher"),
     )
-    result = train(model, settings.training, context)
-    return stage_record("teacher", model, recipe.seed, result)
+    return trained_record(Role.TEACHER, model, recipe.seed, result)
 
 
-def new_teacher(
-    settings: TeacherSettings, dataset: Dataset, tile_px: int
-) -> keras.Model:
-    """The teacher's model with fresh weights."""
+def copy_teacher(context: Context, file: Path, folder: Path) -> TakenRecord:
+    """Copy a trained teacher into `folder` and return its record."""
+    with atomic_write(folder / "model.keras") as partial:
+        shutil.copyfile(file, partial)
+    return TakenRecord(
+        kind=Role.TEACHER,
+        **asdict(count_macs(load_model(file))),
+        seed=context.recipe.seed,
+        versions=versions(),
+        taken_from=file.name,
+        sha256=sha256_of(file),
+    )
+
+
+def make_teacher(context: Context, folder: Path, file: Path | None) -> None:
+    """Run the stage of the teacher: train it, or copy it from `file` if given."""
+    if file is None:
+        run_stage(folder, partial(fit_teacher, context), TrainedRecord)
+    else:
+        run_stage(folder, partial(copy_teacher, context, file), TakenRecord)
+
+
+def untrained_teacher(recipe: Recipe, dataset: Dataset) -> keras.Model:
+    """The recipe's teacher with fresh weights."""
+    tile_px = recipe.data.tile_px
     return build_model(
         num_classes=dataset.classes.num_classes,
         input_shape=(tile_px, tile_px, 3),
-        **settings.model.model_dump(),
+        **recipe.teacher.model.model_dump(),
     )
 
 
@@ -63,11 +69,11 @@ def checked_teacher_file(recipe: Recipe, dataset: Dataset) -> Path | None:
     """The recipe's teacher file; None if the recipe trains its teacher.
 
     Raises:
-        ModelError: if the file holds no model, or one that does not fit the data.
+        ModelError: if the file does not hold a model, or the model does not fit the
+            data.
     """
     if recipe.teacher.file is None:
         return None
     file = Path(recipe.teacher.file)
-    tile_px = recipe.data.tile_px
-    require_fit(load_model(file), file, dataset, tile_px)
+    require_fit(load_model(file), file, dataset, recipe.data.tile_px)
     return file

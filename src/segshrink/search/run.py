@@ -7,10 +7,11 @@ from typing import Any
 
 import keras
 
+from segshrink.compression.context import Context
 from segshrink.compression.data import open_recipe_data
 from segshrink.compression.pipeline import require_trainable
 from segshrink.compression.run_folder import open_run
-from segshrink.compression.stage import run_stage, versions
+from segshrink.compression.stage import versions
 from segshrink.compression.teacher import checked_teacher_file, make_teacher
 from segshrink.data import Dataset
 from segshrink.errors import MissingExtraError, RunFolderError, TrainingError
@@ -155,7 +156,7 @@ def _teacher(
     """Train or take the teacher, and measure its file as those of the trials are."""
     recipe = asked.recipe
     folder = out / TEACHER
-    run_stage(folder, lambda into: make_teacher(recipe, dataset, into, file, progress))
+    make_teacher(Context(recipe, dataset, out, progress), folder, file)
     kept = folder / "measured.json"
     if not kept.is_file():
         path = folder / "teacher.tflite"

@@ -16,17 +16,19 @@ import hashlib
 import json
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from segshrink.compression.accuracy_control import Limit
+from segshrink.compression.context import Context
 from segshrink.compression.data import open_recipe_data
 from segshrink.compression.exporting import calibration_tiles, export_checked
 from segshrink.compression.stage import run_stage
-from segshrink.compression.student import compact_student, make_student, prune_once
-from segshrink.compression.teacher import make_teacher
+from segshrink.compression.student import make_student, untrained_student
+from segshrink.compression.teacher import fit_teacher
 from segshrink.data import Dataset, plain_tiles
 from segshrink.export import export_model
 from segshrink.formats import Format, Precision
@@ -35,6 +37,7 @@ from segshrink.models import load_model
 from segshrink.progress import SilentProgress
 from segshrink.recipe import ExportSettings, Recipe, load_recipe
 from segshrink.records import read_json, write_json
+from segshrink.records.stage import TrainedRecord
 from segshrink.runtimes import load_artifact
 from segshrink.search.files import (
     GO,
@@ -69,45 +72,38 @@ def run_trial(folder: Path) -> None:
     job = read_json(folder / JOB)
     recipe = load_recipe(folder / RECIPE)
     dataset = open_recipe_data(recipe, SilentProgress())
-    if job["of"] == "teacher":
-        found = _of_teacher(recipe, dataset, folder)
-    else:
-        found = _of_student(recipe, dataset, folder, job)
+    context = Context(recipe, dataset, folder)
+    found = (
+        _of_teacher(context) if job["of"] == "teacher" else _of_student(context, job)
+    )
     write_json(folder / RESULT, found)
 
 
-def _of_teacher(recipe: Recipe, dataset: Dataset, folder: Path) -> dict[str, Any]:
-    record = run_stage(
-        folder, lambda into: make_teacher(recipe, dataset, into, None, SilentProgress())
-    )
+def _of_teacher(context: Context) -> dict[str, Any]:
+    record = run_stage(context.folder, partial(fit_teacher, context), TrainedRecord)
     return {
-        "miou": record["best_val_miou"],
-        "val_loss": record["best_val_loss"],
-        "macs": record["macs"],
-        "parameters": record["parameters"],
+        "miou": record.best_val_miou,
+        "val_loss": record.best_val_loss,
+        "macs": record.macs,
+        "parameters": record.parameters,
     }
 
 
-def _of_student(
-    recipe: Recipe, dataset: Dataset, folder: Path, job: dict[str, Any]
-) -> dict[str, Any]:
+def _of_student(context: Context, job: dict[str, Any]) -> dict[str, Any]:
+    recipe, folder = context.recipe, context.folder
     teacher = Path(job["teacher"])
     if job["probe"] and not (folder / "record.json").is_file():
-        _probe(recipe, dataset, teacher, folder)
+        _probe(context, teacher)
     logits = _shared_logits(recipe, Path(job["logits"]))
-    record = run_stage(
-        folder,
-        lambda into: make_student(
-            recipe, dataset, teacher, into, SilentProgress(), cache=logits
-        ),
-    )
+    make = partial(make_student, context, teacher, cache=logits)
+    record = run_stage(folder, make, TrainedRecord)
     format, _ = measured_format(recipe.export)
     path = folder / f"student{format.suffix}"
-    found = export_student(recipe, dataset, folder / "model.keras", path)
+    found = export_student(recipe, context.dataset, folder / "model.keras", path)
     return found | {
-        "val_loss": record["best_val_loss"],
-        "macs": record["macs"],
-        "parameters": record["parameters"],
+        "val_loss": record.best_val_loss,
+        "macs": record.macs,
+        "parameters": record.parameters,
         "remedy": found["remedy"],
     }
 
@@ -164,16 +160,17 @@ def export_student(
     }
 
 
-def _probe(recipe: Recipe, dataset: Dataset, teacher: Path, folder: Path) -> None:
+def _probe(context: Context, teacher: Path) -> None:
     """Export the student as it is before training, and wait to be let go on.
 
     Neither its size nor its latency depends on its weights.
     """
+    recipe, folder = context.recipe, context.folder
     if not (folder / PROBE).is_file():
-        model = _untrained(recipe, dataset, teacher, folder)
+        model = untrained_student(context, load_model(teacher), folder)
         format, precision = measured_format(recipe.export)
         path = folder / f"probe{format.suffix}"
-        tiles, _ = plain_tiles(dataset.train, recipe.data.tile_px, _PROBE_TILES)
+        tiles, _ = plain_tiles(context.dataset.train, context.tile_px, _PROBE_TILES)
         export_model(
             model,
             path,
@@ -194,14 +191,3 @@ def _probe(recipe: Recipe, dataset: Dataset, teacher: Path, folder: Path) -> Non
         keras.utils.clear_session()
     while not (folder / GO).is_file():
         time.sleep(_WAIT_SECONDS)
-
-
-def _untrained(
-    recipe: Recipe, dataset: Dataset, teacher_file: Path, folder: Path
-) -> keras.Model:
-    teacher = load_model(teacher_file)
-    keras.utils.set_random_seed(recipe.seed + 1)
-    if recipe.student.kind == "compact":
-        _, tile_px, _, num_classes = teacher.output_shape
-        return compact_student(recipe.student, num_classes, tile_px)
-    return prune_once(recipe, dataset, teacher, folder, [], SilentProgress())

@@ -1,0 +1,77 @@
+"""Records of the stages of a run, `record.json` beside each model."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from segshrink.records.measurement import Count, Role, Share
+from segshrink.records.record import Record, SparseRecord
+
+Epoch = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class TrainingTime(SparseRecord):
+    """Time that a stage spent on training; zero where a file was taken as it is.
+
+    `seconds` are those of training steps, `teacher_seconds` those spent before them on
+    the logits of a teacher.
+    """
+
+    seconds: Seconds = 0.0
+    teacher_seconds: Seconds = 0.0
+
+    @property
+    def total_seconds(self) -> float:
+        """Seconds of training steps and of the teacher's logits."""
+        return self.seconds + self.teacher_seconds
+
+
+class StageRecord(SparseRecord):
+    """A model that a stage left: what it is in the run, its size and its seed."""
+
+    kind: Role
+    parameters: Count
+    macs: Count
+    seed: int
+    versions: str = ""
+
+
+class TakenRecord(StageRecord):
+    """A model that was copied from a file."""
+
+    taken_from: str
+    sha256: str
+
+
+class TrainedRecord(StageRecord, TrainingTime):
+    """A model that was trained.
+
+    `best_epoch` is the 1-based epoch of the saved model, `best_val_miou` its mean IoU
+    in memory on the validation part, `best_val_loss` the least validation loss of all
+    epochs. `distillation` are the complete settings of a student that had a teacher,
+    `sparsity` is the share of zeros in the kernels of a masked model.
+    """
+
+    epochs: Epoch
+    best_epoch: Epoch
+    best_val_miou: Share
+    best_val_loss: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    tiles: Count
+    distillation: Mapping[str, object] | None = None
+    sparsity: Share | None = None
+
+
+class PlannedEpochs(Record):
+    """Epochs that fit into the seconds a baseline may train, `epochs.json`."""
+
+    epochs: Epoch
+    seconds: Seconds
+
+
+class DistillationInputs(Record):
+    """SHA-256 of the files that a student was distilled from, `inputs.json`."""
+
+    teacher: str
+    student: str
