@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from segshrink.cli.search_table import TerminalWatcher, time_left, trial_table
-from segshrink.search.view import SearchView, TrialView
+from segshrink.search.watcher import SearchView, TrialView
 
 _RATE = "student.training.learning_rate"
 _WIDTH = "student.model.width"
@@ -353,7 +353,7 @@ def test_error_amid_a_search_gives_the_terminal_its_cursor_back():
         "from segshrink.cli.search_table import TerminalWatcher\n"
         "from segshrink.cli.terminal import user_errors\n"
         "from segshrink.errors import DatasetError\n"
-        "from segshrink.search.view import SearchView\n"
+        "from segshrink.search.watcher import SearchView\n"
         "with user_errors():\n"
         "    watcher = TerminalWatcher()\n"
         "    watcher.show(SearchView(0, 5, 1.0, None, None, (), ()))\n"

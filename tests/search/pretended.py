@@ -5,18 +5,21 @@ import signal
 from dataclasses import dataclass, field
 
 from segshrink.recipe import load_recipe
-from segshrink.records import read_json, write_json, write_text
+from segshrink.records import write_text
+from segshrink.records.measurement import Latency
+from segshrink.records.trial import Failure, Job, Probe, Result
 from segshrink.search.driver import Driver
-from segshrink.search.files import ERROR, GO, HISTORY, JOB, PROBE, RECIPE, RESULT
+from segshrink.search.kept_trials import ended
+from segshrink.search.paths import ERROR, GO, HISTORY, JOB, PROBE, RECIPE, RESULT
 from segshrink.search.space import parse_search_recipe
 from segshrink.search.study import open_study
-from segshrink.search.view import SilentWatcher
+from segshrink.search.watcher import SilentWatcher
 
 RATE = "student.training.learning_rate"
 WIDTH = "student.model.width"
 
 
-def asked_for(**search):
+def small_search(**search):
     """A search of compact students over learning rate and width."""
     return parse_search_recipe(
         {
@@ -58,20 +61,22 @@ class Pretending:
 
     def poll(self):
         recipe = load_recipe(self.folder / RECIPE)
-        job = read_json(self.folder / JOB)
+        job = Job.read(self.folder / JOB)
         number = int(self.folder.name)
         if number in self.fails:
             failure = self.fails[number]
             if isinstance(failure, int):
                 return failure
-            write_json(self.folder / ERROR, failure)
+            failure.write(self.folder / ERROR)
             return 1
-        if job["probe"] and not (self.folder / GO).is_file():
+        if job.probe and not (self.folder / GO).is_file():
             if not (self.folder / PROBE).is_file():
                 write_text(self.folder / "probe.tflite", str(latency_of(recipe)))
                 size = 1000 * recipe.student.model.width
-                facts = {"size_bytes": size, "macs": 7, "parameters": 5}
-                write_json(self.folder / PROBE, {"file": "probe.tflite", **facts})
+                probe = Probe(
+                    file="probe.tflite", size_bytes=size, macs=7, parameters=5
+                )
+                probe.write(self.folder / PROBE)
             return None
         rows = rows_of(self.folder)
         if len(rows) < recipe.student.training.epochs:
@@ -80,9 +85,12 @@ class Pretending:
             write_rows(self.folder, [*rows, {"epoch": epoch, "val_miou": miou}])
             return None
         write_text(self.folder / "student.tflite", str(latency_of(recipe)))
-        result = {"file": "student.tflite", "miou": miou_of(recipe), "val_loss": 1.0}
-        result["size_bytes"] = 1000 * recipe.student.model.width
-        write_json(self.folder / RESULT, result)
+        Result(
+            file="student.tflite",
+            miou=miou_of(recipe),
+            val_loss=1.0,
+            size_bytes=1000 * recipe.student.model.width,
+        ).write(self.folder / RESULT)
         return 0
 
     def kill(self):
@@ -123,11 +131,18 @@ class PretendingWorkers:
         self.log.append(("close", ""))
 
 
+def steady(milliseconds):
+    """A latency without spread."""
+    return Latency(
+        threads=1, median_ms=milliseconds, p25_ms=milliseconds, p75_ms=milliseconds
+    )
+
+
 class QuickDriver(Driver):
     """Reads the latency of a pretended file instead of timing it."""
 
     def time_alone(self, path):
-        return {"median_ms": float(path.read_text())}
+        return steady(float(path.read_text()))
 
 
 class Said(SilentWatcher):
@@ -141,13 +156,13 @@ class Said(SilentWatcher):
         self.views.append(view)
 
 
-def drive(asked, out, workers=None, watcher=None, study=None, teacher=None):
+def drive(search_recipe, out, workers=None, watcher=None, study=None, teacher=None):
     """Run a search of pretended trials; (study, driver)."""
-    study = study or open_study(asked, out, None)
+    study = study or open_study(search_recipe, out, None)
     if teacher is not None:
         study.set_user_attr("teacher", teacher)
     driver = QuickDriver(
-        asked,
+        search_recipe,
         study,
         out,
         workers or PretendingWorkers(),
@@ -158,9 +173,12 @@ def drive(asked, out, workers=None, watcher=None, study=None, teacher=None):
     return study, driver
 
 
-def error(kind, message, **facts):
-    told = {"type": kind, "message": message}
-    return told | {"is_ours": True, "is_memory": False, "is_of_system": False} | facts
+def error(kind, message, *, is_ours=True, **facts):
+    return Failure(type=kind, message=message, is_ours=is_ours, **facts)
+
+
+def outcomes(study):
+    return [trial.user_attrs["outcome"] for trial in ended(study)]
 
 
 KILLED = -signal.SIGKILL

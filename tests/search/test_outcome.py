@@ -8,10 +8,9 @@ from segshrink.data.splits import Split
 from segshrink.recipe import load_recipe
 from segshrink.records import read_json
 from segshrink.reporting import read_search, write_search_report
-from segshrink.search import driver as driver_module
 from segshrink.search.outcome import write_outcome
 
-from .pretended import RATE, WIDTH, PretendingWorkers, asked_for, drive, error
+from .pretended import RATE, WIDTH, PretendingWorkers, drive, error, small_search
 
 DATASET = SimpleNamespace(
     name="pretended",
@@ -19,20 +18,17 @@ DATASET = SimpleNamespace(
 )
 
 
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch):
-    monkeypatch.setattr(driver_module, "_LOOK_SECONDS", 0.0)
-
-
-def outcome(asked, out, workers=None):
-    study, _ = drive(asked, out, workers, teacher={"miou": 0.9, "latency_ms": 99.0})
-    return read_json(write_outcome(asked, study, DATASET, out, workers=1))
+def outcome(search_recipe, out, workers=None):
+    study, _ = drive(
+        search_recipe, out, workers, teacher={"miou": 0.9, "latency_ms": 99.0}
+    )
+    return read_json(write_outcome(search_recipe, study, DATASET, out, workers=1))
 
 
 def test_the_record_says_all_that_was_tried(tmp_path):
     fault = error("TrainingError", "The loss became nan.")
-    asked = asked_for(trials=8, limits={"latency_ms": 40})
-    told = outcome(asked, tmp_path, PretendingWorkers(fails={1: fault}))
+    search_recipe = small_search(trials=8, limits={"latency_ms": 40})
+    told = outcome(search_recipe, tmp_path, PretendingWorkers(fails={1: fault}))
     assert len(told["trials"]) == 8
     assert told["teacher"] == {"miou": 0.9, "latency_ms": 99.0}
     assert told["space"][WIDTH] == {"int": [8, 64], "step": 8}
@@ -50,8 +46,26 @@ def test_the_record_says_all_that_was_tried(tmp_path):
     assert write_search_report(tmp_path).is_file()
 
 
-def test_the_front_is_what_no_trial_beats(tmp_path):
-    told = outcome(asked_for(trials=12), tmp_path)
+def test_the_keys_of_the_record_stay(tmp_path):
+    told = outcome(small_search(trials=2), tmp_path)
+    assert set(told) == set(
+        "format objective of limits sampler scheduler trials_wanted seed workers "
+        "threads data machine segshrink backend runtime runtime_version seconds "
+        "scheduling_seconds trial_seconds space teacher trials best front "
+        "importance".split()
+    )
+    assert told["limits"] == {"latency_ms": None, "size_bytes": None}
+    split = {"source": "seed 0", "train": ["a"], "val": ["b"], "test": ["c"]}
+    assert told["data"] == {"name": "pretended", "split": split}
+    for trial in told["trials"]:
+        assert set(trial) == set(
+            "number state is_default reason values miou val_loss latency_ms "
+            "size_bytes macs parameters remedy is_feasible epochs seconds file".split()
+        )
+
+
+def test_the_pareto_front_is_what_no_trial_beats(tmp_path):
+    told = outcome(small_search(trials=12), tmp_path)
     complete = [t for t in told["trials"] if t["state"] == "complete"]
     beaten = {
         a["number"]
@@ -67,10 +81,10 @@ def test_the_front_is_what_no_trial_beats(tmp_path):
 
 
 def test_recipe_and_files_of_the_front_are_kept_and_those_of_old_fronts_go(tmp_path):
-    asked = asked_for(trials=4)
-    outcome(asked, tmp_path)
+    search_recipe = small_search(trials=4)
+    outcome(search_recipe, tmp_path)
     (tmp_path / "artifacts" / "trial-099.tflite").write_text("old")
-    told = outcome(asked_for(trials=10), tmp_path)
+    told = outcome(small_search(trials=10), tmp_path)
     shown = {*told["front"], told["best"]}
     names = {path.name for path in (tmp_path / "artifacts").iterdir()}
     assert names == {
@@ -87,17 +101,20 @@ def test_recipe_and_files_of_the_front_are_kept_and_those_of_old_fronts_go(tmp_p
         assert float(kept) == trial["latency_ms"] == trial["values"][WIDTH]
     best = load_recipe(tmp_path / "best.yaml")
     assert best.student.model.width == told["trials"][told["best"]]["values"][WIDTH]
-    assert best.data == asked.recipe.data and best.teacher == asked.recipe.teacher
+    assert (
+        best.data == search_recipe.recipe.data
+        and best.teacher == search_recipe.recipe.teacher
+    )
 
 
 def test_nothing_found_leaves_a_record_and_no_recipe(tmp_path):
-    told = outcome(asked_for(trials=2, limits={"latency_ms": 1}), tmp_path)
+    told = outcome(small_search(trials=2, limits={"latency_ms": 1}), tmp_path)
     assert (told["best"], told["front"]) == (None, [])
     assert not (tmp_path / "best.yaml").exists()
     assert write_search_report(tmp_path).is_file()
 
 
 def test_what_matters_is_told(tmp_path):
-    told = outcome(asked_for(trials=30), tmp_path)
+    told = outcome(small_search(trials=30), tmp_path)
     assert set(told["importance"]) == {RATE, WIDTH}
     assert sum(told["importance"].values()) == pytest.approx(1, abs=1e-3)

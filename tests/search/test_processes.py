@@ -11,7 +11,7 @@ import pytest
 
 from segshrink.records import locked, usable_cores, write_json
 from segshrink.search import processes
-from segshrink.search.files import JOB, LOCK, LOG, PROCESS
+from segshrink.search.paths import JOB, LOCK, LOG, PROCESS
 from segshrink.search.processes import (
     LocalWorkers,
     end,

@@ -18,7 +18,7 @@ from segshrink.cli.terminal import errors
 
 if TYPE_CHECKING:
     # The package brings Keras and Optuna, for which `--help` must not wait.
-    from segshrink.search.view import SearchView, TrialView
+    from segshrink.search.watcher import SearchView, TrialView
 
 _LINES_EVERY_SECONDS = 60.0
 _MAX_ROWS = 20

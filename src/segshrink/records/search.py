@@ -1,7 +1,7 @@
-"""The record of a search, `search.json`, as frozen data, checked when it is read.
+"""The record of a search, `search.json`, and of each of its trials.
 
-Shares lie in 0 to 1; `None` stands where something was not measured. Values that trials
-tried are kept as they are, since a recipe may hold any plain data.
+Shares lie in 0 to 1; None stands where something was not measured. Values that trials
+tried are kept unchecked, since a recipe may hold any plain data.
 """
 
 from collections.abc import Mapping
@@ -9,14 +9,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from segshrink.recipe.settings import Settings
 from segshrink.records.machine import Machine
 from segshrink.records.measurement import (
     Count,
     DataRecord,
+    Latency,
     Milliseconds,
     Share,
 )
-from segshrink.records.record import Record
+from segshrink.records.record import SparseRecord
 
 State = Literal["complete", "pruned", "skipped", "failed"]
 ObjectiveName = Literal["miou", "val_loss", "front"]
@@ -26,18 +28,21 @@ Bytes = Annotated[int, Field(gt=0)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 
 
-class Limits(Record):
-    """What the exported file of a trial may cost; `None` is no limit."""
+class Limits(Settings):
+    """Limits on the exported file of a trial; None is no limit.
 
-    latency_ms: Milliseconds | None = None
-    size_bytes: Bytes | None = None
+    A recipe states them in its section `search`, and the record repeats them.
+    """
+
+    latency_ms: float | None = Field(None, gt=0)
+    size_bytes: int | None = Field(None, gt=0)
 
 
-class SearchedRange(Record):
+class SearchedRange(SparseRecord):
     """The values that one field of the recipe may take.
 
     One of the first three is given: bounds of numbers, or a list of choices. With
-    `when` the field is used only where others have the values it names.
+    `when` the field applies only where others have the values it names.
     """
 
     float_bounds: Annotated[tuple[Number, Number] | None, Field(alias="float")] = None
@@ -49,24 +54,26 @@ class SearchedRange(Record):
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """Least and greatest number; `None` for choices."""
+        """Least and greatest number; None for choices."""
         return self.float_bounds or self.int_bounds
 
 
-class TeacherFigures(Record):
-    """What the teacher has that all students are taught by."""
+class TeacherFigures(SparseRecord):
+    """Figures of the teacher that all students are distilled from."""
 
     miou: Share | None = None
     latency_ms: Milliseconds | None = None
     size_bytes: Bytes | None = None
 
 
-class Trial(Record):
-    """One trial.
+class Trial(SparseRecord):
+    """One trial, as the study and the record of a search hold it.
 
-    `pruned` was stopped early, `skipped` never trained since its untrained file was
+    `pruned` was stopped early, `skipped` was not trained since its untrained file was
     over a limit, `failed` came to no result. `epochs` are the values that the scheduler
-    saw after each epoch.
+    saw after each epoch, `remedy` is what kept the loss of an int8 file within the
+    limit. The last three fields stay in the study: each timing of the file, the last of
+    them in full, and the best epoch of a trial that was stopped early.
     """
 
     number: Count
@@ -80,19 +87,23 @@ class Trial(Record):
     size_bytes: Bytes | None = None
     macs: Count | None = None
     parameters: Count | None = None
+    remedy: str | None = None
     is_feasible: bool = True
     epochs: tuple[Number | None, ...] = ()
     seconds: Seconds = 0.0
     file: str | None = None
+    timings_ms: tuple[Milliseconds, ...] = Field((), exclude=True)
+    latency: Latency | None = Field(None, exclude=True)
+    best_epoch_miou: Share | None = Field(None, exclude=True)
 
 
-class SearchRecord(Record):
+class SearchRecord(SparseRecord):
     """A whole search.
 
-    `seconds` is the time on the clock, `trial_seconds` the sum over all trials, and
-    `scheduling_seconds` what workers waited between two trials;
-    `front` holds numbers of trials by rising latency, and `importance` shares in 0 to 1
-    by field of the recipe.
+    `seconds` is the wall-clock time, `trial_seconds` the sum over all trials, and
+    `scheduling_seconds` the time that workers waited between two trials. `front` holds
+    the numbers of the trials on the Pareto front by rising latency, and `importance`
+    shares in 0 to 1 by field of the recipe.
     """
 
     format: Literal[1]
@@ -123,12 +134,12 @@ class SearchRecord(Record):
 
     @property
     def best_trial(self) -> Trial | None:
-        """The best trial; `None` with several objectives, or where none counts."""
+        """The best trial; None where none is within the limits."""
         return next((each for each in self.trials if each.number == self.best), None)
 
     @property
     def front_trials(self) -> tuple[Trial, ...]:
-        """Trials that no other one beats in both mIoU and latency, fastest first."""
+        """Trials on the Pareto front of mIoU and latency, fastest first."""
         by_number = {trial.number: trial for trial in self.trials}
         return tuple(by_number[number] for number in self.front)
 
@@ -139,17 +150,17 @@ class SearchRecord(Record):
 
     @property
     def chosen(self) -> tuple[Trial, ...]:
-        """What the search is about: the front if that was asked for, else the best."""
+        """Result of the search: the Pareto front or the best trial, by objective."""
         if self.objective == "front":
             return self.front_trials
         return (self.best_trial,) if self.best_trial else ()
 
     @property
     def share_outside_trials(self) -> float | None:
-        """Share of the workers' time that went into no trial; `None` if unknown."""
+        """Share of the workers' time outside trials; None if unknown."""
         available = self.seconds * self.workers
         return max(0.0, 1 - self.trial_seconds / available) if available else None
 
     def in_state(self, state: State) -> tuple[Trial, ...]:
-        """Trials that ended so, by number."""
+        """Trials that ended in this state, by number."""
         return tuple(trial for trial in self.trials if trial.state == state)

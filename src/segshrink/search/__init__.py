@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["Found", "search"]
+__all__ = ["SearchResult", "search"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,23 +1,24 @@
-"""The loop of a search: it proposes trials, follows them, and tells the study."""
+"""The loop of a search: it proposes trials, follows them, and informs the study."""
 
 import math
 import shutil
-import signal
 import socket
-import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import optuna
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial as OptunaTrial
+from optuna.trial import TrialState
 
 from segshrink.errors import RecipeError, RunFolderError, TrainingError
 from segshrink.recipe import Recipe, recipe_yaml
-from segshrink.records import read_json, write_json, write_text
-from segshrink.search.files import (
+from segshrink.records import write_text
+from segshrink.records.measurement import Latency
+from segshrink.records.search import TeacherFigures, Trial
+from segshrink.records.trial import Failure, Job, Probe, Result
+from segshrink.search.clock import Clock
+from segshrink.search.kept_trials import ended, ended_trials, keep
+from segshrink.search.paths import (
     ERROR,
     GO,
     JOB,
@@ -27,27 +28,30 @@ from segshrink.search.files import (
     RESULT,
     trial_folder,
 )
-from segshrink.search.following import RunningTrial, ended_view
-from segshrink.search.processes import Workers, signal_all
+from segshrink.search.processes import Workers
 from segshrink.search.ranking import CONFIRMED, best_of, confirmations
-from segshrink.search.space import SearchRecipe, with_values
-from segshrink.search.study import (
-    ended,
-    folder_number,
-    next_trial,
-    propose,
-    take_up_stopped,
+from segshrink.search.reasons import (
+    exit_reason,
+    failure_reason,
+    is_shared,
+    latency_over,
+    size_over,
 )
-from segshrink.search.view import SearchView, TrialView, Watcher
+from segshrink.search.resuming import folder_number, resume_stopped
+from segshrink.search.running_trial import RunningTrial
+from segshrink.search.sampling import next_trial, propose
+from segshrink.search.space import SearchRecipe, with_values
+from segshrink.search.timing import time_alone
+from segshrink.search.watcher import SearchView, Watcher, ended_view
 
 _LOOK_SECONDS = 0.1
 _SHOW_SECONDS = 1.0
-_SAY_ALIVE_SECONDS = 20.0
+_ALIVE_SECONDS = 20.0
 # An untrained file this much over a limit will not come within it by a second timing.
 _MARGIN = 0.03
-# Killed so often from outside, it is the trial.
+# A process that is killed from outside so often is itself the cause.
 _MOST_STARTS = 2
-# After so many failures and nothing else the fault is not that of the trials.
+# After so many failures and no success the fault is not that of single trials.
 _MOST_FAILURES = 3
 
 
@@ -55,18 +59,18 @@ class Driver:
     """Brings a study to its number of trials.
 
     Args:
-        asked: what is searched.
-        study: where the truth is kept; see `open_study`.
+        search_recipe: the recipe and its section `search`.
+        study: the single source of truth; see `open_study`.
         out: folder of the search.
         workers: run the processes.
-        watcher: is shown the search.
+        watcher: shows the search.
         teacher: model file of the teacher; None in a search of teachers.
         is_shared: whether other drivers may work on the study.
     """
 
     def __init__(
         self,
-        asked: SearchRecipe,
+        search_recipe: SearchRecipe,
         study: optuna.Study,
         out: Path,
         workers: Workers,
@@ -76,49 +80,32 @@ class Driver:
         is_shared: bool = False,
     ) -> None:
         self.is_shared = is_shared
-        self.asked = asked
+        self.search_recipe = search_recipe
+        self.settings = search_recipe.search
         self.study = study
         self.out = out
         self.workers = workers
         self.watcher = watcher
         self.teacher = teacher
-        # A search folder has one driver at a time: what it left is this one's.
+        # A search folder has one driver at a time, so its name finds what it left.
         self.name = f"{socket.gethostname()}:{out.resolve()}"
         self._running: dict[int, RunningTrial] = {}
-        self._began = time.monotonic()
-        self._shown = self._looked_for_stopped = -math.inf
-        self._kept_seconds = float(study.user_attrs.get(self._seconds_key, 0.0))
-        kept = study.user_attrs.get(self._scheduling_key, 0.0)
-        self._scheduling_seconds = float(kept)
-        self._free_since = dict.fromkeys(range(workers.count), self._began)
-        self._ended_views: dict[int, TrialView] = {}
+        self._clock = Clock(study, self.name, workers.count)
+        self._last_shown = self._last_resumed = -math.inf
         self._fresh_seconds: list[float] = []
 
-    @property
-    def _seconds_key(self) -> str:
-        return f"seconds of {self.name}"
-
-    @property
-    def _scheduling_key(self) -> str:
-        return f"scheduling seconds of {self.name}"
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of this search by this driver, over all its starts."""
-        return self._kept_seconds + time.monotonic() - self._began
-
     def run(self) -> None:
-        """Go on until enough trials have ended.
+        """Work until enough trials have ended.
 
         Raises:
             SegshrinkError: for a fault that every trial would have.
-            TrainingError: if trials do nothing but fail.
+            TrainingError: if all trials fail.
         """
-        # What had ended before is told from what ends now.
+        # The watcher thereby learns which trials had ended before.
         self._show(force=True)
         try:
             while True:
-                self._take_up_stopped()
+                self._resume_stopped()
                 for running in list(self._running.values()):
                     self._follow(running)
                 while self._may_begin():
@@ -131,50 +118,55 @@ class Driver:
         finally:
             for running in self._running.values():
                 running.handle.kill()
-            self._keep_seconds()
+            self._clock.keep()
 
     # Beginning
 
     def _may_begin(self) -> bool:
         if len(self._running) >= self.workers.count:
             return False
-        minutes = self.asked.search.minutes
-        if minutes is not None and self.seconds > 60 * minutes:
+        minutes = self.settings.minutes
+        if minutes is not None and self._clock.seconds > 60 * minutes:
             return False
-        in_work = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return len(ended(self.study)) + len(in_work) < self.asked.search.trials
+        states = (TrialState.RUNNING,)
+        in_progress = self.study.get_trials(deepcopy=False, states=states)
+        return len(ended(self.study)) + len(in_progress) < self.settings.trials
 
-    def _take_up_stopped(self) -> None:
-        if time.monotonic() - self._looked_for_stopped < _SAY_ALIVE_SECONDS:
+    def _resume_stopped(self) -> None:
+        if time.monotonic() - self._last_resumed < _ALIVE_SECONDS:
             return
-        self._looked_for_stopped = time.monotonic()
-        take_up_stopped(
-            self.study, self.asked, self.name, self._running, is_shared=self.is_shared
+        self._last_resumed = time.monotonic()
+        resume_stopped(
+            self.study,
+            self.search_recipe,
+            self.name,
+            self._running,
+            is_shared=self.is_shared,
         )
 
     def _begin(self) -> None:
-        trial = next_trial(self.study, self.asked)
+        trial = next_trial(self.study, self.search_recipe)
         trial.set_user_attr("driver", self.name)
-        values = propose(trial, self.asked)
+        values = propose(trial, self.search_recipe)
         try:
-            recipe = with_values(self.asked.recipe, values)
+            recipe = with_values(self.search_recipe.recipe, values)
         except RecipeError as error:
-            self._end(trial, "failed", str(error), seconds=0.0, is_by_values=True)
+            record = Trial(
+                number=trial.number, state="failed", reason=str(error), seconds=0.0
+            )
+            self._end(trial, record, is_by_values=True)
             return
-        slot = next(
-            slot
-            for slot in range(self.workers.count)
-            if slot not in {running.slot for running in self._running.values()}
-        )
+        taken = {running.slot for running in self._running.values()}
+        slot = next(each for each in range(self.workers.count) if each not in taken)
         folder = trial_folder(self.out, folder_number(trial))
         self._write_job(folder, recipe, slot)
-        self._scheduling_seconds += time.monotonic() - self._free_since[slot]
+        self._clock.occupy(slot)
         self._running[trial.number] = RunningTrial(
             trial,
             folder,
             slot,
             values,
-            getattr(recipe, self.asked.search.of).training.epochs,
+            getattr(recipe, self.settings.of).training.epochs,
             self.workers.start(folder, slot),
             earlier_seconds=float(trial.user_attrs.get("seconds", 0.0)),
         )
@@ -182,31 +174,25 @@ class Driver:
     def _write_job(self, folder: Path, recipe: Recipe, slot: int) -> None:
         (folder / ERROR).unlink(missing_ok=True)
         write_text(folder / RECIPE, recipe_yaml(recipe))
-        write_json(
-            folder / JOB,
-            {
-                "of": self.asked.search.of,
-                "teacher": None if self.teacher is None else str(self.teacher),
-                "logits": None
-                if self.teacher is None
-                else str(self.teacher.parent / "logits"),
-                "probe": self._is_probed(recipe),
-                "cores": self.workers.cores(slot),
-            },
-        )
+        cores = self.workers.cores(slot)
+        Job(
+            of=self.settings.of,
+            teacher=str(self.teacher) if self.teacher else None,
+            logits=str(self.teacher.parent / "logits") if self.teacher else None,
+            probe=self._is_probed(recipe),
+            cores=None if cores is None else tuple(cores),
+        ).write(folder / JOB)
 
     def _is_probed(self, recipe: Recipe) -> bool:
-        """Whether the file is made and timed before training, to reject it early."""
-        search = self.asked.search
-        if search.of == "teacher":
+        """Whether the file is exported and timed before training, to skip it early."""
+        if self.settings.of == "teacher":
             return False
-        # What several steps of pruning come to is known after their training only.
+        # The size after several steps of pruning is known after their training only.
         if recipe.student.kind == "pruned" and recipe.student.pruning.steps > 1:
             return False
-        limits = search.limits
-        return search.objective == "front" or bool(
-            limits.latency_ms or limits.size_bytes
-        )
+        limits = self.settings.limits
+        is_limited = bool(limits.latency_ms or limits.size_bytes)
+        return self.settings.objective == "front" or is_limited
 
     # Following
 
@@ -216,272 +202,207 @@ class Driver:
         if running.trial.number not in self._running:
             return
         if code is None:
-            self._say_alive(running)
+            self._sign_of_life(running)
             if running.waits:
                 self._judge_probe(running)
         elif (running.folder / RESULT).is_file():
             self._complete(running)
         elif (running.folder / ERROR).is_file():
-            self._fail(running, read_json(running.folder / ERROR))
+            self._fail(running, Failure.read(running.folder / ERROR))
         elif running.starts < _MOST_STARTS:
-            # What it had started may still run.
+            # Processes that it had started may still run.
             running.handle.kill()
             running.starts += 1
             self.watcher.say(
                 f"trial {running.trial.number}: its process was ended "
-                f"({_how(code)}); it goes on from its last checkpoint."
+                f"({exit_reason(code)}); it resumes from its last checkpoint."
             )
             running.handle = self.workers.start(running.folder, running.slot)
         else:
-            reason = f"its process was ended {_MOST_STARTS} times ({_how(code)})"
-            self._end(running.trial, "failed", reason, seconds=running.seconds)
+            reason = f"its process was ended {_MOST_STARTS} times ({exit_reason(code)})"
+            self._end(running.trial, running.ended("failed", reason))
 
     def _report(self, running: RunningTrial) -> None:
-        """Tell the study of new epochs, and stop the trial if it says so."""
-        objective = self.asked.search.objective
+        """Report new epochs to the study, and stop the trial if the pruner says so."""
+        objective = self.settings.objective
         for epoch, value in running.new_epochs(objective):
             running.reported.append(value)
             if objective == "front":
                 continue
             running.trial.report(value, epoch)
             is_last = epoch >= running.epochs
-            # What the recipe says by itself is what everything is compared with.
+            # Everything is compared with the recipe's own values, so they finish.
             if is_last or running.trial.user_attrs.get("is_default"):
                 continue
             if running.trial.should_prune():
-                what = "val_loss" if objective == "val_loss" else "val_miou"
-                shown = f"{what} {value:.4f} after epoch {epoch} of {running.epochs}"
-                self._end(running.trial, "pruned", shown, seconds=running.seconds)
+                name = "val_loss" if objective == "val_loss" else "val_miou"
+                reason = f"{name} {value:.4f} after epoch {epoch} of {running.epochs}"
+                self._end(running.trial, running.ended("pruned", reason))
                 return
 
-    def _say_alive(self, running: RunningTrial) -> None:
-        if time.monotonic() - running.said_alive < _SAY_ALIVE_SECONDS:
+    def _sign_of_life(self, running: RunningTrial) -> None:
+        if time.monotonic() - running.last_alive < _ALIVE_SECONDS:
             return
-        running.said_alive = time.monotonic()
+        running.last_alive = time.monotonic()
         running.trial.set_user_attr("alive", time.time())
         running.trial.set_user_attr("seconds", round(running.seconds, 1))
-        self._keep_seconds()
-
-    # Ending
+        self._clock.keep()
 
     def _judge_probe(self, running: RunningTrial) -> None:
         """Time the untrained file; let the trial train unless it is over a limit."""
-        probe = read_json(running.folder / PROBE)
-        limits = self.asked.search.limits
-        facts = {key: probe[key] for key in ("size_bytes", "macs", "parameters")}
-        over = _over("size", "bytes", probe["size_bytes"], limits.size_bytes, 0.0)
+        probe = Probe.read(running.folder / PROBE)
+        file = running.folder / probe.file
+        running.figures.take(probe)
+        over = size_over(probe.size_bytes, self.settings.limits.size_bytes)
         if over is None:
-            latency = self.time_alone(running.folder / probe["file"])
-            facts |= self._timed(running, latency["median_ms"])
-            over = _over("latency", "ms", facts["latency_ms"], self._most_ms(), _MARGIN)
-        running.facts |= facts
+            latency_ms = self.time_alone(file).median_ms
+            running.figures.timings_ms.append(latency_ms)
+            over = latency_over(latency_ms, self._latency_limit_ms(), _MARGIN)
         if over is None:
-            write_json(running.folder / GO, facts)
-            # Not before: a search that is stopped here would miss it.
-            (running.folder / probe["file"]).unlink()
+            running.figures.permission().write(running.folder / GO)
+            # Not earlier: a search that is stopped before it needs the file again.
+            file.unlink()
             return
         running.handle.kill()
-        self._constrain(running.trial, facts)
-        reason = f"{over}; not trained"
-        self._end(running.trial, "skipped", reason, seconds=running.seconds, **facts)
-        (running.folder / probe["file"]).unlink()
+        self._constrain(running)
+        skipped = running.ended("skipped", f"{over}; not trained")
+        self._end(running.trial, skipped)
+        file.unlink()
 
-    def _most_ms(self) -> float | None:
-        """The latency beyond which a student is of no use."""
-        limit = self.asked.search.limits.latency_ms
-        if limit is None and self.asked.search.objective == "front":
-            teacher = self.study.user_attrs.get("teacher") or {}
-            return teacher.get("latency_ms")
+    def _latency_limit_ms(self) -> float | None:
+        """Latency beyond which a student is useless: the limit, or the teacher's."""
+        limit = self.settings.limits.latency_ms
+        kept = self.study.user_attrs.get("teacher")
+        if limit is None and self.settings.objective == "front" and kept:
+            return TeacherFigures.parse(kept, where=self.out).latency_ms
         return limit
 
+    # Ending
+
     def _complete(self, running: RunningTrial) -> None:
-        result = read_json(running.folder / RESULT)
-        facts = {key: value for key, value in result.items() if value is not None}
-        file = facts.pop("file", None)
-        if file is not None:
-            latency = self.time_alone(running.folder / file)
-            facts |= {"latency": latency}
-            facts |= self._timed(running, latency["median_ms"])
-            facts["file"] = str((running.folder / file).relative_to(self.out))
-        self._constrain(running.trial, facts)
+        result = Result.read(running.folder / RESULT)
+        running.figures.take(result)
+        latency = file = None
+        if result.file is not None:
+            path = running.folder / result.file
+            latency = self.time_alone(path)
+            running.figures.timings_ms.append(latency.median_ms)
+            file = str(path.relative_to(self.out))
+        self._constrain(running)
+        record = running.ended("complete", result=result, latency=latency, file=file)
+        missing = math.nan
         values = {
-            "miou": [facts["miou"]],
-            "val_loss": [facts.get("val_loss", float("nan"))],
-            "front": [facts["miou"], facts.get("latency_ms", float("nan"))],
-        }[self.asked.search.objective]
-        self._end(
-            running.trial, "complete", None, seconds=running.seconds, told=values,
-            epochs=running.reported, **facts,
-        )  # fmt: skip
+            "miou": [result.miou],
+            "val_loss": [missing if result.val_loss is None else result.val_loss],
+            "front": [result.miou, record.latency_ms or missing],
+        }
+        self._end(running.trial, record, objectives=values[self.settings.objective])
 
-    def _timed(self, running: RunningTrial, median_ms: float) -> dict[str, Any]:
-        """Latency of a trial's file, over all that it was timed."""
-        timings = [*running.facts.get("timings_ms", ()), median_ms]
-        running.facts["timings_ms"] = timings
-        return {"timings_ms": timings, "latency_ms": statistics.median(timings)}
+    def _constrain(self, running: RunningTrial) -> None:
+        limits, figures = self.settings.limits, running.figures
+        if limits.latency_ms and figures.latency_ms:
+            share = figures.latency_ms / limits.latency_ms
+            running.trial.set_constraint("latency_ms", share - 1)
+        if limits.size_bytes and figures.size_bytes:
+            share = figures.size_bytes / limits.size_bytes
+            running.trial.set_constraint("size_bytes", share - 1)
 
-    def _constrain(self, trial: Trial, facts: dict[str, Any]) -> None:
-        for name, limit in self.asked.search.limits.model_dump().items():
-            if limit is not None and name in facts:
-                trial.set_constraint(name, facts[name] / limit - 1)
-
-    def _fail(self, running: RunningTrial, error: dict[str, Any]) -> None:
-        number, message = running.trial.number, error["message"]
-        if (
-            error["type"] in ("DatasetError", "RunFolderError", "MissingExtraError")
-            or (error["is_of_system"])
-        ):
-            # Every other trial would meet it too.
-            raise RunFolderError(f"trial {number}: {message}")
-        if error["is_memory"]:
-            reason = f"out of memory: {message}"
-        elif error["type"] == "TrainingError":
-            reason = f"diverged: {message}"
-        elif error["is_ours"]:
-            reason = message
-        else:
-            log = (running.folder / LOG).relative_to(self.out)
-            reason = f"crashed ({error['type']}: {message}), see {log}"
-        self._end(
-            running.trial, "failed", reason, seconds=running.seconds, is_by_values=True
-        )
-        self._require_some_success(reason)
-
-    def _require_some_success(self, reason: str) -> None:
+    def _fail(self, running: RunningTrial, failure: Failure) -> None:
+        if is_shared(failure):
+            raise RunFolderError(f"trial {running.trial.number}: {failure.message}")
+        reason = failure_reason(failure, (running.folder / LOG).relative_to(self.out))
+        self._end(running.trial, running.ended("failed", reason), is_by_values=True)
         outcomes = [trial.user_attrs["outcome"] for trial in ended(self.study)]
         if len(outcomes) >= _MOST_FAILURES and set(outcomes) == {"failed"}:
             raise TrainingError(
-                f"{self.out}: all {len(outcomes)} trials failed, the last since: "
-                f"{reason} Mend the recipe, or narrow its space."
+                f"{self.out}: all {len(outcomes)} trials failed, the last one with: "
+                f"{reason} Correct the recipe, or narrow its space."
             )
 
     def _end(
         self,
-        trial: Trial,
-        outcome: str,
-        reason: str | None,
+        trial: OptunaTrial,
+        record: Trial,
         *,
-        seconds: float,
-        told: list[float] | None = None,
+        objectives: list[float] | None = None,
         is_by_values: bool = False,
-        **facts: Any,
     ) -> None:
+        """Keep the record of a trial, and tell the study that it ended.
+
+        Args:
+            trial: as the study has it.
+            record: what is kept of it.
+            objectives: of a complete trial.
+            is_by_values: whether a failed trial would fail again with its values.
+        """
         running = self._running.pop(trial.number, None)
         if running is not None:
             running.handle.kill()
             shutil.rmtree(running.folder / "checkpoint", ignore_errors=True)
-            facts = {"epochs": running.reported, **running.facts, **facts}
-            if running.mious and "miou" not in facts:
-                facts["best_epoch_miou"] = max(running.mious)
-            self._fresh_seconds.append(seconds)
-            self._free_since[running.slot] = time.monotonic()
-        for name, value in {**facts, "seconds": round(seconds, 2)}.items():
-            trial.set_user_attr(name, value)
-        if reason is not None:
-            trial.set_user_attr("reason", reason)
-        trial.set_user_attr("outcome", outcome)
-        if outcome == "complete":
-            self.study.tell(trial, told)
-        elif outcome == "failed" and not is_by_values:
+            self._fresh_seconds.append(record.seconds)
+            self._clock.release(running.slot)
+        keep(trial, record)
+        if record.state == "complete":
+            self.study.tell(trial, objectives)
+        elif record.state == "failed" and not is_by_values:
             self.study.tell(trial, state=TrialState.FAIL)
         else:
-            # A sampler learns from these where not to look; it forgets failed ones.
+            # A sampler learns from pruned trials where not to look; it ignores failed.
             self.study.tell(trial, state=TrialState.PRUNED)
         self._show(force=True)
 
-    # Timing and showing
-
-    def time_alone(self, path: Path) -> dict[str, Any]:
+    def time_alone(self, path: Path) -> Latency:
         """Latency of a file while no trial of this machine computes."""
-        from segshrink.measuring import measure_latency
-
-        settings = self.asked.recipe.measuring
         others = [running.folder for running in self._running.values()]
-        with _stopped(others):
-            return measure_latency(
-                [path],
-                threads=settings.threads,
-                rounds=settings.rounds,
-                seed=self.asked.recipe.seed,
-            )[path]
+        return time_alone(path, self.search_recipe.recipe, others)
 
     def _confirm_best(self) -> None:
-        """Time the best file again, since the best of many has had luck, too.
+        """Time the best file again, since the best of many was lucky too.
 
-        Until one is within the limit by the median of all its timings.
+        Repeats until the best is within the limit by the median of all its timings.
         """
-        while self.asked.search.limits.latency_ms is not None:
-            best, known = best_of(self.study, self.asked), confirmations(self.study)
+        while self.settings.limits.latency_ms is not None:
+            best = best_of(self.study, self.search_recipe)
+            known = confirmations(self.study)
             if best is None or best in known:
                 return
-            trial = next(t for t in ended(self.study) if t.number == best)
-            path = self.out / trial.user_attrs["file"]
-            # With a shared database it may lie on another host.
-            if not path.is_file():
+            trials = ended_trials(self.study, self.search_recipe)
+            file = next(trial.file for trial in trials if trial.number == best)
+            # With a shared database the file may lie on another host.
+            if file is None or not (self.out / file).is_file():
                 return
-            known[best] = self.time_alone(path)["median_ms"]
+            known[best] = self.time_alone(self.out / file).median_ms
             kept = {str(number): ms for number, ms in known.items()}
             self.study.set_user_attr(CONFIRMED, kept)
             self._show(force=True)
 
-    def _keep_seconds(self) -> None:
-        self.study.set_user_attr(self._seconds_key, round(self.seconds, 2))
-        scheduling = round(self._scheduling_seconds, 3)
-        self.study.set_user_attr(self._scheduling_key, scheduling)
+    # Showing
 
     def _show(self, *, force: bool = False) -> None:
-        if not force and time.monotonic() - self._shown < _SHOW_SECONDS:
+        if not force and time.monotonic() - self._last_shown < _SHOW_SECONDS:
             return
-        self._shown = time.monotonic()
+        self._last_shown = time.monotonic()
         self.watcher.show(self.view())
 
     def view(self) -> SearchView:
-        """The search as it stands."""
-        for trial in ended(self.study):
-            if trial.number not in self._ended_views:
-                self._ended_views[trial.number] = ended_view(trial, self.asked)
-        views = tuple(self._ended_views[n] for n in sorted(self._ended_views))
-        best = best_of(self.study, self.asked)
-        wanted = self.asked.search.trials
-        left = max(0, wanted - len(views))
-        seconds_left = None
-        if self._fresh_seconds:
-            mean = sum(self._fresh_seconds) / len(self._fresh_seconds)
-            spent = sum(running.seconds for running in self._running.values())
-            seconds_left = max(0.0, left * mean - spent) / self.workers.count
+        """The current state of the search."""
+        trials = ended_trials(self.study, self.search_recipe)
+        views = {trial.number: ended_view(trial) for trial in trials}
+        best = best_of(self.study, self.search_recipe)
         return SearchView(
             done=len(views),
-            wanted=wanted,
-            seconds=time.monotonic() - self._began,
-            seconds_left=seconds_left,
-            best=None if best is None else self._ended_views[best],
+            wanted=self.settings.trials,
+            seconds=self._clock.seconds_since_start,
+            seconds_left=self._seconds_left(len(views)),
+            best=None if best is None else views[best],
             running=tuple(each.view() for each in self._running.values()),
-            ended=views,
+            ended=tuple(views.values()),
         )
 
-
-def _over(
-    what: str, unit: str, value: float, limit: float | None, margin: float
-) -> str | None:
-    if limit is None or value <= limit * (1 + margin):
-        return None
-    # Bytes whole, milliseconds to three digits.
-    shown = [f"{x:,}" if isinstance(x, int) else f"{x:.3g}" for x in (value, limit)]
-    return f"{what} {shown[0]} {unit}, more than {shown[1]}"
-
-
-def _how(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    name = signal.Signals(-code).name
-    return f"{name}, out of memory?" if -code == signal.SIGKILL else name
-
-
-@contextmanager
-def _stopped(folders: list[Path]) -> Iterator[None]:
-    """Hold the trials of some folders still, those of them on this machine."""
-    signal_all(folders, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        signal_all(folders, signal.SIGCONT)
+    def _seconds_left(self, done: int) -> float | None:
+        if not self._fresh_seconds:
+            return None
+        mean = sum(self._fresh_seconds) / len(self._fresh_seconds)
+        spent = sum(running.seconds for running in self._running.values())
+        left = max(0, self.settings.trials - done)
+        return max(0.0, left * mean - spent) / self.workers.count

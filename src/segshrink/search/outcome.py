@@ -1,39 +1,36 @@
-"""What a search leaves: its record, the best recipe, and the files of the front."""
+"""Outcome of a search: its record, the best recipe, and files of the best trials."""
 
-import shutil
 import warnings
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import keras
 import optuna
-from optuna.trial import FrozenTrial, TrialState
 
 from segshrink._version import __version__
 from segshrink.data import Dataset
-from segshrink.recipe import recipe_yaml
-from segshrink.records import atomic_write, this_machine, write_json, write_text
-from segshrink.search.files import ARTIFACTS, BEST, RECORD
-from segshrink.search.ranking import best_of, front_of, is_feasible, refuted
-from segshrink.search.space import SearchRecipe, with_values
-from segshrink.search.study import ended, space_of, values_of
-
-_TOLD = (
-    "miou",
-    "val_loss",
-    "latency_ms",
-    "size_bytes",
-    "macs",
-    "parameters",
-    "remedy",
+from segshrink.records import this_machine
+from segshrink.records.measurement import DataRecord
+from segshrink.records.search import (
+    Limits,
+    SearchedRange,
+    SearchRecord,
+    TeacherFigures,
+    Trial,
 )
+from segshrink.search.artifacts import keep_artifacts, write_best
+from segshrink.search.clock import SCHEDULING_SECONDS, SECONDS, seconds_of_all
+from segshrink.search.kept_trials import ended_trials
+from segshrink.search.paths import RECORD
+from segshrink.search.ranking import best_of, pareto_front, refuted
+from segshrink.search.space import SearchRecipe
+
 _LEAST_FOR_IMPORTANCE = 4
 
 
 def write_outcome(
-    asked: SearchRecipe,
+    search_recipe: SearchRecipe,
     study: optuna.Study,
     dataset: Dataset,
     out: Path,
@@ -42,137 +39,103 @@ def write_outcome(
 ) -> Path:
     """Write `search.json`, `best.yaml` and `artifacts/`, from the study alone.
 
-    Files and recipes of the front, and of the best trial, are named after their trials;
-    those of an earlier front that are no longer on it are removed.
+    Files and recipes of the Pareto front, and of the best trial, are named after their
+    trials; those of trials that left the front are removed.
 
     Returns:
         The record's path.
     """
-    trials = ended(study)
-    over = refuted(study, asked)
-    best = best_of(study, asked)
-    front = front_of([trial for trial in trials if trial.number not in over])
-    shown = sorted({*front, *([] if best is None else [best])})
-    files = {}
-    for trial in trials:
-        if trial.number in shown:
-            files[trial.number] = _keep(trial, asked, out)
-    _remove_others(out / ARTIFACTS, shown)
-    if best is not None:
-        found = next(trial for trial in trials if trial.number == best)
-        recipe = with_values(asked.recipe, values_of(found, asked))
-        write_text(out / BEST, _head(found) + recipe_yaml(recipe))
-    search = asked.search
-    record = {
-        "format": 1,
-        **search.model_dump(
-            mode="json", include={"objective", "of", "limits", "sampler", "scheduler"}
-        ),
-        "trials_wanted": search.trials,
-        "seed": asked.recipe.seed,
-        "workers": workers,
-        "threads": asked.recipe.measuring.threads,
-        "data": {"name": dataset.name, "split": dataset.split.as_record()},
-        "machine": this_machine().as_plain(),
-        "segshrink": __version__,
-        "backend": keras.backend.backend(),
-        **_runtime(asked),
-        "seconds": _sum(study, "seconds of "),
-        "scheduling_seconds": _sum(study, "scheduling seconds of "),
-        "trial_seconds": round(sum(t.user_attrs["seconds"] for t in trials), 2),
-        "space": {
-            place: dimension.as_record() for place, dimension in space_of(asked).items()
-        },
-        "teacher": study.user_attrs.get("teacher"),
-        "trials": [
-            _told(trial, asked, files.get(trial.number))
-            | ({"is_feasible": False} if trial.number in over else {})
-            for trial in trials
-        ],
-        "best": best,
-        "front": front,
-        "importance": _importance(study, asked),
-    }
+    trials = ended_trials(study, search_recipe)
+    over = refuted(study, search_recipe)
+    best = best_of(study, search_recipe)
+    front = pareto_front(trial for trial in trials if trial.number not in over)
+    shown = [trial for trial in trials if trial.number in {*front, best}]
+    files = keep_artifacts(shown, search_recipe, out)
+    for trial in shown:
+        if trial.number == best:
+            write_best(trial, search_recipe, out)
+    kept = tuple(
+        trial.model_copy(
+            update={
+                "file": files.get(trial.number),
+                "is_feasible": trial.is_feasible and trial.number not in over,
+            }
+        )
+        for trial in trials
+    )
+    record = _record(search_recipe, study, dataset, kept)
     path = out / RECORD
-    write_json(path, record)
+    record.model_copy(
+        update={"workers": workers, "best": best, "front": tuple(front)}
+    ).write(path)
     return path
 
 
-def _sum(study: optuna.Study, what: str) -> float:
-    """What each driver of the study has put down, together."""
-    found = (x for name, x in study.user_attrs.items() if name.startswith(what))
-    return round(sum(found), 2)
+def _record(
+    search_recipe: SearchRecipe,
+    study: optuna.Study,
+    dataset: Dataset,
+    trials: tuple[Trial, ...],
+) -> SearchRecord:
+    """All of the record but the workers and what is best."""
+    search, recipe = search_recipe.search, search_recipe.recipe
+    split = dataset.split.as_record()
+    runtime, runtime_version = _runtime(search_recipe)
+    teacher = study.user_attrs.get("teacher")
+    return SearchRecord(
+        format=1,
+        of=search.of,
+        objective=search.objective,
+        # Both fields are given, so that both are written.
+        limits=Limits(**search.limits.model_dump()),
+        sampler=search.sampler,
+        scheduler=search.scheduler,
+        trials_wanted=search.trials,
+        seed=recipe.seed,
+        threads=recipe.measuring.threads,
+        data=DataRecord.parse({"name": dataset.name, "split": split}, where="data"),
+        machine=this_machine(),
+        segshrink=__version__,
+        backend=keras.backend.backend(),
+        runtime=runtime,
+        runtime_version=runtime_version,
+        seconds=seconds_of_all(study, SECONDS),
+        scheduling_seconds=seconds_of_all(study, SCHEDULING_SECONDS),
+        trial_seconds=round(sum(trial.seconds for trial in trials), 2),
+        space={
+            place: SearchedRange.parse(dimension.as_record(), where=place)
+            for place, dimension in search_recipe.space.items()
+        },
+        teacher=TeacherFigures.parse(teacher, where="teacher") if teacher else None,
+        trials=trials,
+        importance=_importance(study, trials, search.objective),
+    )
 
 
-def _runtime(asked: SearchRecipe) -> dict[str, str | None]:
-    if asked.search.of == "teacher":
-        return {"runtime": None, "runtime_version": None}
-    export = asked.recipe.export
+def _runtime(search_recipe: SearchRecipe) -> tuple[str | None, str | None]:
+    """Runtime of the files and its version; None in a search of teachers."""
+    if search_recipe.search.of == "teacher":
+        return None, None
+    export = search_recipe.recipe.export
     if export.int8 or export.litert:
-        return {"runtime": "litert", "runtime_version": version("ai-edge-litert")}
-    return {"runtime": "onnx", "runtime_version": version("onnxruntime")}
+        return "litert", version("ai-edge-litert")
+    return "onnx", version("onnxruntime")
 
 
-def _told(trial: FrozenTrial, asked: SearchRecipe, file: str | None) -> dict[str, Any]:
-    facts = trial.user_attrs
-    return {
-        "number": trial.number,
-        "state": facts["outcome"],
-        "is_default": bool(facts.get("is_default")),
-        "reason": facts.get("reason"),
-        "values": values_of(trial, asked),
-        **{name: facts.get(name) for name in _TOLD},
-        "is_feasible": is_feasible(trial),
-        "epochs": facts.get("epochs", []),
-        "seconds": facts["seconds"],
-        "file": file,
-    }
-
-
-def _keep(trial: FrozenTrial, asked: SearchRecipe, out: Path) -> str | None:
-    """Put a trial's recipe and file where the user looks; None without a file here."""
-    stem = f"trial-{trial.number:03d}"
-    recipe = with_values(asked.recipe, values_of(trial, asked))
-    write_text(out / ARTIFACTS / f"{stem}.yaml", _head(trial) + recipe_yaml(recipe))
-    made = trial.user_attrs.get("file")
-    # With a shared database it may lie on another host.
-    if made is None or not (out / made).is_file():
-        return None
-    kept = out / ARTIFACTS / f"{stem}{Path(made).suffix}"
-    if not kept.is_file():
-        with atomic_write(kept) as partial:
-            shutil.copyfile(out / made, partial)
-    return str(kept.relative_to(out))
-
-
-def _head(trial: FrozenTrial) -> str:
-    facts = trial.user_attrs
-    parts = [f"validation mIoU {facts['miou']:.4f}"]
-    if "latency_ms" in facts:
-        parts.append(f"{facts['latency_ms']:.3g} ms, {facts['size_bytes']:,} bytes")
-    return f"# Trial {trial.number} of a search: {', '.join(parts)}.\n"
-
-
-def _remove_others(folder: Path, shown: list[int]) -> None:
-    stems = {f"trial-{number:03d}" for number in shown}
-    for path in folder.glob("trial-*"):
-        if path.stem not in stems:
-            path.unlink()
-
-
-def _importance(study: optuna.Study, asked: SearchRecipe) -> dict[str, float]:
-    """Share of each parameter in the variance of the objective, of a front of mIoU."""
-    complete = [t for t in ended(study) if t.state == TrialState.COMPLETE]
+def _importance(
+    study: optuna.Study, trials: tuple[Trial, ...], objective: str
+) -> dict[str, float]:
+    """Share of each field in the variance of the objective, of two of mean IoU."""
+    complete = [trial for trial in trials if trial.state == "complete"]
     if len(complete) < _LEAST_FOR_IMPORTANCE:
         return {}
-    is_front = asked.search.objective == "front"
     with warnings.catch_warnings(), suppress(RuntimeError, ValueError):
-        # Few trials make it uncertain, which the report says.
+        # Few trials make the shares uncertain, which the report says.
         warnings.simplefilter("ignore")
         found = optuna.importance.get_param_importances(
             study,
             evaluator=optuna.importance.PedAnovaImportanceEvaluator(),
-            target=(lambda trial: trial.values[0]) if is_front else None,
+            target=(lambda trial: trial.values[0]) if objective == "front" else None,
         )
         return {place: round(share, 4) for place, share in found.items()}
     # All trials are alike, or no parameter is in all of them.

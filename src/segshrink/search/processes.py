@@ -1,4 +1,4 @@
-"""Trials as processes of this machine, that share its cores."""
+"""Trials as processes of this machine, which share its cores."""
 
 import os
 import signal
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Protocol
 
 from segshrink.errors import RunFolderError
-from segshrink.records import read_json, usable_cores
-from segshrink.search.files import LOG, PROCESS
+from segshrink.records import usable_cores
+from segshrink.records.trial import WorkerProcess
+from segshrink.search.paths import LOG, PROCESS
 
 
 class Handle(Protocol):
@@ -22,22 +23,22 @@ class Handle(Protocol):
         """Exit code, negative for a signal; None while it runs."""
 
     def kill(self) -> None:
-        """End it and all that it has started, and wait for that."""
+        """End it with all processes that it has started, and wait for them."""
 
 
 class Workers(Protocol):
-    """Whoever runs the processes of trials."""
+    """Starts the processes of trials, on this machine or elsewhere."""
 
     count: int
 
     def cores(self, slot: int) -> list[int] | None:
-        """Cores that the trial of a slot keeps to; None if others see to that."""
+        """Cores that the trial of a slot keeps to; None if a cluster decides."""
 
     def start(self, folder: Path, slot: int) -> Handle:
         """Start the trial of a folder, whose `job.json` is there."""
 
     def close(self) -> None:
-        """End all that still runs."""
+        """End all trials that still run."""
 
 
 class LocalWorkers:
@@ -64,7 +65,7 @@ class LocalWorkers:
         return handle
 
     def close(self) -> None:
-        """End all that still runs."""
+        """End all trials that still run."""
         for handle in self._handles:
             handle.kill()
 
@@ -81,7 +82,7 @@ class _Process:
         return code
 
     def kill(self) -> None:
-        # Once and at once: later its number may be another process's.
+        # Only once, since later its number may belong to another process.
         if not self._has_ended:
             end(self._process)
             self._has_ended = True
@@ -89,7 +90,7 @@ class _Process:
 
 def started(folder: Path, threads: int) -> subprocess.Popen[bytes]:
     """Start the process of a trial, in a group of its own, which writes into a log."""
-    # That of an earlier one may by now be the number of anything.
+    # The number of an earlier process may by now belong to any other.
     (folder / PROCESS).unlink(missing_ok=True)
     module = "segshrink.search.worker"
     command = [sys.executable, "-m", module, str(folder), str(os.getpid())]
@@ -100,21 +101,21 @@ def started(folder: Path, threads: int) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, **_threads(threads)},
-            # Ctrl-C is for the search, which then ends its trials.
+            # The search alone receives Ctrl-C, and then ends its trials.
             process_group=0,
         )
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Kill a process with all that it has started, and wait for it."""
-    # Also when it has ended by itself: what it had started may still run.
+    # This holds for one that ended by itself too: its children may still run.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def _threads(count: int) -> dict[str, str]:
-    """Says to the libraries what they may compute with, where cores are not fixed."""
+    """Number of threads for the libraries, where the cores are not fixed."""
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     return {name: str(count) for name in names}
 
@@ -122,14 +123,14 @@ def _threads(count: int) -> dict[str, str]:
 def group_here(folder: Path) -> int | None:
     """Process group of the trial at work in a folder, if it is one of this machine."""
     try:
-        found = read_json(folder / PROCESS)
+        worker = WorkerProcess.read(folder / PROCESS)
     except RunFolderError:
         return None
-    return int(found["process"]) if found["host"] == socket.gethostname() else None
+    return worker.process if worker.host == socket.gethostname() else None
 
 
 def signal_all(folders: Sequence[Path], what: signal.Signals) -> None:
-    """Send a signal to those of some trials that run on this machine."""
+    """Send a signal to those of the trials that run on this machine."""
     for folder in folders:
         group = group_here(folder)
         if group is not None:

@@ -1,7 +1,7 @@
 """The process of one trial: `python -m segshrink.search.worker FOLDER PARENT`.
 
 It ends with the search that started it, however that ends, and only one works in a
-folder at a time. Why it failed stands in `error.json`.
+folder at a time. An error that ends it is written to `error.json`.
 """
 
 import os
@@ -12,11 +12,11 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from typing import Any
 
 from segshrink.errors import SegshrinkError
-from segshrink.records import locked, read_json, write_json
-from segshrink.search.files import ERROR, JOB, LOCK, PROCESS
+from segshrink.records import locked
+from segshrink.records.trial import Failure, Job, WorkerProcess
+from segshrink.search.paths import ERROR, JOB, LOCK, PROCESS
 
 _LOOK_SECONDS = 0.5
 
@@ -28,28 +28,27 @@ def main(folder: Path, parent: int) -> int:
         folder: where `job.json` lies.
         parent: the process that started this one.
     """
-    job = read_json(folder / JOB)
-    _use_cores(job["cores"])
-    # First, since the folder may be in use, and the search end meanwhile.
+    job = Job.read(folder / JOB)
+    _use_cores(job.cores)
+    # This starts first, since the search may end while the folder is still in use.
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with locked(folder / LOCK):
-        write_json(
-            folder / PROCESS, {"host": socket.gethostname(), "process": os.getpid()}
-        )
+        worker = WorkerProcess(host=socket.gethostname(), process=os.getpid())
+        worker.write(folder / PROCESS)
         try:
-            # Late: Keras takes the cores that it finds when it is imported.
+            # Imported here, since Keras takes the cores that it finds when imported.
             from segshrink.search.trial import run_trial
 
             run_trial(folder)
         except Exception as error:
             traceback.print_exc()
-            write_json(folder / ERROR, _told(error))
+            _failure(error).write(folder / ERROR)
             return 1
     return 0
 
 
-def _use_cores(cores: list[int] | None) -> None:
-    """Keep to some cores, so that trials side by side do not fight for them."""
+def _use_cores(cores: tuple[int, ...] | None) -> None:
+    """Keep to some cores, so that concurrent trials do not compete for them."""
     if cores is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)
 
@@ -61,18 +60,18 @@ def _end_with(parent: int) -> None:
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def _told(error: Exception) -> dict[str, Any]:
-    return {
-        "type": type(error).__name__,
-        "message": str(error).strip() or type(error).__name__,
-        "is_ours": isinstance(error, SegshrinkError),
-        "is_memory": _is_memory(error),
-        "is_of_system": isinstance(error, OSError),
-    }
+def _failure(error: Exception) -> Failure:
+    return Failure(
+        type=type(error).__name__,
+        message=str(error).strip() or type(error).__name__,
+        is_ours=isinstance(error, SegshrinkError),
+        is_memory=_is_memory(error),
+        is_of_system=isinstance(error, OSError),
+    )
 
 
 def _is_memory(error: Exception) -> bool:
-    # TensorFlow and JAX have classes of their own for it, torch has only words.
+    # TensorFlow and JAX have their own classes for it, torch only says so in words.
     name, text = type(error).__name__, str(error).lower()
     return (
         isinstance(error, MemoryError)

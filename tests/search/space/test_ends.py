@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from segshrink.errors import RecipeError
+from segshrink.search.sampling import propose
 from segshrink.search.space import (
     default_space,
     is_active,
@@ -13,7 +14,6 @@ from segshrink.search.space import (
     parse_search_recipe,
     with_values,
 )
-from segshrink.search.study import propose
 
 KIND = {"choice": ["pruned", "compact"]}
 LOSSES = "student.distillation.losses"

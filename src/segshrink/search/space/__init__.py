@@ -1,10 +1,10 @@
 """Recipe files with a section `search`: what to draw for which fields."""
 
+from segshrink.records.search import Limits
 from segshrink.search.space.conditions import is_active
 from segshrink.search.space.default_space import default_space
 from segshrink.search.space.dimension import Dimension
 from segshrink.search.space.section import (
-    Limits,
     SearchRecipe,
     SearchSettings,
     load_search_recipe,

@@ -17,18 +17,12 @@ from segshrink.recipe import (
     recipe_faults,
     recipe_yaml,
 )
+from segshrink.records.search import Limits
 from segshrink.search.space.conditions import spelt_out
 from segshrink.search.space.default_space import default_space
 from segshrink.search.space.dimension import Dimension
 from segshrink.search.space.ends import end_faults
 from segshrink.search.space.faults import place_faults, space_faults
-
-
-class Limits(Settings):
-    """What the exported file of a trial may cost; None is no limit."""
-
-    latency_ms: float | None = Field(None, gt=0)
-    size_bytes: int | None = Field(None, gt=0)
 
 
 class SearchSettings(Settings):

@@ -1,4 +1,4 @@
-"""Names of the files of a search, and of those by which it follows a trial."""
+"""Names of the files of a search, and of those that it exchanges with a trial."""
 
 from pathlib import Path
 
@@ -21,5 +21,5 @@ LOG = "output.log"
 
 
 def trial_folder(out: Path, number: int) -> Path:
-    """Where a trial works; `number` as `folder_number` has it."""
+    """Folder of a trial; `number` is that of `folder_number`."""
     return out / TRIALS / f"{number:03d}"

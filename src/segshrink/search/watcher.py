@@ -1,21 +1,23 @@
-"""What a search shows of itself while it goes on."""
+"""The state of a search that is in progress, for whoever shows it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from segshrink.records.search import Trial
+
 
 @dataclass(frozen=True)
 class TrialView:
-    """A trial as it stands.
+    """The current state of a trial.
 
     Attributes:
         number: from 0.
         state: `"running"`, `"complete"`, `"pruned"`, `"skipped"` or `"failed"`.
-        stage: what a running one does, such as `"training"`.
+        stage: current work of a running trial, such as `"training"`.
         values: recipe fields and the values that are tried.
         epoch: epochs trained.
-        epochs: epochs in all.
+        epochs: epochs in total.
         miou: best validation mean IoU so far, in [0, 1]; None if there is none yet.
         latency_ms: of the file, if it was timed.
         size_bytes: of the file, if it was made.
@@ -40,16 +42,16 @@ class TrialView:
 
 @dataclass(frozen=True)
 class SearchView:
-    """A search as it stands.
+    """The current state of a search.
 
     Attributes:
-        done: trials that ended in whatever way.
-        wanted: trials to reach.
-        seconds: since the search began or went on.
+        done: number of trials that ended, however.
+        wanted: number of trials to reach.
+        seconds: since the search began or resumed.
         seconds_left: None until a trial has ended.
         best: the best trial so far.
-        running: trials in work.
-        ended: the others, by number.
+        running: trials in progress.
+        ended: all others, by number.
     """
 
     done: int
@@ -61,21 +63,37 @@ class SearchView:
     ended: tuple[TrialView, ...]
 
 
+def ended_view(trial: Trial) -> TrialView:
+    """The state of a trial that ended."""
+    return TrialView(
+        number=trial.number,
+        state=trial.state,
+        values=trial.values,
+        epoch=len(trial.epochs),
+        miou=trial.best_epoch_miou if trial.miou is None else trial.miou,
+        latency_ms=trial.latency_ms,
+        size_bytes=trial.size_bytes,
+        reason=trial.reason,
+        seconds=trial.seconds,
+        is_feasible=trial.is_feasible,
+    )
+
+
 class Watcher(Protocol):
-    """Is shown a search."""
+    """Shows a search."""
 
     def show(self, view: SearchView) -> None:
-        """Take in how it stands, on each change and about once a second."""
+        """Show the current state; called on each change and about once a second."""
 
     def say(self, text: str) -> None:
-        """Show one line that stays."""
+        """Show one line permanently."""
 
     def finish(self) -> None:
-        """The search has ended, or stops with an error."""
+        """Close: the search has ended, or stops with an error."""
 
 
 class SilentWatcher:
-    """Shows nothing."""
+    """A watcher that shows nothing."""
 
     def show(self, view: SearchView) -> None:
         """Ignore the view."""

@@ -1,0 +1,55 @@
+"""Who may open a study, with trials that only pretend."""
+
+import pytest
+
+from segshrink.errors import RunFolderError
+from segshrink.recipe import recipe_yaml
+from segshrink.records import exclusive_folder, write_text
+from segshrink.search import search
+from segshrink.search.kept_trials import ended
+from segshrink.search.study import open_study
+
+from .pretended import (
+    RATE,
+    drive,
+    small_search,
+)
+
+
+def test_another_search_in_the_folder_is_refused(tmp_path):
+    drive(small_search(trials=1), tmp_path)
+    with pytest.raises(RunFolderError, match="holds another search; space differ"):
+        drive(small_search(space={RATE: {"float": [1e-4, 1e-2]}}), tmp_path)
+    with pytest.raises(RunFolderError, match="2 objective"):
+        open_study(small_search(), _front_folder(tmp_path), None)
+
+
+def _front_folder(tmp_path):
+    drive(small_search(objective="front", scheduler=None, trials=1), tmp_path / "front")
+    return tmp_path / "front"
+
+
+def test_a_second_search_in_a_folder_is_told_how_to_join_the_first(tmp_path):
+    search_recipe = small_search()
+    write_text(tmp_path / "recipe.yaml", recipe_yaml(search_recipe.recipe))
+    with exclusive_folder(tmp_path), pytest.raises(RunFolderError) as caught:
+        search(search_recipe, tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: another process works in this folder. Wait until it ends, "
+        "or join it from another folder with --storage."
+    )
+    assert not (tmp_path / "trials").exists()
+
+
+def test_two_hosts_share_one_study_through_a_database(tmp_path):
+    search_recipe = small_search(trials=8)
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    first = open_study(search_recipe, tmp_path / "a", url)
+    drive(small_search(trials=3), tmp_path / "a", study=first)
+    second = open_study(search_recipe, tmp_path / "b", url)
+    study, _ = drive(search_recipe, tmp_path / "b", study=second)
+    assert len(ended(study)) == 8
+    assert len(list((tmp_path / "a" / "trials").iterdir())) == 3
+    assert len(list((tmp_path / "b" / "trials").iterdir())) == 5
+    drivers = {trial.user_attrs["driver"].rpartition("/")[2] for trial in ended(study)}
+    assert drivers == {"a", "b"}
