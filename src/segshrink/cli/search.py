@@ -20,24 +20,24 @@ def search(
     data: Data,
     out: Out,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials to come to in all; default 20.")
+        int | None, typer.Option(min=1, help="Number of trials in total; default 20.")
     ] = None,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0, help="Begin no trial after so many minutes."),
+        typer.Option(min=0, help="Minutes after which no trial begins."),
     ] = None,
     latency_ms: Annotated[
-        float | None, typer.Option(min=0, help="Milliseconds the file may take.")
+        float | None, typer.Option(min=0, help="Limit of latency in milliseconds.")
     ] = None,
     size_bytes: Annotated[
-        int | None, typer.Option(min=1, help="Bytes the file may have.")
+        int | None, typer.Option(min=1, help="Limit of the file's size in bytes.")
     ] = None,
     objective: Annotated[
         str | None,
         typer.Option(help="miou, val_loss, or front (mIoU against latency)."),
     ] = None,
     workers: Annotated[
-        int, typer.Option(min=1, help="Trials at a time; they share the cores.")
+        int, typer.Option(min=1, help="Trials at a time, which share the cores.")
     ] = 1,
     storage: Annotated[
         str | None,
@@ -54,16 +54,16 @@ def search(
     settings: Settings = None,
     seed: Seed = None,
 ) -> None:
-    """Search the best small model under limits of latency and size.
+    """Search for the best small model under limits of latency and size.
 
     One teacher is trained; each trial makes, distils, exports and measures a student.
     The recipe's section `search` says what is tried (see recipes/search.yaml). OUT gets
-    best.yaml, a recipe for `compress`, the files of the front, a report, and study.log,
-    an Optuna journal. Killed at any moment, the same command goes on.
+    best.yaml, a recipe for `compress`, the files of the Pareto front, a report, and
+    study.log, an Optuna journal. The same command resumes a search that was killed.
 
     Example: segshrink search synthetic --out runs/search --trials 8 --latency-ms 20
     """
-    asked = assemble_search(
+    search_recipe = assemble_search(
         data,
         recipe,
         settings,
@@ -78,12 +78,12 @@ def search(
         },
     )
     load_keras()
-    from segshrink.cli.search_table import TerminalWatcher
+    from segshrink.cli.search_watcher import TerminalWatcher
     from segshrink.reporting import search_table, write_search_report
-    from segshrink.search import search as searched
+    from segshrink.search import search as run_search
 
-    found = searched(
-        asked,
+    result = run_search(
+        search_recipe,
         out,
         workers=workers,
         storage=storage,
@@ -93,5 +93,5 @@ def search(
     )
     page = write_search_report(out, TerminalProgress())
     output.print(search_table(out))
-    output.out(f"Recipe: {found.recipe}")
+    output.out(f"Recipe: {result.recipe}")
     output.out(f"Report: {page}")

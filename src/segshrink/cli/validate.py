@@ -11,9 +11,9 @@ from segshrink.cli.terminal import output
 def validate(
     recipe: Annotated[Path, typer.Argument(help="Recipe in YAML.")],
 ) -> None:
-    """Check a recipe, all faults at once, and print it with every default.
+    """Check a recipe, report all faults at once, and print it with every default.
 
-    A section `search` is tried out too: all that it can draw must be a valid recipe.
+    A section `search` is checked too, at the ends of each dimension of its space.
 
     Example: segshrink validate recipes/demo.yaml
     """
