@@ -31,7 +31,7 @@ from segshrink.recipe.pruning import (
     PruningSettings,
 )
 from segshrink.recipe.recipe import Recipe, StudentSettings, TeacherSettings
-from segshrink.recipe.settings import Settings
+from segshrink.recipe.settings import Plain, Settings
 from segshrink.recipe.training import (
     LossSettings,
     StudentTrainingSettings,
@@ -52,6 +52,7 @@ __all__ = [
     "ExportSettings",
     "LossSettings",
     "MeasuringSettings",
+    "Plain",
     "PruningSettings",
     "Recipe",
     "Settings",

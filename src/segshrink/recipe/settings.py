@@ -1,8 +1,14 @@
 """Base class of the sections of a recipe."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+
+# Plain data, as YAML and JSON hold it.
+Plain: TypeAlias = (
+    "str | int | float | bool | None | Sequence[Plain] | Mapping[str, Plain]"
+)
 
 
 class Settings(BaseModel):

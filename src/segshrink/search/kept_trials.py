@@ -1,11 +1,11 @@
 """Trials as the study keeps them: a record spread over the attributes of each."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
 
+from segshrink.recipe import Plain
 from segshrink.records.record import Record
 from segshrink.records.search import Trial
 from segshrink.search.space import SearchRecipe
@@ -80,7 +80,7 @@ def keep(trial: optuna.Trial, record: Trial) -> None:
     trial.set_user_attr("outcome", record.state)
 
 
-def values_of(trial: FrozenTrial, search_recipe: SearchRecipe) -> dict[str, Any]:
+def values_of(trial: FrozenTrial, search_recipe: SearchRecipe) -> dict[str, Plain]:
     """Recipe fields and values of a trial that Optuna holds."""
     space = search_recipe.space
     return {place: space[place].value(label) for place, label in trial.params.items()}

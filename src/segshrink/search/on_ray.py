@@ -1,4 +1,4 @@
-"""Trials as tasks of a Ray cluster; the study stays with the search."""
+"""Trials as tasks of a Ray cluster, while the study stays with the search."""
 
 import os
 import signal
@@ -16,8 +16,8 @@ _END_SECONDS = 30.0
 class RayWorkers:
     """Tasks of a cluster, each of which runs the process of one trial.
 
-    The cluster decides where; a task asks it for an equal share of this machine's
-    cores. All machines must see the folder of the search and the data under the same
+    The cluster decides where; a task requests an equal share of this machine's cores.
+    All machines must see the folder of the search and the data under the same
     paths.
 
     Args:
@@ -47,7 +47,7 @@ class RayWorkers:
         return handle
 
     def close(self) -> None:
-        """End all that still runs, and leave the cluster."""
+        """End all trials that still run, and leave the cluster."""
         for handle in self._handles:
             handle.kill()
         self._connection.__exit__(None, None, None)
@@ -79,15 +79,15 @@ class _Task:
 
         if self.poll() is not None:
             return
-        # An interrupt may be missed, and Ray heeds the first call only. The process
-        # that the task runs finds that it has gone, and ends too.
+        # An interrupt may be missed, and Ray obeys the first call only. The process of
+        # the trial finds that its parent has gone, and ends too.
         ray.cancel(self._result, force=True)
         ray.wait([self._result], timeout=_END_SECONDS)
 
 
 def _run(folder: str, threads: int, directory: str) -> int:
     """Run a trial's process to its end, in a worker of the cluster."""
-    # Folder and data may be named from where the search was started.
+    # Folder and data may be relative to where the search was started.
     os.chdir(directory)
     process = started(Path(folder), threads)
     try:

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segshrink.compression.context import Context
 from segshrink.compression.data import open_recipe_data
@@ -14,6 +14,7 @@ from segshrink.compression.stage import versions
 from segshrink.compression.teacher import checked_teacher_file
 from segshrink.errors import MissingExtraError, RunFolderError, TrainingError
 from segshrink.progress import Progress, SilentProgress
+from segshrink.recipe import Plain
 from segshrink.records import exclusive_folder
 from segshrink.records.search import SearchRecord
 from segshrink.search.paths import BEST, TEACHER
@@ -45,7 +46,7 @@ class SearchResult:
     miou: float
     latency_ms: float | None
     size_bytes: int | None
-    values: Mapping[str, Any]
+    values: Mapping[str, Plain]
     recipe: Path
     record: Path
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from optuna.trial import Trial as OptunaTrial
 
+from segshrink.recipe import Plain
 from segshrink.records.measurement import Latency
 from segshrink.records.search import State, Trial
 from segshrink.records.trial import Permission, Probe, Result
@@ -73,7 +73,7 @@ class RunningTrial:
     trial: OptunaTrial
     folder: Path
     slot: int
-    values: Mapping[str, Any]
+    values: Mapping[str, Plain]
     epochs: int
     handle: Handle
     earlier_seconds: float

@@ -6,6 +6,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from segshrink.recipe import Plain
 from segshrink.search.kept_trials import values_of
 from segshrink.search.space import Dimension, SearchRecipe, is_active
 from segshrink.search.study import experimental
@@ -48,9 +49,9 @@ def _sampler(search_recipe: SearchRecipe, number: int) -> optuna.samplers.BaseSa
         )
 
 
-def propose(trial: Trial, search_recipe: SearchRecipe) -> dict[str, Any]:
+def propose(trial: Trial, search_recipe: SearchRecipe) -> dict[str, Plain]:
     """Draw the values of a trial, by recipe field."""
-    values: dict[str, Any] = {}
+    values: dict[str, Plain] = {}
     for place, dimension in search_recipe.space.items():
         if is_active(dimension, values, search_recipe.recipe):
             values[place] = dimension.value(_suggested(trial, place, dimension))
@@ -67,7 +68,9 @@ def _suggested(trial: Trial, place: str, dimension: Dimension) -> Any:
     return trial.suggest_float(place, *dimension.range, log=dimension.log)
 
 
-def labels_of(values: Mapping[str, Any], search_recipe: SearchRecipe) -> dict[str, Any]:
+def labels_of(
+    values: Mapping[str, Plain], search_recipe: SearchRecipe
+) -> dict[str, Plain]:
     """Values as Optuna stores them, for `enqueue_trial`."""
     space = search_recipe.space
     return {place: space[place].label(value) for place, value in values.items()}

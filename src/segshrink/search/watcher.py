@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
+from segshrink.recipe import Plain
 from segshrink.records.search import Trial
 
 
@@ -29,7 +30,7 @@ class TrialView:
     number: int
     state: str
     stage: str = ""
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Plain] = field(default_factory=dict)
     epoch: int = 0
     epochs: int = 0
     miou: float | None = None

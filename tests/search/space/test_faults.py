@@ -24,26 +24,26 @@ def faults_of(space: dict, of: str = "student", **recipe) -> list[str]:
     [
         (
             "student.rate",
-            "no field of the recipe; student has kind, pruning, model, distillation, "
-            "training",
+            "not a field of the recipe; student has kind, pruning, model, "
+            "distillation, training",
         ),
         (
             "student.training.loss.dce.x",
-            "no field of the recipe; student.training.loss has cross_entropy, dice, "
+            "not a field of the recipe; student.training.loss has cross_entropy, dice, "
             "focal, class_weights",
         ),
         ("student.kind.pruned", "student.kind is a value and holds no fields"),
-        ("stu", "no field of the recipe; a recipe has seed, data, teacher, student"),
-        ("", "no field of the recipe; a recipe has seed, data"),
+        ("stu", "not a field of the recipe; a recipe has seed, data, teacher, student"),
+        ("", "not a field of the recipe; a recipe has seed, data"),
         (f"{LOSSES}.kl", f"{LOSSES} has pixel_kl, soft_dice, channel_wise, dist"),
-        ("data.tile_px", "the same for all trials, or they could not be compared"),
-        ("seed", "the same for all trials"),
+        ("data.tile_px", "must be the same for all trials, so that they compare"),
+        ("seed", "must be the same for all trials"),
         ("baselines", "the same for all trials"),
         ("measuring.threads", "the same for all trials"),
         (
             "teacher.training.epochs",
-            "all students have the same teacher, or each trial would have to train "
-            "one. Search the teacher first with of: teacher, and drop it here",
+            "all students share one teacher, since each trial would otherwise train "
+            "its own. Search the teacher first with of: teacher, and drop it here",
         ),
         ("student", "name fields of student, not all of it"),
     ],
@@ -80,16 +80,16 @@ def test_places_in_a_search_of_the_teacher(place):
         (
             "student.kind",
             {"int": [0, 1]},
-            "takes no numbers: write choice with a list of values, such as [pruned, "
-            "compact]",
+            "does not take numbers: write choice with a list of values, such as "
+            "[pruned, compact]",
         ),
         (
             "student.training.augmentation.flips",
             {"int": [0, 1]},
-            "takes no numbers: write choice with a list of values",
+            "does not take numbers: write choice with a list of values",
         ),
-        (LOSSES, {"float": [0, 1]}, "takes no numbers"),
-        ("student.pruning.budget", {"float": [0, 1]}, "takes no numbers"),
+        (LOSSES, {"float": [0, 1]}, "does not take numbers"),
+        ("student.pruning.budget", {"float": [0, 1]}, "does not take numbers"),
     ],
 )
 def test_types(place, dimension, fault):
@@ -100,7 +100,10 @@ def test_types(place, dimension, fault):
 @pytest.mark.parametrize(
     ("when", "fault"),
     [
-        ({"student.knd": 1}, "when: student.knd: no field of the recipe; student has"),
+        (
+            {"student.knd": 1},
+            "when: student.knd: not a field of the recipe; student has",
+        ),
         (
             {"student.kind": "compat"},
             "when: student.kind is drawn from [pruned, compact], never compat",
@@ -145,7 +148,7 @@ def test_conditions(when, fault):
     )
 
 
-def test_conditions_that_go_round_in_a_circle():
+def test_conditions_that_form_a_circle():
     a, b = "student.training.epochs", "student.training.batch_size"
     c = "student.training.patience"
     space = {
@@ -155,10 +158,10 @@ def test_conditions_that_go_round_in_a_circle():
         "student.training.validate_every": {"choice": [1, 2], "when": {a: 1}},
     }
     assert faults_of(space) == [
-        f"{a}: the conditions go round in a circle, {a} -> {b} -> {c} -> {a}; drop one"
+        f"{a}: the conditions form a circle, {a} -> {b} -> {c} -> {a}; drop one"
     ]
     assert faults_of({a: {"choice": [1, 2], "when": {a: 1}}}) == [
-        f"{a}: the conditions go round in a circle, {a} -> {a}; drop one"
+        f"{a}: the conditions form a circle, {a} -> {a}; drop one"
     ]
 
 
@@ -186,8 +189,8 @@ def test_a_place_inside_another():
     weight = {"float": [0.1, 1.0]}
     inner = f"{LOSSES}.pixel_kl"
     fault = (
-        f"{inner}: is inside of {LOSSES}, which is drawn too; drop one, or give them "
-        "when so that only one is drawn"
+        f"{inner}: is inside {LOSSES}, which is drawn too; drop one, or give them "
+        "`when` so that only one is drawn"
     )
     assert faults_of({LOSSES: losses, inner: weight}) == [fault]
     compact = {"when": {"student.kind": "compact"}}

@@ -53,17 +53,17 @@ def test_several_objectives_are_not_stopped_early():
         ),
         (
             {"search": {"of": "teacher", "objective": "front"}},
-            "  search.objective: front is of files of students, and this is a search "
-            "of: teacher; take miou or val_loss (got 'front')",
+            "  search.objective: front needs files of students, and this is a search "
+            "of: teacher; use miou or val_loss (got 'front')",
         ),
         (
             {"search": {"of": "teacher", "limits": {"size_bytes": 9}}},
-            "  search.limits: of files of students, and this is a search of: teacher; "
-            "drop it (got {'size_bytes': 9})",
+            "  search.limits: apply to files of students, and this is a search of: "
+            "teacher; drop it (got {'size_bytes': 9})",
         ),
         (
             {"search": {"of": "teacher"}, "teacher": {"file": "t.keras"}},
-            "  teacher.file: a search of: teacher trains teachers, and none is taken "
+            "  teacher.file: a search of: teacher trains teachers, not one "
             "from a file; drop it (got 't.keras')",
         ),
         (

@@ -1,4 +1,4 @@
-"""Recipe files with a section `search`: what to draw for which fields."""
+"""Recipe files with a section `search`: which fields are drawn, from which values."""
 
 from segshrink.records.search import Limits
 from segshrink.search.space.conditions import is_active

@@ -1,9 +1,9 @@
-"""When a field is drawn: conditions, and what they ask for in turn."""
+"""Conditions under which a field is drawn, and the conditions of those."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from segshrink.recipe import Recipe
+from segshrink.recipe import Plain, Recipe
 from segshrink.search.space.dimension import Dimension
 from segshrink.search.space.fields import alternatives, is_same, value_at
 
@@ -11,14 +11,14 @@ Space: TypeAlias = Mapping[str, Dimension]
 
 
 def conditions(place: str, space: Space) -> dict[str, list[Any]]:
-    """What must hold for a place to be drawn, conditions of conditions included.
+    """All conditions for a place to be drawn, conditions of conditions included.
 
     Args:
-        place: one of the space.
-        space: dimensions whose conditions do not go round in a circle.
+        place: a place of the space.
+        space: dimensions whose conditions form no circle.
 
     Returns:
-        The values that each place may have; none if the conditions contradict.
+        The values that each place may have; an empty list if the conditions contradict.
     """
     found: dict[str, list[Any]] = {}
     for condition, allowed in space[place].when.items():
@@ -29,7 +29,7 @@ def conditions(place: str, space: Space) -> dict[str, list[Any]]:
 
 
 def merged(a: dict[str, list[Any]], b: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """Conditions that hold where those of `a` and of `b` do."""
+    """Conditions that hold where both `a` and `b` hold."""
     both = dict(a)
     for place, allowed in b.items():
         if place in both:
@@ -39,7 +39,7 @@ def merged(a: dict[str, list[Any]], b: dict[str, list[Any]]) -> dict[str, list[A
 
 
 def spelt_out(space: Space) -> dict[str, Dimension]:
-    """The space with conditions of conditions written out, those they name first."""
+    """The space with conditions of conditions written out, in order of dependence."""
     done: dict[str, Dimension] = {}
     waiting = {place: conditions(place, space) for place in space}
     while waiting:
@@ -61,14 +61,16 @@ def _is_plain(allowed: list[Any]) -> bool:
     return len(allowed) == 1 and not isinstance(allowed[0], list)
 
 
-def is_active(dimension: Dimension, values: Mapping[str, Any], recipe: Recipe) -> bool:
+def is_active(
+    dimension: Dimension, values: Mapping[str, Plain], recipe: Recipe
+) -> bool:
     """Whether all conditions of `when` hold.
 
     Args:
         dimension: of the space of a `SearchRecipe`, which spells out the conditions of
-            conditions, and has a dimension after those that its conditions name.
-        values: values drawn so far by place, those of active dimensions only.
-        recipe: has the values of the fields that are not drawn, defaults included.
+            conditions and has each dimension after those that its conditions name.
+        values: values drawn so far by place, of active dimensions only.
+        recipe: gives the values of the fields that are not drawn, with defaults.
     """
     return all(
         any(

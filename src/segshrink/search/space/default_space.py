@@ -1,14 +1,14 @@
-"""What is drawn where a recipe does not say."""
+"""The default space of a search."""
 
 from segshrink.recipe import Recipe
 from segshrink.search.space.dimension import Dimension
 
 
 def default_space(recipe: Recipe, of: str) -> dict[str, Dimension]:
-    """What is drawn where the section `search` does not say.
+    """The space that is searched where the section `search` gives none.
 
     Args:
-        recipe: the fields to search, which decide what has an effect.
+        recipe: decides which fields have an effect.
         of: `"student"` or `"teacher"`.
     """
     if of == "teacher":
@@ -29,7 +29,7 @@ def _teacher_space(recipe: Recipe) -> dict[str, Dimension]:
         f"{section}.weight_decay": _real(1e-6, 1e-2, log=True),
     }
     loss = recipe.teacher.training.loss
-    # By itself it needs a weight above 0, which then changes nothing.
+    # The only loss needs a weight above 0, and its size then changes nothing.
     if loss.cross_entropy or loss.focal:
         space[f"{section}.loss.dice"] = _real(0.0, 2.0)
     return space
@@ -50,9 +50,9 @@ def _pruning_space(recipe: Recipe) -> dict[str, Dimension]:
     space = {"student.pruning.scope": Dimension(choice=("layer", "global"))}
     if pruning.budget is None:
         space["student.pruning.keep"] = _real(0.1, 0.6, log=True)
-    # With tiles and no recovery the criterion must be one that looks at them.
+    # With tiles and no recovery the criterion must be one that uses them.
     if pruning.tiles is None or pruning.recovery != "none":
-        # Not slimming, which layers without a normalization refuse, as a U-Net has.
+        # Slimming is left out, since it needs normalization in every layer.
         criteria = ("group_norm", "l1", "taylor")
         space["student.pruning.criterion"] = Dimension(choice=criteria)
     return space

@@ -1,4 +1,4 @@
-"""The values that a search draws for one field."""
+"""A dimension of the space: the values that a search draws for one field."""
 
 import copy
 import json
@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
-from segshrink.recipe import Settings
+from segshrink.recipe import Plain, Settings
 from segshrink.search.space.fields import is_same
 
-# The fields of a dimension are named after types, which hides the types there.
+# The fields of a dimension are named after types, and hide these in the class.
 _Float: TypeAlias = float
 _Int: TypeAlias = int
 Scalar: TypeAlias = str | float | int | bool | None
@@ -22,7 +22,7 @@ class Dimension(Settings):
     Exactly one of `float` (low, high), `int` (low, high) and `choice`, both ends
     included. `log` draws a range evenly in the logarithm. `step` is the distance of the
     values of `int`. `when` maps other places of the recipe to a value, or a list of
-    them, that they must have; where one has not, this field is left to the recipe.
+    them, that they must have; otherwise the recipe's own value of this field stays.
     """
 
     float: tuple[_Float, _Float] | None = None
@@ -55,7 +55,7 @@ class Dimension(Settings):
         if choice is None:
             return None
         labels = [_label(value) for value in choice]
-        # Optuna finds a label by equality, to which 1, 1.0 and true are the same.
+        # Optuna compares labels by equality, by which 1, 1.0 and true are the same.
         if any(label in labels[:at] for at, label in enumerate(labels)):
             raise ValueError("must be distinct values: drop the one that is repeated")
         if len(labels) < 2:
@@ -138,8 +138,8 @@ class Dimension(Settings):
         on_grid = self.int is None or (value - low) % (self.step or 1) == 0
         return low <= value <= high and on_grid
 
-    def as_record(self) -> dict[str, Any]:
-        """What was given, as plain data."""
+    def as_record(self) -> dict[str, Plain]:
+        """The fields that were given, as plain data."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from segshrink.recipe import Recipe, recipe_faults
+from segshrink.recipe import Plain, Recipe, recipe_faults
 from segshrink.search.space.conditions import Space, conditions, is_active
 from segshrink.search.space.dimension import Dimension
-from segshrink.search.space.fields import shown
+from segshrink.search.space.fields import as_yaml
 from segshrink.search.space.values import data_with, usual_value
 
 
@@ -67,16 +67,16 @@ def end_faults(recipe: Recipe, space: Space) -> list[str]:
 def _drawn(
     recipe: Recipe,
     space: Space,
-    usual: Mapping[str, Any],
-    fixed: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+    usual: Mapping[str, Plain],
+    fixed: Mapping[str, Plain] | None = None,
+) -> dict[str, Plain]:
     """Values of the active dimensions; those of `fixed` are activated if possible."""
     wanted = dict(usual)
     for place in fixed or {}:
         for condition, allowed in conditions(place, space).items():
             wanted[condition] = allowed[0]
     wanted |= fixed or {}
-    values: dict[str, Any] = {}
+    values: dict[str, Plain] = {}
     for place, dimension in space.items():
         if is_active(dimension, values, recipe):
             values[place] = wanted[place]
@@ -96,7 +96,7 @@ def _ends(dimension: Dimension) -> Iterator[Any]:
     yield high
 
 
-def _faults(recipe: Recipe, values: Mapping[str, Any]) -> list[_Fault]:
+def _faults(recipe: Recipe, values: Mapping[str, Plain]) -> list[_Fault]:
     try:
         Recipe.model_validate(data_with(recipe, values))
     except ValidationError as error:
@@ -107,7 +107,7 @@ def _faults(recipe: Recipe, values: Mapping[str, Any]) -> list[_Fault]:
     return []
 
 
-def _culprit(recipe: Recipe, values: Mapping[str, Any], fault: _Fault) -> str:
+def _culprit(recipe: Recipe, values: Mapping[str, Plain], fault: _Fault) -> str:
     """The first place of the fewest values that have the fault."""
     fewest = dict(values)
     for place in values:
@@ -117,14 +117,15 @@ def _culprit(recipe: Recipe, values: Mapping[str, Any], fault: _Fault) -> str:
     return next(iter(fewest))
 
 
-def _line(blamed: str, values: Mapping[str, Any], fault: _Fault) -> str:
+def _line(blamed: str, values: Mapping[str, Plain], fault: _Fault) -> str:
     remedy = "Draw other values, or change the recipe"
     if fault.place != blamed:
         remedy = (
             "Draw other values, change the recipe, or add `when` to the fields that do "
             "not apply with this value"
         )
+    value = as_yaml(values[blamed])
     return (
-        f"search.space.{blamed}: {shown(values[blamed])} does not make a valid recipe "
-        f"({fault.line}). {remedy}"
+        f"search.space.{blamed}: {value} does not make a valid recipe ({fault.line}). "
+        f"{remedy}"
     )

@@ -1,4 +1,4 @@
-"""What is wrong with a space as it is written."""
+"""Faults of a space that show without drawing from it."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -7,18 +7,18 @@ from segshrink.search.space.conditions import Space, conditions, merged
 from segshrink.search.space.dimension import Dimension
 from segshrink.search.space.fields import (
     alternatives,
+    as_yaml,
     fields_of,
     is_within,
     listed,
     literals_of,
-    shown,
     takes,
     types_of,
 )
 
 
 def place_faults(places: Iterable[str], of: str) -> list[str]:
-    """A line for each place that is no field, or none that the search may change.
+    """One line per place that is not a field, or not one that the search may change.
 
     Args:
         places: those of the space.
@@ -40,7 +40,7 @@ def _no_field(place: str) -> str | None:
         section = section.rpartition(".")[0]
     known = ", ".join(fields_of(section))
     name = section or "a recipe"
-    return "no field of the recipe; " + (
+    return "not a field of the recipe; " + (
         f"{name} has {known}" if known else f"{name} is a value and holds no fields"
     )
 
@@ -48,7 +48,7 @@ def _no_field(place: str) -> str | None:
 def _out_of_bounds(place: str, of: str) -> str | None:
     section, _, field = place.partition(".")
     if section not in ("teacher", "student", "export"):
-        return "the same for all trials, or they could not be compared; drop it"
+        return "must be the same for all trials, so that they compare; drop it"
     if of == "teacher":
         if any(is_within(place, f"teacher.{part}") for part in ("training", "model")):
             return None
@@ -58,17 +58,17 @@ def _out_of_bounds(place: str, of: str) -> str | None:
         )
     if section == "teacher":
         return (
-            "all students have the same teacher, or each trial would have to train "
-            "one. Search the teacher first with of: teacher, and drop it here"
+            "all students share one teacher, since each trial would otherwise train "
+            "its own. Search the teacher first with of: teacher, and drop it here"
         )
     return None if field else f"name fields of {section}, not all of it"
 
 
 def space_faults(space: Space, known: Collection[str]) -> list[str]:
-    """A line for each dimension that cannot be drawn as it is written.
+    """One line per fault of a dimension.
 
     Args:
-        space: the dimensions that are valid by themselves, their places too.
+        space: the dimensions that are valid by themselves, at valid places.
         known: all places of the space as it was written.
     """
     lines = []
@@ -92,14 +92,14 @@ def _type_faults(place: str, dimension: Dimension) -> Iterator[str]:
         low, high = dimension.float
         yield f"takes whole numbers: write int: [{round(low)}, {round(high)}]"
     elif not is_whole:
-        few = f", such as [{', '.join(map(shown, literals))}]" if literals else ""
-        yield f"takes no numbers: write choice with a list of values{few}"
+        few = f", such as [{', '.join(map(as_yaml, literals))}]" if literals else ""
+        yield f"does not take numbers: write choice with a list of values{few}"
 
 
 def _condition_fault(
     place: str, allowed: list[Any], space: Space, known: Collection[str]
 ) -> str | None:
-    """What is wrong with asking for values of a place; begins after its name."""
+    """Fault of a condition on a place, as text that follows its name."""
     if place in space:
         return _never_drawn(space[place], allowed)
     if place in known:
@@ -110,7 +110,7 @@ def _condition_fault(
         if is_within(place, drawn) or is_within(drawn, place):
             return f": what is drawn is {drawn}, name that"
     never = [value for value in allowed if not takes(place, value)]
-    few = ", ".join(map(shown, literals_of(place) or ()))
+    few = ", ".join(map(as_yaml, literals_of(place) or ()))
     known_values = f"one of {few}, never" if few else "never"
     return f" is {known_values} {listed(never)}" if never else None
 
@@ -122,24 +122,24 @@ def _never_drawn(dimension: Dimension, allowed: list[Any]) -> str | None:
             "draw it by choice, or drop the condition"
         )
     never = [value for value in allowed if not dimension.holds(value)]
-    values = shown(dimension.choice or dimension.int)
+    values = as_yaml(dimension.choice or dimension.int)
     return f" is drawn from {values}, never {listed(never)}" if never else None
 
 
 def _circles(space: Space) -> Iterator[str]:
-    told: set[str] = set()
+    reported: set[str] = set()
     for start in space:
-        path = _way_back(start, space)
-        if path and not told & set(path):
-            told |= set(path)
+        path = _circle_from(start, space)
+        if path and not reported & set(path):
+            reported |= set(path)
             yield (
-                f"{start}: the conditions go round in a circle, "
+                f"{start}: the conditions form a circle, "
                 f"{' -> '.join([*path, start])}; drop one"
             )
 
 
-def _way_back(start: str, space: Space) -> list[str]:
-    """A path from a place by its conditions to itself, without its end."""
+def _circle_from(start: str, space: Space) -> list[str]:
+    """A path from a place along its conditions back to it, without its end."""
     paths, seen = [[start]], set[str]()
     while paths:
         path = paths.pop()
@@ -167,6 +167,6 @@ def _contradictions(space: Space) -> Iterator[str]:
                 both = merged(needed[place], needed[other])
                 if all(both.values()):
                     yield (
-                        f"{place}: is inside of {other}, which is drawn too; drop one, "
-                        "or give them when so that only one is drawn"
+                        f"{place}: is inside {other}, which is drawn too; drop one, "
+                        "or give them `when` so that only one is drawn"
                     )

@@ -16,7 +16,7 @@ def is_same(a: Any, b: Any) -> bool:
 
 
 def alternatives(allowed: Any) -> list[Any]:
-    """The values that a condition of `when` admits."""
+    """The values that a condition of `when` allows."""
     return list(allowed) if isinstance(allowed, list | tuple) else [allowed]
 
 
@@ -61,7 +61,7 @@ def _leaves(annotation: Any) -> Iterator[Any]:
 
 
 def literals_of(place: str) -> tuple[Any, ...] | None:
-    """The values of a field that takes one of few; None if it takes others too."""
+    """The values of a field that takes only some; None if it takes others too."""
     types = types_of(place)
     if not types or any(
         get_origin(type_) is not Literal and type_ is not type(None) for type_ in types
@@ -72,11 +72,11 @@ def literals_of(place: str) -> tuple[Any, ...] | None:
 
 
 def takes(place: str, value: Any) -> bool:
-    """Whether a field of the recipe can have a value, its bounds left aside."""
-    return any(_is_read_as_it_is(type_, value) for type_ in types_of(place))
+    """Whether a field of the recipe takes a value of this kind, whatever its bounds."""
+    return any(_is_read_unchanged(type_, value) for type_ in types_of(place))
 
 
-def _is_read_as_it_is(type_: Any, value: Any) -> bool:
+def _is_read_unchanged(type_: Any, value: Any) -> bool:
     adapter = TypeAdapter[Any](type_)
     try:
         read = adapter.validate_python(value)
@@ -86,12 +86,12 @@ def _is_read_as_it_is(type_: Any, value: Any) -> bool:
 
 
 def is_within(inner: str, outer: str) -> bool:
-    """Whether a place is inside another one, or the same."""
+    """Whether a place is inside another place, or the same."""
     return inner == outer or inner.startswith(f"{outer}.")
 
 
 def value_at(recipe: Recipe, place: str) -> Any:
-    """A field of the recipe as plain data; None also where its section is not there."""
+    """A field of the recipe as plain data; None also where its section is missing."""
     found: Any = recipe
     for key in place.split("."):
         is_mapping = isinstance(found, dict)
@@ -102,12 +102,12 @@ def value_at(recipe: Recipe, place: str) -> Any:
 
 
 def listed(values: Iterable[Any]) -> str:
-    """Some values, one of which it is."""
-    return " or ".join(map(shown, values))
+    """Values as a recipe spells them, joined by `or`."""
+    return " or ".join(map(as_yaml, values))
 
 
-def shown(value: Any) -> str:
-    """As it would be written in a recipe, on one line."""
+def as_yaml(value: Any) -> str:
+    """The value as a recipe spells it, on one line."""
     value = list(value) if isinstance(value, tuple) else value
     text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")

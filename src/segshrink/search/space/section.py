@@ -1,4 +1,4 @@
-"""The section `search` of a recipe file: what to search, how long, and under what."""
+"""The section `search` of a recipe file: its space, its length and its limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from segshrink.search.space.faults import place_faults, space_faults
 
 
 class SearchSettings(Settings):
-    """What is searched, and how.
+    """Settings of a search.
 
-    `minutes`: no trial begins after so many of searching. `objective` is the mean IoU
-    on the validation part, the loss there, or front, the mean IoU against the latency.
-    `scheduler` hyperband stops poor trials early, and is the default unless the
-    objective is front. `space` maps places of the recipe to what is drawn for them.
+    `minutes`: no trial begins later than this. `objective` is the mean IoU on the
+    validation part, the loss there, or front, the Pareto front of mean IoU against
+    latency. `scheduler` hyperband stops poor trials early, and is the default unless
+    the objective is front. `space` maps places of the recipe to their dimensions.
     """
 
     of: Literal["student", "teacher"] = "student"
@@ -59,9 +59,10 @@ class SearchRecipe:
     """A recipe file for `segshrink search`.
 
     Attributes:
-        recipe: everything that is not drawn, and the values to begin with.
-        search: what is searched; its `space` is never None. There a dimension comes
-            after those that its conditions name, and has the conditions of these too.
+        recipe: all fields that are not drawn, and the first values of those that are.
+        search: settings of the search, whose `space` is never None. There each
+            dimension comes after those that its conditions name, and has the
+            conditions of these too.
     """
 
     recipe: Recipe
@@ -69,7 +70,7 @@ class SearchRecipe:
 
     @property
     def space(self) -> dict[str, Dimension]:
-        """What is drawn, by place."""
+        """The dimensions by place."""
         return self.search.space or {}
 
 
@@ -77,7 +78,7 @@ def load_search_recipe(path: Path | str) -> SearchRecipe:
     """Read and validate a recipe file, with or without a section `search`.
 
     Raises:
-        RecipeError: if the file is missing, is no YAML mapping, or has faults; all
+        RecipeError: if the file is missing, is not a YAML mapping, or has faults; all
             faults are listed in one message.
     """
     return parse_search_recipe(read_recipe_data(path), where=str(path))
@@ -125,30 +126,30 @@ def _validated(
 
 
 def _without_space(section: Any) -> SearchSettings:
-    """The rest of a section with faults, or what stands for it if they are there."""
+    """The section without its space, or the defaults if the rest has faults too."""
     rest = section | {"space": None} if isinstance(section, dict) else {}
     search, _ = _validated(SearchSettings, rest)
     return search or SearchSettings()
 
 
 def _contradictions(recipe: Recipe | None, search: SearchSettings) -> list[str]:
-    """Fields of the section that do not go together, or not with the recipe."""
+    """Faults of fields that contradict each other, or the recipe."""
     found = []
     if search.of == "teacher":
         given = search.limits.model_dump(exclude_none=True)
         if given:
             found.append(
-                f"search.limits: of files of students, and this is a search of: "
+                f"search.limits: apply to files of students, and this is a search of: "
                 f"teacher; drop it (got {given})"
             )
         if search.objective == "front":
             found.append(
-                "search.objective: front is of files of students, and this is a "
-                "search of: teacher; take miou or val_loss (got 'front')"
+                "search.objective: front needs files of students, and this is a "
+                "search of: teacher; use miou or val_loss (got 'front')"
             )
         if recipe is not None and recipe.teacher.file is not None:
             found.append(
-                "teacher.file: a search of: teacher trains teachers, and none is taken "
+                "teacher.file: a search of: teacher trains teachers, not one "
                 f"from a file; drop it (got {recipe.teacher.file!r})"
             )
     if search.objective == "front" and search.scheduler != "none":
@@ -160,7 +161,7 @@ def _contradictions(recipe: Recipe | None, search: SearchSettings) -> list[str]:
 
 
 def _space_faults(section: Any, search: SearchSettings | None) -> list[str]:
-    """Faults of the space as far as they can be seen beside those of the section."""
+    """Faults of the space, as far as other faults of the section let them show."""
     if search is not None:
         given: Mapping[Any, Any] = search.space or {}
         of: str | None = search.of

@@ -5,33 +5,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from segshrink.errors import RecipeError
-from segshrink.recipe import PruningSettings, Recipe, parse_recipe
+from segshrink.recipe import Plain, PruningSettings, Recipe, parse_recipe
 from segshrink.search.space.conditions import is_active
 from segshrink.search.space.dimension import Dimension
 from segshrink.search.space.fields import is_same, is_within, value_at
 
 
-def with_values(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
+def with_values(recipe: Recipe, values: Mapping[str, Plain]) -> Recipe:
     """The recipe with `values` by dotted place.
 
-    What it says of a kind of student or family of teacher that is not the drawn one is
-    left out.
+    Sections of a kind of student or family of teacher that was not drawn are left out.
 
     Raises:
-        RecipeError: listing every fault, if this is no valid recipe.
+        RecipeError: listing every fault, if the result is not a valid recipe.
     """
     return parse_recipe(data_with(recipe, values))
 
 
-def data_with(recipe: Recipe, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain data of `with_values`, not validated."""
+def data_with(recipe: Recipe, values: Mapping[str, Plain]) -> dict[str, Any]:
+    """The data that `with_values` validates."""
     data: dict[str, Any] = recipe.model_dump(mode="json", exclude_unset=True)
     _drop_unused(data, recipe, values)
     for place, value in values.items():
         *sections, field = place.split(".")
         section = data
         for name in sections:
-            # A complete recipe says null of a section that is not given.
+            # A printed recipe has null for a section that was not given.
             if section.get(name) is None:
                 section[name] = {}
             section = section[name]
@@ -40,7 +39,7 @@ def data_with(recipe: Recipe, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _drop_unused(
-    data: dict[str, Any], recipe: Recipe, values: Mapping[str, Any]
+    data: dict[str, Any], recipe: Recipe, values: Mapping[str, Plain]
 ) -> None:
     student = data.get("student", {})
     kind = values.get("student.kind")
@@ -50,22 +49,25 @@ def _drop_unused(
     if family != recipe.teacher.model.name:
         data.get("teacher", {}).pop("model", None)
     if any(is_within(place, "student.pruning.budget") for place in values):
-        # Filled in by the recipe for want of a budget, so that there would be both.
+        # The default share stands there only for want of a budget.
         pruning = student.get("pruning") or {}
         if pruning.get("keep") == PruningSettings().keep:
             del pruning["keep"]
 
 
-def own_values(recipe: Recipe, space: Mapping[str, Dimension]) -> dict[str, Any] | None:
+def own_values(
+    recipe: Recipe, space: Mapping[str, Dimension]
+) -> dict[str, Plain] | None:
     """The recipe's own values of the active dimensions.
 
-    What the recipe leaves open counts as what it stands for: a weight of 1 on labels
-    and on channel_wise, temperature 1, and the scope that goes with `keep` or a budget.
+    Fields that the recipe leaves open count with the values that they stand for: a
+    weight of 1 on labels and on channel_wise, temperature 1, and the scope that goes
+    with `keep` or a budget.
 
     Returns:
         Values by place; None if one lies outside its dimension.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Plain] = {}
     for place, dimension in space.items():
         if not is_active(dimension, values, recipe):
             continue
@@ -86,7 +88,7 @@ def _left_open(recipe: Recipe, place: str) -> Any:
     settings = recipe.student.distillation
     if place == "student.pruning.scope":
         return "global" if recipe.student.pruning.budget else "layer"
-    known: dict[str, Any] = {"student.distillation.supervised": 1.0}
+    known: dict[str, Plain] = {"student.distillation.supervised": 1.0}
     if settings.losses is None:
         known["student.distillation.losses"] = {"channel_wise": 1.0}
         known["student.distillation.losses.channel_wise"] = 1.0
