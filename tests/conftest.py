@@ -1,4 +1,4 @@
-"""What the tests of several rooms share."""
+"""Data sets and settings that the tests of several rooms share."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What `quiet` holds back and what it lets through."""
+"""The output that `quiet` holds back, and the output that it lets through."""
 
 import os
 import sys

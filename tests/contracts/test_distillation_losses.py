@@ -1,4 +1,4 @@
-"""What every loss between the maps of a teacher and of a student must do."""
+"""Checks that every distillation loss must pass."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""What every loss over pixels must do."""
+"""Checks that every loss over pixels must pass."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""What every metric that is fed image after image must do."""
+"""Checks that every metric over a stream of images must pass."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What every model that segshrink builds must do."""
+"""Checks that every model of segshrink must pass."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""What every criterion must do, and what every scope must."""
+"""Checks that every criterion and every scope must pass."""
 
 import keras
 import numpy as np

@@ -42,14 +42,14 @@ def _exit_code() -> int:
 
 
 def succeeded(*arguments: object) -> str:
-    """What the command printed; it must leave with 0."""
+    """Text that the command printed; it must exit with 0."""
     finished = typed(*arguments)
     assert finished.exit_code == 0, finished.errors
     return finished.out
 
 
 def refused(*arguments: object) -> str:
-    """The message of a command that must leave with 2 and print no result."""
+    """The message of a command that must exit with 2 and print no result."""
     finished = typed(*arguments)
     assert finished.exit_code == 2, finished
     assert "Traceback" not in finished.errors

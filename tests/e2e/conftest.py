@@ -1,4 +1,4 @@
-"""What a user has: a folder of images, a recipe, a run; and a way to type commands."""
+"""The things a user has: a folder of images, a recipe and a finished run."""
 
 import fcntl
 import os

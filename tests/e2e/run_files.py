@@ -1,4 +1,4 @@
-"""What a finished run folder of the tests' recipe holds."""
+"""Files of a finished run folder of the tests' recipe."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A small data set on disk, and a recipe that is through with it in seconds."""
+"""A small data set on disk, and a recipe that takes seconds with it."""
 
 from pathlib import Path
 
