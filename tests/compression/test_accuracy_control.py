@@ -1,4 +1,4 @@
-"""Exports that may lose little."""
+"""Exports within a limit on the loss of mean IoU."""
 
 from pathlib import Path
 
@@ -9,14 +9,15 @@ import pytest
 from quantization.networks import scaled_channels, two_convolutions
 from segshrink.compression import accuracy_control
 from segshrink.compression.accuracy_control import (
-    Limit,
+    AccuracyControl,
+    ExportTask,
     checked_tiles,
     export_with_accuracy_control,
 )
 from segshrink.data import plain_tiles
 from segshrink.errors import ExportError
 from segshrink.export import read_metadata, with_input_size
-from segshrink.formats import Format, Precision
+from segshrink.formats import Precision
 from segshrink.measuring.agreement import check_file
 from segshrink.models import load_model
 from segshrink.recipe import TrainingSettings
@@ -46,7 +47,7 @@ def good(tiny_dataset, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def hard(good):
-    """The same function, of which int8 leaves little."""
+    """The same function with channels of different scale, which int8 cannot keep."""
     return scaled_channels(good, 1000.0)
 
 
@@ -55,21 +56,21 @@ def tiles(tiny_dataset):
     return plain_tiles(tiny_dataset.train, 32, 8)[0]
 
 
-def export(model, path, dataset, tiles, **options):
-    settings = {"precision": Precision.INT8, "limit": Limit()} | options
-    return export_with_accuracy_control(
-        model, path, Format.LITERT, dataset=dataset, calibration=tiles,
-        metadata=METADATA, **settings,
-    )  # fmt: skip
+def export(model, path, dataset, tiles, control=None, **options):
+    settings = {"precision": Precision.INT8, "metadata": METADATA} | options
+    if not settings["precision"].is_calibrated:
+        tiles = None
+    task = ExportTask(model, path, dataset=dataset, tiles=tiles, **settings)
+    return export_with_accuracy_control(task, control or AccuracyControl())
 
 
-def test_what_loses_little_needs_no_remedy(good, tiny_dataset, tiles, tmp_path):
+def test_a_file_that_loses_little_needs_no_remedy(good, tiny_dataset, tiles, tmp_path):
     path = tmp_path / "m.tflite"
     found = export(good, path, tiny_dataset, tiles)
-    assert found["remedy"] is None and len(found["attempts"]) == 1
+    assert found.remedy is None and len(found.attempts) == 1
     expected = checked_tiles(good, tiny_dataset, 32, 32)
     again = check_file(path, expected, precision=Precision.INT8).as_plain()
-    assert {key: found[key] for key in again} == pytest.approx(again)
+    assert {key: found.as_plain()[key] for key in again} == pytest.approx(again)
     assert again["mean_iou"] == expected.mean_iou(expected.logits) - again["drop"] / 100
     metadata = read_metadata(path)
     assert metadata.classes == METADATA.classes
@@ -96,47 +97,47 @@ def test_sensitive_layers_are_kept_in_float(hard, tiny_dataset, tiles, tmp_path)
             said.append(text)
 
     found = export(hard, path, tiny_dataset, tiles, progress=Listening())
-    assert "second" in found["float_layers"]
-    assert found["remedy"].endswith("in float32")
-    assert [x["remedy"] for x in found["attempts"][:4]] == [
+    assert "second" in found.float_layers
+    assert found.remedy.endswith("in float32")
+    assert [x.remedy for x in found.attempts[:4]] == [
         None,
         "ranges of percentile 99.99",
         "ranges of percentile 99.99 over 32 tiles",
         "corrected biases",
     ]
-    assert all(x["drop"] > 1 for x in found["attempts"][:-1])
-    assert found["drop"] <= 1
-    assert len(said) == len(found["attempts"]) - 1
+    assert all(x.drop > 1 for x in found.attempts[:-1])
+    assert found.drop <= 1
+    assert len(said) == len(found.attempts) - 1
     assert "points of mean IoU" in said[0] and "more than 1" in said[0]
-    assert list(read_metadata(path).checked.float_layers) == found["float_layers"]
+    assert read_metadata(path).checked.float_layers == found.float_layers
 
 
 def test_training_for_int8_comes_last(hard, tiny_dataset, tiles, tmp_path, monkeypatch):
     monkeypatch.setattr(accuracy_control, "_MOST_IN_FLOAT", 0)
     path = tmp_path / "m.tflite"
     before = [v.copy() for v in hard.get_weights()]
-    limit = Limit(
+    control = AccuracyControl(
         training=SETTINGS.model_copy(update={"learning_rate": 0.03}),
         epochs=16,
         folder=tmp_path / "int8",
         max_drop=2.0,
     )
-    found = export(hard, path, tiny_dataset, tiles, limit=limit)
-    assert found["remedy"] == "quantization-aware training"
-    assert found["float_layers"] == [] and found["drop"] <= 2
+    found = export(hard, path, tiny_dataset, tiles, control)
+    assert found.remedy == "quantization-aware training"
+    assert found.float_layers == () and found.drop <= 2
     assert (tmp_path / "int8" / "model.keras").is_file()
     assert not (tmp_path / "int8" / "checkpoint").exists()
     for old, new in zip(before, hard.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
-def test_what_cannot_be_mended_fails_with_the_numbers(
+def test_a_loss_that_no_remedy_prevents_is_an_error_with_the_numbers(
     hard, tiny_dataset, tiles, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(accuracy_control, "_MOST_IN_FLOAT", 0)
     path = tmp_path / "m.tflite"
     with pytest.raises(ExportError) as caught:
-        export(hard, path, tiny_dataset, tiles, limit=Limit(epochs=0))
+        export(hard, path, tiny_dataset, tiles, control=AccuracyControl(epochs=0))
     text = str(caught.value)
     assert "at most 1 points" in text and text.count("loses") == 4
     assert "corrected biases" in text and "--max-drop" in text
@@ -153,36 +154,37 @@ def test_models_of_oblong_images_are_not_trained_for_int8(
         def say(self, text):
             said.append(text)
 
+    listener = Listening()
     oblong = with_input_size(hard, 32, 16)
     images = np.ascontiguousarray(tiles[:, :, :16])
     path = tmp_path / "m.tflite"
-    limit = Limit(training=SETTINGS, epochs=1, max_drop=0.0)
+    control = AccuracyControl(training=SETTINGS, epochs=1, max_drop=0.0)
     with pytest.raises(ExportError, match="as it is, it loses"):
-        export(oblong, path, tiny_dataset, images, limit=limit, progress=Listening())
-    assert "square tiles, not on 32 x 16" in said[-1] and not path.exists()
+        export(oblong, path, tiny_dataset, images, control, progress=listener)
+    assert "square tiles, not 32 x 16" in said[-1] and not path.exists()
 
 
-def test_the_best_is_taken_where_the_limit_is_not_strict(
+def test_the_best_file_is_kept_where_the_limit_is_not_required(
     hard, tiny_dataset, tiles, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(accuracy_control, "_MOST_IN_FLOAT", 0)
     path = tmp_path / "m.tflite"
-    found = export(hard, path, tiny_dataset, tiles, limit=Limit(is_strict=False))
-    drops = [x["drop"] for x in found["attempts"]]
-    assert found["drop"] == min(drops) > 1
+    control = AccuracyControl(is_required=False)
+    found = export(hard, path, tiny_dataset, tiles, control)
+    drops = [x.drop for x in found.attempts]
+    assert found.drop == min(drops) > 1
     expected = checked_tiles(hard, tiny_dataset, 32, 32)
     assert check_file(path, expected, precision=Precision.INT8).drop == pytest.approx(
-        found["drop"]
+        found.drop
     )
 
 
 def test_dynamic_files_have_a_limit_but_no_remedy(hard, tiny_dataset, tiles, tmp_path):
     path = tmp_path / "m.tflite"
-    limit = Limit(max_drop=0.0)
+    control = AccuracyControl(max_drop=0.0)
     with pytest.raises(ExportError, match="dynamic file must lose at most 0 points"):
-        export(
-            hard, path, tiny_dataset, tiles, precision=Precision.DYNAMIC, limit=limit
-        )
+        precision = Precision.DYNAMIC
+        export(hard, path, tiny_dataset, tiles, control, precision=precision)
     assert not path.exists()
 
 

@@ -1,4 +1,4 @@
-"""Which files a run makes."""
+"""Files that a run exports, and the tiles they are calibrated on."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def _names(**fields: object) -> list[str]:
     return [item.name for item in files_to_make(run)]
 
 
-def test_teacher_and_student_in_all_forms():
+def test_teacher_and_student_in_all_formats():
     assert _names() == [
         "teacher-float-litert",
         "teacher-float-onnx",
@@ -36,9 +36,9 @@ def test_teacher_and_student_in_all_forms():
         (["int8"], {"student-int8-litert"}),
     ],
 )
-def test_only_the_forms_that_are_asked_for(export, expected):
-    forms = {form: form in export for form in ("litert", "int8", "onnx")}
-    assert set(_names(export=forms)) == expected
+def test_only_the_formats_of_the_recipe(export, expected):
+    chosen = {name: name in export for name in ("litert", "int8", "onnx")}
+    assert set(_names(export=chosen)) == expected
 
 
 def test_baselines_stand_between_teacher_and_student():
@@ -63,13 +63,13 @@ def test_names_of_files_and_records_are_unique():
 
 
 def test_calibration_tiles_are_unchanged_pieces_of_training_images(tiny_dataset):
-    tiles = calibration_tiles(tiny_dataset, 32, 5)
-    assert tiles.shape == (5, 32, 32, 3)
+    tiles = calibration_tiles(tiny_dataset, (32, 24), 5)
+    assert tiles.shape == (5, 32, 24, 3)
     assert tiles.dtype == np.uint8
     images = [image.read()[0] for image in tiny_dataset.train]
     for tile in tiles:
         assert any(_is_piece_of(tile, image) for image in images)
-    np.testing.assert_array_equal(tiles, calibration_tiles(tiny_dataset, 32, 5))
+    np.testing.assert_array_equal(tiles, calibration_tiles(tiny_dataset, (32, 24), 5))
 
 
 def _is_piece_of(tile: np.ndarray, image: np.ndarray) -> bool:

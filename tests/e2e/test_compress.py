@@ -42,7 +42,7 @@ def test_second_call_does_nothing_and_prints_the_same(own_run, scenes, recipe_fi
     assert succeeded("report", own_run) == printed
 
 
-def test_completed_slash_means_the_same_folder(own_run, scenes, recipe_file):
+def test_a_trailing_slash_means_the_same_folder(own_run, scenes, recipe_file):
     before = times_of(own_run)
     succeeded("compress", f"{scenes}/", "--recipe", recipe_file, "--out", own_run)
     assert times_of(own_run) == before
@@ -129,9 +129,9 @@ def test_kept_recipe_is_complete_and_repeats_the_run(
 ):
     kept = finished_run / "recipe.yaml"
     assert kept.read_text(encoding="utf-8").startswith("# segshrink ")
-    asked, complete = load_recipe(recipe_file), load_recipe(kept)
-    assert complete.teacher == asked.teacher
-    assert complete.student == asked.student
+    requested, complete = load_recipe(recipe_file), load_recipe(kept)
+    assert complete.teacher == requested.teacher
+    assert complete.student == requested.student
     content = yaml.safe_load(kept.read_text(encoding="utf-8"))
     assert content["student"]["training"]["weight_decay"] == 1e-4
     before = times_of(own_run)
@@ -139,7 +139,7 @@ def test_kept_recipe_is_complete_and_repeats_the_run(
     assert times_of(own_run) == before
 
 
-def test_deleted_artifact_is_made_again(own_run, scenes, recipe_file):
+def test_deleted_artifact_is_exported_again(own_run, scenes, recipe_file):
     artifact = own_run / "artifacts" / "student-float.tflite"
     content = artifact.read_bytes()
     artifact.unlink()

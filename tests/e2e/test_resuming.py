@@ -1,4 +1,4 @@
-"""A run that is stopped at any moment goes on and ends as if nothing had been."""
+"""A run that is stopped at any moment resumes, and ends as if undisturbed."""
 
 import csv
 import json
@@ -30,7 +30,7 @@ STAGES = {
 _PATIENCE_SECONDS = 900
 
 
-def test_run_killed_in_every_stage_ends_as_the_undisturbed_one(
+def test_run_killed_in_every_stage_ends_like_the_undisturbed_one(
     finished_run, scenes, recipe_file, tmp_path
 ):
     run = tmp_path / "killed run"
@@ -92,7 +92,7 @@ def _signal_at(
         process.wait()
 
 
-def test_ctrl_c_says_that_the_command_goes_on_and_it_does(
+def test_ctrl_c_says_that_the_command_resumes_and_it_does(
     scenes, recipe_file, tmp_path
 ):
     out = tmp_path / "teacher"
@@ -146,7 +146,7 @@ class StopsIn(SilentProgress):
 
 @pytest.fixture(scope="module")
 def run_with_baselines(finished_run, tmp_path_factory):
-    """The finished run, asked for baselines as well and stopped in each of them."""
+    """The finished run with baselines added, stopped and resumed in each of them."""
     run = tmp_path_factory.mktemp("baselines") / "run"
     for stage in ("teacher", "student"):
         os.makedirs(run / stage)
@@ -175,7 +175,9 @@ def test_baselines_leave_their_models_and_no_traces_of_timing(run_with_baselines
     assert left == {f"{name}/{file}" for name in ("masked", "alone") for file in kept}
 
 
-def test_masked_baseline_has_as_many_weights_left_as_the_student(run_with_baselines):
+def test_masks_only_baseline_has_as_many_weights_as_the_student(
+    run_with_baselines,
+):
     folder = run_with_baselines / "baselines" / "masked"
     masked = keras.models.load_model(folder / "model.keras", compile=False)
     teacher, student = (
@@ -211,7 +213,7 @@ def test_student_without_teacher_is_the_same_network_with_other_weights(
     assert not np.allclose(*first)
 
 
-def test_baselines_train_as_long_as_they_are_said_to(run_with_baselines):
+def test_baselines_train_for_the_planned_epochs(run_with_baselines):
     records = {
         stage: _record(run_with_baselines / stage) for stage in ("teacher", "student")
     }

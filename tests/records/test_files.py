@@ -89,7 +89,7 @@ def test_the_old_file_is_there_until_the_block_ends(tmp_path):
 
 
 @pytest.mark.parametrize("as_folder", [False, True])
-def test_what_a_kill_left_is_removed(tmp_path, as_folder):
+def test_remains_of_a_killed_process_are_removed(tmp_path, as_folder):
     path = tmp_path / "report"
     with atomic_write(path) as partial:
         name = partial.name
@@ -145,7 +145,7 @@ def test_sizes_and_digest(tmp_path):
     assert size == len(gzip.compress(content, 9, mtime=12345))
 
 
-def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, small_disk):
+def test_the_error_of_a_full_disk_names_the_file(tmp_path, small_disk):
     disk = small_disk(4096)
     with pytest.raises(OSError, match="No space left on device") as caught:
         write_text(disk / "a.txt", "text" * 10_000)
@@ -157,7 +157,7 @@ def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path, small_disk):
     assert caught.value.filename is None
 
 
-def test_one_process_holds_a_folder(tmp_path):
+def test_only_one_process_holds_a_folder(tmp_path):
     other = (
         "import sys; from pathlib import Path\n"
         "from segshrink.records import exclusive_folder\n"

@@ -90,7 +90,12 @@ def export(
         raise UsageError("--qat-epochs has no effect on a file that is not calibrated.")
     wanted = None if size is None else _size(size)
     load_keras()
-    from segshrink.compression.accuracy_control import MAX_DROP, QAT_EPOCHS, Limit
+    from segshrink.compression.accuracy_control import (
+        MAX_DROP,
+        QAT_EPOCHS,
+        AccuracyControl,
+    )
+    from segshrink.compression.exporting import CALIBRATION_TILES, export_checked
     from segshrink.compression.metadata import other_split
     from segshrink.export import with_input_size
     from segshrink.measuring import measure_size
@@ -103,7 +108,7 @@ def export(
     if data is None:
         found = _export_alone(trained, out, format, precision)
     else:
-        limit = Limit(
+        control = AccuracyControl(
             max_drop=MAX_DROP if max_drop is None else max_drop,
             training=TrainingSettings(),
             epochs=QAT_EPOCHS if qat_epochs is None else qat_epochs,
@@ -113,9 +118,15 @@ def export(
         told = other_split(model, None, dataset)
         if told is not None:
             errors.print(f"Warning: {told}")
-        found = _export_with_data(
-            trained, out, format, precision, dataset, tiles or 64, limit, progress
-        )
+        found = export_checked(
+            trained,
+            out,
+            dataset,
+            precision=precision,
+            tiles=tiles or CALIBRATION_TILES,
+            control=control,
+            progress=progress,
+        ).as_plain()
     output.out(
         f"{out}: {measure_size(out)['size_bytes']:,} bytes, with the model's class for "
         f"{found['agreement']:.2%} of the pixels of "
@@ -146,36 +157,6 @@ def _export_alone(
     metadata = file_metadata(model, precision)
     export_model(model, out, format=format, quantize=precision, metadata=metadata)
     return check_export(model, out, images, quantize=precision).as_plain()
-
-
-def _export_with_data(
-    model: Any,
-    out: Path,
-    format: Format,
-    precision: Precision,
-    dataset: Any,
-    tiles: int,
-    limit: Any,
-    progress: TerminalProgress,
-) -> dict[str, Any]:
-    import numpy as np
-
-    from segshrink.compression.exporting import calibration_tiles, export_checked
-    from segshrink.export import fixed_input_shape
-
-    height_px, width_px = fixed_input_shape(model)
-    images = calibration_tiles(dataset, max(height_px, width_px), tiles)
-    images = np.ascontiguousarray(images[:, :height_px, :width_px])
-    return export_checked(
-        model,
-        out,
-        format,
-        dataset=dataset,
-        calibration=images,
-        precision=precision,
-        limit=limit,
-        progress=progress,
-    )
 
 
 def _target(out: Path, quantize: str | None) -> tuple[Format, Precision]:

@@ -1,22 +1,27 @@
-"""An export that may lose little: checked on labelled tiles, and mended if it can be.
+"""Accuracy control: an export that loses little, or is repeated with a remedy.
 
-An int8 file can lose what a model knew without any sign of it. Here it is run beside
-its model on tiles of the validation part, and where that costs too much mean IoU it is
-made in other ways, the cheap ones first.
+An int8 file can lose what a model has learnt without any sign of it. Here the file is
+run beside its model on tiles of the validation part. If it loses more mean IoU than the
+limit, it is exported again with one remedy after the other, the cheap ones first.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
 from segshrink.data import Dataset, plain_tiles
 from segshrink.errors import ExportError, ModelError
-from segshrink.export import Calibration, export_model, in_float32, write_metadata
+from segshrink.export import (
+    Calibration,
+    export_model,
+    fixed_input_shape,
+    in_float32,
+    write_metadata,
+)
 from segshrink.export.placing import place
 from segshrink.formats import Format, Precision
 from segshrink.measuring.agreement import Expectation, check_file, expectation
@@ -24,35 +29,38 @@ from segshrink.models import copy_model
 from segshrink.progress import Progress, SilentProgress
 from segshrink.quantization import FakeQuantizedModel, observed_ranges
 from segshrink.quantization.bias_correction import correct_biases
+from segshrink.quantization.fake_quantization import Ranges
 from segshrink.quantization.sensitivity import by_sensitivity
 from segshrink.quantization.structure import kept_whole
 from segshrink.quantization.training import settings_for, train_quantized
 from segshrink.recipe import TrainingSettings
 from segshrink.records.metadata import Checked, FileMetadata
+from segshrink.records.run import ExportAttempt, ExportCheck
 from segshrink.training import TrainingContext, discard_checkpoint
 
 MAX_DROP = 1.0
 QAT_EPOCHS = 4
 _CHECK_PIXELS = 64 * 256 * 256
-_LEAST_CHECKED = 8
+_FEWEST_CHECKED = 8
 _PERCENTILE = 99.99
-_MORE_TILES = 4  # times
-_LOOKED_AT = 16  # images, where every layer is looked at
-_MOST_IN_FLOAT = 8  # tensors; more and the file is int8 in name only
+_MORE_TILES = 4  # times the calibration tiles
+_SENSITIVITY_IMAGES = 16  # every layer is compared on these
+_MOST_IN_FLOAT = 8  # tensors; with more the file would be int8 in name only
 
 
 @dataclass(frozen=True)
-class Limit:
-    """How much an int8 file may lose, and what may be done about it.
+class AccuracyControl:
+    """Limit on the loss of an exported file, and the remedies that are allowed.
 
     Attributes:
-        max_drop: points of mean IoU, at least 0.
-        training: how the model was trained, for training that takes rounding into
-            account; None forgoes that.
-        epochs: of that training.
-        folder: where that training keeps its state, to go on after a kill.
-        seed: of that training.
-        is_strict: False takes the best of the files if none is within the limit.
+        max_drop: points of mean IoU that the file may lose, at least 0.
+        training: settings that the model was trained with, for quantization-aware
+            training; None forgoes it.
+        epochs: number of epochs of quantization-aware training; 0 forgoes it.
+        folder: where quantization-aware training keeps its state, to resume after a
+            kill; None is a temporary folder.
+        seed: seed of quantization-aware training.
+        is_required: False keeps the best of the files if none is within the limit.
     """
 
     max_drop: float = MAX_DROP
@@ -60,237 +68,250 @@ class Limit:
     epochs: int = QAT_EPOCHS
     folder: Path | None = None
     seed: int = 0
-    is_strict: bool = True
+    is_required: bool = True
 
 
-@dataclass(frozen=True)
-class _Way:
-    """A way to make the file: of which model, calibrated on what, and so on."""
+@dataclass(frozen=True, eq=False)
+class ExportTask:
+    """A file to export, and the data to calibrate and check it on.
 
-    remedy: str
+    Attributes:
+        model: trained model; it is not changed.
+        path: file to write; its suffix decides the format.
+        precision: precision of the file.
+        dataset: the model is calibrated on its training part, the validation part is
+            for the check.
+        tiles: uint8 `(tiles, height, width, 3)` of the training part to calibrate on;
+            None if the precision is not calibrated.
+        metadata: metadata of the file.
+        progress: receives the attempts.
+    """
+
     model: keras.Model
-    calibration: Calibration
-    layers: tuple[str, ...] = ()
+    path: Path
+    precision: Precision
+    dataset: Dataset
+    tiles: np.ndarray | None = None
+    metadata: FileMetadata = FileMetadata()
+    progress: Progress = field(default_factory=SilentProgress)
+
+    @property
+    def format(self) -> Format:
+        """Format that the suffix of the file names."""
+        format = Format.of_file(self.path)
+        if format is None:
+            raise ExportError(f"{self.path}: its suffix is not that of a known format.")
+        return format
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """One way to export the file.
+
+    Attributes:
+        remedy: what is done to lose less; None for a plain export.
+        model: the model, with corrected biases or trained further.
+        calibration: tiles, and ranges in place of those that the tiles would show; None
+            if the precision is not calibrated.
+        float_layers: paths of the layers that are computed in float32.
+    """
+
+    remedy: str | None
+    model: keras.Model
+    calibration: Calibration | None
+    float_layers: tuple[str, ...] = ()
 
 
 def export_with_accuracy_control(
-    model: keras.Model,
-    path: Path,
-    format: Format,
-    *,
-    precision: Precision,
-    dataset: Dataset,
-    calibration: np.ndarray,
-    limit: Limit,
-    metadata: FileMetadata,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Export `model`; if the file loses more than the limit, try what may help.
+    task: ExportTask, control: AccuracyControl
+) -> ExportCheck:
+    """Export a model; if the file loses more than the limit, try the remedies.
 
-    In this order, until one is within the limit: ranges that give up rare values, and
-    more calibration tiles; biases corrected for the shift of means; the layers whose
-    rounding hurts most, and those that read them, in float32; training that takes
-    rounding into account.
-
-    Args:
-        model: the model; not changed.
-        path: file to write, the first within the limit.
-        format: format of the file.
-        precision: precision of the file; only calibrated ones can be mended.
-        dataset: its training part is calibrated on, its validation part judges.
-        calibration: uint8 `(tiles, height, width, 3)` of the training part.
-        limit: what may be lost.
-        metadata: metadata that the file shall carry.
-        progress: told of the attempts.
+    The remedies, in this order until a file is within the limit: ranges without rare
+    values, and more calibration tiles; biases corrected for the shift of means; the
+    layers that are most sensitive to rounding, and those that consume them, in float32;
+    quantization-aware training. Only precisions that are calibrated have remedies.
 
     Returns:
-        What `check_file` found, with `"remedy"` (None if none was needed),
-        `"float_layers"` (layers that were kept in float32) and `"attempts"`.
+        The comparison of the file with its model, and those of all attempts.
 
     Raises:
-        ExportError: if no file was within the limit; it tells what each lost. No file
-            is written then.
+        ExportError: if no file was within the limit; the message has the losses. No
+            file is written then.
     """
-    progress = progress or SilentProgress()
-    model = in_float32(model)
-    height_px, width_px = calibration.shape[1:3]
-    expected = checked_tiles(model, dataset, height_px, width_px)
-    attempts: list[dict[str, Any]] = []
-    chosen, drop = None, 0.0
+    task = replace(task, model=in_float32(task.model))
+    expected = checked_tiles(task.model, task.dataset, *fixed_input_shape(task.model))
+    attempts: list[ExportAttempt] = []
+    kept: ExportAttempt | None = None
     with tempfile.TemporaryDirectory(prefix="segshrink-export-") as folder:
-        made = Path(folder) / path.name
-        best = Path(folder) / "best" / path.name
+        file = Path(folder) / task.path.name
+        best = Path(folder) / "best" / task.path.name
         best.parent.mkdir()
-        ways = _ways(model, format, precision, dataset, calibration, limit, progress)
-        for way in ways:
-            export_model(
-                way.model,
-                made,
-                format=format,
-                quantize=precision,
-                calibration=way.calibration if precision.is_calibrated else None,
-            )
-            found = check_file(
-                made, expected, precision=precision, named=path
-            ).as_plain()
-            own = {"remedy": way.remedy or None, "float_layers": list(way.layers)}
-            attempts.append(found | own)
-            drop = found.get("drop", 0.0)
-            if chosen is None or drop < chosen.get("drop", 0.0):
-                chosen = attempts[-1]
-                checked = _checked(chosen, expected)
-                write_metadata(made, metadata.model_copy(update={"checked": checked}))
-                place(made, best)
-            if drop <= limit.max_drop:
+        for candidate in _candidates(task, control):
+            attempt = _try(candidate, task, file, expected)
+            attempts.append(attempt)
+            if kept is None or _drop(attempt) < _drop(kept):
+                kept = attempt
+                checked = {"checked": _checked(attempt, len(expected.images))}
+                write_metadata(file, task.metadata.model_copy(update=checked))
+                place(file, best)
+            if _drop(attempt) <= control.max_drop:
                 break
-            progress.say(
-                f"{path.name}: {_told(attempts[-1])}, more than {limit.max_drop:g}."
+            task.progress.say(
+                f"{task.path.name}: {_shown(attempt)}, more than {control.max_drop:g}."
             )
-        if chosen is None or limit.is_strict and drop > limit.max_drop:
-            raise ExportError(_failure(path, precision, attempts, limit))
-        place(best, path)
-    return chosen | {"attempts": attempts}
-
-
-def _checked(attempt: Mapping[str, Any], expected: Expectation) -> Checked:
-    """Metadata of a file about its comparison with the model."""
-    told = ("mean_iou", "model_mean_iou", "agreement", "float_layers")
-    found = {key: attempt[key] for key in told if key in attempt}
-    return Checked(part="val", tiles=len(expected.images), **found)
+        if kept is None or (control.is_required and _drop(kept) > control.max_drop):
+            raise ExportError(_failure(task, attempts, control))
+        place(best, task.path)
+    return ExportCheck(**kept.as_plain(), attempts=tuple(attempts))
 
 
 def checked_tiles(
     model: keras.Model, dataset: Dataset, height_px: int, width_px: int
 ) -> Expectation:
-    """What the model makes of tiles of the validation part, some four megapixels."""
-    count = max(_LEAST_CHECKED, min(64, _CHECK_PIXELS // (height_px * width_px)))
+    """Predictions of the model for tiles of the validation part, some 4 megapixels."""
+    count = max(_FEWEST_CHECKED, min(64, _CHECK_PIXELS // (height_px * width_px)))
     images, labels = plain_tiles(dataset.val, max(height_px, width_px), count)
     images = np.ascontiguousarray(images[:, :height_px, :width_px])
     return expectation(model, images, labels[:, :height_px, :width_px])
 
 
-def _ways(
-    model: keras.Model,
-    format: Format,
-    precision: Precision,
-    dataset: Dataset,
-    calibration: np.ndarray,
-    limit: Limit,
-    progress: Progress,
-) -> Iterator[_Way]:
-    yield _Way("", model, Calibration(calibration))
-    if not precision.is_calibrated:
+def _try(
+    candidate: _Candidate, task: ExportTask, file: Path, expected: Expectation
+) -> ExportAttempt:
+    """Export a candidate to `file` and compare the file with the model."""
+    export_model(
+        candidate.model,
+        file,
+        format=task.format,
+        quantize=task.precision,
+        calibration=candidate.calibration,
+    )
+    agreement = check_file(file, expected, precision=task.precision, named=task.path)
+    return ExportAttempt(
+        **agreement.as_plain(),
+        remedy=candidate.remedy,
+        float_layers=candidate.float_layers,
+    )
+
+
+def _drop(attempt: ExportAttempt) -> float:
+    """Points of mean IoU that were lost; 0 where no tile has labels."""
+    return 0.0 if attempt.drop is None else attempt.drop
+
+
+def _checked(attempt: ExportAttempt, tiles: int) -> Checked:
+    """Metadata of a file about its comparison with the model."""
+    plain = attempt.as_plain()
+    names = ("mean_iou", "model_mean_iou", "agreement", "float_layers")
+    scores = {name: plain[name] for name in names if name in plain}
+    return Checked(part="val", tiles=tiles, **scores)
+
+
+def _candidates(task: ExportTask, control: AccuracyControl) -> Iterator[_Candidate]:
+    model, tiles = task.model, task.tiles
+    yield _Candidate(None, model, None if tiles is None else Calibration(tiles))
+    if tiles is None:
         return
     try:
-        wide = observed_ranges(model, calibration)
+        wide = observed_ranges(model, tiles)
     except ModelError as error:
-        progress.say(f"Nothing else can be tried: {error}")
+        task.progress.say(f"{task.path.name}: no remedy can be tried. {error}")
         return
-    narrow = observed_ranges(model, calibration, percentile=_PERCENTILE)
-    yield _Way(
-        f"ranges of percentile {_PERCENTILE:g}", model, Calibration(calibration, narrow)
-    )
-    more = _more_tiles(dataset, calibration)
-    yield _Way(
-        f"ranges of percentile {_PERCENTILE:g} over {len(more)} tiles",
-        model,
-        Calibration(calibration, observed_ranges(model, more, percentile=_PERCENTILE)),
-    )
-    few = calibration[:_LOOKED_AT]
+    narrow = observed_ranges(model, tiles, percentile=_PERCENTILE)
+    remedy = f"ranges of percentile {_PERCENTILE:g}"
+    yield _Candidate(remedy, model, Calibration(tiles, narrow))
+    more = _more_tiles(task.dataset, tiles)
+    ranges = observed_ranges(model, more, percentile=_PERCENTILE)
+    remedy = f"{remedy} over {len(more)} tiles"
+    yield _Candidate(remedy, model, Calibration(tiles, ranges))
+    few = tiles[:_SENSITIVITY_IMAGES]
     corrected = copy_model(model)
-    correct_biases(FakeQuantizedModel(corrected, narrow, format), few)
-    yield _Way("corrected biases", corrected, Calibration(calibration, narrow))
-    yield from _with_float_layers(model, format, wide, calibration, few)
-    if limit.training is None or limit.epochs == 0:
-        return
-    height_px, width_px = calibration.shape[1:3]
-    if height_px != width_px:
-        progress.say(
-            f"Training for int8 is on square tiles, not on {height_px} x {width_px}: "
-            "export with a square --size to have it."
-        )
-        return
-    settings = settings_for(limit.training, limit.epochs)
-    yield _trained(
-        model, format, narrow, dataset, calibration, settings, limit, progress
-    )
+    correct_biases(FakeQuantizedModel(corrected, narrow, task.format), few)
+    yield _Candidate("corrected biases", corrected, Calibration(tiles, narrow))
+    yield from _with_float_layers(task, tiles, wide)
+    yield from _trained(task, tiles, narrow, control)
 
 
-def _more_tiles(dataset: Dataset, calibration: np.ndarray) -> np.ndarray:
-    count, height_px, width_px, _ = calibration.shape
-    side = max(height_px, width_px)
-    tiles, _ = plain_tiles(dataset.train, side, _MORE_TILES * count)
-    return np.ascontiguousarray(tiles[:, :height_px, :width_px])
+def _more_tiles(dataset: Dataset, tiles: np.ndarray) -> np.ndarray:
+    count, height_px, width_px, _ = tiles.shape
+    side_px = max(height_px, width_px)
+    more, _ = plain_tiles(dataset.train, side_px, _MORE_TILES * count)
+    return np.ascontiguousarray(more[:, :height_px, :width_px])
 
 
 def _with_float_layers(
-    model: keras.Model,
-    format: Format,
-    ranges: Mapping[str, tuple[float, float]],
-    calibration: np.ndarray,
-    few: np.ndarray,
-) -> Iterator[_Way]:
-    twin = FakeQuantizedModel(model, ranges, format)
-    ranked = [value for value, _ in by_sensitivity(twin, few)]
+    task: ExportTask, tiles: np.ndarray, ranges: Ranges
+) -> Iterator[_Candidate]:
+    """Candidates with the one, two, four, ... most sensitive tensors in float32."""
+    few = tiles[:_SENSITIVITY_IMAGES]
+    fake_quantized = FakeQuantizedModel(task.model, ranges, task.format)
+    ranked = [value for value, _ in by_sensitivity(fake_quantized, few)]
     count = 1
     while count <= min(_MOST_IN_FLOAT, len(ranked)):
         kept = kept_whole(ranked[:count])
-        paths = tuple(sorted(value.path for value in kept))
         layers = tuple(sorted(value.origin.path for value in kept))
-        yield _Way(
+        yield _Candidate(
             f"{', '.join(layers)} in float32",
-            model,
-            Calibration(calibration, ranges, paths),
-            layers,
+            task.model,
+            Calibration(tiles, ranges, sorted(value.path for value in kept)),
+            float_layers=layers,
         )
         count *= 2
 
 
 def _trained(
-    model: keras.Model,
-    format: Format,
-    ranges: dict[str, tuple[float, float]],
-    dataset: Dataset,
-    calibration: np.ndarray,
-    settings: TrainingSettings,
-    limit: Limit,
-    progress: Progress,
-) -> _Way:
-    trained = copy_model(model)
+    task: ExportTask, tiles: np.ndarray, ranges: Ranges, control: AccuracyControl
+) -> Iterator[_Candidate]:
+    """The candidate of quantization-aware training, for square images."""
+    _, height_px, width_px, _ = tiles.shape
+    if control.training is None or control.epochs == 0:
+        return
+    if height_px != width_px:
+        task.progress.say(
+            f"{task.path.name}: quantization-aware training needs square tiles, not "
+            f"{height_px} x {width_px}. Export with a square --size to have it."
+        )
+        return
+    model = copy_model(task.model)
     with tempfile.TemporaryDirectory(prefix="segshrink-int8-") as scratch:
-        folder = limit.folder or Path(scratch)
         context = TrainingContext(
-            dataset=dataset,
-            folder=folder,
-            seed=limit.seed,
-            progress=progress,
+            dataset=task.dataset,
+            folder=control.folder or Path(scratch),
+            seed=control.seed,
+            progress=task.progress,
             label="quantization-aware training",
         )
-        _, found = train_quantized(trained, ranges, settings, context, format=format)
-        trained.load_weights(folder / "model.keras")
-        discard_checkpoint(folder)
-    return _Way("quantization-aware training", trained, Calibration(calibration, found))
+        settings = settings_for(control.training, control.epochs)
+        _, trained_ranges = train_quantized(
+            model, ranges, settings, context, format=task.format
+        )
+        model.load_weights(context.folder / "model.keras")
+        discard_checkpoint(context.folder)
+    calibration = Calibration(tiles, trained_ranges)
+    yield _Candidate("quantization-aware training", model, calibration)
 
 
-def _told(attempt: Mapping[str, Any]) -> str:
-    how = f"with {attempt['remedy']} it" if attempt["remedy"] else "as it is, it"
+def _shown(attempt: ExportAttempt) -> str:
+    how = f"with {attempt.remedy} it" if attempt.remedy else "as it is, it"
+    before, after = attempt.model_mean_iou or 0.0, attempt.mean_iou or 0.0
     return (
-        f"{how} loses {attempt['drop']:.2f} points of mean IoU "
-        f"({100 * attempt['model_mean_iou']:.1f} to {100 * attempt['mean_iou']:.1f})"
+        f"{how} loses {_drop(attempt):.2f} points of mean IoU "
+        f"({100 * before:.1f} to {100 * after:.1f})"
     )
 
 
 def _failure(
-    path: Path, precision: Precision, attempts: list[dict[str, Any]], limit: Limit
+    task: ExportTask, attempts: Sequence[ExportAttempt], control: AccuracyControl
 ) -> str:
     lines = [
-        f"{path}: a {precision} file must lose at most {limit.max_drop:g} points of "
-        "mean IoU on tiles of the validation part, got:"
+        f"{task.path}: a {task.precision} file must lose at most {control.max_drop:g} "
+        "points of mean IoU on tiles of the validation part, got:"
     ]
-    lines += [f"  {_told(attempt)}" for attempt in attempts]
+    lines += [f"  {_shown(attempt)}" for attempt in attempts]
     lines.append(
         "Nothing was written. Train the model longer for it (--qat-epochs, in recipes "
-        "export.qat_epochs), allow more (--max-drop, export.max_drop), or take a file "
-        "of more precision."
+        "export.qat_epochs), allow more (--max-drop, export.max_drop), or choose a "
+        "format with more precision (--quantize)."
     )
     return "\n".join(lines)

@@ -2,30 +2,38 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
-from segshrink.compression.accuracy_control import Limit, export_with_accuracy_control
+from segshrink.compression.accuracy_control import (
+    AccuracyControl,
+    ExportTask,
+    export_with_accuracy_control,
+)
+from segshrink.compression.context import Context
 from segshrink.compression.metadata import file_metadata
 from segshrink.compression.run_folder import Run
 from segshrink.data import Dataset, plain_tiles
+from segshrink.export import fixed_input_shape
 from segshrink.formats import Format, Precision
-from segshrink.measuring import (
-    count_macs,
-)
+from segshrink.measuring import count_macs
 from segshrink.models import load_model
-from segshrink.progress import Progress
-from segshrink.recipe import ExportSettings
-from segshrink.records import write_json
+from segshrink.progress import Progress, SilentProgress
+from segshrink.recipe import ExportSettings, Recipe
+from segshrink.records.measurement import ModelCost, Role
+from segshrink.records.run import ExportCheck, ExportRecord
+
+CALIBRATION_TILES = 64
+# They are deployed, or stand for what would be deployed; the others are only compared.
+_QUANTIZED_ROLES = (Role.STUDENT, Role.NO_TEACHER)
 
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file to export: of which model, in which format and precision."""
+    """One file of a run: its model, its format and its precision."""
 
-    role: str
+    role: Role
     model: Path
     format: Format
     precision: Precision
@@ -42,19 +50,13 @@ class ExportedFile:
 
 
 def files_to_make(run: Run) -> list[ExportedFile]:
-    """All files that the recipe asks for, the teacher's first."""
-    models = {"teacher": run.teacher}
-    if run.recipe.baselines:
-        baselines = run.folder / "baselines"
-        models["masked"] = baselines / "masked" / "model.keras"
-        models["alone"] = baselines / "alone" / "model.keras"
-    models["student"] = run.student
+    """All files that the recipe asks for, those of the teacher first."""
+    baselines = (Role.MASKS_ONLY, Role.NO_TEACHER) if run.recipe.baselines else ()
     return [
-        ExportedFile(role, model, format, precision)
-        for role, model in models.items()
+        ExportedFile(role, run.model(role), format, precision)
+        for role in (Role.TEACHER, *baselines, Role.STUDENT)
         for format, precision in formats_to_make(run.recipe.export)
-        # Masks and the teacher are there to be compared with; both as they are.
-        if precision is Precision.FLOAT32 or role in ("student", "alone")
+        if precision is Precision.FLOAT32 or role in _QUANTIZED_ROLES
     ]
 
 
@@ -68,103 +70,118 @@ def formats_to_make(settings: ExportSettings) -> list[tuple[Format, Precision]]:
     return [pair for pair, is_wanted in wanted.items() if is_wanted]
 
 
-def export_files(run: Run, dataset: Dataset, progress: Progress) -> None:
-    """Make every file that is not there yet, and check it against its model."""
-    wanted = files_to_make(run)
-    progress.start("export", len(wanted))
-    tiles: np.ndarray | None = None
-    for item in wanted:
-        path = run.artifacts / item.file_name
-        checked = path.with_name(f"{path.name}.json")
-        if not (checked.is_file() and path.is_file()):
-            if tiles is None:
-                tiles = calibration_tiles(
-                    dataset,
-                    run.recipe.data.tile_px,
-                    run.recipe.export.calibration_tiles,
-                )
-            write_json(checked, _export(run, item, path, dataset, tiles, progress))
-        progress.advance(file=path.name)
-    progress.finish()
+def export_files(context: Context) -> None:
+    """Export every file that is missing, and check it against its model."""
+    files, run = files_to_make(context.run), context.run
+    context.progress.start("export", len(files))
+    for file in files:
+        path = run.artifacts / file.file_name
+        record = export_record_path(path)
+        if not (record.is_file() and path.is_file()):
+            _export(context, file, path).write(record)
+        context.progress.advance(file=path.name)
+    context.progress.finish()
 
 
-def _export(
-    run: Run,
-    item: ExportedFile,
-    path: Path,
-    dataset: Dataset,
-    tiles: np.ndarray,
-    progress: Progress,
-) -> dict[str, Any]:
-    model = load_model(item.model)
-    settings = run.recipe.export
-    limit = Limit(
-        max_drop=settings.max_drop,
-        training=run.recipe.student.training,
-        epochs=settings.qat_epochs,
-        folder=item.model.parent / "int8",
-        seed=run.recipe.seed,
-        # What the student is compared with may lose what it loses.
-        is_strict=item.role == "student",
-    )
-    found = export_checked(
+def export_record_path(path: Path) -> Path:
+    """Path of the export record of a file."""
+    return path.with_name(f"{path.name}.json")
+
+
+def _export(context: Context, file: ExportedFile, path: Path) -> ExportRecord:
+    model = load_model(file.model)
+    check = export_checked(
         model,
         path,
-        item.format,
-        dataset=dataset,
-        calibration=tiles,
-        precision=item.precision,
-        limit=limit,
-        progress=progress,
+        context.dataset,
+        precision=file.precision,
+        tiles=context.recipe.export.calibration_tiles,
+        # A file that the student is compared with may lose any amount.
+        control=accuracy_control_of(
+            context.recipe, file.model, is_required=file.role is Role.STUDENT
+        ),
+        progress=context.progress,
     )
-    return {"file": path.name, "model": asdict(count_macs(model)), **found}
+    cost = ModelCost(**asdict(count_macs(model)))
+    return ExportRecord(file=path.name, model=cost, **check.as_plain())
+
+
+def accuracy_control_of(
+    recipe: Recipe, model: Path, *, is_required: bool = True
+) -> AccuracyControl:
+    """Accuracy control of the files that a recipe makes of a student.
+
+    Args:
+        recipe: limit, and settings of quantization-aware training.
+        model: the student's model file; training writes into a folder beside it.
+        is_required: False keeps the best of the files if none is within the limit.
+    """
+    return AccuracyControl(
+        max_drop=recipe.export.max_drop,
+        training=recipe.student.training,
+        epochs=recipe.export.qat_epochs,
+        folder=model.parent / "int8",
+        seed=recipe.seed,
+        is_required=is_required,
+    )
 
 
 def export_checked(
     model: keras.Model,
     path: Path,
-    format: Format,
-    *,
     dataset: Dataset,
-    calibration: np.ndarray,
-    precision: Precision,
-    limit: Limit | None = None,
+    *,
+    precision: Precision = Precision.FLOAT32,
+    tiles: int = CALIBRATION_TILES,
+    control: AccuracyControl | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> ExportCheck:
     """Export `model`, and compare the file with it on tiles of the validation part.
 
-    The file carries, as JSON, what it takes and gives, and its classes and data.
+    The file carries metadata: its input and output, its classes and its data.
 
     Args:
-        model: the model.
-        path: file to write.
-        format: format of the file.
+        model: trained model that takes images of a fixed size.
+        path: file to write; its suffix decides the format.
         dataset: data that the model was trained on.
-        calibration: uint8 `(tiles, height, width, 3)` of the training part.
         precision: precision of the file.
-        limit: what the file may lose; by default a point of mean IoU.
-        progress: told of attempts to lose less.
+        tiles: number of training tiles to calibrate on, if the precision needs it.
+        control: limit on the loss, and remedies; by default a point of mean IoU, and
+            no quantization-aware training.
+        progress: receives the attempts to lose less.
 
     Returns:
-        As `export_with_accuracy_control`.
+        The comparison of the file with the model.
 
     Raises:
-        ExportError: if the format cannot express the model, a float file differs, or an
-            int8 file loses more than the limit whatever is tried.
+        ExportError: if the format cannot express the model, a float file differs, or
+            an int8 file loses more than the limit with every remedy.
     """
-    return export_with_accuracy_control(
+    images = None
+    if precision.is_calibrated:
+        images = calibration_tiles(dataset, fixed_input_shape(model), tiles)
+    task = ExportTask(
         model,
         path,
-        format,
-        precision=precision,
-        dataset=dataset,
-        calibration=calibration,
-        limit=limit or Limit(),
+        precision,
+        dataset,
+        tiles=images,
         metadata=file_metadata(model, precision, dataset),
-        progress=progress,
+        progress=progress or SilentProgress(),
     )
+    return export_with_accuracy_control(task, control or AccuracyControl())
 
 
-def calibration_tiles(dataset: Dataset, tile_px: int, count: int) -> np.ndarray:
-    """Images of `count` training tiles as they are, uint8 `(count, px, px, 3)`."""
-    return plain_tiles(dataset.train, tile_px, count)[0]
+def calibration_tiles(
+    dataset: Dataset, size_px: tuple[int, int], count: int
+) -> np.ndarray:
+    """Images of `count` training tiles as they are, uint8 `(count, height, width, 3)`.
+
+    Args:
+        dataset: tiles are taken from its training part.
+        size_px: height and width of the tiles.
+        count: number of tiles.
+    """
+    height_px, width_px = size_px
+    images, _ = plain_tiles(dataset.train, max(size_px), count)
+    return np.ascontiguousarray(images[:, :height_px, :width_px])

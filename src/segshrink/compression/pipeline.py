@@ -75,7 +75,7 @@ def compress(
         if recipe.baselines:
             _train(Role.MASKS_ONLY, run, partial(train_masks_only, context))
             _train(Role.NO_TEACHER, run, partial(train_without_teacher, context))
-        export_files(run, dataset, progress)
+        export_files(context)
         measure_files(run, dataset, progress)
         if not _report_is_current(run):
             write_report(run.folder, progress)

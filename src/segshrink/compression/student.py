@@ -1,6 +1,6 @@
 """The student: pruned from its teacher or built as a compact model, then distilled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from segshrink.records.stage import TrainedRecord
 _STEP_EPOCHS = 2
 _PLAN = "plan.json"
 
-BUDGETS: dict[str, Any] = {
+BUDGETS: Mapping[str, Callable[..., Budget]] = {
     "macs": MacsBudget,
     "parameters": ParameterBudget,
     "size": SizeBudget,
@@ -330,5 +330,4 @@ def budget_of(settings: PruningSettings) -> Budget | None:
     if settings.budget is None:
         return None
     options = settings.budget.model_dump(exclude_none=True)
-    budget: Budget = BUDGETS[options.pop("kind")](**options)
-    return budget
+    return BUDGETS[options.pop("kind")](**options)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from segshrink.records.measurement import Count, ModelCost, Share, SplitRecord
+from segshrink.records.measurement import Agreement, Count, ModelCost, SplitRecord
 from segshrink.records.record import Record, SparseRecord
 
 
@@ -29,19 +29,13 @@ class RunData(SparseRecord):
     images: Mapping[str, PartImages]
 
 
-class ExportAttempt(Record):
+class ExportAttempt(Agreement):
     """One attempt at an exported file, compared with its model on validation tiles.
 
-    `agreement` is the share of pixels with the same class; `drop` are the points of
-    mean IoU that the file has less than the model. `remedy` says what was done to lose
-    less, `float_layers` which layers an int8 file computes in float32.
+    `remedy` says what was done to lose less, `float_layers` which layers an int8 file
+    computes in float32.
     """
 
-    max_logit_error: float | None = None
-    agreement: Share | None = None
-    mean_iou: Share | None = None
-    model_mean_iou: Share | None = None
-    drop: float | None = None
     remedy: str | None = None
     float_layers: tuple[str, ...] = ()
 

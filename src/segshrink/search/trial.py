@@ -21,10 +21,9 @@ from typing import Any
 
 import keras
 
-from segshrink.compression.accuracy_control import Limit
 from segshrink.compression.context import Context
 from segshrink.compression.data import open_recipe_data
-from segshrink.compression.exporting import calibration_tiles, export_checked
+from segshrink.compression.exporting import accuracy_control_of, export_checked
 from segshrink.compression.stage import run_stage
 from segshrink.compression.student import make_student, untrained_student
 from segshrink.compression.teacher import fit_teacher
@@ -35,6 +34,7 @@ from segshrink.measuring import count_macs, measure_quality
 from segshrink.models import load_model
 from segshrink.progress import SilentProgress
 from segshrink.recipe import ExportSettings, Recipe, load_recipe
+from segshrink.records.run import ExportCheck
 from segshrink.records.stage import TrainedRecord
 from segshrink.records.trial import Job, Probe, Result
 from segshrink.runtimes import load_artifact
@@ -92,7 +92,7 @@ def _train_student(context: Context, job: Job) -> Result:
         "miou": quality["mean_iou"],
         "file": path.name,
         "size_bytes": path.stat().st_size,
-        "remedy": exported["remedy"],
+        "remedy": exported.remedy,
     }
     return Result.parse(_figures(record) | file, where=folder)
 
@@ -122,27 +122,17 @@ def _shared_logits(recipe: Recipe, folder: Path) -> Path:
     return folder / digest[:12]
 
 
-def _export(context: Context, model: Path, path: Path) -> dict[str, Any]:
+def _export(context: Context, model: Path, path: Path) -> ExportCheck:
     """Export a student as `compress` does."""
-    recipe, dataset = context.recipe, context.dataset
-    settings = recipe.export
-    format, precision = measured_format(settings)
+    recipe = context.recipe
+    _, precision = measured_format(recipe.export)
     return export_checked(
         load_model(model),
         path,
-        format,
-        dataset=dataset,
-        calibration=calibration_tiles(
-            dataset, recipe.data.tile_px, settings.calibration_tiles
-        ),
+        context.dataset,
         precision=precision,
-        limit=Limit(
-            max_drop=settings.max_drop,
-            training=recipe.student.training,
-            epochs=settings.qat_epochs,
-            folder=model.parent / "int8",
-            seed=recipe.seed,
-        ),
+        tiles=recipe.export.calibration_tiles,
+        control=accuracy_control_of(recipe, model),
     )
 
 
