@@ -17,7 +17,6 @@ import json
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import keras
 
