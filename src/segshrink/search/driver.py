@@ -11,20 +11,17 @@ from optuna.trial import Trial as OptunaTrial
 from optuna.trial import TrialState
 
 from segshrink.errors import RecipeError, RunFolderError, TrainingError
-from segshrink.recipe import Recipe, recipe_yaml
-from segshrink.records import write_text
 from segshrink.records.measurement import Latency
 from segshrink.records.search import TeacherFigures, Trial
-from segshrink.records.trial import Failure, Job, Probe, Result
+from segshrink.records.trial import Failure, Probe, Result
 from segshrink.search.clock import Clock
+from segshrink.search.jobs import write_job
 from segshrink.search.kept_trials import ended, ended_trials, keep
 from segshrink.search.paths import (
     ERROR,
     GO,
-    JOB,
     LOG,
     PROBE,
-    RECIPE,
     RESULT,
     trial_folder,
 )
@@ -159,7 +156,8 @@ class Driver:
         taken = {running.slot for running in self._running.values()}
         slot = next(each for each in range(self.workers.count) if each not in taken)
         folder = trial_folder(self.out, folder_number(trial))
-        self._write_job(folder, recipe, slot)
+        cores = self.workers.cores(slot)
+        write_job(folder, recipe, self.settings, teacher=self.teacher, cores=cores)
         self._clock.occupy(slot)
         self._running[trial.number] = RunningTrial(
             trial,
@@ -170,29 +168,6 @@ class Driver:
             self.workers.start(folder, slot),
             earlier_seconds=float(trial.user_attrs.get("seconds", 0.0)),
         )
-
-    def _write_job(self, folder: Path, recipe: Recipe, slot: int) -> None:
-        (folder / ERROR).unlink(missing_ok=True)
-        write_text(folder / RECIPE, recipe_yaml(recipe))
-        cores = self.workers.cores(slot)
-        Job(
-            of=self.settings.of,
-            teacher=str(self.teacher) if self.teacher else None,
-            logits=str(self.teacher.parent / "logits") if self.teacher else None,
-            probe=self._is_probed(recipe),
-            cores=None if cores is None else tuple(cores),
-        ).write(folder / JOB)
-
-    def _is_probed(self, recipe: Recipe) -> bool:
-        """Whether the file is exported and timed before training, to skip it early."""
-        if self.settings.of == "teacher":
-            return False
-        # The size after several steps of pruning is known after their training only.
-        if recipe.student.kind == "pruned" and recipe.student.pruning.steps > 1:
-            return False
-        limits = self.settings.limits
-        is_limited = bool(limits.latency_ms or limits.size_bytes)
-        return self.settings.objective == "front" or is_limited
 
     # Following
 

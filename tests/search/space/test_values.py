@@ -5,17 +5,9 @@ import pytest
 from segshrink.errors import RecipeError
 from segshrink.recipe import Recipe, parse_recipe
 from segshrink.search.space import (
-    Dimension,
-    is_active,
     own_values,
     parse_search_recipe,
     with_values,
-)
-from segshrink.search.space.fields import (
-    fields_of,
-    literals_of,
-    types_of,
-    value_at,
 )
 
 COMPACT = {"student.kind": "compact"}
@@ -178,68 +170,3 @@ def test_the_scope_that_goes_with_the_target(pruning, scope):
     space = {"student.pruning.scope": {"choice": ["layer", "global"]}}
     recipe = {"student": {"pruning": pruning}}
     assert own(recipe, space) == {"student.pruning.scope": scope}
-
-
-def test_conditions_look_at_values_before_the_recipe():
-    dimension = Dimension(choice=(1, 2), when={"student.kind": ["compact"], "seed": 0})
-    assert not is_active(dimension, {}, Recipe())
-    assert is_active(dimension, COMPACT, Recipe())
-    assert not is_active(dimension, COMPACT, parse_recipe({"seed": 1}))
-    assert not is_active(dimension, COMPACT | {"seed": False}, Recipe())
-
-
-def test_what_is_not_drawn_itself_does_not_hold():
-    """Also where the recipe has the value that is asked for."""
-    space = {
-        "student.training.patience": {
-            "choice": [1, 2],
-            "when": {"student.pruning.criterion": ["l1", "l2"]},
-        },
-        "student.pruning.criterion": {
-            "choice": ["l1", "random"],
-            "when": {"student.kind": "pruned"},
-        },
-        "student.kind": {"choice": ["pruned", "compact"]},
-    }
-    space["student.training.patience"]["when"]["student.pruning.criterion"] = "l1"
-    recipe = {"student": {"pruning": {"criterion": "l1"}}}
-    found = parse_search_recipe(recipe | {"search": {"space": space}})
-    assert list(found.space) == [
-        "student.kind",
-        "student.pruning.criterion",
-        "student.training.patience",
-    ]
-    patience = found.space["student.training.patience"]
-    assert not is_active(patience, COMPACT, found.recipe)
-    pruned = {"student.kind": "pruned", "student.pruning.criterion": "l1"}
-    assert is_active(patience, pruned, found.recipe)
-
-
-def test_fields_by_place():
-    assert float in types_of("student.distillation.losses.pixel_kl")
-    assert not types_of("student.distillation.losses.kl")
-    assert not types_of("student.kind.pruned")
-    assert not types_of("")
-    assert types_of("teacher.model.variant") and types_of("teacher.model.levels")
-    assert types_of("student.pruning.budget.target") == (float,)
-    assert literals_of("student.pruning.scope") == ("global", "layer", None)
-    assert literals_of("student.training.epochs") is None
-    assert literals_of("student.pruning.budget") is None
-    assert fields_of("student")[:2] == ("kind", "pruning")
-    assert "variant" in fields_of("teacher.model")
-    assert fields_of("seed") == ()
-
-
-def test_value_at_a_place():
-    recipe = parse_recipe({"student": {"distillation": {"losses": {"dist": 2}}}})
-    assert value_at(recipe, "student.distillation.losses.dist") == 2.0
-    assert value_at(recipe, "student.distillation.losses.pixel_kl") is None
-    assert value_at(recipe, "student.pruning.budget.target") is None
-    jitter = "teacher.training.augmentation.scale_jitter"
-    assert value_at(recipe, jitter) == [0.75, 1.333]
-    assert value_at(recipe, "student.model") == {
-        "name": "compact",
-        "width": 32,
-        "stem_stride": 2,
-        "logits_stride": None,
-    }
