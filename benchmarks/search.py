@@ -1,15 +1,15 @@
-r"""What a search finds beside the default recipe and a random search, at equal compute.
+r"""A search compared with the default recipe and a random search, at equal compute.
 
     python benchmarks/search.py --work DIR [--seeds 0 1 2] [--trials 20]
 
-Synthetic scenes, other ones for each seed. The default is the student that `compress`
-makes of the teacher, pruned and distilled with the defaults of every field that is
-searched. The limit is the latency of its file (and a tenth, for what timing varies).
-The search (tree-structured Parzen estimator, Hyperband) gets a fixed number of trials;
-the random search (no Hyperband, as many trials as there is time for) begins trials for
-as many minutes. What each finds best on the validation part within the limit is then
-measured on the test part, and the three files are timed once more in one run. All of it
-goes on where it stopped.
+The data are synthetic scenes, others for each seed. The default is the student that
+`compress` makes of the teacher, pruned and distilled with the defaults of every field
+that is searched. The limit is the latency of its file, plus a tenth for the variation
+of timing. The search (tree-structured Parzen estimator, Hyperband) gets a fixed number
+of trials; the random search (no Hyperband) begins trials for as many minutes. The best
+student of each on the validation part within the limit is then measured on the test
+part, and the three files are timed once more in one run. A benchmark that was stopped
+resumes.
 """
 
 import argparse
@@ -92,7 +92,7 @@ def recipe(seed: int) -> dict:
 
 
 def run(work: Path, seed: int, arguments: argparse.Namespace) -> dict:
-    """The three rows of one seed, and how the searches spent their time."""
+    """The three rows of one seed, and the time that the searches took."""
     from segshrink.data import open_dataset
     from segshrink.measuring import measure_latency, measure_quality
     from segshrink.runtimes import load_artifact
@@ -109,15 +109,17 @@ def run(work: Path, seed: int, arguments: argparse.Namespace) -> dict:
         sampler="random", scheduler="none", **common,
     )  # fmt: skip
     found = {"default": default, "random": random, "tpe": tpe}
-    files = {name: work / name / best_of(told)["file"] for name, told in found.items()}
+    files = {
+        name: work / name / best_of(record)["file"] for name, record in found.items()
+    }
     latency = measure_latency(list(files.values()), rounds=25)
     data = recipe(seed)["data"]
     dataset = open_dataset(
         "synthetic", seed=seed, scenes=data["scenes"], scene_px=data["scene_px"]
     )
     rows = {}
-    for name, told in found.items():
-        best = best_of(told)
+    for name, record in found.items():
+        best = best_of(record)
         quality = measure_quality(
             load_artifact(files[name]), dataset.test, dataset.classes
         )
@@ -136,13 +138,13 @@ def run(work: Path, seed: int, arguments: argparse.Namespace) -> dict:
         "rows": rows,
         "searches": {
             name: {
-                "trials": len(told["trials"]),
-                "states": counted(told["trials"]),
-                "seconds": told["seconds"],
-                "trial_seconds": told["trial_seconds"],
-                "scheduling_seconds": told["scheduling_seconds"],
+                "trials": len(record["trials"]),
+                "states": counted(record["trials"]),
+                "seconds": record["seconds"],
+                "trial_seconds": record["trial_seconds"],
+                "scheduling_seconds": record["scheduling_seconds"],
             }
-            for name, told in (("random", random), ("tpe", tpe))
+            for name, record in (("random", random), ("tpe", tpe))
         },
     }
 
@@ -151,22 +153,24 @@ def searched(
     out: Path, seed: int, *, trials: int, workers: int, changes: dict | None = None,
     **options: object,
 ) -> dict:  # fmt: skip
-    """The record of a search, made unless it is there."""
+    """The record of a search, which runs unless the record is there."""
     from segshrink.errors import TrainingError
     from segshrink.search import search
     from segshrink.search.space import parse_search_recipe
 
-    asked = {**recipe(seed), **(changes or {})}
-    asked["search"] = {"trials": trials, "space": _SPACE, **options}
+    search_recipe = {**recipe(seed), **(changes or {})}
+    search_recipe["search"] = {"trials": trials, "space": _SPACE, **options}
     try:
-        search(parse_search_recipe(asked), out, workers=workers)
+        search(parse_search_recipe(search_recipe), out, workers=workers)
     except TrainingError as error:
         print(error)
     return json.loads((out / "search.json").read_text())
 
 
-def best_of(told: dict) -> dict:
-    return next(trial for trial in told["trials"] if trial["number"] == told["best"])
+def best_of(record: dict) -> dict:
+    return next(
+        trial for trial in record["trials"] if trial["number"] == record["best"]
+    )
 
 
 def counted(trials: list[dict]) -> dict[str, int]:

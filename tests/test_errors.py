@@ -25,7 +25,7 @@ def test_one_hierarchy(kind):
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_2_for_what_the_user_can_mend_and_1_for_the_rest(kind):
+def test_exit_code_2_for_faults_that_the_user_can_correct_and_1_otherwise(kind):
     mends = not (kind is SegshrinkError or kind.__name__ in _OURS)
     assert kind.exit_code == (2 if mends else 1)
 

@@ -39,7 +39,7 @@ def test_an_empty_recipe_is_the_default_run(tmp_path):
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_recipes_that_come_along_are_valid(path):
+def test_bundled_recipes_are_valid(path):
     data = read_recipe_data(path)
     if "search" in data:
         parse_search_recipe(data, where=path.name)
@@ -47,7 +47,7 @@ def test_recipes_that_come_along_are_valid(path):
         parse_recipe(data, where=path.name)
 
 
-def test_splits_that_come_along_measure_each_tile_of_the_aerial_set_once():
+def test_bundled_splits_measure_each_tile_of_the_aerial_set_once():
     splits = [yaml.safe_load(path.read_text()) for path in SPLITS]
     tiles = [f"Tile {number}" for number in range(1, 9)]
     assert sorted(tile for split in splits for tile in split["test"]) == tiles
@@ -348,7 +348,7 @@ def test_numbers_as_yaml_1_1_misreads_them(tmp_path):
         (b"a: !!python/object/apply:os.getcwd []\n", ": not YAML. "),
     ],
 )
-def test_what_is_no_recipe(tmp_path, content, fault):
+def test_files_that_are_not_recipes(tmp_path, content, fault):
     path = tmp_path / "recipe.yaml"
     path.write_bytes(content)
     with pytest.raises(RecipeError) as caught:

@@ -67,7 +67,7 @@ def test_trials_that_end_together_are_counted_one_by_one(capsys):
     assert [line.rsplit(", ", 1)[1] for line in lines] == ["1/3", "2/3", "3/3"]
 
 
-def test_search_that_goes_on_does_not_repeat_what_is_done(capsys):
+def test_a_resumed_search_does_not_repeat_trials_that_ended(capsys):
     watcher = TerminalWatcher()
     watcher.show(view((), many(4), seconds=0.0))
     watcher.show(view((), many(5), seconds=9.0))
@@ -76,7 +76,7 @@ def test_search_that_goes_on_does_not_repeat_what_is_done(capsys):
     assert second.startswith("trial 4: ")
 
 
-def test_running_trials_are_told_now_and_then(capsys):
+def test_running_trials_are_printed_now_and_then(capsys):
     watcher = TerminalWatcher()
     second = TrialView(10, "running", "exporting")
     for seconds in range(0, 150):

@@ -32,13 +32,13 @@ def test_validate_prints_the_section_complete(recipe, tmp_path):
 
 def test_validate_tries_out_the_space(recipe):
     recipe.write_text(TEXT.replace(", when: {student.kind: pruned}", ""))
-    told = refused("validate", recipe)
-    assert "student.kind: compact does not make a valid recipe" in told
-    assert "add `when` to the fields that do not apply" in told
+    message = refused("validate", recipe)
+    assert "student.kind: compact does not make a valid recipe" in message
+    assert "add `when` to the fields that do not apply" in message
 
 
 @pytest.mark.parametrize("verb", ["compress", "train"])
 def test_other_verbs_do_not_take_it(verb, recipe, tmp_path):
-    told = refused(verb, "synthetic", "--recipe", recipe, "--out", tmp_path)
-    assert f"RecipeError: {recipe}: 1 fault." in told
-    assert "only `segshrink search` uses this section: run it, or drop it" in told
+    message = refused(verb, "synthetic", "--recipe", recipe, "--out", tmp_path)
+    assert f"RecipeError: {recipe}: 1 fault." in message
+    assert "only `segshrink search` uses this section: run it, or drop it" in message

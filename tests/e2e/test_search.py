@@ -71,10 +71,10 @@ def search(scenes, tmp_path_factory):
 
 def test_a_search_leaves_a_recipe_a_file_and_a_report(search, scenes):
     recipe, out, printed = search
-    told = read_json(out / "search.json")
-    assert [trial["state"] for trial in told["trials"]] == ["complete"] * 4
-    best = max(told["trials"], key=lambda trial: trial["miou"])
-    assert told["best"] == best["number"]
+    record = read_json(out / "search.json")
+    assert [trial["state"] for trial in record["trials"]] == ["complete"] * 4
+    best = max(record["trials"], key=lambda trial: trial["miou"])
+    assert record["best"] == best["number"]
     assert f"Recipe: {out / 'best.yaml'}" in printed
     assert f"Report: {out / 'report' / 'index.html'}" in printed
     found = load_recipe(out / "best.yaml")
@@ -87,7 +87,7 @@ def test_a_search_leaves_a_recipe_a_file_and_a_report(search, scenes):
     evaluated = succeeded("evaluate", file, scenes, "--part", "val")
     assert f"{best['miou']:.3f}"[:4] in evaluated
     assert load_artifact(file).input_shape == (64, 64)
-    for number in told["front"]:
+    for number in record["front"]:
         assert (out / "artifacts" / f"trial-{number:03d}.yaml").is_file()
     before = {p: p.stat().st_mtime_ns for p in (out / "trials").rglob("*")}
     again = ("search", scenes, "--recipe", recipe, "--out", out, "--workers", 2)

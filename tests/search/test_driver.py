@@ -57,7 +57,7 @@ def test_one_driver_and_several_workers_propose_as_many(tmp_path):
     assert [job.cores for job in jobs] == [(0,), (1,), (2,)]
 
 
-def test_a_killed_trial_goes_on_and_then_counts_as_failed(tmp_path):
+def test_a_killed_trial_resumes_once_and_then_counts_as_failed(tmp_path):
     workers = PretendingWorkers(fails={1: KILLED})
     watcher = Said()
     study, _ = drive(small_search(trials=3), tmp_path, workers, watcher)
@@ -123,7 +123,7 @@ def test_a_fault_of_the_folder_ends_the_search(tmp_path):
     full = error("OSError", "No space left on device", is_of_system=True)
     with pytest.raises(RunFolderError, match="trial 1: No space left"):
         drive(small_search(), tmp_path, PretendingWorkers(fails={1: full}))
-    # Mended, it goes on with the trial that met the fault.
+    # Once the fault is corrected, the trial that met it resumes.
     study, _ = drive(small_search(), tmp_path)
     assert outcomes(study) == ["complete"] * 6
     assert [t.number for t in ended(study)] == [0, 2, 3, 4, 5, 6]
@@ -138,7 +138,7 @@ def test_a_search_in_which_all_fail_ends_early(tmp_path):
         drive(small_search(), tmp_path, workers)
 
 
-def test_what_is_over_a_limit_is_not_trained(tmp_path):
+def test_a_file_over_a_limit_is_not_trained(tmp_path):
     search_recipe = small_search(
         trials=12, limits={"latency_ms": 20, "size_bytes": 40_000}
     )
@@ -164,14 +164,14 @@ def test_what_is_over_a_limit_is_not_trained(tmp_path):
     assert study.best_trial.number == best.number
 
 
-def test_none_within_the_limits_is_none_at_all(tmp_path):
+def test_no_trial_is_best_if_none_is_within_the_limits(tmp_path):
     search_recipe = small_search(trials=3, limits={"latency_ms": 1})
     study, _ = drive(search_recipe, tmp_path)
     assert outcomes(study) == ["skipped"] * 3
     assert best_of(study, search_recipe) is None
 
 
-def test_hyperband_stops_the_worse_ones_early(tmp_path):
+def test_hyperband_stops_worse_trials_early(tmp_path):
     search_recipe = small_search(trials=30, scheduler="hyperband")
     study, _ = drive(search_recipe, tmp_path)
     found = {outcome: outcomes(study).count(outcome) for outcome in outcomes(study)}
@@ -182,7 +182,9 @@ def test_hyperband_stops_the_worse_ones_early(tmp_path):
             assert "after epoch" in trial.user_attrs["reason"]
 
 
-def test_the_front_has_no_pruning_but_skips_what_is_slower_than_the_teacher(tmp_path):
+def test_the_pareto_front_has_no_pruning_but_skips_students_slower_than_the_teacher(
+    tmp_path,
+):
     search_recipe = small_search(trials=12, objective="front", scheduler=None)
     study, _ = drive(search_recipe, tmp_path, teacher={"latency_ms": 40.0})
     for trial in ended(study):

@@ -1,4 +1,4 @@
-"""What a search leaves, of trials that only pretend."""
+"""The outcome of a search of trials that only pretend."""
 
 from types import SimpleNamespace
 
@@ -25,39 +25,39 @@ def outcome(search_recipe, out, workers=None):
     return read_json(write_outcome(search_recipe, study, DATASET, out, workers=1))
 
 
-def test_the_record_says_all_that_was_tried(tmp_path):
+def test_the_record_holds_every_trial(tmp_path):
     fault = error("TrainingError", "The loss became nan.")
     search_recipe = small_search(trials=8, limits={"latency_ms": 40})
-    told = outcome(search_recipe, tmp_path, PretendingWorkers(fails={1: fault}))
-    assert len(told["trials"]) == 8
-    assert told["teacher"] == {"miou": 0.9, "latency_ms": 99.0}
-    assert told["space"][WIDTH] == {"int": [8, 64], "step": 8}
-    states = {trial["state"] for trial in told["trials"]}
+    record = outcome(search_recipe, tmp_path, PretendingWorkers(fails={1: fault}))
+    assert len(record["trials"]) == 8
+    assert record["teacher"] == {"miou": 0.9, "latency_ms": 99.0}
+    assert record["space"][WIDTH] == {"int": [8, 64], "step": 8}
+    states = {trial["state"] for trial in record["trials"]}
     assert states == {"complete", "failed", "skipped"}
-    complete = [t for t in told["trials"] if t["state"] == "complete"]
+    complete = [t for t in record["trials"] if t["state"] == "complete"]
     feasible = [t for t in complete if t["is_feasible"]]
     best = max(feasible, key=lambda trial: trial["miou"])
-    assert told["best"] == best["number"]
-    for trial in told["trials"]:
+    assert record["best"] == best["number"]
+    for trial in record["trials"]:
         assert (trial["miou"] is None) == (trial["state"] != "complete")
-    assert told["trials"][1]["reason"] == "diverged: The loss became nan."
+    assert record["trials"][1]["reason"] == "diverged: The loss became nan."
     # The report reads the record as it is.
-    assert read_search(tmp_path).record.best == told["best"]
+    assert read_search(tmp_path).record.best == record["best"]
     assert write_search_report(tmp_path).is_file()
 
 
 def test_the_keys_of_the_record_stay(tmp_path):
-    told = outcome(small_search(trials=2), tmp_path)
-    assert set(told) == set(
+    record = outcome(small_search(trials=2), tmp_path)
+    assert set(record) == set(
         "format objective of limits sampler scheduler trials_wanted seed workers "
         "threads data machine segshrink backend runtime runtime_version seconds "
         "scheduling_seconds trial_seconds space teacher trials best front "
         "importance".split()
     )
-    assert told["limits"] == {"latency_ms": None, "size_bytes": None}
+    assert record["limits"] == {"latency_ms": None, "size_bytes": None}
     split = {"source": "seed 0", "train": ["a"], "val": ["b"], "test": ["c"]}
-    assert told["data"] == {"name": "pretended", "split": split}
-    for trial in told["trials"]:
+    assert record["data"] == {"name": "pretended", "split": split}
+    for trial in record["trials"]:
         assert set(trial) == set(
             "number state is_default reason values miou val_loss latency_ms "
             "size_bytes macs parameters remedy is_feasible epochs seconds file".split()
@@ -65,8 +65,8 @@ def test_the_keys_of_the_record_stay(tmp_path):
 
 
 def test_the_pareto_front_is_what_no_trial_beats(tmp_path):
-    told = outcome(small_search(trials=12), tmp_path)
-    complete = [t for t in told["trials"] if t["state"] == "complete"]
+    record = outcome(small_search(trials=12), tmp_path)
+    complete = [t for t in record["trials"] if t["state"] == "complete"]
     beaten = {
         a["number"]
         for a in complete
@@ -75,17 +75,17 @@ def test_the_pareto_front_is_what_no_trial_beats(tmp_path):
         and (b["miou"], b["latency_ms"]) != (a["miou"], a["latency_ms"])
     }
     front = [t for t in complete if t["number"] not in beaten]
-    assert sorted(told["front"]) == sorted(t["number"] for t in front)
-    latencies = [told["trials"][number]["latency_ms"] for number in told["front"]]
+    assert sorted(record["front"]) == sorted(t["number"] for t in front)
+    latencies = [record["trials"][number]["latency_ms"] for number in record["front"]]
     assert latencies == sorted(latencies)
 
 
-def test_recipe_and_files_of_the_front_are_kept_and_those_of_old_fronts_go(tmp_path):
+def test_files_of_the_pareto_front_are_kept_and_those_of_old_fronts_removed(tmp_path):
     search_recipe = small_search(trials=4)
     outcome(search_recipe, tmp_path)
     (tmp_path / "artifacts" / "trial-099.tflite").write_text("old")
-    told = outcome(small_search(trials=10), tmp_path)
-    shown = {*told["front"], told["best"]}
+    record = outcome(small_search(trials=10), tmp_path)
+    shown = {*record["front"], record["best"]}
     names = {path.name for path in (tmp_path / "artifacts").iterdir()}
     assert names == {
         f"trial-{number:03d}.{suffix}"
@@ -93,14 +93,14 @@ def test_recipe_and_files_of_the_front_are_kept_and_those_of_old_fronts_go(tmp_p
         for suffix in ("yaml", "tflite")
     }
     for number in shown:
-        trial = told["trials"][number]
+        trial = record["trials"][number]
         recipe = load_recipe(tmp_path / "artifacts" / f"trial-{number:03d}.yaml")
         assert recipe.student.training.learning_rate == trial["values"][RATE]
         assert recipe.student.model.width == trial["values"][WIDTH]
         kept = (tmp_path / trial["file"]).read_text()
         assert float(kept) == trial["latency_ms"] == trial["values"][WIDTH]
     best = load_recipe(tmp_path / "best.yaml")
-    assert best.student.model.width == told["trials"][told["best"]]["values"][WIDTH]
+    assert best.student.model.width == record["trials"][record["best"]]["values"][WIDTH]
     assert (
         best.data == search_recipe.recipe.data
         and best.teacher == search_recipe.recipe.teacher
@@ -108,13 +108,13 @@ def test_recipe_and_files_of_the_front_are_kept_and_those_of_old_fronts_go(tmp_p
 
 
 def test_nothing_found_leaves_a_record_and_no_recipe(tmp_path):
-    told = outcome(small_search(trials=2, limits={"latency_ms": 1}), tmp_path)
-    assert (told["best"], told["front"]) == (None, [])
+    record = outcome(small_search(trials=2, limits={"latency_ms": 1}), tmp_path)
+    assert (record["best"], record["front"]) == (None, [])
     assert not (tmp_path / "best.yaml").exists()
     assert write_search_report(tmp_path).is_file()
 
 
-def test_what_matters_is_told(tmp_path):
-    told = outcome(small_search(trials=30), tmp_path)
-    assert set(told["importance"]) == {RATE, WIDTH}
-    assert sum(told["importance"].values()) == pytest.approx(1, abs=1e-3)
+def test_importance_names_every_field(tmp_path):
+    record = outcome(small_search(trials=30), tmp_path)
+    assert set(record["importance"]) == {RATE, WIDTH}
+    assert sum(record["importance"].values()) == pytest.approx(1, abs=1e-3)

@@ -89,7 +89,7 @@ def _working(folder):
     )
 
 
-def test_a_worker_is_held_still_and_goes_on(job):
+def test_a_worker_is_paused_and_continued(job):
     process = _working(job)
     group = wait_for(lambda: group_here(job))
     assert group == process.pid

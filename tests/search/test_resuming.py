@@ -20,7 +20,7 @@ from .pretended import (
 )
 
 
-def test_a_search_that_stops_and_goes_on_proposes_the_same(tmp_path):
+def test_a_resumed_search_proposes_the_same(tmp_path):
     whole, _ = drive(small_search(), tmp_path / "whole")
     drive(small_search(trials=3), tmp_path / "parts")
     parts, _ = drive(small_search(), tmp_path / "parts")
@@ -29,7 +29,7 @@ def test_a_search_that_stops_and_goes_on_proposes_the_same(tmp_path):
 
 
 class Stop(BaseException):
-    """As of a process that is killed: nothing is told of it any more."""
+    """Stands for a kill, after which the driver reports nothing."""
 
 
 @pytest.mark.parametrize("when", range(1, 12, 2))
@@ -79,7 +79,7 @@ def test_a_killed_driver_loses_no_trial_and_counts_none_twice(
         str(t.params) for t in ended(whole)
     )
     assert not [t for t in again.trials if t.state == TrialState.RUNNING]
-    # What goes on does so in the folder in which it began.
+    # A resumed trial works in the folder in which it began.
     assert len(list((tmp_path / "trials").iterdir())) == 4
 
 

@@ -29,7 +29,7 @@ def _front_folder(tmp_path):
     return tmp_path / "front"
 
 
-def test_a_second_search_in_a_folder_is_told_how_to_join_the_first(tmp_path):
+def test_a_second_search_in_a_folder_learns_how_to_join_the_first(tmp_path):
     search_recipe = small_search()
     write_text(tmp_path / "recipe.yaml", recipe_yaml(search_recipe.recipe))
     with exclusive_folder(tmp_path), pytest.raises(RunFolderError) as caught:

@@ -19,7 +19,7 @@ from .pretended import (
 )
 
 
-def test_a_file_is_timed_while_the_other_trials_are_held_still(tmp_path, monkeypatch):
+def test_a_file_is_timed_while_the_other_trials_are_paused(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(
         timing,
@@ -44,7 +44,7 @@ def test_a_file_is_timed_while_the_other_trials_are_held_still(tmp_path, monkeyp
     assert [len(stop[1]) for stop in said[::3]] == [2, 1, 2, 1]
 
 
-def test_the_best_is_timed_again_and_gives_way_if_it_had_luck(tmp_path):
+def test_the_best_is_timed_again_and_gives_way_if_it_was_lucky(tmp_path):
     search_recipe = small_search(trials=12, limits={"latency_ms": 50})
 
     class Moody(QuickDriver):

@@ -99,7 +99,7 @@ def test_numbers_are_their_own_labels():
 
 
 @given(st.lists(VALUES, min_size=2, max_size=5))
-def test_the_way_to_a_label_and_back(values):
+def test_labels_lead_back_to_their_values(values):
     try:
         dimension = Dimension(choice=tuple(values))
     except ValidationError as error:
@@ -129,7 +129,7 @@ def test_a_value_may_be_changed_by_who_got_it():
         (Dimension(choice=({"a": 1}, [2])), [{"a": 1.0}, [2]], [{"a": 2}, 2]),
     ],
 )
-def test_what_can_be_drawn(dimension, inside, outside):
+def test_values_that_can_be_drawn(dimension, inside, outside):
     assert all(map(dimension.holds, inside))
     assert not any(map(dimension.holds, outside))
 

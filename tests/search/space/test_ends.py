@@ -191,7 +191,7 @@ def places(data, of="student") -> set[str]:
     return {place.removeprefix(f"{of}.") for place in space}
 
 
-def test_what_default_spaces_draw():
+def test_fields_of_default_spaces():
     shared = {"training.learning_rate", "distillation.supervised"}
     pruning = {"pruning.scope", "pruning.criterion"}
     weight = {"distillation.losses.channel_wise"}

@@ -130,7 +130,7 @@ def test_all_faults_at_once():
     assert lines_of(data)[0] == "mine.yaml: 9 faults."
 
 
-def test_what_does_not_go_together_is_told_with_faults_of_the_space():
+def test_contradictions_are_listed_with_faults_of_the_space():
     rate = {"student.training.learning_rate": {"float": [2, 1]}}
     data = {
         "search": {"objective": "front", "scheduler": "hyperband", "space": rate},
@@ -179,7 +179,7 @@ def test_faults_name_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["search", "search_classic"])
-def test_recipes_that_come_along(name, pytestconfig):
+def test_bundled_recipes(name, pytestconfig):
     path = pytestconfig.rootpath / "recipes" / f"{name}.yaml"
     assert again(load_search_recipe(path)) == load_search_recipe(path)
 

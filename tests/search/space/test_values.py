@@ -31,7 +31,7 @@ def test_values_come_over_the_recipe():
     assert found.student.pruning.keep == 0.3
 
 
-def test_what_was_said_of_the_other_kind_is_left_out():
+def test_sections_of_the_other_kind_are_left_out():
     pruned = parse_recipe({"student": {"pruning": {"keep": 0.4}}})
     assert with_values(pruned, COMPACT).student.kind == "compact"
     same = with_values(pruned, {"student.kind": "pruned"})
@@ -41,7 +41,7 @@ def test_what_was_said_of_the_other_kind_is_left_out():
     assert with_values(compact, COMPACT) == compact
 
 
-def test_what_was_said_of_the_other_family_is_left_out():
+def test_sections_of_the_other_family_are_left_out():
     recipe = parse_recipe({"teacher": {"model": {"levels": 3}}})
     family = {"teacher.model.name": "efficientnet_lite"}
     assert with_values(recipe, family).teacher.model.name == "efficientnet_lite"
@@ -59,7 +59,7 @@ def test_a_budget_takes_the_place_of_the_default_share():
         with_values(given, budget)
 
 
-def test_values_that_are_no_recipe():
+def test_values_that_do_not_make_a_recipe():
     with pytest.raises(RecipeError) as caught:
         with_values(Recipe(), {"student.training.epochs": 0, "student.model.width": 8})
     assert str(caught.value).startswith("recipe: 2 faults.") or (
@@ -140,7 +140,7 @@ def test_no_number_where_one_is_needed():
 
 
 @pytest.mark.parametrize("kind", ["pruned", "compact"])
-def test_what_is_left_open_counts_as_what_it_stands_for(kind):
+def test_fields_left_open_count_with_the_values_they_stand_for(kind):
     from segshrink.distillation.mix import completed
 
     recipe = {"student": {"kind": kind}}
