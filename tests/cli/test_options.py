@@ -122,5 +122,5 @@ def test_misused_settings(setting, message):
 
 
 def test_field_below_a_value(recipe_file):
-    with pytest.raises(RecipeError, match="data is a value and holds no fields"):
+    with pytest.raises(RecipeError, match="data is a value and has no fields"):
         assemble_recipe("photos", recipe_file("data: photos"), None)

@@ -20,7 +20,7 @@ from segshrink.errors import DatasetError, ExportError
         (
             KeyboardInterrupt(),
             130,
-            "Stopped. Whole stages and epochs are kept; the same command goes on.\n",
+            "Stopped. Finished stages and epochs are kept; the same command resumes.\n",
         ),
         (
             PermissionError(errno.EACCES, "Permission denied", "runs/a"),

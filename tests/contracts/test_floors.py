@@ -13,7 +13,16 @@ SOURCE = Path(segshrink.__file__).parent
 
 # From the ground up. Rooms of one floor do not know each other.
 FLOORS = [
-    {"_version", "errors", "formats", "progress", "quiet", "records", "recipe"},
+    {
+        "_version",
+        "errors",
+        "formats",
+        "progress",
+        "quiet",
+        "records",
+        "recipe",
+        "text_table",
+    },
     {"data"},
     {"models", "objectives"},
     {"training", "distillation", "quantization"},

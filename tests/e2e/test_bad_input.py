@@ -401,11 +401,18 @@ def test_prune_arguments_out_of_range(finished_run, tmp_path):
         (("--multiple-of", 0), "multiple_of must be an int from 1"),
         (("--skip", "head9"), "layers that the model does not have: head9"),
         (("--macs", 0.5, "--keep", 0.5), "Give only one of --keep, --macs"),
-        (("--macs", 0.5, "--threads", 2), "--threads: has no effect with --macs"),
+        (("--macs", 0.5, "--threads", 2), "--threads has no effect with --macs"),
         (("--criterion", "taylor"), "--criterion taylor: looks at images"),
         (("--recover",), "--recover: looks at images. Name the data set with --data"),
-        (("--data", "synthetic"), "--data: has no effect with --criterion group_norm"),
-        (("--tiles", 4), "--split and --tiles have no effect without --data"),
+        (
+            ("--data", "synthetic", "--no-recover"),
+            "--data has no effect with --criterion group_norm and --no-recover",
+        ),
+        (
+            ("--tiles", 4, "--split", "s.yaml"),
+            "--split has no effect without --data",
+        ),
+        (("--tiles", 4), "--tiles has no effect without --data"),
     ]:
         assert expected in refused("prune", model, "--out", out, *options)
     assert "end in .keras" in refused("prune", model, "--out", tmp_path / "m.h5")
@@ -588,9 +595,10 @@ def test_export_under_a_protocol(finished_run, scenes, tmp_path):
     assert "--protocol must be random-patch, got best" in refused(
         *export, "best", *data
     )
-    for given in (data, ()):
-        message = refused(*export, "random-patch", *given)
-        assert "needs --data, and --split with a list of patches" in message
+    message = refused(*export, "random-patch", *data)
+    assert "--protocol random-patch needs --split FILE.json" in message
+    message = refused(*export, "random-patch")
+    assert "--protocol random-patch needs --data and --split" in message
     assert list(tmp_path.iterdir()) == []
 
 
@@ -600,7 +608,7 @@ def test_plot_of_a_benchmark_is_a_png(finished_run, tmp_path):
         tmp_path / "p.svg",
     )
     message = refused("benchmark", artifact, "--plot", plot)
-    assert f"--plot {plot}: a PNG is drawn. Give it the ending .png." in message
+    assert f"--plot {plot}: the plot is a PNG. End its name in .png." in message
 
 
 def test_evaluate_on_the_training_part(finished_run, scenes):

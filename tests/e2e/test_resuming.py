@@ -108,7 +108,7 @@ def test_ctrl_c_says_that_the_command_resumes_and_it_does(
     assert process.returncode == 130
     assert printed == ""
     assert errors.endswith(
-        "Stopped. Whole stages and epochs are kept; the same command goes on.\n"
+        "Stopped. Finished stages and epochs are kept; the same command resumes.\n"
     )
     assert "Traceback" not in errors
     assert not (out / "record.json").exists()

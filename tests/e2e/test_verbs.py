@@ -17,7 +17,7 @@ from segshrink.data import open_dataset
 from segshrink.export import export_model
 from segshrink.measuring import count_macs
 from segshrink.objectives import ConfusionMatrix
-from segshrink.recipe import load_recipe, recipe_yaml
+from segshrink.recipe import PruningSettings, load_recipe, recipe_yaml
 from segshrink.records import sha256_of
 from segshrink.reporting.units import human_ms
 from segshrink.runtimes import load_artifact, predict_image, shipped_model
@@ -65,20 +65,21 @@ def test_prune_of_nothing_keeps_the_function(teacher, tmp_path):
     np.testing.assert_array_equal(after, before)
 
 
-@pytest.mark.parametrize("criterion", ["taylor", "l2"])
-def test_prune_looks_at_data(teacher, scenes, tmp_path, criterion):
+@pytest.mark.parametrize("options", [("--criterion", "taylor", "--recover"), ()])
+def test_prune_looks_at_data(teacher, scenes, tmp_path, options):
+    """With data the weights are refitted by default, as in `compress`."""
     out = tmp_path / "smaller.keras"
     succeeded(
         "prune", teacher, "--out", out, "--macs", 0.5, "--multiple-of", 2,
-        "--criterion", criterion, "--recover", "--data", scenes, "--tiles", 6,
+        "--data", scenes, "--tiles", 6, *options,
     )  # fmt: skip
     before, after = (
         keras.models.load_model(path, compile=False) for path in (teacher, out)
     )
     assert count_macs(after).macs <= count_macs(before).macs / 2
-    plain = tmp_path / "plain.keras"
-    succeeded("prune", teacher, "--out", plain, "--macs", 0.5, "--multiple-of", 2)
-    if criterion == "l2":
+    if not options:
+        plain = tmp_path / "plain.keras"
+        succeeded("prune", teacher, "--out", plain, "--macs", 0.5, "--multiple-of", 2)
         image = next(iter(open_dataset(scenes).val)).read()[0][None, :64, :64]
         wanted, recovered, cut = (
             model.predict_on_batch(image.astype("float32"))
@@ -91,7 +92,11 @@ def test_distil_trains_the_student_file_and_leaves_the_others(
     teacher, scenes, tmp_path
 ):
     student, out = tmp_path / "student.keras", tmp_path / "distilled"
-    succeeded("prune", teacher, "--out", student, "--multiple-of", 2)
+    pruned = typed("prune", teacher, "--out", student, "--multiple-of", 2)
+    assert pruned.exit_code == 0
+    assert "Note: the weights behind removed channels are not refitted" in pruned.errors
+    plan = json.loads(student.with_suffix(".plan.json").read_text())
+    assert plan["settings"]["keep"] == PruningSettings().keep
     hashes = [sha256_of(path) for path in (teacher, student)]
     command = (
         "distill", scenes, "--teacher", teacher, "--student", student, "--out", out,
@@ -111,7 +116,7 @@ def test_distil_trains_the_student_file_and_leaves_the_others(
     before = times_of(out)
     assert succeeded(*command) == printed
     assert times_of(out) == before
-    succeeded("prune", teacher, "--out", student, "--keep", 0.25, "--multiple-of", 2)
+    succeeded("prune", teacher, "--out", student, "--keep", 0.75, "--multiple-of", 2)
     again = typed(*command)
     assert again.exit_code == 2
     assert "this folder was begun with another teacher or student" in again.errors

@@ -125,6 +125,14 @@ def test_predictions_must_be_classes():
         ConfusionMatrix(2).update(np.array([0, 1]), np.array([0.1, 0.9]))
 
 
+def test_a_matrix_is_restored_from_its_counts():
+    confusion = ConfusionMatrix.from_counts([[3, 1], [0, 4]])
+    assert confusion.iou.tolist() == [3 / 4, 4 / 5]
+    assert confusion.mean_iou(without=0) == 4 / 5
+    with pytest.raises(ValueError, match=r"must be \(classes, classes\), got \(1, 2\)"):
+        ConfusionMatrix.from_counts([[1, 2]])
+
+
 def test_a_class_to_leave_out_must_exist():
     with pytest.raises(ValueError, match="without must be 0 to 1, got 2"):
         ConfusionMatrix(2).mean_iou(without=2)

@@ -1,4 +1,4 @@
-"""Puts the verbs together."""
+"""The command line application: all verbs, and its entry point."""
 
 import os
 import sys
@@ -65,18 +65,18 @@ def _options(
 
 def main() -> None:
     """Entry point of the `segshrink` command."""
-    # Set before anything imports a backend: its start-up chatter helps nobody.
+    # Set before anything imports a backend, whose start-up messages help nobody.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
-    # TensorFlow leaves oneDNN off on processors without AVX-512, where it helps too
-    # (benchmarks/training_speed.md).
+    # TensorFlow turns oneDNN off on processors without AVX-512, though it helps there
+    # too (benchmarks/training_speed.md).
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
-        app()
+        app(prog_name="segshrink")
     except SystemExit as leaving:
         if leaving.code == STOPPED_EXIT_CODE:
-            # A backend's threads still compute, and can bring the interpreter down
-            # while it clears up.
+            # A backend's threads still compute, and can crash the interpreter while it
+            # shuts down.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(STOPPED_EXIT_CODE)

@@ -5,12 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from segshrink.cli.options import (
-    SplitFile,
-    SplitSeed,
-    require_use_of_split_seed,
-)
-from segshrink.cli.scores import note_other_split
+from segshrink.cli.data_options import DataOptions
+from segshrink.cli.options import SplitFile, SplitSeed, refuse_unknown_part
+from segshrink.cli.scores import warn_of_other_split
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
 
@@ -42,30 +39,27 @@ def benchmark(
 ) -> None:
     """Time one image through each file, interleaved, in its own runtime.
 
-    Beside it stand size, peak memory of a fresh process and, of files that segshrink
-    made, how much of the machine's own peak they use.
+    Also measures size, peak memory of a fresh process and, for files that segshrink
+    exported, the share of the machine's peak arithmetic rate that they reach.
 
     Example: segshrink benchmark teacher.tflite student-int8.tflite --threads 1
     """
-    if data is None and (split is not None or part is not None):
-        raise UsageError("--split and --part have no effect without --data.")
-    if part not in (None, "val", "test"):
-        raise UsageError(f"--part must be val or test, got {part}.")
+    options = DataOptions(data, split, split_seed)
+    options.refuse_without_data(part=part)
+    refuse_unknown_part(part)
     if plot is not None and plot.suffix.lower() != ".png":
-        raise UsageError(f"--plot {plot}: a PNG is drawn. Give it the ending .png.")
-    require_use_of_split_seed(split_seed, data, split)
+        raise UsageError(f"--plot {plot}: the plot is a PNG. End its name in .png.")
     load_keras()
-    from segshrink.data import open_dataset
     from segshrink.measuring.benchmark import benchmark_files
     from segshrink.records import usable_cores, write_json
     from segshrink.runtimes import load_artifact
 
     progress = TerminalProgress()
     dataset = None
-    if data is not None:
-        seed = split_seed or 0
-        dataset = open_dataset(data, split=split, seed=seed, progress=progress)
-        note_other_split([load_artifact(path) for path in files], dataset)
+    if options.is_given:
+        dataset = options.open(progress)
+        for artifact in map(load_artifact, files):
+            warn_of_other_split(artifact.path, artifact.metadata, dataset)
     counts = threads or sorted({1, len(usable_cores())})
     found = benchmark_files(
         files,
@@ -121,7 +115,7 @@ def _print_files(found: dict[str, Any]) -> None:
     output.print(table)
     threads = found["files"][0]["memory"]["threads"]
     output.out(
-        "Memory: what a fresh process needs beyond the runtime itself, with "
+        "Memory: bytes that a fresh process needs beyond the runtime itself, with "
         f"{threads} thread{'s' * (threads > 1)}."
     )
 

@@ -6,24 +6,24 @@ from typing import Annotated, Any
 
 import typer
 
+from segshrink.cli.data_options import RANDOM_PATCH, DataOptions
 from segshrink.cli.options import (
     Data,
     SplitFile,
     SplitSeed,
     Threads,
-    require_protocol,
-    require_use_of_split_seed,
+    refuse_idle,
+    refuse_unknown_part,
 )
 from segshrink.cli.random_patch import evaluate_random_patch
 from segshrink.cli.scores import (
-    file_record,
-    mean_iou_without,
-    note_other_split,
+    print_mean_iou_without,
     require_class,
     shown,
+    warn_of_other_split,
+    write_quality,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
-from segshrink.errors import UsageError
 
 
 def evaluate(
@@ -56,67 +56,47 @@ def evaluate(
 ) -> None:
     """Measure a file's quality on whole images that it was not trained on.
 
-    By class, by scene, at the borders of classes, and which class is taken for which.
+    Scores by class, by scene and at the borders of classes, and which class is mistaken
+    for which.
 
     Example: segshrink evaluate student.tflite synthetic --part test --out looked-at
     """
-    if protocol is not None:
-        require_protocol(protocol)
-        _refuse_idle(
-            **{"part": part, "split-seed": split_seed, "out": out, "worst": worst}
-        )
-        evaluate_random_patch(
-            artifact, data, split=split, without=without, threads=threads,
-            json_file=json_file,
+    options = DataOptions(data, split, split_seed, protocol)
+    if options.protocol is not None:
+        refuse_idle(
+            f"with --protocol {RANDOM_PATCH}, which measures the validation patches of "
+            "its --split",
+            part=part, split_seed=split_seed, out=out, worst=worst,
         )  # fmt: skip
+        evaluate_random_patch(artifact, options, without, threads, json_file)
         return
-    if part not in (None, "val", "test"):
-        raise UsageError(f"--part must be val or test, got {part}.")
-    if worst is not None and out is None:
-        raise UsageError("--worst has no effect without --out.")
-    require_use_of_split_seed(split_seed, data, split)
+    refuse_unknown_part(part)
+    if out is None:
+        refuse_idle("without --out", worst=worst)
     load_keras()
-    from segshrink.data import open_dataset
     from segshrink.measuring.evaluation import evaluate_artifact, write_worst
-    from segshrink.records import write_json
     from segshrink.runtimes import load_artifact
 
     progress = TerminalProgress()
     opened = load_artifact(artifact, threads=threads)
-    dataset = open_dataset(data, split=split, seed=split_seed or 0, progress=progress)
-    note_other_split([opened], dataset)
-    require_class(without, dataset.classes.names)
-    images = getattr(dataset, part or "test")
-    quality = evaluate_artifact(opened, images, dataset.classes, progress=progress)
+    dataset = options.open(progress)
+    warn_of_other_split(opened.path, opened.metadata, dataset)
+    classes, images = dataset.classes, getattr(dataset, part or "test")
+    require_class(without, classes.names)
+    quality = evaluate_artifact(opened, images, classes, progress=progress)
     _print(quality)
     if without is not None:
-        output.out(
-            f"mean IoU without {without}: {shown(mean_iou_without(quality, without))}"
-        )
+        print_mean_iou_without(without, quality["confusion"], classes.names)
     if json_file is not None:
-        record = {
-            **file_record(opened),
-            "data": {"name": dataset.name, "split": dataset.split.as_record()},
-            "quality": quality,
-        }
-        write_json(json_file, record)
+        data_record = {"name": dataset.name, "split": dataset.split.as_record()}
+        write_quality(json_file, opened, data_record, quality)
     if out is not None:
-        _write_confusion(out / "confusion.png", quality, dataset.classes.names)
+        _write_confusion(out / "confusion.png", quality, classes.names)
         write_worst(
-            opened, images, dataset.classes, quality, out / "worst",
+            opened, images, classes, quality, out / "worst",
             count=worst or 8, progress=progress,
         )  # fmt: skip
         output.out(f"Confusion and worst images: {out}")
-
-
-def _refuse_idle(**options: object) -> None:
-    given = [f"--{name}" for name, value in options.items() if value is not None]
-    if given:
-        raise UsageError(
-            f"{' and '.join(given)} {'have' if len(given) > 1 else 'has'} no effect "
-            "with --protocol random-patch: it measures the validation patches of its "
-            "--split. Leave out what has no effect."
-        )
 
 
 def _print(quality: dict[str, Any]) -> None:

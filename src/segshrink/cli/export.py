@@ -1,19 +1,24 @@
 """segshrink export."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segshrink.cli.options import (
-    SplitFile,
-    SplitSeed,
-    require_protocol,
-    require_use_of_split_seed,
-)
-from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
+from segshrink.cli.data_options import DataOptions
+from segshrink.cli.options import SplitFile, SplitSeed, refuse_idle
+from segshrink.cli.scores import warn_of_other_split
+from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
 from segshrink.formats import EXPORTED, Format, Precision
+
+if TYPE_CHECKING:
+    import keras
+
+    from segshrink.records.measurement import Agreement
+    from segshrink.records.run import ExportCheck
 
 _RANDOM_IMAGES = 4
 
@@ -65,30 +70,25 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Turn a Keras model into a file for a device, and check it against the model.
+    """Export a Keras model to a file for a device, and check it against the model.
 
     With --data the check is on labelled tiles of the validation part. An int8 file that
-    loses more than --max-drop is made in other ways: other calibration, corrected
-    biases, the most sensitive layers in float32, training for int8. If none is within
-    the limit, no file is written and the losses are told.
+    loses more than --max-drop is exported again in other ways: other calibration,
+    corrected biases, the most sensitive layers in float32, training for int8. If none
+    is within the limit, no file is written and the loss of each is reported.
 
     Example: segshrink export student/model.keras --out student.onnx
     """
     format, precision = _target(out, quantize)
-    if precision.is_calibrated and data is None:
+    options = DataOptions(data, split, split_seed, protocol)
+    options.refuse_without_data(max_drop=max_drop)
+    if not precision.is_calibrated:
+        refuse_idle(
+            "on a file that is not calibrated", tiles=tiles, qat_epochs=qat_epochs
+        )
+    elif not options.is_given:
         raise UsageError(f"--quantize {quantize} needs --data to calibrate on.")
-    if split is not None and data is None:
-        raise UsageError("--split has no effect without --data.")
-    if protocol is None:
-        require_use_of_split_seed(split_seed, data, split)
-    _check_protocol(protocol, data, split)
-    if tiles is not None and not precision.is_calibrated:
-        raise UsageError("--tiles has no effect on a file that is not calibrated.")
-    if data is None and max_drop is not None:
-        raise UsageError("--max-drop has no effect without --data to measure it on.")
-    if qat_epochs is not None and not precision.is_calibrated:
-        raise UsageError("--qat-epochs has no effect on a file that is not calibrated.")
-    wanted = None if size is None else _size(size)
+    size_px = None if size is None else _size(size)
     load_keras()
     from segshrink.compression.accuracy_control import (
         MAX_DROP,
@@ -96,70 +96,36 @@ def export(
         AccuracyControl,
     )
     from segshrink.compression.exporting import CALIBRATION_TILES, export_checked
-    from segshrink.compression.metadata import other_split
     from segshrink.export import with_input_size
-    from segshrink.measuring import measure_size
     from segshrink.models import load_model
     from segshrink.recipe import TrainingSettings
 
     trained = load_model(model)
-    if wanted is not None:
-        trained = with_input_size(trained, *wanted)
-    if data is None:
-        found = _export_alone(trained, out, format, precision)
-    else:
-        control = AccuracyControl(
-            max_drop=MAX_DROP if max_drop is None else max_drop,
-            training=TrainingSettings(),
-            epochs=QAT_EPOCHS if qat_epochs is None else qat_epochs,
-        )
-        progress = TerminalProgress()
-        dataset = _open(data, split, split_seed or 0, protocol, progress)
-        told = other_split(model, None, dataset)
-        if told is not None:
-            errors.print(f"Warning: {told}")
-        found = export_checked(
-            trained,
-            out,
-            dataset,
-            precision=precision,
-            tiles=tiles or CALIBRATION_TILES,
-            control=control,
-            progress=progress,
-        ).as_plain()
-    output.out(
-        f"{out}: {measure_size(out)['size_bytes']:,} bytes, with the model's class for "
-        f"{found['agreement']:.2%} of the pixels of "
-        f"{'random images' if data is None else 'validation tiles'}"
+    if size_px is not None:
+        trained = with_input_size(trained, *size_px)
+    if not options.is_given:
+        check = _export_alone(trained, out, format, precision)
+        _print_check(out, check, "random images")
+        return
+    progress = TerminalProgress()
+    dataset = options.open(progress)
+    warn_of_other_split(model, None, dataset)
+    control = AccuracyControl(
+        max_drop=MAX_DROP if max_drop is None else max_drop,
+        training=TrainingSettings(),
+        epochs=QAT_EPOCHS if qat_epochs is None else qat_epochs,
     )
-    if "drop" in found:
-        output.out(
-            f"mean IoU of these tiles {found['mean_iou']:.3f}, of the model "
-            f"{found['model_mean_iou']:.3f}"
-        )
-    if found.get("remedy"):
-        output.out(f"Made with {found['remedy']}.")
-
-
-def _export_alone(
-    model: Any, out: Path, format: Format, precision: Precision
-) -> dict[str, Any]:
-    """Check on random images: they tell whether the conversion is right, no more."""
-    import numpy as np
-
-    from segshrink.compression.metadata import file_metadata
-    from segshrink.export import export_model, fixed_input_shape
-    from segshrink.measuring import check_export
-
-    height_px, width_px = fixed_input_shape(model)
-    shape = (_RANDOM_IMAGES, height_px, width_px, 3)
-    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    metadata = file_metadata(model, precision)
-    export_model(model, out, format=format, quantize=precision, metadata=metadata)
-    return check_export(model, out, images, quantize=precision).as_plain()
+    record = export_checked(
+        trained, out, dataset, precision=precision, tiles=tiles or CALIBRATION_TILES,
+        control=control, progress=progress,
+    )  # fmt: skip
+    _print_check(out, record, "validation tiles")
+    if record.remedy:
+        output.out(f"Exported with {record.remedy}.")
 
 
 def _target(out: Path, quantize: str | None) -> tuple[Format, Precision]:
+    """The format that the name of the file asks for, and a precision it can have."""
     format = Format.of_file(out)
     if format not in EXPORTED:
         suffixes = ", ".join(each.suffix for each in EXPORTED)
@@ -173,30 +139,6 @@ def _target(out: Path, quantize: str | None) -> tuple[Format, Precision]:
     return format, Precision.of(quantize)
 
 
-def _check_protocol(protocol: str | None, data: str | None, split: Path | None) -> None:
-    if protocol is None:
-        return
-    require_protocol(protocol)
-    if data is None or split is None:
-        raise UsageError(
-            "--protocol random-patch needs --data, and --split with a list of patches."
-        )
-
-
-def _open(
-    data: str,
-    split: Path | None,
-    seed: int,
-    protocol: str | None,
-    progress: TerminalProgress,
-) -> Any:
-    from segshrink.data import open_dataset, open_patch_dataset
-
-    if protocol is None or split is None:
-        return open_dataset(data, split=split, seed=seed, progress=progress)
-    return open_patch_dataset(data, split, seed=seed, progress=progress)
-
-
 def _size(text: str) -> tuple[int, int]:
     height, _, width = text.lower().partition("x")
     if not (height.isdecimal() and width.isdecimal() and int(height) * int(width)):
@@ -204,3 +146,35 @@ def _size(text: str) -> tuple[int, int]:
             f"--size {text}: must be HEIGHTxWIDTH in pixels, such as 256x384."
         )
     return int(height), int(width)
+
+
+def _export_alone(
+    model: keras.Model, out: Path, format: Format, precision: Precision
+) -> Agreement:
+    """Export without data, and check the conversion on random images."""
+    import numpy as np
+
+    from segshrink.compression.metadata import file_metadata
+    from segshrink.export import export_model, fixed_input_shape
+    from segshrink.measuring import check_export
+
+    height_px, width_px = fixed_input_shape(model)
+    shape = (_RANDOM_IMAGES, height_px, width_px, 3)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    metadata = file_metadata(model, precision)
+    export_model(model, out, format=format, quantize=precision, metadata=metadata)
+    return check_export(model, out, images, quantize=precision)
+
+
+def _print_check(out: Path, check: Agreement | ExportCheck, images: str) -> None:
+    from segshrink.measuring import measure_size
+
+    output.out(
+        f"{out}: {measure_size(out)['size_bytes']:,} bytes, with the model's class for "
+        f"{check.agreement:.2%} of the pixels of {images}"
+    )
+    if check.mean_iou is not None:
+        output.out(
+            f"mean IoU of these tiles {check.mean_iou:.3f}, of the model "
+            f"{check.model_mean_iou:.3f}"
+        )

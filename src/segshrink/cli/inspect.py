@@ -24,7 +24,7 @@ def inspect(
         typer.Option(help="Write a starter dataset.yaml where the data set has none."),
     ] = True,
 ) -> None:
-    """Look into a data set or a model: what it holds, and what is wrong with it.
+    """Show the contents of a data set or a model, and what is wrong with it.
 
     Example: segshrink inspect path/to/dataset
     """
@@ -32,7 +32,7 @@ def inspect(
     if suffix in (Format.KERAS.suffix, ".h5", ".hdf5"):
         _model(Path(path), keep)
     elif keep is not None:
-        raise UsageError(f"--keep is for Keras models, but {path} is none.")
+        raise UsageError(f"--keep is for Keras models, but {path} is not one.")
     elif Format.of_file(path) in EXPORTED:
         _artifact(Path(path))
     else:
@@ -49,7 +49,7 @@ def _model(path: Path, keep: float | None) -> None:
     size = count_macs(model)
     output.out(f"{path}: {model.input_shape} -> {model.output_shape}")
     output.out(f"{size.parameters:,} parameters, {size.macs:,} MACs an image")
-    output.out(str(plan_pruning(model, keep=1.0 if keep is None else keep)))
+    output.print(plan_pruning(model, keep=1.0 if keep is None else keep))
 
 
 def _artifact(path: Path) -> None:
@@ -69,7 +69,7 @@ def _artifact(path: Path) -> None:
         f"sha256 {size['sha256']}"
     )
     if artifact.metadata is None:
-        output.out("It carries no metadata of its classes or data.")
+        output.out("It has no metadata about its classes or data.")
     else:
         metadata = artifact.metadata.as_plain()
         output.out(yaml.safe_dump(metadata, sort_keys=False).rstrip())
@@ -95,8 +95,8 @@ def _dataset(source: str, write: bool) -> None:
         output.print(shares)
     for notice in report.notices:
         output.out(f"Note: {notice}")
-    # A folder of the name of generated data is not what was looked into. Without codes
-    # the file would declare no classes, and be one more fault.
+    # Generated data has no folder. Without codes the file would declare no classes,
+    # which is a fault of its own.
     if write and report.code_shares and source != SOURCE_NAME:
         _write_starter(Path(source), starter_yaml(report))
     for fault in report.faults:
@@ -109,7 +109,7 @@ def _write_starter(folder: Path, text: str) -> None:
     from segshrink.records import write_text
 
     path = folder / "dataset.yaml"
-    # Of the misspelt name the faults tell; a second file would hide what it declares.
+    # A misspelt name is among the faults; a second file would hide its declarations.
     if path.exists() or path.with_suffix(".yml").exists():
         return
     try:

@@ -1,9 +1,10 @@
-"""Arguments that several verbs share, and how they become a recipe."""
+"""Arguments that several verbs share, and how they are merged into a recipe."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -46,26 +47,32 @@ SplitSeed = Annotated[
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads to run with.")]
 
 
-def require_protocol(name: str) -> None:
-    """Refuse a `--protocol` that does not exist."""
-    if name != "random-patch":
+def refuse_idle(reason: str, **options: object) -> None:
+    """Refuse options that were given but would have no effect.
+
+    Args:
+        reason: when they have none, such as `"without --data"`.
+        **options: values by the name of the option; None if it was not given.
+
+    Raises:
+        UsageError: naming the options that were given.
+    """
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name, value in options.items()
+        if value is not None
+    ]
+    if given:
+        have, them = ("has", "it") if len(given) == 1 else ("have", "them")
         raise UsageError(
-            f"--protocol must be random-patch, got {name}. Without it, scenes are held "
-            "out whole."
+            f"{' and '.join(given)} {have} no effect {reason}. Drop {them}."
         )
 
 
-def require_use_of_split_seed(
-    split_seed: int | None, data: str | None, split: Path | None
-) -> None:
-    """Refuse a `--split-seed` that chooses nothing."""
-    if split_seed is None:
-        return
-    if data is None:
-        raise UsageError("--split-seed has no effect without --data.")
-    # Of generated scenes it is the seed that they are drawn by, too.
-    if split is not None and data != "synthetic":
-        raise UsageError("--split-seed has no effect with --split. Leave it out.")
+def refuse_unknown_part(part: str | None) -> None:
+    """Refuse a `--part` that files are not measured on."""
+    if part not in (None, "val", "test"):
+        raise UsageError(f"--part must be val or test, got {part}.")
 
 
 def assemble_recipe(
@@ -77,7 +84,9 @@ def assemble_recipe(
     seed: int | None = None,
     baselines: bool | None = None,
 ) -> Recipe:
-    """The recipe file, then `--set`, then the flags, validated as a whole.
+    """Merge the recipe file, `--set` and the flags, and validate the result.
+
+    A setting overrides the file, and a flag overrides both.
 
     Raises:
         RecipeError: listing all faults, or naming a flag that contradicts the file.
@@ -101,9 +110,17 @@ def assemble_search(
     *,
     split: Path | None,
     seed: int | None,
-    search: dict[str, Any],
+    search: Mapping[str, object],
 ) -> SearchRecipe:
     """As `assemble_recipe`, with flags for fields of the section `search`.
+
+    Args:
+        data: folder or `"synthetic"`.
+        recipe: recipe file.
+        settings: values of `--set`.
+        split: file that names the parts.
+        seed: seed of training.
+        search: flags by the field of the section that they set; None if not given.
 
     Raises:
         RecipeError: listing all faults.
@@ -121,11 +138,11 @@ def assemble_search(
 
 
 def _merged(
-    recipe: Path | None, settings: list[str] | None, flags: dict[str, Any]
-) -> dict[str, Any]:
+    recipe: Path | None, settings: list[str] | None, flags: Mapping[str, object]
+) -> dict[str, object]:
     from segshrink.recipe import read_recipe_data
 
-    merged: dict[str, Any] = read_recipe_data(recipe) if recipe else {}
+    merged: dict[str, object] = read_recipe_data(recipe) if recipe else {}
     for setting in settings or []:
         _put(merged, setting)
     for place, value in flags.items():
@@ -135,8 +152,8 @@ def _merged(
 
 
 def _without_end_slash(source: str) -> str:
-    # Shells complete a folder's name with a slash, but it is the same folder, and a
-    # run that is continued compares recipes. Path() would make "./synthetic" another.
+    # Shells complete a folder's name with a slash. It is the same folder, and a run
+    # that resumes compares recipes. Path() would take "./" from "./synthetic", too.
     from segshrink.data.generated import SOURCE_NAME
 
     bare = source.rstrip("/") or source
@@ -144,7 +161,7 @@ def _without_end_slash(source: str) -> str:
     return f"./{bare}" if is_folder else bare
 
 
-def _put(merged: dict[str, Any], setting: str) -> None:
+def _put(merged: dict[str, object], setting: str) -> None:
     import yaml
 
     place, equals, text = setting.partition("=")
@@ -159,19 +176,22 @@ def _put(merged: dict[str, Any], setting: str) -> None:
         )
     try:
         value = yaml.safe_load(text)
-    # A date that no calendar has is a plain ValueError.
+    # An impossible date is a plain ValueError.
     except (yaml.YAMLError, ValueError):
         raise RecipeError(f"--set {setting}: {text!r} is not a YAML value.") from None
     _place(merged, place.split("."), value, place)
 
 
-def _place(merged: dict[str, Any], keys: list[str], value: Any, place: str) -> None:
+def _place(
+    merged: dict[str, object], keys: list[str], value: object, place: str
+) -> None:
     section = merged
     for key in keys[:-1]:
-        # A section whose fields are all comments arrives as None.
+        # A section whose fields are all commented out is None in YAML.
         if section.get(key) is None:
             section[key] = {}
-        section = section[key]
-        if not isinstance(section, dict):
-            raise RecipeError(f"{place}: {key} is a value and holds no fields.")
+        inner = section[key]
+        if not isinstance(inner, dict):
+            raise RecipeError(f"{place}: {key} is a value and has no fields.")
+        section = inner
     section[keys[-1]] = value

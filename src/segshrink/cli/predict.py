@@ -48,17 +48,16 @@ def predict(
         typer.Option(
             "--workers",
             min=1,
-            help="Images at a time with --ray, each with a model of its own; default "
-            "1.",
+            help="With --ray: images at a time, each with a model of its own (1).",
         ),
     ] = None,
 ) -> None:
     """Segment images; OUT gets a class-index PNG and a coloured overlay of each.
 
-    Of a georeferenced TIFF, whatever its size, OUT gets a cloud-optimized GeoTIFF of
-    class indices and a small overlay. areas.csv says how much of each image each class
-    covers. A call that was stopped goes on where it was. A damaged image is reported at
-    the end and does not stop the rest.
+    For a georeferenced TIFF of any size, OUT gets a cloud-optimized GeoTIFF of class
+    indices and a small overlay. areas.csv lists the area of each class in each image. A
+    call that was stopped resumes. A damaged image is reported at the end and does not
+    stop the rest.
 
     Example: segshrink predict student.tflite photo.jpg --out predicted
     """
@@ -80,8 +79,8 @@ def predict(
         cluster=cluster,
         progress=TerminalProgress(),
     )
-    there = f", {outcome.kept} of them before" if outcome.kept else ""
-    output.out(f"{outcome.done + outcome.kept} of {len(photos)} images{there}: {out}")
+    kept = f", {outcome.kept} of them before" if outcome.kept else ""
+    output.out(f"{outcome.done + outcome.kept} of {len(photos)} images{kept}: {out}")
     for fault in outcome.faults:
         errors.print(fault)
     if outcome.faults:
@@ -89,7 +88,7 @@ def predict(
 
 
 def _model_and_images(files: list[Path]) -> tuple[Path, list[Path]]:
-    """The model to use, the shipped one if none is named, and what to use it on."""
+    """The model, which is the shipped one if none is named, and the images."""
     from segshrink.runtimes import shipped_model
 
     model, *images = files

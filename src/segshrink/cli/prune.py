@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segshrink.cli.options import (
-    SplitFile,
-    SplitSeed,
-    require_use_of_split_seed,
-)
-from segshrink.cli.terminal import TerminalProgress, load_keras, output
+from segshrink.cli.data_options import DataOptions
+from segshrink.cli.options import SplitFile, SplitSeed, refuse_idle
+from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import UsageError
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
-    from segshrink.progress import Progress
+    from segshrink.pruning.budgets import Budget
 
 
 def prune(
     model: Annotated[Path, typer.Argument(help="Trained .keras model.")],
     out: Annotated[Path, typer.Option("--out", help="The smaller .keras model.")],
     keep: Annotated[
-        float | None, typer.Option(help="Share of channels to keep; 0.5 by default.")
+        float | None, typer.Option(help="Share of channels to keep; 0.3 by default.")
     ] = None,
     macs: Annotated[
         float | None,
@@ -55,13 +54,13 @@ def prune(
         str | None, typer.Option(help="For --size and --latency: int8 (litert only).")
     ] = None,
     criterion: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="What ranks channels: l1, l2, group_norm, slimming, geometric_median, "
-            "mean_activation, taylor, fisher or random; the three before random look "
-            "at --data."
+            help="How channels are ranked: l1, l2, group_norm (default), slimming, "
+            "geometric_median, mean_activation, taylor, fisher or random; the three "
+            "before random look at --data."
         ),
-    ] = "group_norm",
+    ] = None,
     scope: Annotated[
         str | None,
         typer.Option(
@@ -77,15 +76,17 @@ def prune(
         typer.Option(help="Layer that keeps its channels. Repeatable."),
     ] = None,
     recover: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--recover",
-            help="Solve the weights behind removed channels anew on tiles of --data.",
+            "--recover/--no-recover",
+            help="Refit the weights behind removed channels on tiles of --data; on by "
+            "default where there is --data.",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Data set for --recover and criteria that look at data."),
+        typer.Option(help="Data set for recovery, and for criteria that look at data."),
     ] = None,
     split: SplitFile = None,
     split_seed: SplitSeed = None,
@@ -95,108 +96,107 @@ def prune(
 ) -> None:
     """Remove channels from a model; OUT is plain Keras and still needs fine-tuning.
 
-    The plan is written beside it, as OUT's name with .plan.json.
+    The defaults are those of `compress`. The plan is written beside the model, as OUT's
+    name with .plan.json.
 
     Example: segshrink prune teacher/model.keras --out smaller.keras --latency 0.25
     """
     if out.suffix != ".keras":
         raise UsageError(f"--out {out}: the name of a model must end in .keras.")
-    _require_data(recover, criterion, data, split, tiles)
-    require_use_of_split_seed(split_seed, data, split)
-    targets = {
-        "keep": keep,
-        "macs": macs,
-        "parameters": parameters,
-        "size": size,
-        "latency": latency,
-    }
-    options = {"runtime": runtime, "threads": threads, "quantize": quantize}
-    kind, target = _one_target(targets)
-    options = {name: value for name, value in options.items() if value is not None}
-    _require_effect(kind, options)
-    load_keras()
-    from segshrink.compression.student import BUDGETS, plan_path, prune_with_tiles
-    from segshrink.models import load_model, save_model
-    from segshrink.recipe import PRUNING_TILES
+    from segshrink.recipe import PruningSettings
 
-    progress = TerminalProgress()
+    defaults = PruningSettings()
+    criterion = criterion or defaults.criterion
+    options = DataOptions(data, split, split_seed)
+    options.refuse_without_data(tiles=tiles)
+    recovers = _recovers(recover, criterion, options)
+    kind, target = _one_target(
+        keep=keep, macs=macs, parameters=parameters, size=size, latency=latency
+    )
+    file_options = _file_options(
+        kind, runtime=runtime, threads=threads, quantize=quantize
+    )
+    load_keras()
+    from segshrink.compression.student import plan_path, prune_with_tiles
+    from segshrink.models import load_model, save_model
+
     before = load_model(model)
-    images_and_labels = None
-    if data is not None:
-        images_and_labels = _tiles(
-            before, data, split, split_seed or 0, tiles or PRUNING_TILES, progress
-        )
     plan, smaller = prune_with_tiles(
         before,
-        images_and_labels,
-        recovery=recover,
-        progress=progress,
+        _tiles(before, options, tiles or defaults.tiles_looked_at),
+        recovery=recovers,
+        progress=TerminalProgress(),
         criterion=criterion,
-        keep=target if kind == "keep" else None,
-        budget=BUDGETS[kind](target, **options) if kind in BUDGETS else None,
+        keep=(defaults.keep if target is None else target) if kind == "keep" else None,
+        budget=_budget(kind, target, file_options),
         scope=scope,
         multiple_of=multiple_of,
         skip=skip or (),
     )
     save_model(smaller, out)
     plan.as_record().write(plan_path(out))
-    output.out(str(plan))
+    output.print(plan)
     output.out(
         f"{out}: {plan.parameters_before:,} -> {plan.parameters_after:,} weights"
     )
 
 
-def _one_target(targets: dict[str, float | None]) -> tuple[str, float]:
+def _one_target(**targets: float | None) -> tuple[str, float | None]:
+    """The option that was given and its value; `keep` and None without any."""
     given = {name: value for name, value in targets.items() if value is not None}
     if len(given) > 1:
         raise UsageError(f"Give only one of {', '.join(f'--{n}' for n in given)}.")
-    return next(iter(given.items()), ("keep", 0.5))
+    return next(iter(given.items()), ("keep", None))
+
+
+def _file_options(kind: str, **options: object) -> dict[str, object]:
+    """The options that were given of the exported file, which a budget measures."""
+    used = {"size": {"runtime", "quantize"}, "latency": set(options)}.get(kind, set())
+    refuse_idle(
+        f"with --{kind}", **{x: value for x, value in options.items() if x not in used}
+    )
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _budget(
+    kind: str, target: float | None, options: Mapping[str, object]
+) -> Budget | None:
+    from segshrink.compression.student import BUDGETS
+
+    return BUDGETS[kind](target, **options) if kind in BUDGETS else None
+
+
+def _recovers(recover: bool | None, criterion: str, options: DataOptions) -> bool:
+    """Whether to refit weights: as in `compress`, but not without images."""
+    from segshrink.recipe import LOOK_AT_DATA, PruningSettings
+
+    looks = criterion in LOOK_AT_DATA
+    if not options.is_given and (recover or looks):
+        option = "--recover" if recover else f"--criterion {criterion}"
+        raise UsageError(f"{option}: looks at images. Name the data set with --data.")
+    if options.is_given and recover is False and not looks:
+        refuse_idle(
+            f"with --criterion {criterion} and --no-recover", data=options.source
+        )
+    if recover is not None:
+        return recover
+    by_default = PruningSettings().recovery != "none"
+    if by_default and not options.is_given:
+        errors.print(
+            "Note: the weights behind removed channels are not refitted, since that "
+            "needs images. Name a data set with --data, or give --no-recover."
+        )
+    return by_default and options.is_given
 
 
 def _tiles(
-    model: keras.Model,
-    data: str,
-    split: Path | None,
-    seed: int,
-    count: int,
-    progress: Progress,
-) -> tuple[Any, Any]:
-    """Images and labels of `count` training tiles."""
-    from segshrink.data import open_dataset, plain_tiles
+    model: keras.Model, options: DataOptions, count: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Images and labels of `count` training tiles; None without a data set."""
+    if not options.is_given:
+        return None
+    from segshrink.data import plain_tiles
     from segshrink.export.model_form import fixed_input_shape
 
     height_px, _ = fixed_input_shape(model)
-    dataset = open_dataset(data, split=split, seed=seed, progress=progress)
-    return plain_tiles(dataset.train, height_px, count)
-
-
-def _require_data(
-    recover: bool,
-    criterion: str,
-    data: str | None,
-    split: Path | None,
-    tiles: int | None,
-) -> None:
-    """Refuse data that nothing looks at, and the want of data."""
-    from segshrink.recipe import LOOK_AT_DATA
-
-    needed = recover or criterion in LOOK_AT_DATA
-    if needed and data is None:
-        asks = "--recover" if recover else f"--criterion {criterion}"
-        raise UsageError(f"{asks}: looks at images. Name the data set with --data.")
-    if data is not None and not needed:
-        raise UsageError(
-            f"--data: has no effect with --criterion {criterion} and without "
-            "--recover. Drop it."
-        )
-    if data is None and (split or tiles):
-        raise UsageError("--split and --tiles have no effect without --data.")
-
-
-def _require_effect(kind: str, options: dict[str, Any]) -> None:
-    """Refuse options that a budget of this kind does not look at."""
-    known = {"size": {"runtime", "quantize"}, "latency": set(options)}
-    idle = sorted(set(options) - known.get(kind, set()))
-    if idle:
-        names = ", ".join(f"--{name}" for name in idle)
-        raise UsageError(f"{names}: has no effect with --{kind}. Drop it.")
+    return plain_tiles(options.open(TerminalProgress()).train, height_px, count)

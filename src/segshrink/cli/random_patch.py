@@ -3,58 +3,47 @@
 from pathlib import Path
 from typing import Any
 
+from segshrink.cli.data_options import DataOptions
 from segshrink.cli.scores import (
-    file_record,
-    mean_iou_without,
+    print_mean_iou_without,
     require_class,
     shown,
+    write_quality,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
-from segshrink.errors import UsageError
 
-# Published figures have as many.
+# Published figures have as many digits.
 _DIGITS = 4
 
 
 def evaluate_random_patch(
     artifact: Path,
-    data: str,
-    *,
-    split: Path | None,
+    options: DataOptions,
     without: str | None,
     threads: int,
     json_file: Path | None,
 ) -> None:
-    """Measure a file as the public notebooks do, and say that it leaks."""
-    if split is None:
-        raise UsageError(
-            "--protocol random-patch needs --split FILE.json, which says which patches "
-            'of a grid are on which side: {"patch_size_px": 256, "columns": ["tile", '
-            '"image", "row", "column"], "train": [["Tile 1", "image_part_001", 0, 2], '
-            '...], "val": [...]}.'
-        )
+    """Measure a file as the public notebooks do, and report that the split leaks."""
     load_keras()
-    from segshrink.data import open_patches
     from segshrink.measuring.random_patch import measure_random_patch
-    from segshrink.records import write_json
     from segshrink.runtimes import load_artifact
 
     progress = TerminalProgress()
     opened = load_artifact(artifact, threads=threads)
-    patches = open_patches(data, split, progress=progress)
-    require_class(without, patches.images.classes.names)
+    patches = options.open_patches(progress)
+    classes = patches.images.classes.names
+    require_class(without, classes)
     quality = measure_random_patch(opened, patches, progress=progress)
-    _print(quality, without)
+    _print(quality)
+    if without is not None:
+        print_mean_iou_without(without, quality["confusion"], classes, _DIGITS)
+    _print_warnings(quality)
     if json_file is not None:
-        record = {
-            **file_record(opened),
-            "data": {"name": patches.name, "split": patches.split_record()},
-            "quality": quality,
-        }
-        write_json(json_file, record)
+        data_record = {"name": patches.name, "split": patches.split_record()}
+        write_quality(json_file, opened, data_record, quality)
 
 
-def _print(quality: dict[str, Any], without: str | None) -> None:
+def _print(quality: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table("class", "pixels", "predicted", "IoU", "precision", "recall")
@@ -77,17 +66,17 @@ def _print(quality: dict[str, Any], without: str | None) -> None:
     output.out(
         f"{quality['patches']} validation patches of {size_px} x {size_px}: {measures}"
     )
-    if without is not None:
-        mean = mean_iou_without(quality, without)
-        output.out(f"mean IoU without {without}: {shown(mean, _DIGITS)}")
+
+
+def _print_warnings(quality: dict[str, Any]) -> None:
     output.out(
-        "Precision and recall are of scores above 0.5, all classes together; void "
+        "Precision and recall count scores above 0.5, all classes together; void "
         f"({quality['void_pixels']:,} pixels) counts as {quality['void_as']}."
     )
     output.out(
         f"LEAK: {quality['neighbours_in_training']} of {quality['patches']} validation "
         "patches are neighbours of training patches in the same image. These figures "
-        "tell nothing of new scenes and compare only with figures published under the "
-        "same protocol, for a file trained on this split; any other may have seen the "
-        "validation patches themselves."
+        "do not carry over to new scenes. They compare only with figures published "
+        "under the same protocol, for a file trained on this split; any other file may "
+        "have been trained on the validation patches themselves."
     )

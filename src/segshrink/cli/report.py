@@ -14,9 +14,9 @@ def report(
         bool, typer.Option("--markdown", help="Print the table as Markdown only.")
     ] = False,
 ) -> None:
-    """Write the report of a run or a search anew from its records, and print the table.
+    """Rebuild the report of a run or a search from its records, and print its table.
 
-    Of a search the table holds the front, or the ten best trials.
+    The table of a search lists the Pareto front, or the ten best trials.
 
     Example: segshrink report runs/first
     """

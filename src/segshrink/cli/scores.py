@@ -1,24 +1,33 @@
-"""What verbs that evaluate share: facts of the file, scores as text, other means."""
+"""Records, warnings and scores as text that the measuring verbs share."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from segshrink.cli.terminal import errors, output
 from segshrink.errors import UsageError
 
 if TYPE_CHECKING:
     from segshrink.data import Dataset
+    from segshrink.records.metadata import FileMetadata
     from segshrink.runtimes import Artifact
 
 
-def file_record(opened: Artifact) -> dict[str, Any]:
-    """Which file was measured, and by what."""
+def write_quality(
+    path: Path,
+    opened: Artifact,
+    data: Mapping[str, object],
+    quality: Mapping[str, object],
+) -> None:
+    """Write the quality of a file, with its runtime, the data set and the machine."""
     from segshrink._version import __version__
     from segshrink.measuring import measure_size
-    from segshrink.records import this_machine
+    from segshrink.records import this_machine, write_json
 
-    return {
+    record = {
         "file": opened.path.name,
         "size": measure_size(opened.path),
         "runtime": opened.runtime,
@@ -26,38 +35,58 @@ def file_record(opened: Artifact) -> dict[str, Any]:
         "threads": opened.threads,
         "machine": this_machine().as_plain(),
         "segshrink": __version__,
+        "data": data,
+        "quality": quality,
     }
+    write_json(path, record)
 
 
-def note_other_split(opened: Sequence[Artifact], dataset: Dataset) -> None:
-    """Warn of files that may have been trained on what they are measured on."""
-    from segshrink.cli.terminal import errors
+def warn_of_other_split(
+    path: Path, metadata: FileMetadata | None, dataset: Dataset
+) -> None:
+    """Warn if a model may have been trained on the images that it is measured on.
+
+    Args:
+        path: the model's file.
+        metadata: the metadata in the file; None for a file that has none.
+        dataset: the data set, as it is split now.
+    """
     from segshrink.compression.metadata import other_split
 
-    for artifact in opened:
-        told = other_split(artifact.path, artifact.metadata, dataset)
-        if told is not None:
-            errors.print(f"Warning: {told}")
+    warning = other_split(path, metadata, dataset)
+    if warning is not None:
+        errors.print(f"Warning: {warning}")
 
 
 def require_class(name: str | None, known: Sequence[str]) -> None:
-    """Refuse a `--without` that names no class."""
+    """Refuse a `--without` that is not a class of the data set."""
     if name is not None and name not in known:
         raise UsageError(
             f"--without {name}: no such class. There are {', '.join(known)}."
         )
 
 
-def mean_iou_without(quality: dict[str, Any], name: str) -> float | None:
-    """Mean over the classes that have an IoU, all but one."""
-    ious = [
-        row["iou"]
-        for row in quality["classes"]
-        if row["name"] != name and row["iou"] is not None
-    ]
-    return sum(ious) / len(ious) if ious else None
+def print_mean_iou_without(
+    name: str,
+    counts: Sequence[Sequence[int]],
+    classes: Sequence[str],
+    digits: int = 3,
+) -> None:
+    """Print the mean IoU over all classes but one.
+
+    Args:
+        name: the class to leave out.
+        counts: confusion matrix, pixels by true class, then by predicted class.
+        classes: names of the classes.
+        digits: decimal digits of the score.
+    """
+    from segshrink.objectives import ConfusionMatrix
+
+    confusion = ConfusionMatrix.from_counts(counts)
+    mean = confusion.mean_iou(without=classes.index(name))
+    output.out(f"mean IoU without {name}: {shown(mean, digits)}")
 
 
 def shown(value: float | None, digits: int = 3) -> str:
-    """A score in 0 to 1."""
-    return "-" if value is None else f"{value:.{digits}f}"
+    """A score in 0 to 1 as text; a dash where it is undefined."""
+    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"

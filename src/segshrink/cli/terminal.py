@@ -1,4 +1,4 @@
-"""How the command line shows progress, results and errors."""
+"""Progress, results and errors on the terminal."""
 
 import atexit
 import errno
@@ -23,7 +23,7 @@ from segshrink.errors import SegshrinkError
 
 _LINES_EVERY_SECONDS = 20.0
 
-# What a Python call would report as these is a path that the user named wrongly.
+# These errors of a system call mean that the user named a wrong path.
 _WRONG_PATH = (
     FileExistsError,
     FileNotFoundError,
@@ -31,12 +31,12 @@ _WRONG_PATH = (
     NotADirectoryError,
     PermissionError,
 )
-# As a shell has it for a command that Ctrl-C ended.
+# The exit code that shells use for a command that Ctrl-C ended.
 STOPPED_EXIT_CODE = 130
 _WRONG_PATH_EXIT_CODE = 2
 
-# Names of files and classes are shown as they are, whatever brackets and colons they
-# hold; numbers in sentences need no colours of their own.
+# Names of files and classes are printed as they are, whatever brackets and colons they
+# contain, and numbers in sentences without colours of their own.
 output = Console(highlight=False, markup=False, emoji=False)
 errors = Console(
     stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True
@@ -44,7 +44,7 @@ errors = Console(
 
 
 class TerminalProgress:
-    """A bar with facts and time left; without a terminal, a line now and then."""
+    """A progress bar; without a terminal, a line every 20 seconds."""
 
     def __init__(self) -> None:
         self._bar: RichProgress | None = None
@@ -53,19 +53,19 @@ class TerminalProgress:
         self._last_line = self._began = 0.0
 
     def start(self, label: str, total: int) -> None:
-        """Begin a bar; one that an error left open is closed."""
+        """Begin a bar, and close one that an error left open."""
         self.finish()
         self._label, self._done, self._total = label, 0, total
         self._began = self._last_line = time.monotonic()
         if errors.is_terminal:
             self._bar = _bar()
-            # An error leaves the bar open, and with it the terminal without a cursor.
+            # An error leaves the bar open, which would leave the cursor hidden.
             atexit.register(self._bar.stop)
             self._bar.start()
             self._bar.add_task(label, total=total, facts="")
 
     def advance(self, steps: int = 1, **facts: float | str) -> None:
-        """Move the bar on."""
+        """Advance the bar, and show facts beside it."""
         self._done += steps
         shown = "  ".join(f"{name} {_fact(value)}" for name, value in facts.items())
         if self._bar is not None:
@@ -79,7 +79,7 @@ class TerminalProgress:
             )
 
     def finish(self) -> None:
-        """Close the bar; without a terminal say how long it took."""
+        """Close the bar; without a terminal, print how long it took."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -111,7 +111,7 @@ def _fact(value: float | str) -> str:
 
 
 def load_keras() -> None:
-    """Import Keras and its backend before a verb needs them, without their chatter."""
+    """Import Keras and its backend without their start-up messages."""
     from segshrink.quiet import quiet
 
     with quiet():
@@ -122,8 +122,8 @@ def load_keras() -> None:
 def user_errors() -> Iterator[None]:
     """Turn errors that a user can make into a message and an exit code.
 
-    It wraps each verb and not the whole application, since the application would take
-    Ctrl-C for itself and leave without a word.
+    It wraps each verb and not the whole application, since the application would catch
+    Ctrl-C itself and exit without a message.
     """
     try:
         yield
@@ -132,20 +132,20 @@ def user_errors() -> Iterator[None]:
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         errors.print(
-            "Stopped. Whole stages and epochs are kept; the same command goes on."
+            "Stopped. Finished stages and epochs are kept; the same command resumes."
         )
         raise SystemExit(STOPPED_EXIT_CODE) from None
     except BrokenPipeError:
-        # The reader of our output has gone, as in `segshrink inspect DATA | head`.
+        # The consumer of the output has exited, as in `segshrink inspect DATA | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
     except OSError as error:
-        # Of a renaming, which is how files are written, the second is the user's.
+        # Files are written by renaming, whose second path is the one the user named.
         path = error.filename2 or error.filename
         if path is None:
             raise
         advice = (
-            "Make room there, or name another place; what is finished is kept."
+            "Make room there, or name another place; finished results are kept."
             if error.errno == errno.ENOSPC
             else "Name another place, or make this one readable and writable."
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from segshrink.errors import ModelError
 from segshrink.models.calls import as_functional, nodes_in_order
+from segshrink.text_table import as_text, columns
 
 LOGITS = "logits"
 BOTTLENECK = "bottleneck"
@@ -73,25 +74,19 @@ class LayerMatches(tuple[LayerPair, ...]):
         )
 
     def __str__(self) -> str:
-        rows = [("role", "teacher", "", "student", "", "compared")]
-        for pair in self:
-            rows.append(
-                (
-                    pair.role,
-                    pair.teacher,
-                    _size(pair.teacher_shape),
-                    pair.student,
-                    _size(pair.student_shape),
-                    pair.comparison,
-                )
+        rows = [
+            (
+                pair.role,
+                pair.teacher,
+                _size(pair.teacher_shape),
+                pair.student,
+                _size(pair.student_shape),
+                pair.comparison,
             )
-        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-        return "\n".join(
-            "  ".join(
-                cell.ljust(width) for cell, width in zip(row, widths, strict=True)
-            ).rstrip()
-            for row in rows
-        )
+            for pair in self
+        ]
+        heads = ("role", "teacher", "", "student", "", "compared")
+        return as_text(columns(heads, rows))
 
 
 def _has_role(pair: LayerPair, role: str) -> bool:

@@ -1,7 +1,7 @@
 """Confusion matrix of a whole part of a data set, and the measures read off it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -36,6 +36,24 @@ class ConfusionMatrix:
         self.num_classes = num_classes
         self.counts = np.zeros((num_classes, num_classes), np.int64)
         self.void_pixels = 0
+
+    @classmethod
+    def from_counts(cls, counts: Sequence[Sequence[int]] | np.ndarray) -> Self:
+        """Restore a matrix from its counts; `void_pixels` is 0.
+
+        Args:
+            counts: int array `(classes, classes)`, pixels by true class, then by
+                predicted class.
+
+        Raises:
+            ValueError: if the array is not square.
+        """
+        array = np.array(counts, np.int64)
+        if array.ndim != 2 or array.shape[0] != array.shape[1]:
+            raise ValueError(f"counts must be (classes, classes), got {array.shape}.")
+        confusion = cls(len(array))
+        confusion.counts = array
+        return confusion
 
     def update(self, labels: np.ndarray, predictions: np.ndarray) -> None:
         """Count the pixels of one or more images.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import keras
 import numpy as np
+from rich.console import Group
 
 from segshrink.pruning.channels import ChannelIds
 from segshrink.pruning.cost import Costs
@@ -26,6 +27,7 @@ from segshrink.records.plan import (
     PlanRecord,
     PlanSettings,
 )
+from segshrink.text_table import as_text
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,11 @@ class PruningPlan:
             ),
         )
 
-    def __str__(self) -> str:
+    def __rich__(self) -> Group:
         return plan_table(self.as_record())
+
+    def __str__(self) -> str:
+        return as_text(self)
 
 
 def make_plan(

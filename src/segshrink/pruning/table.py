@@ -1,6 +1,9 @@
-"""A pruning plan as text."""
+"""A pruning plan as a table for the terminal."""
 
 from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from segshrink.records.plan import (
     MeasuredLatency,
@@ -9,32 +12,35 @@ from segshrink.records.plan import (
     PlanRecord,
     SpentMilliseconds,
 )
+from segshrink.text_table import columns
 
 _NAMED = 2
 
 
-def plan_table(record: PlanRecord) -> str:
-    """The record of a plan as aligned columns for a terminal."""
-    lines = [
+def plan_table(record: PlanRecord) -> Group:
+    """The record of a plan as lines and tables that Rich prints."""
+    parts: list[RenderableType] = [
         f"Pruning plan for {record.model}",
         _change("parameters", record.parameters_before, record.parameters_after),
     ]
     if record.macs_before and record.macs_after is not None:
-        lines.append(_change("MACs", record.macs_before, record.macs_after))
-    lines += _measured(record)
+        parts.append(_change("MACs", record.macs_before, record.macs_after))
+    parts += _measured(record)
     if record.groups:
-        lines += ["", *_groups(record.groups)]
+        parts += ["", _groups(record.groups)]
     together = [group.layers for group in record.groups if len(group.layers) > 1]
     if together:
-        lines += ["", "together: the same channels leave from all layers of a line"]
-        lines += [f"  {', '.join(layers)}" for layers in together]
+        parts += ["", "together: the same channels leave from all layers of a line"]
+        parts += [f"  {', '.join(layers)}" for layers in together]
     if record.frozen:
         rows = [
             (frozen.layer, str(frozen.channels), frozen.reason)
             for frozen in record.frozen
         ]
-        lines += ["", *_columns(("must stay", "channels", "because"), rows)]
-    return "\n".join(lines)
+        heads = ("must stay", "channels", "because")
+        parts += ["", columns(heads, rows, numbers=("channels",))]
+    # A plain string would be read as console markup.
+    return Group(*(Text(part) if isinstance(part, str) else part for part in parts))
 
 
 def _change(name: str, before: int, after: int) -> str:
@@ -42,7 +48,7 @@ def _change(name: str, before: int, after: int) -> str:
     return f"{name} {before:,} -> {after:,} ({share:.1%})"
 
 
-def _groups(groups: Sequence[PlannedGroupRecord]) -> list[str]:
+def _groups(groups: Sequence[PlannedGroupRecord]) -> RenderableType:
     """One row per group; shares overlap, since a kernel joins two groups."""
     heads = ("prunable", "channels", "kept", "of parameters", "of MACs")
     rows = [
@@ -55,7 +61,7 @@ def _groups(groups: Sequence[PlannedGroupRecord]) -> list[str]:
         )
         for group in groups
     ]
-    return _columns(heads, rows)
+    return columns(heads, rows, numbers=heads[1:])
 
 
 def _percent(share: float | None) -> str:
@@ -68,7 +74,7 @@ def _name(layers: Sequence[str]) -> str:
     return named if more <= 0 else f"{named} +{more}"
 
 
-def _measured(record: PlanRecord) -> list[str]:
+def _measured(record: PlanRecord) -> list[RenderableType]:
     if record.measured is None:
         return ["latency: not measured; fewer MACs do not buy it by themselves"]
     if isinstance(record.measured, MeasuredSize):
@@ -85,10 +91,10 @@ def _size(measured: MeasuredSize) -> str:
     )
 
 
-def _latency(measured: MeasuredLatency, *, fewer_macs: float) -> list[str]:
+def _latency(measured: MeasuredLatency, *, fewer_macs: float) -> list[RenderableType]:
     before, after = measured.before, measured.after
     faster = before / after
-    lines = [
+    lines: list[RenderableType] = [
         f"latency {before:.2f} -> {after:.2f} ms, {faster:.2f}x faster in "
         f"{measured.runtime} with {measured.threads} thread(s), measured "
         f"(budget {measured.target:.2f} ms, predicted {measured.predicted:.2f} ms)",
@@ -102,7 +108,7 @@ def _latency(measured: MeasuredLatency, *, fewer_macs: float) -> list[str]:
             (row.layer, f"{row.before_ms:.2f}", f"{row.after_ms:.2f}", row.bound_by)
             for row in measured.slowest_layers
         ]
-        lines += ["", *_columns(heads, rows)]
+        lines += ["", columns(heads, rows, numbers=heads[1:3])]
     return lines
 
 
@@ -114,23 +120,3 @@ def _spent(spent: SpentMilliseconds, block: int) -> str:
     parts.append(f"{spent.memory:.2f} ms move values")
     parts.append(f"{spent.constant:.2f} ms hang on no channel")
     return f"of what is left, by the latency model: {', '.join(parts)}"
-
-
-def _columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    number = [_is_number(column) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(row, widths, number, strict=True)
-        ).rstrip()
-        for row in (heads, *rows)
-    ]
-
-
-def _is_number(column: Sequence[str]) -> bool:
-    """Whether a column holds numbers, which are aligned to the right."""
-    cells = [cell for cell in column if cell]
-    return all(cell.replace(",", "").rstrip("%")[-1:].isdigit() for cell in cells) and (
-        all(cell[0].isdigit() for cell in cells)
-    )

@@ -1,0 +1,107 @@
+"""The data set of a verb: which one, how it is split, and under which protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segshrink.cli.options import refuse_idle
+from segshrink.errors import UsageError
+
+if TYPE_CHECKING:
+    from segshrink.data import Dataset, PatchDataset
+    from segshrink.progress import Progress
+
+RANDOM_PATCH = "random-patch"
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """The options `--data`, `--split`, `--split-seed` and `--protocol`, validated.
+
+    Attributes:
+        source: folder or `"synthetic"`; None if the verb was given no data set.
+        split: file that names the parts; with a protocol, file of patches.
+        split_seed: seed of the split, where no file gives one.
+        protocol: `"random-patch"`; None holds out whole scenes.
+
+    Raises:
+        UsageError: if an option is wrong, lacks another, or would have no effect.
+    """
+
+    source: str | None
+    split: Path | None = None
+    split_seed: int | None = None
+    protocol: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.protocol is not None:
+            self._check_protocol()
+        self.refuse_without_data(split=self.split, split_seed=self.split_seed)
+        # The seed also draws generated scenes, and chooses among a protocol's patches.
+        seed_has_effect = self.source == "synthetic" or self.protocol is not None
+        if self.split is not None and not seed_has_effect:
+            refuse_idle("with --split", split_seed=self.split_seed)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the verb was given a data set."""
+        return self.source is not None
+
+    def refuse_without_data(self, **options: object) -> None:
+        """Refuse further options that need a data set.
+
+        Raises:
+            UsageError: naming the options that were given without one.
+        """
+        if not self.is_given:
+            refuse_idle("without --data", **options)
+
+    def open(self, progress: Progress) -> Dataset:
+        """Open the data set.
+
+        Raises:
+            UsageError: if the verb was given no data set.
+            DatasetError: if it has faults.
+        """
+        from segshrink.data import open_dataset, open_patch_dataset
+
+        source, seed = self._required_source(), self.split_seed or 0
+        if self.protocol is not None and self.split is not None:
+            return open_patch_dataset(source, self.split, seed=seed, progress=progress)
+        return open_dataset(source, split=self.split, seed=seed, progress=progress)
+
+    def open_patches(self, progress: Progress) -> PatchDataset:
+        """Open the patches of the protocol.
+
+        Raises:
+            UsageError: without a protocol.
+            DatasetError: if the data set or its list of patches has faults.
+        """
+        from segshrink.data import open_patches
+
+        if self.protocol is None or self.split is None:
+            raise UsageError("Patches need --protocol random-patch.")
+        return open_patches(self._required_source(), self.split, progress=progress)
+
+    def _check_protocol(self) -> None:
+        if self.protocol != RANDOM_PATCH:
+            raise UsageError(
+                f"--protocol must be {RANDOM_PATCH}, got {self.protocol}. Without it, "
+                "scenes are held out whole."
+            )
+        if not self.is_given:
+            raise UsageError(f"--protocol {RANDOM_PATCH} needs --data and --split.")
+        if self.split is None:
+            raise UsageError(
+                f"--protocol {RANDOM_PATCH} needs --split FILE.json, which lists the "
+                'patches of each side: {"patch_size_px": 256, "columns": ["tile", '
+                '"image", "row", "column"], "train": [["Tile 1", "image_part_001", 0, '
+                '2], ...], "val": [...]}.'
+            )
+
+    def _required_source(self) -> str:
+        if self.source is None:
+            raise UsageError("Name a data set with --data.")
+        return self.source

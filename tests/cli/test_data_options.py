@@ -1,0 +1,94 @@
+"""Which options of a data set go together, and what they open."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from segshrink.cli.data_options import DataOptions
+from segshrink.errors import UsageError
+from segshrink.progress import SilentProgress
+
+SPLIT = Path("split.json")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": SPLIT}, "--split has no effect without --data. Drop it."),
+        ({"split_seed": 0}, "--split-seed has no effect without --data. Drop it."),
+        (
+            {"split": SPLIT, "split_seed": 1},
+            "--split and --split-seed have no effect without --data. Drop them.",
+        ),
+        (
+            {"source": "folder", "split": SPLIT, "split_seed": 1},
+            "--split-seed has no effect with --split. Drop it.",
+        ),
+        ({"source": "folder", "protocol": "best"}, "must be random-patch, got best"),
+        ({"protocol": "random-patch", "split": SPLIT}, "needs --data and --split"),
+        (
+            {"source": "folder", "protocol": "random-patch"},
+            'needs --split FILE.json, which lists the patches of each side: {"patch_si',
+        ),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options, message):
+    with pytest.raises(UsageError) as caught:
+        DataOptions(**{"source": None, **options})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"source": None},
+        {"source": "folder", "split": SPLIT},
+        {"source": "folder", "split_seed": 1},
+        # The seed also draws generated scenes, and chooses among patches.
+        {"source": "synthetic", "split": SPLIT, "split_seed": 1},
+        {
+            "source": "folder",
+            "split": SPLIT,
+            "split_seed": 1,
+            "protocol": "random-patch",
+        },
+    ],
+)
+def test_options_that_go_together_are_taken(options):
+    assert DataOptions(**options).is_given == (options["source"] is not None)
+
+
+def test_further_options_need_a_data_set():
+    DataOptions("folder").refuse_without_data(part="val")
+    DataOptions(None).refuse_without_data(part=None, max_drop=None)
+    with pytest.raises(UsageError, match="--part and --max-drop have no effect with"):
+        DataOptions(None).refuse_without_data(part="val", max_drop=0.0)
+
+
+def test_the_seed_also_draws_generated_scenes():
+    first, same, other = (
+        DataOptions("synthetic", split_seed=seed).open(SilentProgress()).test[0].read()
+        for seed in (None, 0, 1)
+    )
+    assert (first[0] == same[0]).all()
+    assert (first[0] != other[0]).any()
+
+
+def test_a_protocol_opens_patches(tmp_path):
+    split = tmp_path / "patches.json"
+    cells = [["scene-000", "view", row, 0] for row in range(3)]
+    content = {
+        "patch_size_px": 64,
+        "columns": ["tile", "image", "row", "column"],
+        "train": cells[:2],
+        "val": cells[2:],
+    }
+    split.write_text(json.dumps(content), encoding="utf-8")
+    options = DataOptions("synthetic", split, protocol="random-patch")
+    assert options.open(SilentProgress()).split.leaks
+    assert len(options.open_patches(SilentProgress()).split.val) == 1
+    with pytest.raises(UsageError, match="Patches need --protocol random-patch"):
+        DataOptions("synthetic").open_patches(SilentProgress())
+    with pytest.raises(UsageError, match="Name a data set with --data"):
+        DataOptions(None).open(SilentProgress())
