@@ -1,4 +1,4 @@
-"""Mistakes of users: one message with where and what to do, and nothing half done."""
+"""Mistakes of users get one message with place and remedy, and no partial file."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from e2e.command_line import refused, typed
 from e2e.run_files import times_of
 from e2e.scenes import COLORS, NAMES, SPLIT, VOID_COLORS, write_description
 
+BRIEFLY = ("--rounds", 3, "--threads", 1)
 SOUTH = ("south/4", "south/5", "south/ö 6")
 
 
@@ -469,7 +470,7 @@ def test_distil_into_the_folder_of_a_teacher(finished_run, own_run, scenes):
 
 def _outputs(place: Path, scenes: Path, run: Path) -> list[tuple]:
     model = run / "student" / "model.keras"
-    # Of a .keras file a process with Keras would measure the memory first.
+    # The memory of a .keras file is measured in a process that imports Keras first.
     file = run / "artifacts" / "student-int8.tflite"
     return [
         ("compress", scenes, "--out", place),
@@ -477,8 +478,8 @@ def _outputs(place: Path, scenes: Path, run: Path) -> list[tuple]:
         ("search", scenes, "--out", place),
         ("prune", model, "--out", place / "m.keras"),
         ("export", model, "--out", place / "m.onnx"),
-        ("benchmark", file, "--rounds", 3, "--json", place / "m.json"),
-        ("benchmark", file, "--rounds", 3, "--plot", place / "m.png"),
+        ("benchmark", file, *BRIEFLY, "--json", place / "m.json"),
+        ("benchmark", file, *BRIEFLY, "--plot", place / "m.png"),
         ("predict", model, _image(scenes), "--out", place),
     ]
 

@@ -22,6 +22,7 @@ from segshrink.records import sha256_of
 from segshrink.reporting.units import human_ms
 from segshrink.runtimes import load_artifact, predict_image, shipped_model
 
+BRIEFLY = ("--rounds", 3, "--threads", 1)
 BRIEF = (
     "--set", "data.tile_px=64",
     "--set", "student.training.epochs=1",
@@ -204,7 +205,7 @@ def test_commands_on_files_say_nothing_beside_the_result(finished_run, tmp_path)
     """A process of its own, since a backend chatters once only."""
     process = started(
         "benchmark", finished_run / "artifacts" / "student-int8.tflite",
-        "--rounds", 3, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        *BRIEFLY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 0
@@ -340,16 +341,18 @@ def test_evaluate_under_the_public_protocol_says_that_it_leaks(
     assert all(name in printed for name in NAMES)
 
 
-@pytest.mark.parametrize("data", [False, True])
-def test_benchmark_draws_what_it_measured(finished_run, scenes, tmp_path, data):
+def test_benchmark_draws_quality_over_latency(finished_run, scenes, tmp_path):
     plot = tmp_path / "plots" / "latency.png"
     artifact = finished_run / "artifacts" / "student-int8.tflite"
-    options = ("--data", scenes) if data else ()
-    succeeded("benchmark", artifact, "--rounds", 3, "--plot", plot, *options)
-    with Image.open(plot) as picture:
+    succeeded("benchmark", artifact, *BRIEFLY, "--plot", plot, "--data", scenes)
+    _require_picture(plot)
+    assert files_of(tmp_path) == {"plots/latency.png"}
+
+
+def _require_picture(path):
+    with Image.open(path) as picture:
         assert picture.format == "PNG"
         assert len(picture.convert("RGB").getcolors(1 << 20)) > 20
-    assert files_of(tmp_path) == {"plots/latency.png"}
 
 
 def test_benchmark_times_each_file_and_names_the_machine(finished_run, tmp_path):
@@ -357,10 +360,9 @@ def test_benchmark_times_each_file_and_names_the_machine(finished_run, tmp_path)
         finished_run / "artifacts" / name
         for name in ("teacher-float.tflite", "student-int8.tflite")
     ]
-    record = tmp_path / "latency.json"
-    printed = succeeded(
-        "benchmark", *files, "--rounds", 3, "--threads", 1, "--json", record
-    )
+    record, plot = tmp_path / "latency.json", tmp_path / "latency.png"
+    printed = succeeded("benchmark", *files, *BRIEFLY, "--json", record, "--plot", plot)
+    _require_picture(plot)
     found = json.loads(record.read_text())
     assert [entry["file"] for entry in found["files"]] == [file.name for file in files]
     for entry, file in zip(found["files"], files, strict=True):

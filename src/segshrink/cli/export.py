@@ -17,8 +17,8 @@ from segshrink.formats import EXPORTED, Format, Precision
 if TYPE_CHECKING:
     import keras
 
+    from segshrink.compression.accuracy_control import AccuracyControl
     from segshrink.records.measurement import Agreement
-    from segshrink.records.run import ExportCheck
 
 _RANDOM_IMAGES = 4
 
@@ -90,15 +90,9 @@ def export(
         raise UsageError(f"--quantize {quantize} needs --data to calibrate on.")
     size_px = None if size is None else _size(size)
     load_keras()
-    from segshrink.compression.accuracy_control import (
-        MAX_DROP,
-        QAT_EPOCHS,
-        AccuracyControl,
-    )
     from segshrink.compression.exporting import CALIBRATION_TILES, export_checked
     from segshrink.export import with_input_size
     from segshrink.models import load_model
-    from segshrink.recipe import TrainingSettings
 
     trained = load_model(model)
     if size_px is not None:
@@ -110,14 +104,9 @@ def export(
     progress = TerminalProgress()
     dataset = options.open(progress)
     warn_of_other_split(model, None, dataset)
-    control = AccuracyControl(
-        max_drop=MAX_DROP if max_drop is None else max_drop,
-        training=TrainingSettings(),
-        epochs=QAT_EPOCHS if qat_epochs is None else qat_epochs,
-    )
     record = export_checked(
         trained, out, dataset, precision=precision, tiles=tiles or CALIBRATION_TILES,
-        control=control, progress=progress,
+        control=_accuracy_control(max_drop, qat_epochs), progress=progress,
     )  # fmt: skip
     _print_check(out, record, "validation tiles")
     if record.remedy:
@@ -148,6 +137,23 @@ def _size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def _accuracy_control(
+    max_drop: float | None, qat_epochs: int | None
+) -> AccuracyControl:
+    from segshrink.compression.accuracy_control import (
+        MAX_DROP,
+        QAT_EPOCHS,
+        AccuracyControl,
+    )
+    from segshrink.recipe import TrainingSettings
+
+    return AccuracyControl(
+        max_drop=MAX_DROP if max_drop is None else max_drop,
+        training=TrainingSettings(),
+        epochs=QAT_EPOCHS if qat_epochs is None else qat_epochs,
+    )
+
+
 def _export_alone(
     model: keras.Model, out: Path, format: Format, precision: Precision
 ) -> Agreement:
@@ -166,7 +172,7 @@ def _export_alone(
     return check_export(model, out, images, quantize=precision)
 
 
-def _print_check(out: Path, check: Agreement | ExportCheck, images: str) -> None:
+def _print_check(out: Path, check: Agreement, images: str) -> None:
     from segshrink.measuring import measure_size
 
     output.out(

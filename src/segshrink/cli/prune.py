@@ -109,13 +109,13 @@ def prune(
     criterion = criterion or defaults.criterion
     options = DataOptions(data, split, split_seed)
     options.refuse_without_data(tiles=tiles)
-    recovers = _recovers(recover, criterion, options)
     kind, target = _one_target(
         keep=keep, macs=macs, parameters=parameters, size=size, latency=latency
     )
     file_options = _file_options(
         kind, runtime=runtime, threads=threads, quantize=quantize
     )
+    recovers = _recovers(recover, criterion, options)
     load_keras()
     from segshrink.compression.student import plan_path, prune_with_tiles
     from segshrink.models import load_model, save_model
