@@ -21,8 +21,8 @@ from segshrink.measuring import count_macs
 from segshrink.models import load_model
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import ExportSettings, Recipe
-from segshrink.records.measurement import Role
-from segshrink.records.run import ExportCheck, ExportedModel, ExportRecord
+from segshrink.records.measurement import ModelCost, Role
+from segshrink.records.run import ExportCheck, ExportRecord
 
 CALIBRATION_TILES = 64
 # They are deployed, or stand for what would be deployed; the others are only compared.
@@ -102,7 +102,7 @@ def _export(context: Context, file: ExportedFile, path: Path) -> ExportRecord:
         ),
         progress=context.progress,
     )
-    cost = ExportedModel(**asdict(count_macs(model)))
+    cost = ModelCost(**asdict(count_macs(model)))
     return ExportRecord(file=path.name, model=cost, **check.as_plain())
 
 

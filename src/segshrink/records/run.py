@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from segshrink.records.measurement import Agreement, Count, SplitRecord
+from segshrink.records.measurement import Agreement, Count, ModelCost, SplitRecord
 from segshrink.records.record import Record, SparseRecord
 
 
@@ -29,13 +29,6 @@ class RunData(SparseRecord):
     images: Mapping[str, PartImages]
 
 
-class ExportedModel(Record):
-    """Parameters and multiply-accumulates of the model that a file was made from."""
-
-    parameters: Count
-    macs: Count
-
-
 class ExportAttempt(Agreement):
     """One attempt at an exported file, compared with its model on validation tiles.
 
@@ -57,7 +50,7 @@ class ExportRecord(ExportCheck):
     """An exported file of a run, `artifacts/FILE.json`."""
 
     file: str
-    model: ExportedModel
+    model: ModelCost
 
 
 class SampleEntry(Record):
