@@ -182,7 +182,7 @@ def keras_distiller(teacher, student):
 
 def measure(arguments) -> None:
     """Seconds of a training step, all methods in turn: DIR/times.json."""
-    from segshrink.data import TileSampler
+    from segshrink.data import TileSampler, TileSettings
     from segshrink.records import this_machine
     from segshrink.training.fit import _compile
 
@@ -205,11 +205,13 @@ def measure(arguments) -> None:
             _compile(trainee, setting.training(1000), loss, 1000)
             sampler = TileSampler(
                 setting.dataset.train,
-                tile_px=_TILE_PX,
-                batch_size=_BATCH,
+                TileSettings(
+                    tile_px=_TILE_PX,
+                    batch_size=_BATCH,
+                    augmentation=setting.training(1000).augmentation,
+                    tiles_per_epoch=_TILES,
+                ),
                 seed=0,
-                augmentation=setting.training(1000).augmentation,
-                tiles_per_epoch=_TILES,
                 maps=cache if setting.cached else None,
             )
             steps[method] = (trainee, sampler)

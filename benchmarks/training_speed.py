@@ -158,7 +158,7 @@ def loss_of(name: str):
 def pipeline(batch: int, count: int):
     from PIL import Image
 
-    from segshrink.data import TileSampler, open_dataset
+    from segshrink.data import TileSampler, TileSettings, open_dataset
     from segshrink.data.synthetic import CLASSES, generate_scene
     from segshrink.recipe import Augmentation
     from segshrink.training.batches import TrainingBatches
@@ -180,11 +180,13 @@ def pipeline(batch: int, count: int):
     (root / "dataset.yaml").write_text("classes:\n" + "\n".join(entries) + "\n")
     sampler = TileSampler(
         open_dataset(root).train,
-        tile_px=_PATCH_PX,
-        batch_size=batch,
+        TileSettings(
+            tile_px=_PATCH_PX,
+            batch_size=batch,
+            augmentation=Augmentation(),
+            tiles_per_epoch=count,
+        ),
         seed=0,
-        augmentation=Augmentation(),
-        tiles_per_epoch=count,
     )
     return TrainingBatches(sampler)
 

@@ -7,7 +7,7 @@ from keras import layers
 
 from segshrink.progress import SilentProgress
 from segshrink.pruning import CRITERIA, plan_pruning
-from segshrink.pruning.data_statistics import Evidence
+from segshrink.pruning.data_statistics import DataStatistics
 from segshrink.pruning.graph import trace
 from segshrink.pruning.importance import group_weights, importance
 from segshrink.pruning.selection import SCOPES
@@ -28,7 +28,7 @@ def residual_model():
 
 
 def data_for(name):
-    """What criteria that look at data look at; nothing for the others."""
+    """Images and labels for criteria that look at data; None for the others."""
     if name not in ("mean_activation", "taylor", "fisher"):
         return None
     generator = np.random.default_rng(0)
@@ -41,17 +41,19 @@ def data_for(name):
 def scores_by_group(model, name):
     graph = trace(model)
     data = data_for(name)
-    evidence = None
+    statistics = None
     if data is not None:
-        evidence = Evidence(model, graph, data, loss=None, progress=SilentProgress())
+        statistics = DataStatistics(
+            model, graph, data, loss=None, progress=SilentProgress()
+        )
     criterion = CRITERIA[name]
     return {
-        group.layers: importance(criterion, group_weights(graph, group, evidence))
+        group.layers: importance(criterion, group_weights(graph, group, statistics))
         for group in graph.groups()
     }
 
 
-# Slimming refuses groups without a normalization; test_criteria holds it.
+# Slimming refuses groups without a normalization; test_criteria.py tests it.
 EVERYWHERE = [name for name in CRITERIA if name != "slimming"]
 
 
@@ -67,7 +69,7 @@ def test_scores_are_finite_repeatable_and_at_least_zero(name):
 
 
 @pytest.mark.parametrize("name", ["l1", "l2", "mean_activation", "taylor", "fisher"])
-def test_a_channel_that_nothing_makes_scores_lowest(name):
+def test_a_channel_of_zero_weights_scores_lowest(name):
     model = residual_model()
     kernel, bias = model.get_layer("up").get_weights()
     kernel[:, :, 7], bias[7] = 0, 0
@@ -80,7 +82,7 @@ def test_a_channel_that_nothing_makes_scores_lowest(name):
     "name", ["l1", "l2", "geometric_median", "mean_activation", "taylor", "fisher"]
 )
 def test_scores_follow_their_channels(name):
-    """Exchanging channels exchanges scores: no criterion goes by position."""
+    """Exchanging channels exchanges scores: position does not count."""
     model = residual_model()
     before = scores_by_group(model, name)[("up",)]
     order = np.random.default_rng(1).permutation(24)

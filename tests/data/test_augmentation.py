@@ -352,7 +352,7 @@ def test_a_zoom_resamples_the_map_as_pillow_does(
 
 @pytest.mark.parametrize("stride", [2, 4, 8])
 def test_zooming_out_ends_at_the_last_whole_cell_of_an_image(stride):
-    # Of eight cells that the zoom asks for the image has five, and a cut one.
+    # The zoom needs eight cells, of which the image has five and a cut one.
     image, labels, raster = pixels_and_map(6 * stride - 1, 6 * stride - 1, stride)
     zoom_out = NOTHING.model_copy(update={"scale_jitter": (0.25, 0.25)})
     tile, tile_labels, tile_map = draw_with_map(

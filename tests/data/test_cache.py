@@ -14,7 +14,7 @@ IMAGE_BYTES = 10 * 10 * 4
 
 
 class CountingPart(Part):
-    """A part that counts how often each image is asked for."""
+    """A part that counts the requests of each image."""
 
     def __init__(self, sizes):
         super().__init__("train", encoded_part(sizes), THREE_CLASSES)

@@ -224,7 +224,7 @@ def test_all_faults_are_listed_at_once(tmp_path):
         "b/masks/one.png: is 31 x 20 pixels, but its image b/images/one.jpg is "
         "30 x 20. Make both the same size (masks without interpolation).",
         "b/images/two.jpg: has no mask. Add b/masks/two.png or remove the image.",
-        "c/masks/one.png: 580 pixels have colour #FF00FF, which is no class of this "
+        "c/masks/one.png: 580 pixels have colour #FF00FF, which is not a class of this "
         "data set. Add it to `classes` or to `void_colors` in dataset.yaml.",
     ):
         assert expected in message
@@ -242,8 +242,8 @@ def test_a_long_list_of_faults_is_cut(tmp_path):
 def test_unknown_colors_are_listed_with_their_shares(tmp_path):
     root = scenes_folder(tmp_path, description="")
     assert fault_of(root) == (
-        f"{root}: there is no dataset.yaml, and the masks' colours are of no data set "
-        "known by itself: #0000FF 33.3%, #00FF00 33.3%, #FF0000 33.3%. "
+        f"{root}: there is no dataset.yaml, and the masks' colours fit no known "
+        "data set: #0000FF 33.3%, #00FF00 33.3%, #FF0000 33.3%. "
         f"`segshrink inspect {root}` writes a dataset.yaml to start from; put it into "
         "the folder and give the classes their names."
     )
@@ -253,9 +253,8 @@ def test_unknown_indices_are_listed_as_such(tmp_path):
     for name in "abc":
         save(tmp_path / name / "images" / "x.png", noise(3, 4))
         save(tmp_path / name / "masks" / "x.png", np.eye(3, 4, dtype=np.uint8) * 255)
-    assert (
-        "the masks' indices are of no data set known by itself: 0 75.0%, 255 25.0%"
-        in (fault_of(tmp_path))
+    assert "the masks' indices fit no known data set: 0 75.0%, 255 25.0%" in (
+        fault_of(tmp_path)
     )
 
 
@@ -347,5 +346,5 @@ def test_a_mask_changed_after_opening_is_named(tmp_path):
     dataset = open_dataset(scenes_folder(tmp_path))
     changed = dataset.train[0]
     save(changed.mask.path, THREE_CLASSES.colorize(stripes(10, 30)))
-    with pytest.raises(DatasetError, match="is no longer that of when the data set"):
+    with pytest.raises(DatasetError, match="changed since the data set"):
         changed.read()

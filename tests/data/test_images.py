@@ -84,7 +84,7 @@ def test_other_pixel_kinds_are_refused(tmp_path, work):
         work(source_file(tmp_path / "x.jpg"))
     assert str(error.value) == (
         "x.jpg: pixels are of kind 'CMYK', but must be RGB, greyscale or palette. "
-        "Save it as RGB with 8 bits a channel."
+        "Save it as RGB with 8 bits per channel."
     )
 
 

@@ -109,7 +109,7 @@ def test_an_undeclared_color_is_named_with_its_pixels(tmp_path):
     with pytest.raises(DatasetError) as error:
         to_labels(read_mask(file, by_index=False), THREE_CLASSES, file)
     assert str(error.value) == (
-        "x.png: 8 pixels have colour #FF00FF, which is no class of this data set. "
+        "x.png: 8 pixels have colour #FF00FF, which is not a class of this data set. "
         "Add it to `classes` or to `void_colors` in dataset.yaml."
     )
 
@@ -121,6 +121,6 @@ def test_many_undeclared_indices_are_summed_up(tmp_path):
         to_labels(read_mask(file, by_index=True), INDICES, file)
     assert str(error.value) == (
         "x.png: 3 pixels have index 10, 2 pixels have index 11, 1 pixel has index 12, "
-        "2 pixels have 2 more, each of which is no class of this data set. "
+        "2 pixels have 2 more, each of which is not a class of this data set. "
         "Add it to `classes` or to `void_indices` in dataset.yaml."
     )

@@ -165,7 +165,7 @@ def test_patches_beyond_their_image_are_listed(folder, tmp_path):
 
 def test_void_as_no_class_is_told(folder, tmp_path):
     assert fault(tmp_path, folder, void_as="pink") == (
-        "patches.json: void_as is 'pink', which is no class. There are red, green, "
+        "patches.json: void_as is 'pink', which is not a class. There are red, green, "
         "blue."
     )
 
@@ -180,7 +180,7 @@ def test_the_folder_itself_may_have_faults(tmp_path):
 def test_a_split_of_scenes_is_told_apart(tmp_path):
     path = tmp_path / "scenes.yaml"
     path.write_text("train: [a]\nval: [b]\ntest: [c]\n")
-    with pytest.raises(DatasetError, match="lists no patches, but this protocol"):
+    with pytest.raises(DatasetError, match="lists no patches, which this protocol"):
         open_patches("synthetic", path)
 
 

@@ -20,7 +20,7 @@ overlaps = st.floats(0, 0.9)
 
 
 def channel_sums(tiles):
-    """Of each pixel by itself."""
+    """A prediction for each pixel by itself."""
     tiles = tiles.astype(np.float32)
     return np.stack([tiles[..., 0], -tiles[..., 1], tiles.sum(axis=-1)], axis=-1)
 
@@ -142,7 +142,7 @@ def test_what_fills_the_last_batch_up_does_not_count():
 
 
 @given(sides, sides, overlaps)
-def test_neighbouring_tiles_overlap_as_asked(height, width, overlap):
+def test_neighbouring_tiles_overlap_at_least_as_requested(height, width, overlap):
     height, width = max(height, 16), max(width, 12)
     recorded = Recorded()
     mapped(recorded, place_image(height, width), overlap)

@@ -45,7 +45,7 @@ def test_classes_are_the_six_of_aerial_imagery_and_black_is_void():
 
 
 @pytest.mark.parametrize("size_px", [32, 100, 257, 768])
-def test_scene_has_the_size_asked_for_and_only_known_labels(size_px):
+def test_scene_has_the_requested_size_and_only_known_labels(size_px):
     image, labels = generate_scene(3, size_px=size_px, seed=1)
     assert image.shape == (size_px, size_px, 3) and image.dtype == np.uint8
     assert labels.shape == (size_px, size_px) and labels.dtype == np.uint8
@@ -115,7 +115,7 @@ def color_bins(images, bins=24):
 def test_color_alone_does_not_solve_the_task(scenes):
     """The best a per-pixel colour histogram can do on unseen scenes is far from good.
 
-    It must do better than nothing, too: colours that told nothing would be no city.
+    It must also do better than chance: colours without information are not a city.
     """
     known, unseen = scenes[: len(TRAINING)], scenes[len(TRAINING) :]
     votes = np.zeros((24**3, 6))

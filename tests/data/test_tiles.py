@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from segshrink.data import Part, TileSampler
+from segshrink.data import Part, TileSampler, TileSettings
 from segshrink.data.augmentation import (
     cut_tile,
     draw_recoloring,
@@ -22,15 +22,11 @@ COLORS = Augmentation(
 )
 
 
-def sampler(part=None, **options):
-    settings = {
-        "tile_px": 32,
-        "batch_size": 4,
-        "seed": 0,
-        "augmentation": ALL,
-        **options,
-    }
-    return TileSampler(part or encoded_part([(64, 64), (40, 90)]), **settings)
+def sampler(part=None, *, seed=0, maps=None, **options):
+    settings = {"tile_px": 32, "batch_size": 4, "augmentation": ALL, **options}
+    if part is None:
+        part = encoded_part([(64, 64), (40, 90)])
+    return TileSampler(part, TileSettings(**settings), seed=seed, maps=maps)
 
 
 def test_shapes_and_kinds():
@@ -127,13 +123,7 @@ def test_numbers_must_be_positive(name):
 
 def test_an_empty_part_is_refused():
     with pytest.raises(ValueError, match="the val part has no images"):
-        TileSampler(
-            Part("val", [], THREE_CLASSES),
-            tile_px=32,
-            batch_size=1,
-            seed=0,
-            augmentation=ALL,
-        )
+        sampler(Part("val", [], THREE_CLASSES))
 
 
 def test_a_step_beyond_the_epoch_is_refused():
@@ -143,16 +133,16 @@ def test_a_step_beyond_the_epoch_is_refused():
 
 
 class PlaceMaps:
-    """Maps whose cells say their image, view, row and column."""
+    """Maps whose cells hold their image, view, row and column."""
 
     channels = 4
 
     def __init__(self, part, stride, views=1):
         self.part, self.stride, self.views = part, stride, views
-        self.asked = []
+        self.requested = []
 
     def get(self, index, view):
-        self.asked.append((index, view))
+        self.requested.append((index, view))
         image = self.part[index]
         sides = (image.height_px, image.width_px)
         rows, columns = np.indices([math.ceil(side / self.stride) for side in sides])
@@ -251,7 +241,7 @@ def test_maps_do_not_change_plain_batches(views):
     for step in range(plain.steps_per_epoch):
         for one, other in zip(drawn.batch(1, step), plain.batch(1, step), strict=True):
             np.testing.assert_array_equal(one, other)
-    assert drawn.maps.asked == []
+    assert drawn.maps.requested == []
 
 
 def test_with_a_map_of_every_pixel_the_tiles_are_those_of_plain_batches():
@@ -266,7 +256,7 @@ def test_with_one_view_colors_change_and_the_map_is_of_the_image_as_it_is():
         sizes=[(32, 32)], augmentation=COLORS, tiles_per_epoch=20, seed=4
     )
     tiles = [image for image, _, _ in all_tiles(drawn)]
-    assert set(drawn.maps.asked) == {(0, 0)}
+    assert set(drawn.maps.requested) == {(0, 0)}
     # Always another change, none of them the lack of one.
     assert len({tile.tobytes() for tile in tiles}) == 20
     assert not any(np.array_equal(tile, part[0].image) for tile in tiles)
@@ -290,7 +280,7 @@ def test_with_views_colors_are_those_of_the_view_whose_map_is_given():
     assert seen == {(index, view) for index in range(2) for view in range(3)}
 
 
-def test_views_are_drawn_alike_and_anew_in_each_epoch():
+def test_views_are_drawn_uniformly_in_each_epoch():
     drawn, _ = with_maps(views=4, sizes=[(32, 32)], tiles_per_epoch=100)
     views = [int(cells[0, 0, 1]) for _, _, cells in all_tiles(drawn, epochs=4)]
     assert np.bincount(views, minlength=4).min() > 60
@@ -299,7 +289,7 @@ def test_views_are_drawn_alike_and_anew_in_each_epoch():
 
 @pytest.mark.parametrize("stride", [3, 5, 64])
 def test_a_stride_that_does_not_divide_the_tile_is_refused(stride):
-    with pytest.raises(ValueError, match=f"tile_px 32 is no multiple of {stride}"):
+    with pytest.raises(ValueError, match=f"tile_px 32 is not a multiple of {stride}"):
         with_maps(stride)
 
 

@@ -1,4 +1,4 @@
-"""Which folders and files are gone through, and in what order."""
+"""Order of folders and files in the search."""
 
 import pytest
 

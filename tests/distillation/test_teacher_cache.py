@@ -23,7 +23,7 @@ from distillation.cached_teachers import (
     pixels_of,
     pointwise,
 )
-from segshrink.data import Part, TileSampler, map_by_tiles
+from segshrink.data import Part, TileSampler, TileSettings, map_by_tiles
 from segshrink.data.augmentation import draw_recoloring, recolored
 from segshrink.distillation import TeacherCache
 from segshrink.distillation.test_time_augmentation import mean_over_poses
@@ -172,11 +172,13 @@ def test_training_tiles_and_their_maps_belong_together(tmp_path, teacher):
     cache.fill()
     sampler = TileSampler(
         part,
-        tile_px=16,
-        batch_size=32,
+        TileSettings(
+            tile_px=16,
+            batch_size=32,
+            augmentation=Augmentation(scale_jitter=(1, 1), photometric=0.4),
+            tiles_per_epoch=64,
+        ),
         seed=1,
-        augmentation=Augmentation(scale_jitter=(1, 1), photometric=0.4),
-        tiles_per_epoch=64,
         maps=cache,
     )
     compared = 0

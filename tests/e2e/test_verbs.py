@@ -482,7 +482,7 @@ def test_inspect_of_a_data_set_tells_its_faults(own_scenes):
     finished = typed("inspect", own_scenes)
     assert finished.exit_code == 2
     assert "Fault: north/1/images/view.png: has no mask." in finished.errors
-    assert "no class of this data set" in finished.errors
+    assert "not a class of this data set" in finished.errors
     assert "(undeclared)" in finished.out
 
 

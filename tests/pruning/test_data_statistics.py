@@ -7,7 +7,7 @@ from segshrink.errors import UsageError
 from segshrink.objectives import CrossEntropy
 from segshrink.progress import SilentProgress
 from segshrink.pruning import plan_pruning
-from segshrink.pruning.data_statistics import Evidence
+from segshrink.pruning.data_statistics import DataStatistics
 from segshrink.pruning.graph import trace
 
 STEP = 1e-2
@@ -63,9 +63,11 @@ def images_and_labels(model, count=3):
     return generator.normal(size=shape).astype(np.float32), labels
 
 
-def evidence_of(model, data):
+def statistics_of(model, data):
     graph = trace(model)
-    return graph, Evidence(model, graph, data, loss=None, progress=SilentProgress())
+    return graph, DataStatistics(
+        model, graph, data, loss=None, progress=SilentProgress()
+    )
 
 
 def scaled_loss(model, places, factor, image, labels):
@@ -83,9 +85,9 @@ def scaled_loss(model, places, factor, image, labels):
 
 def assert_gradient(model, data, layer, units, places_of):
     """Central differences of the loss by a factor on the weights that read a unit."""
-    graph, evidence = evidence_of(model, data)
+    graph, statistics = statistics_of(model, data)
     group = next(g for g in graph.groups() if layer in g.layers)
-    found = evidence.gradients(group.units)
+    found = statistics.gradients(group.units)
     assert found.shape == (len(data[0]), len(group.units))
     largest = np.abs(found).max()
     assert largest > 1e-3
@@ -156,13 +158,13 @@ def test_an_image_that_is_all_void_says_nothing():
     model = residual_model()
     images, labels = images_and_labels(model)
     labels[1] = 255
-    graph, evidence = evidence_of(model, (images, labels))
-    found = evidence.gradients(graph.groups()[0].units)
+    graph, statistics = statistics_of(model, (images, labels))
+    found = statistics.gradients(graph.groups()[0].units)
     assert (found[1] == 0).all() and (found[[0, 2]] != 0).all()
-    alone = evidence_of(model, (images[[0, 2]], labels[[0, 2]]))[1]
+    alone = statistics_of(model, (images[[0, 2]], labels[[0, 2]]))[1]
     units = graph.groups()[0].units
     np.testing.assert_allclose(
-        evidence.activations(units), alone.activations(units), rtol=1e-6
+        statistics.activations(units), alone.activations(units), rtol=1e-6
     )
 
 
@@ -173,7 +175,7 @@ def test_mean_activations_leave_void_out():
     randomized(model)
     images, labels = images_and_labels(model)
     labels[0, :, 1] = 255
-    graph, evidence = evidence_of(model, (images, labels))
+    graph, statistics = statistics_of(model, (images, labels))
     first = model.get_layer("first")
     kernel, bias = (keras.ops.convert_to_numpy(w) for w in (first.kernel, first.bias))
     activations = np.maximum(images @ kernel[0, 0] + bias, 0)
@@ -184,16 +186,16 @@ def test_mean_activations_leave_void_out():
         ],
         axis=0,
     )
-    found = evidence.activations(graph.groups()[0].units)
+    found = statistics.activations(graph.groups()[0].units)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_batches_give_what_one_array_gives():
     model = residual_model()
     images, labels = images_and_labels(model)
-    graph, whole = evidence_of(model, (images, labels))
+    graph, whole = statistics_of(model, (images, labels))
     batches = [(images[:2], labels[:2]), (images[2:], labels[2:])]
-    cut = evidence_of(model, batches)[1]
+    cut = statistics_of(model, batches)[1]
     units = graph.groups()[0].units
     assert cut.images == whole.images == 3
     np.testing.assert_array_equal(whole.gradients(units), cut.gradients(units))
@@ -230,7 +232,7 @@ def test_the_model_is_not_changed():
 
 
 @pytest.mark.parametrize("criterion", ["taylor", "fisher", "mean_activation"])
-def test_data_is_asked_for(criterion):
+def test_missing_data_is_reported(criterion):
     with pytest.raises(UsageError, match=r"Give plan_pruning data=\(images, labels\)"):
         plan_pruning(residual_model(), keep=0.5, criterion=criterion)
 
@@ -255,7 +257,7 @@ def test_faulty_data_is_refused():
         ((images, labels[:2]), "as many labels as images, got 2 labels for 3 images"),
         ((images, None), "looks at labels: data has none"),
         ([], "at least one image, got none"),
-        ([images], "batches of such, got ndarray"),
+        ([images], "batches of these, got ndarray"),
     ):
         with pytest.raises(UsageError, match=text):
             plan_pruning(model, keep=0.5, criterion="taylor", data=data)

@@ -42,7 +42,7 @@ def test_outputs_are_those_of_the_model(make):
     assert all(sizes == [2, 2, 1] for _, sizes in seen)
 
 
-def test_layers_that_are_called_again_are_told_apart():
+def test_layers_that_are_called_again_are_left_out():
     found = called_once(nested_twice())
     assert "inner/shared" not in found
     assert {"alone", "double"} <= set(found)

@@ -14,7 +14,7 @@ from segshrink.pruning.magnitude import kernels, largest_masks
 from .networks import chain, images, outputs, small_unet, weights
 
 ON_TORCH = keras.backend.backend() == "torch"  # compiles nothing, one step a call
-# Without it JAX is no compiled step at all; TensorFlow has a graph in either case.
+# Without it JAX compiles no step at all; TensorFlow has a graph in either case.
 COMPILES_QUICKLY = keras.backend.backend() == "jax"
 
 
@@ -60,7 +60,7 @@ class Watched(layers.Layer):
 
 
 class Watch(keras.callbacks.Callback):
-    """What `look` finds in the model after each batch."""
+    """Results of `look` on the model after each batch."""
 
     def __init__(self, look=zeros):
         super().__init__()
@@ -238,7 +238,7 @@ def test_a_constraint_keeps_acting_on_what_is_kept():
     assert kernels(model)[0].constraint is unit
     assert kernels(model)[1].constraint is None
     norms = [np.sqrt((kernel**2).sum((0, 1, 2))) for kernel in watch.seen]
-    # Masked only after the constraint, the norms would be smaller.
+    # The norms would be smaller if masks came only after the constraint.
     np.testing.assert_allclose(norms, 1, rtol=1e-4)
     assert [(kernel == 0).mean() for kernel in watch.seen] == [0.5] * 9
 

@@ -331,7 +331,7 @@ def test_the_plan_reads_as_aligned_columns(unet):
         ),
         (
             {"data": 3, "criterion": "taylor"},
-            "data must be (images, labels) or batches of such, got 3.",
+            "data must be (images, labels) or batches of these, got 3.",
         ),
     ],
 )

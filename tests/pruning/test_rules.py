@@ -1,4 +1,7 @@
-"""What each rule ties together and freezes; exactness is held in test_plan."""
+"""Channels that each rule ties together or freezes.
+
+Random networks are pruned exactly in `test_planning.py`.
+"""
 
 import keras
 import numpy as np
@@ -92,7 +95,7 @@ def test_a_channel_passes_through_by_itself(layer):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_is_not_understood_keeps_its_channels_and_says_why(layer, reason):
+def test_a_layer_that_mixes_channels_freezes_them_with_a_reason(layer, reason):
     frozen = reasons_of(around([layer]))
     assert frozen["first"].startswith(f"m ({type(layer).__name__}): ")
     assert reason in frozen["first"]
@@ -330,7 +333,7 @@ def operations_model():
 
 def test_channels_pass_through_raw_operations():
     model = operations_model()
-    # Halves that are added leave 8 units; one slice reads 4 of them, another one 7.
+    # Two halves are added, which leaves 8 units; slices consume 4 and 7 of them.
     sizes = [(group.layers[0], len(group.units)) for group in trace(model).groups()]
     assert sorted(sizes) == [("first", 1), ("first", 3), ("first", 4), ("mix", 6)]
     smaller = assert_exact(model)
@@ -338,7 +341,7 @@ def test_channels_pass_through_raw_operations():
 
 
 def sliced_model():
-    """Four weak filters are read by themselves, and so are the other twelve."""
+    """One layer consumes four weak filters, and another one the other twelve."""
     image = keras.Input((8, 8, 3))
     x = layers.Conv2D(16, 3, name="first")(image)
     few = layers.Conv2D(4, 3, name="few")(x[..., :4])
@@ -529,7 +532,7 @@ def test_several_inputs_and_outputs():
 
 
 class Gate(keras.Layer):
-    """One learned factor a channel."""
+    """One learned factor per channel."""
 
     def build(self, input_shape):
         self.factor = self.add_weight(shape=(input_shape[-1],), name="factor")

@@ -75,8 +75,8 @@ def test_keep_in_steps_keeps_what_one_step_keeps(scope):
     np.testing.assert_allclose(shares, 0.4 ** (np.arange(1, 4) / 3), atol=0.06)
 
 
-def test_channels_are_ranked_anew_before_each_step():
-    """What training makes of a channel between two steps decides the next one."""
+def test_channels_are_ranked_again_before_each_step():
+    """Weights that change between two steps change the choice of the next one."""
     model = small_unet()
     name = next(layer for layer in plan_pruning(model, keep=0.5).groups[0].layers)
 

@@ -64,7 +64,7 @@ def all_counts(costs):
 
 
 def gap(costs, all_counts, *, seed, spread, share, block):
-    """How far the utility is below that of the best of all counts; None if none fit."""
+    """Utility below that of the best counts, by exhaustion; None if none fit."""
     random = np.random.default_rng(seed)
     scores = [np.sort(random.lognormal(0, spread, n))[::-1] for n in costs.sizes]
     filled = costs.in_blocks(Blocks(outputs=block))

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from segshrink.data import TileSampler
+from segshrink.data import TileSampler, TileSettings
 from segshrink.training.batches import TrainingBatches
 
 from .runs import TILE_PX, small_settings
@@ -85,10 +85,12 @@ class Brightness:
 def sampler(dataset, maps=None):
     return TileSampler(
         dataset.train,
-        tile_px=TILE_PX,
-        batch_size=4,
+        TileSettings(
+            tile_px=TILE_PX,
+            batch_size=4,
+            augmentation=small_settings().augmentation,
+        ),
         seed=5,
-        augmentation=small_settings().augmentation,
         maps=maps,
     )
 

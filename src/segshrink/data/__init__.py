@@ -18,7 +18,7 @@ from segshrink.data.sliding_window import (
     stream_by_tiles,
 )
 from segshrink.data.splits import Split
-from segshrink.data.tiles import ImageMaps, TileSampler, plain_tiles
+from segshrink.data.tiles import ImageMaps, TileSampler, TileSettings, plain_tiles
 
 __all__ = [
     "IGNORE_INDEX",
@@ -33,6 +33,7 @@ __all__ = [
     "SlidingWindow",
     "Split",
     "TileSampler",
+    "TileSettings",
     "class_frequencies",
     "inspect_dataset",
     "iter_tiles",

@@ -20,7 +20,7 @@ ImageAndLabels = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 
 @dataclass(frozen=True, kw_only=True)
 class AnnotatedImage(ABC):
-    """An image and its labels, read when asked for.
+    """An image and its labels, read on request.
 
     Attributes:
         scene: the scene's name.
@@ -59,8 +59,8 @@ class ImageFile(AnnotatedImage):
     Attributes:
         image: the image's file.
         mask: the mask's file.
-        classes: what the mask's codes mean.
-        class_pixels: pixels of each class, counted beforehand.
+        classes: the classes of the mask's codes.
+        class_pixels: pixels of each class, counted when the data set was opened.
     """
 
     image: SourceFile
@@ -72,8 +72,8 @@ class ImageFile(AnnotatedImage):
         """Decode both files.
 
         Raises:
-            DatasetError: if a file cannot be decoded, or was changed since the data
-                set was opened.
+            DatasetError: if a file cannot be decoded, or changed since the data set
+                was opened.
         """
         image = read_image(self.image)
         runs = read_mask(self.mask, by_index=self.classes.by_index)
@@ -81,8 +81,8 @@ class ImageFile(AnnotatedImage):
         expected = (self.height_px, self.width_px)
         if not image.shape[:2] == labels.shape == expected:
             raise DatasetError(
-                f"{self.image.where}: its size or its mask's size is no longer that "
-                "of when the data set was opened. Start again."
+                f"{self.image.where}: its size or its mask's size changed since the "
+                "data set was opened. Start again."
             )
         return image, labels
 

@@ -14,7 +14,8 @@ from segshrink.recipe import Augmentation
 
 MIDDLE_LEVEL = 127.5
 
-# A colour cast stays small beside brightness: it moves hues, which tell classes apart.
+# A colour cast stays smaller than changes of brightness, since hues tell classes
+# apart.
 _CAST_OF_STRENGTH = 0.25
 
 
@@ -35,7 +36,7 @@ class Recoloring:
 
 @dataclass(frozen=True)
 class TileDraw:
-    """The numbers that make one training tile of an image.
+    """Random numbers that determine one training tile of an image.
 
     A square crop is resampled to the size of the tile, recoloured, and flipped and
     turned.
@@ -44,7 +45,7 @@ class TileDraw:
         top: first row of the crop in source pixels; below 0 it begins above the image.
         left: first column likewise.
         side: rows and columns of the crop, at least 1.
-        recoloring: None leaves the colours as they are.
+        recoloring: change of colours; None keeps them.
         swapped: whether rows and columns are exchanged, before they are reversed.
         rows_reversed: whether the tile is then flipped upside down.
         columns_reversed: whether it is then flipped left to right.
@@ -85,10 +86,10 @@ def draw_tile(
     Args:
         shape: height and width of the image in pixels.
         tile_px: side of the tile in pixels.
-        augmentation: which changes are made, and how strong.
-        generator: source of chance for place, zoom, flips and turns.
-        color_generator: source of chance for the colours, which may be the same; None
-            leaves them as they are.
+        augmentation: the random changes and their strength.
+        generator: source of randomness for place, zoom, flips and turns.
+        color_generator: source of randomness for the colours, which may be the same;
+            None keeps them.
         step: the crop begins and ends at multiples of it, in source pixels.
     """
     side = _draw_side(shape, tile_px, augmentation, generator, step)
@@ -118,12 +119,12 @@ def cut_tile(
     draw: TileDraw,
     tile_px: int,
 ) -> ImageAndLabels:
-    """Make the tile that `draw` describes.
+    """Cut the tile that `draw` describes.
 
     Args:
         image: uint8 RGB `(height, width, 3)`.
         labels: uint8 `(height, width)`.
-        draw: its numbers.
+        draw: the numbers of the tile.
         tile_px: side of the tile in pixels.
 
     Returns:
@@ -167,7 +168,7 @@ def cut_map(
     rows, columns = (span.in_cells(stride) for span in draw.spans(shape))
     raster = raster[rows.inside, columns.inside]
     if any(rows.padding + columns.padding):
-        # What is put there does not count: the labels are void.
+        # The padding does not count, since its labels are void.
         raster = np.pad(raster, (rows.padding, columns.padding, (0, 0)), mode="edge")
     if raster.shape[0] != cells:
         raster = raster.astype(np.float32)
@@ -178,7 +179,7 @@ def cut_map(
 
 @dataclass(frozen=True)
 class _Span:
-    """A crop along one axis: where it begins, and how long it and the image are."""
+    """A crop along one axis: its start, its length, and the length of the image."""
 
     start: int
     side: int
@@ -207,7 +208,7 @@ def _draw_side(
     """Side of the crop in source pixels: the tile's, divided by a log-uniform zoom."""
     low, high = augmentation.scale_jitter
     zoom = math.exp(generator.uniform(math.log(low), math.log(high)))
-    # Zooming out past the image would only add mirrored pixels without labels.
+    # Zooming out beyond the image would only add mirrored pixels without labels.
     most = max(tile_px, min(shape) // step * step)
     return min(max(1, round(tile_px / zoom / step)) * step, most)
 
@@ -220,7 +221,7 @@ def _draw_start(
 
 
 def _resampled(raster: npt.NDArray[np.float32], cells: int) -> npt.NDArray[np.float32]:
-    """Rows of a map, resampled to another number of rows."""
+    """Values of a map, resampled to another number of rows."""
     rows, weights = _taps(len(raster), cells)
     result = np.zeros((cells, *raster.shape[1:]), np.float32)
     for row, weight in zip(rows, weights, strict=True):
@@ -230,10 +231,10 @@ def _resampled(raster: npt.NDArray[np.float32], cells: int) -> npt.NDArray[np.fl
 
 @lru_cache(256)
 def _taps(length: int, cells: int) -> tuple[np.ndarray, npt.NDArray[np.float32]]:
-    """Old rows that each new one is a mean of, and their weights, `(taps, cells)`.
+    """Old rows that each new row averages, and their weights, `(taps, cells)`.
 
-    Bilinear as in Pillow: a triangle about the middle of each new row, as wide as two
-    old rows or, where there are fewer new ones, as two of those.
+    The filter is bilinear as in Pillow: a triangle around the middle of each new row,
+    two old rows wide or, when reducing, two new rows wide.
     """
     scale = length / cells
     middles = (np.arange(cells) + 0.5) * scale
@@ -288,7 +289,7 @@ def _as_picture(pixels: npt.NDArray[np.uint8]) -> Image.Image:
 def _draw_pose(
     augmentation: Augmentation, generator: np.random.Generator
 ) -> tuple[bool, bool, bool]:
-    """Flips, then quarter turns, as a swap of the axes and two reversals after it."""
+    """Draw flips and quarter turns, as a swap of the axes and two reversals."""
     rows, columns, turns = False, False, 0
     if augmentation.flips:
         rows, columns = (bool(sign < 0) for sign in generator.choice((1, -1), size=2))

@@ -14,7 +14,7 @@ class ImageCache:
     decode it.
 
     Args:
-        part: where images come from.
+        part: the images.
         max_bytes: limit of the decoded images and labels, in bytes.
     """
 
@@ -36,7 +36,7 @@ class ImageCache:
             if index in self._held:
                 self._held.move_to_end(index)
                 return self._held[index]
-        # Decoding takes long, and other threads may want what is held meanwhile.
+        # Decoding takes long, and other threads may need held images meanwhile.
         decoded = _read_only(self._part[index].read())
         with self._lock:
             self._insert(index, decoded)
@@ -53,7 +53,7 @@ class ImageCache:
 
 
 def _read_only(decoded: ImageAndLabels) -> ImageAndLabels:
-    # Views, since the arrays may belong to someone who goes on writing to them.
+    # Views are made read-only, since the owner may still write to the arrays.
     image, labels = (array.view() for array in decoded)
     image.flags.writeable = labels.flags.writeable = False
     return image, labels

@@ -1,4 +1,4 @@
-"""The classes of a data set and how masks write them down."""
+"""The classes of a data set and their codes in masks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ IGNORE_INDEX = 255
 """The label of a void pixel: it counts in no loss and in no metric."""
 
 UNDECLARED = -1
-"""What `Classes.lookup` gives for a code that is neither class nor void."""
+"""Result of `Classes.lookup` for a code that is neither class nor void."""
 
 Color = tuple[int, int, int]
 
@@ -28,7 +28,7 @@ def unpack_color(code: int) -> Color:
 
 
 def show_code(code: int, *, by_index: bool) -> str:
-    """A code as a person reads it: `#RRGGBB` or the index itself."""
+    """Text of a code for readers: `#RRGGBB` or the index itself."""
     return str(code) if by_index else f"#{code:06X}"
 
 
@@ -40,8 +40,8 @@ class Classes:
     Labels are the positions 0 to num_classes - 1, and `IGNORE_INDEX` for void.
 
     Args:
-        names: one name a class, all different.
-        colors: one RGB colour a class, 0 to 255. With colour masks they are the
+        names: one name per class, all different.
+        colors: one RGB colour per class, 0 to 255. With colour masks they are the
             codes, so all must differ; with index masks they serve display only.
         indices: the value of each class in index masks; None for colour masks.
         void_colors: colours that mean "no class"; colour masks only.
@@ -65,7 +65,7 @@ class Classes:
 
     @property
     def num_classes(self) -> int:
-        """How many classes there are, void not counted."""
+        """Number of classes, void not counted."""
         return len(self.names)
 
     @property
@@ -111,7 +111,7 @@ class Classes:
         return codes[order], labels[order]
 
     def colorize(self, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
-        """The picture of a label map.
+        """RGB image of a label map.
 
         Args:
             labels: integers of any shape, 0 to num_classes - 1 or `IGNORE_INDEX`.
@@ -125,7 +125,7 @@ class Classes:
 
 
 def class_faults(classes: Classes) -> list[str]:
-    """Everything that is wrong with a set of classes, in words."""
+    """All faults of a set of classes, as text."""
     faults = []
     count = len(classes.names)
     if not 1 <= count <= IGNORE_INDEX:

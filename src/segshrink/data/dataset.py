@@ -20,8 +20,8 @@ from segshrink.progress import Progress, SilentProgress
 
 _SHOWN_FAULTS = 20
 
-_Wish = tuple[str, SplitEntry]
-"""A split that the user gives: where from, and its scenes."""
+_GivenSplit = tuple[str, SplitEntry]
+"""A split that the user gives: its source and its scenes."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Dataset:
     """Images with labels, divided by scene.
 
     Attributes:
-        name: what it is called in records.
+        name: its name in records.
         classes: the classes of its labels.
-        train: what models are trained on.
-        val: what the best of several models is chosen by.
-        test: what models are measured on.
-        split: which scenes are where, and why.
-        notices: what was converted or assumed, a line each.
+        train: images that models are trained on.
+        val: images that the best of several models is chosen by.
+        test: images that models are measured on.
+        split: the scenes of each part, and the source of the split.
+        notices: conversions and assumptions, one line each.
     """
 
     name: str
@@ -58,8 +58,8 @@ def open_dataset(
 ) -> Dataset:
     """Open a folder of images and masks, or generate scenes.
 
-    Every mask is read once, since an undeclared colour, or a class that the training
-    part lacks, must show now and not after hours. Images are decoded later, tile by
+    Every mask is read once, so that an undeclared colour, or a class that the training
+    part lacks, shows now and not after hours. Images are decoded later, tile by
     tile.
 
     Args:
@@ -71,7 +71,7 @@ def open_dataset(
         seed: int >= 0, for the choice of a split and for generated scenes.
         scenes: number of generated scenes, at least 3; default 24.
         scene_px: side of a generated scene in pixels; default 512.
-        progress: told of the masks read.
+        progress: receives the masks that are read.
 
     Returns:
         The data set with its parts train, val and test.
@@ -80,33 +80,33 @@ def open_dataset(
         DatasetError: if the folder or the split has faults; all are listed.
         UsageError: if an argument would have no effect or is out of range.
     """
-    # Read before the masks: a fault in it must show at once.
-    wish = None if split is None else _read_wish(Path(split))
+    # The split is read before the masks, so that a fault in it shows at once.
+    given = None if split is None else _read_given_split(Path(split))
     if str(source) == SOURCE_NAME:
         images, classes = generated_images(scenes, scene_px, seed)
         return _divided(
-            SOURCE_NAME, classes, images, _generated_split(images, wish), ()
+            SOURCE_NAME, classes, images, _generated_split(images, given), ()
         )
     if scenes is not None or scene_px is not None:
         raise UsageError(
             f"scenes and scene_px are for {SOURCE_NAME!r} only, but the source is "
             f"{source}. Leave them out."
         )
-    return _open_folder(Path(source), wish, seed, progress or SilentProgress())
+    return _open_folder(Path(source), given, seed, progress or SilentProgress())
 
 
 def open_images(
     source: str | Path, *, progress: Progress | None = None
 ) -> tuple[str, Part]:
-    """Open a data set undivided, for a protocol that divides it in its own way.
+    """Open a data set undivided, for a protocol with a split of its own.
 
     Args:
-        source: as for `open_dataset`; generated are the scenes of its defaults.
-        progress: told of the masks read.
+        source: as for `open_dataset`; scenes are generated with its defaults.
+        progress: receives the masks that are read.
 
     Returns:
-        (name, images): what the data set is called in records, and all its images as
-        the part `"all"`.
+        (name, images): the name of the data set in records, and all its images as the
+        part `"all"`.
 
     Raises:
         DatasetError: if the folder has faults; all are listed.
@@ -118,22 +118,24 @@ def open_images(
     return folder.name, Part("all", _image_files(folder, classes), classes)
 
 
-def _read_wish(path: Path) -> _Wish:
+def _read_given_split(path: Path) -> _GivenSplit:
     return f"file {path.name}", read_split_file(path)
 
 
-def _generated_split(images: Sequence[AnnotatedImage], wish: _Wish | None) -> Split:
+def _generated_split(
+    images: Sequence[AnnotatedImage], given: _GivenSplit | None
+) -> Split:
     names = [image.scene for image in images]
-    return declared_split(*wish, names) if wish else split_by_number(names)
+    return declared_split(*given, names) if given else split_by_number(names)
 
 
 def _open_folder(
-    root: Path, wish: _Wish | None, seed: int, progress: Progress
+    root: Path, given: _GivenSplit | None, seed: int, progress: Progress
 ) -> Dataset:
     folder, classes = _sound_folder(root, progress)
     images = _image_files(folder, classes)
     class_pixels = _class_pixels_by_scene(images)
-    chosen = _split_of_folder(folder, wish, class_pixels, seed)
+    chosen = _split_of_folder(folder, given, class_pixels, seed)
     _require_all_classes_in_training(folder, classes, class_pixels, chosen)
     left_out = sorted(set(class_pixels) - {*chosen.train, *chosen.val, *chosen.test})
     notices = folder.notices
@@ -193,22 +195,22 @@ def _class_pixels_by_scene(
 
 def _split_of_folder(
     folder: Folder,
-    wish: _Wish | None,
+    given: _GivenSplit | None,
     class_pixels: Mapping[str, npt.NDArray[np.int64]],
     seed: int,
 ) -> Split:
     description = folder.description
-    if wish is None and description is not None and description.split is not None:
-        wish = DESCRIPTION_NAME, description.split
+    if given is None and description is not None and description.split is not None:
+        given = DESCRIPTION_NAME, description.split
     if folder.layout.kind is LayoutKind.PARTS:
-        return _split_of_parts(folder, wish)
-    if wish is not None:
-        return declared_split(*wish, sorted(class_pixels))
+        return _split_of_parts(folder, given)
+    if given is not None:
+        return declared_split(*given, sorted(class_pixels))
     return choose_split(class_pixels, seed, where=str(folder.layout.root))
 
 
-def _split_of_parts(folder: Folder, wish: _Wish | None) -> Split:
-    if wish is not None:
+def _split_of_parts(folder: Folder, given: _GivenSplit | None) -> Split:
+    if given is not None:
         raise DatasetError(
             f"{folder.layout.root}: its folders train, val and test are the split "
             "already. Leave out --split and `split` in dataset.yaml."
@@ -237,7 +239,7 @@ def _require_all_classes_in_training(
 
 
 def _remedy(layout: Layout, holders: Sequence[str]) -> str:
-    """What to do about a class that only the scenes `holders` have."""
+    """Advice about a class that only the scenes `holders` have."""
     if not holders:
         return (
             "No mask holds it: declare in dataset.yaml only classes that occur "
@@ -258,7 +260,7 @@ def _divided(
     split: Split,
     notices: tuple[str, ...],
 ) -> Dataset:
-    # Sets, since in a flat folder every image is a scene.
+    # Sets make look-ups fast: in a flat folder every image is a scene.
     scenes_of = {part: frozenset(scenes) for part, scenes in split.parts.items()}
     parts = {
         part: Part(part, (image for image in images if image.scene in scenes), classes)

@@ -1,8 +1,9 @@
-"""dataset.yaml: what the masks of a folder mean, and how its scenes are split."""
+"""dataset.yaml: the classes of the masks of a folder, and the split of its scenes."""
 
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,7 +41,7 @@ _Index = Annotated[int, Field(ge=0, le=65535)]
 
 
 class _Entry(BaseModel):
-    """Unknown fields are faults: a misspelt key must not pass silently."""
+    """Base of entries; unknown fields are faults, so that a misspelt key shows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,7 +56,7 @@ class ClassEntry(_Entry):
     @model_validator(mode="after")
     def _has_a_code(self) -> "ClassEntry":
         if self.color is None and self.index is None:
-            # An unquoted colour is a comment to YAML and arrives as nothing.
+            # YAML reads an unquoted colour as a comment, so that the value is missing.
             raise ValueError(
                 f"class {self.name!r} needs a color or an index "
                 '(in YAML # begins a comment: write "#RRGGBB" in quotes)'
@@ -115,7 +116,7 @@ class Description(_Entry):
         return self
 
     def to_classes(self) -> Classes:
-        """The classes as the rest of the library takes them."""
+        """The classes as `Classes`, which the rest of the library uses."""
         indices = [entry.index for entry in self.classes if entry.index is not None]
         return Classes(
             names=tuple(entry.name for entry in self.classes),
@@ -180,7 +181,7 @@ def read_split_file(path: Path) -> SplitFile:
         raise DatasetError(all_faults(path, error)) from None
 
 
-def _refuse_patches(path: Path, data: dict[str, Any]) -> None:
+def _refuse_patches(path: Path, data: Mapping[str, object]) -> None:
     parts = [data.get(part) for part in ("train", "val", "test")]
     lists = [item for part in parts if isinstance(part, list) for item in part]
     if "columns" in data or any(isinstance(item, list | dict) for item in lists):
@@ -193,7 +194,7 @@ def _refuse_patches(path: Path, data: dict[str, Any]) -> None:
         )
 
 
-def read_mapping(path: Path) -> dict[str, Any]:
+def read_mapping(path: Path) -> dict[str, object]:
     """The content of a JSON or YAML file, which must be a mapping.
 
     Raises:
@@ -218,6 +219,6 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def all_faults(path: Path, error: ValidationError) -> str:
-    """Faults in a file's content, one line per fault; of very many the first."""
+    """Faults in the content of a file, one line per fault, up to a limit."""
     lines = fault_lines(error, whole=path.name)
     return fault_message(str(path), lines, most=_SHOWN_FAULTS)

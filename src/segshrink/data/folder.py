@@ -1,4 +1,4 @@
-"""What a folder holds: its layout, its masks' contents, its classes, its faults."""
+"""Content of a folder: layout, codes of its masks, classes and faults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,8 +42,8 @@ class Folder:
         description: its dataset.yaml, None if absent or faulty.
         survey: sizes and mask contents.
         classes: from dataset.yaml or from the preset that fits; None if neither.
-        faults: everything wrong, one message each; empty if it can be used.
-        notices: what is handled, but good to know.
+        faults: all faults, one message each; empty if the folder can be used.
+        notices: what is handled, but worth knowing.
     """
 
     name: str
@@ -61,7 +61,7 @@ def read_folder(root: Path, *, decode_images: bool, progress: Progress) -> Folde
     Args:
         root: the folder.
         decode_images: True to decode every image as well, which finds all damage.
-        progress: told of each image.
+        progress: receives each image.
 
     Raises:
         DatasetError: if the folder is missing, empty or arranged in no known way.
@@ -106,7 +106,7 @@ def _name(root: Path, description: Description | None, preset: Preset | None) ->
 
 
 def _fitting_preset(layout: Layout, survey: Survey) -> Preset | None:
-    # Small indices fit many data sets, so CamVid is known by its folders as well.
+    # Small indices fit many data sets, so CamVid is recognised by its folders as well.
     preset = CAMVID if layout.kind is LayoutKind.PARTS else AERIAL
     same_kind = preset.classes.by_index == survey.by_index
     return preset if same_kind and preset.fits(survey.pixels_by_code()) else None
@@ -125,8 +125,8 @@ def _undeclared_faults(survey: Survey, classes: Classes) -> list[str]:
 def _unknown_classes_fault(root: Path, survey: Survey) -> str:
     kind = "indices" if survey.by_index else "colours"
     return (
-        f"{root}: there is no {DESCRIPTION_NAME}, and the masks' {kind} are of no data "
-        f"set known by itself: {_listed_codes(survey)}. "
+        f"{root}: there is no {DESCRIPTION_NAME}, and the masks' {kind} fit no known "
+        f"data set: {_listed_codes(survey)}. "
         f"`segshrink inspect {root}` writes a {DESCRIPTION_NAME} to start from; put it "
         "into the folder and give the classes their names."
     )

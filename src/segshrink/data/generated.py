@@ -1,4 +1,4 @@
-"""The data set that is drawn rather than read: procedural scenes."""
+"""The synthetic data set: procedural scenes that are drawn on request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _LEAST_SCENE_PX = 64
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedImage(AnnotatedImage):
-    """A scene that is drawn each time it is read, always the same.
+    """A scene that is drawn each time it is read, with the same pixels.
 
     Attributes:
         index: the scene's number, int >= 0.
@@ -41,7 +41,7 @@ def generated_images(
     """Scenes to be drawn, and their classes.
 
     Args:
-        scenes: how many, at least 3; None is 24.
+        scenes: number of scenes, at least 3; None is 24.
         scene_px: side in pixels, at least 64; None is 512.
         seed: int >= 0.
 

@@ -1,4 +1,4 @@
-"""Every pixel of a part once, in tiles of a regular grid."""
+"""Tiles of a regular grid that cover every pixel of a part once."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from segshrink.data.augmentation import padded
 def iter_tiles(
     part: Part, *, tile_px: int, batch_size: int
 ) -> Iterator[ImageAndLabels]:
-    """Cut each image into tiles side by side and give them in batches.
+    """Cut each image into tiles side by side and yield them in batches.
 
     Tiles that reach over the right or lower edge are filled with the mirrored image
     and void labels, so that every pixel counts exactly once. One image is held at a

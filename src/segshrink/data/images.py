@@ -1,4 +1,4 @@
-"""Reading image files as RGB, and saying what is wrong with one that cannot be read."""
+"""Reading of image files as RGB, with a clear fault for each unreadable file."""
 
 import os
 import struct
@@ -20,7 +20,7 @@ JPEG_SUFFIXES = (".jpg", ".jpeg")
 
 GREYSCALE = "greyscale, turned to RGB"
 ALPHA = "an alpha channel, which is dropped"
-SIXTEEN_BIT = "16 bits a channel, of which the upper 8 are used"
+SIXTEEN_BIT = "16 bits per channel, of which the upper 8 are used"
 PALETTE = "a palette, turned to RGB"
 ROTATED = "an EXIF orientation, which is ignored: pixels are taken as stored"
 
@@ -47,9 +47,10 @@ class SourceFile:
     """A file of a data set, or a photograph by itself.
 
     Attributes:
-        path: where it lies.
-        where: how messages name it, of a data set relative to its folder.
-        is_paired: whether it is an image with a mask or a mask, as messages advise.
+        path: its path.
+        where: its name in messages, in a data set relative to its folder.
+        is_paired: whether it is an image with a mask, or a mask; messages then advise
+            about both.
     """
 
     path: Path
@@ -59,13 +60,13 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What a file says of itself before any pixel is decoded.
+    """Header of an image file, known before any pixel is decoded.
 
     Attributes:
         height_px: height in pixels, at least 1.
         width_px: width in pixels, at least 1.
         mode: Pillow's name of the pixel format, such as "RGB" or "P".
-        conversions: what `read_image` changes, such as `GREYSCALE`.
+        conversions: changes that `read_image` makes, such as `GREYSCALE`.
     """
 
     height_px: int
@@ -76,11 +77,11 @@ class ImageHeader:
 
 @contextmanager
 def opened(file: SourceFile) -> Iterator[Image.Image]:
-    """The file as a Pillow image, of which only the header is read so far.
+    """Open a file as a Pillow image, reading only its header.
 
     Raises:
-        DatasetError: if the file, or what the block does with it, fails as damaged,
-            missing or oversized files do.
+        DatasetError: if the file is missing, damaged or too large, also where only
+            decoding inside the block shows it.
     """
     both = "it and its counterpart" if file.is_paired else "it"
     try:
@@ -107,7 +108,7 @@ def opened(file: SourceFile) -> Iterator[Image.Image]:
 
 def _opened_by_pillow(path: Path) -> Image.Image:
     with warnings.catch_warnings():
-        # Of images half as large as what is refused, which are photographs as well.
+        # Pillow warns at half of the size that it refuses, which photographs may have.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(path)
 
@@ -127,9 +128,9 @@ def shown_path(path: Path) -> str:
 
 
 def name_fault(path: Path) -> str | None:
-    """What is wrong with a path that is not UTF-8, as all records are; None if it is.
+    """The fault of a path that is not UTF-8, as records must be; None if it is.
 
-    Such names come out of archives that were packed under another encoding.
+    Such names come from archives that were packed under another encoding.
     """
     try:
         str(path).encode()
@@ -143,11 +144,11 @@ def read_header(file: SourceFile, *, by_index: bool = False) -> ImageHeader:
 
     Args:
         file: an image or a mask.
-        by_index: whether it is a mask of indices: of these nothing is converted, and
-            `read_mask` says which formats are supported.
+        by_index: whether it is a mask of indices, of which nothing is converted; for
+            them `read_mask` checks the format.
 
     Raises:
-        DatasetError: if the file is no readable image or its format is not supported.
+        DatasetError: if the file is not a readable image, or of an unsupported format.
     """
     with opened(file) as image:
         return ImageHeader(
@@ -162,7 +163,7 @@ def _conversions(image: Image.Image, file: SourceFile) -> tuple[str, ...]:
     conversions = _known_conversions(image, file)
     if image.mode == "RGB" and _is_sixteen_bit(image):
         conversions += (SIXTEEN_BIT,)
-    # Only of JPEG: elsewhere Pillow decodes the pixels to find the orientation.
+    # Only JPEG is checked: in other formats Pillow decodes all pixels for it.
     if image.format == "JPEG" and image.getexif().get(_EXIF_ORIENTATION, 1) != 1:
         conversions += (ROTATED,)
     return conversions
@@ -172,7 +173,7 @@ def _known_conversions(image: Image.Image, file: SourceFile) -> tuple[str, ...]:
     if image.mode not in _CONVERSIONS:
         raise DatasetError(
             f"{file.where}: pixels are of kind {image.mode!r}, but must be RGB, "
-            "greyscale or palette. Save it as RGB with 8 bits a channel."
+            "greyscale or palette. Save it as RGB with 8 bits per channel."
         )
     return _CONVERSIONS[image.mode]
 
@@ -186,14 +187,15 @@ def raw_mode(image: Image.Image) -> str:
 
 
 def _is_sixteen_bit(image: Image.Image) -> bool:
-    # Pillow has no 16-bit RGB mode: it drops the lower bits and says nothing.
+    # Pillow has no 16-bit RGB mode and silently drops the lower bits.
     return ";16" in raw_mode(image)
 
 
 def read_image(file: SourceFile) -> npt.NDArray[np.uint8]:
     """The whole image as RGB.
 
-    Greyscale and palettes become RGB, alpha is dropped, of 16 bits the upper 8 count.
+    Greyscale and palettes become RGB, alpha is dropped, and so are the lower 8 of 16
+    bits.
 
     Returns:
         uint8 array `(height, width, 3)`.
@@ -212,7 +214,7 @@ def read_image(file: SourceFile) -> npt.NDArray[np.uint8]:
 def check_whole(file: SourceFile) -> None:
     """Find a truncated JPEG or PNG, mostly without decoding it.
 
-    A file that ends as a whole one does is taken as whole; any other is decoded.
+    A file with the end mark of its format counts as whole; any other is decoded.
 
     Raises:
         DatasetError: if the file is cut off.

@@ -37,7 +37,7 @@ class SceneReport:
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What a data set holds, whether or not it can be used as it is.
+    """Content of a data set, usable or not.
 
     Shares are of all pixels of sound images, from 0 to 1; those of the classes, of
     void and of undeclared codes add up to 1.
@@ -46,14 +46,14 @@ class DatasetReport:
         name: the data set's name.
         layout: "scenes", "flat", "parts" or "synthetic".
         classes: from dataset.yaml or a known data set; None if neither.
-        scenes: one entry a scene, by name.
+        scenes: one entry per scene, by name.
         class_shares: share of each class; empty without `classes`.
         void_share: share of void.
         undeclared_share: share of codes that are neither class nor void.
         by_index: whether masks hold indices rather than colours.
         code_shares: share of every code in the masks, largest first.
-        faults: what keeps the data set from being used, one message each.
-        notices: what is handled, but good to know.
+        faults: faults that keep the data set from being used, one message each.
+        notices: what is handled, but worth knowing.
     """
 
     name: str
@@ -78,7 +78,7 @@ def inspect_dataset(
 
     Args:
         source: a folder, or `"synthetic"`.
-        progress: told of each image.
+        progress: receives each image.
 
     Raises:
         DatasetError: if the folder is missing, empty or arranged in no known way.
@@ -231,5 +231,5 @@ def _void_lines(report: DatasetReport) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    # A JSON string is a YAML string, whatever is in it.
+    # Every JSON string is a YAML string.
     return json.dumps(text, ensure_ascii=False)

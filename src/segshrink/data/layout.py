@@ -1,4 +1,4 @@
-"""Finding images and their masks in a folder."""
+"""Search for images and their masks in a folder."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _EXPECTED = (
 
 
 class LayoutKind(StrEnum):
-    """How a folder is arranged."""
+    """Arrangement of images and masks in a folder."""
 
     SCENES = "scenes"
     """`images` and `masks` in a folder for each scene, at any depth."""
@@ -55,13 +55,13 @@ class ImagePair:
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything found in a folder.
+    """Images and masks that were found in a folder.
 
     Attributes:
         root: the folder.
-        kind: how it is arranged.
+        kind: arrangement of the folder.
         pairs: the images that have a mask, ordered by name.
-        faults: what does not fit, one message each.
+        faults: faults of single files, one message each.
     """
 
     root: Path
@@ -91,7 +91,7 @@ def find_layout(root: Path) -> Layout:
 
 
 def _require_folder(root: Path) -> None:
-    # Records call a data set by the name of its folder.
+    # Records name a data set by its folder.
     fault = name_fault(root.resolve())
     if fault is not None:
         raise DatasetError(fault)
@@ -158,9 +158,9 @@ def _scenes_layout(root: Path) -> Layout:
 
 
 def _scene_folders(root: Path) -> Iterator[Path]:
-    """Folders that hold `images` or `masks`, links followed, in order of their names.
+    """Folders that hold `images` or `masks`, following links, sorted by name.
 
-    Below `images` and `masks` nothing is searched.
+    Folders below `images` and `masks` are not searched.
     """
     for folder in folders_below(root, closed=(_IMAGES, _MASKS)):
         if (folder / _IMAGES).is_dir() or (folder / _MASKS).is_dir():
@@ -169,7 +169,7 @@ def _scene_folders(root: Path) -> Iterator[Path]:
 
 def _lone_folder_faults(root: Path, images: Path, masks: Path) -> list[str]:
     lone, absent = (images, masks) if images.is_dir() else (masks, images)
-    # A folder of that name without pictures, such as documentation, is no scene.
+    # A folder of that name without images, such as documentation, is not a scene.
     if not image_files(lone):
         return []
     return [
@@ -181,7 +181,7 @@ def _lone_folder_faults(root: Path, images: Path, masks: Path) -> list[str]:
 def _pair_files(
     root: Path, images: Path, masks: Path, *, scene: str | None
 ) -> tuple[list[ImagePair], list[str]]:
-    """Pairs by stem; without a `scene`, each image is one of its own stem's name."""
+    """Pair files by stem; without `scene`, each image is a scene named by its stem."""
     found_images, faults = _well_named(root, image_files(images))
     found_masks, wrong = _well_named(root, image_files(masks))
     faults += wrong + _doubled_stems(root, found_images)

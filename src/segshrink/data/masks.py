@@ -1,4 +1,4 @@
-"""Reading masks: from colours or indices on disk to labels."""
+"""Reading of masks: from colours or indices on disk to labels."""
 
 from dataclasses import dataclass
 
@@ -65,7 +65,7 @@ def read_mask(file: SourceFile, *, by_index: bool) -> Runs:
 
     Raises:
         DatasetError: if the file cannot be decoded, or has several channels where
-            indices are asked for.
+            indices are requested.
     """
     return find_runs(_read_indices(file) if by_index else _read_colors(file))
 
@@ -87,7 +87,7 @@ def _read_indices(file: SourceFile) -> npt.NDArray[np.uint32]:
                 f"{image.mode!r}. Save it as greyscale, or declare its classes by "
                 "`color` in dataset.yaml."
             )
-        stretch = _STRETCH.get(raw_mode(image), 1)  # forgotten once it is decoded
+        stretch = _STRETCH.get(raw_mode(image), 1)  # decoding drops the raw mode
         codes: npt.NDArray[np.uint32] = np.asarray(image).astype(np.uint32)
         codes //= stretch
         return codes
@@ -98,8 +98,8 @@ def to_labels(runs: Runs, classes: Classes, file: SourceFile) -> npt.NDArray[np.
 
     Args:
         runs: the mask's codes.
-        classes: what the codes mean.
-        file: where they come from, for messages.
+        classes: the classes of the codes.
+        file: the file of the mask, for messages.
 
     Returns:
         uint8 array `(height, width)`: class index, or `IGNORE_INDEX` for void.
@@ -142,6 +142,6 @@ def describe_undeclared(
         listed += f", {rest} pixels have {more} more"
     each = "which is" if len(undeclared) == 1 else "each of which is"
     return (
-        f"{file.where}: {listed}, {each} no class of this data set. "
+        f"{file.where}: {listed}, {each} not a class of this data set. "
         f"Add it to `classes` or to `{void}` in dataset.yaml."
     )

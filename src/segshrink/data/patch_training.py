@@ -1,7 +1,7 @@
-"""Training under the public protocol on random patches, as it trains itself.
+"""Training data of the public protocol on random patches.
 
 Published figures come from models that saw stretched patches of the very images they
-are measured on. A model of ours that shall stand beside them is trained likewise.
+are measured on. A model that is compared with them is trained likewise.
 """
 
 from collections.abc import Iterable
@@ -24,10 +24,11 @@ from segshrink.data.splits import Split
 from segshrink.errors import DatasetError
 from segshrink.progress import Progress
 
-# Of the training patches, for choosing the best epoch: the protocol knows training and
-# validation only, and its validation is what figures are of.
+# This share of the training patches chooses the best epoch: the protocol has training
+# and validation only, and its figures are measured on validation.
 _SHARE_TO_CHOOSE_BY = 0.05
-# Patches are asked for in random order, so that what is not held is decoded for each.
+# Patches are drawn in random order, so that images beyond this limit are decoded for
+# each patch.
 _DECODED_BYTES = 512 << 20
 
 
@@ -36,14 +37,14 @@ class PatchImage(AnnotatedImage):
     """A patch as the protocol shows it to models: stretched, void as a class.
 
     Attributes:
-        images: the images of the data set, decoded when asked for.
-        index: which of them it is cut from.
+        images: the images of the data set, decoded on request.
+        index: place of its image among them.
         top: first row.
         left: first column.
-        void_label: the label of pixels that have none.
+        void_label: the label of void pixels.
     """
 
-    # Nothing of it tells one patch from another, and it prints as an address.
+    # The cache does not distinguish patches, and prints as an address.
     images: ImageCache = field(repr=False, compare=False)
     index: int
     top: int
@@ -51,7 +52,7 @@ class PatchImage(AnnotatedImage):
     void_label: int
 
     def read(self) -> ImageAndLabels:
-        """Cut and stretch it; values are rounded to uint8.
+        """Cut and stretch the patch; values are rounded to uint8.
 
         Raises:
             DatasetError: if the image cannot be decoded.
@@ -77,14 +78,14 @@ def open_patch_dataset(
     """Open a data set whose patches a file divides, for training under its protocol.
 
     Each patch is an image of its own. The validation patches of the file are the test
-    part. The protocol has no others to choose the best epoch by, so that a twentieth of
-    its training patches are the validation part here.
+    part. Since the protocol has no others to choose the best epoch by, a twentieth of
+    its training patches is the validation part here.
 
     Args:
         source: a folder or `"synthetic"`, as for `open_dataset`.
         split: JSON or YAML file, see `PatchSplit`.
-        seed: int >= 0, of the choice of that twentieth.
-        progress: told of the masks read.
+        seed: int >= 0, for the choice of that twentieth.
+        progress: receives the masks that are read.
 
     Returns:
         A data set whose split says that it leaks (`Split.leaks`).
@@ -124,7 +125,7 @@ def open_patch_dataset(
 
 
 def in_order(patches: Iterable[Patch], places: dict[str, int]) -> list[Patch]:
-    """Patches of one image beside each other, so that it is decoded once."""
+    """Patches sorted by image, so that each image is decoded once."""
     return sorted(patches, key=lambda x: (places[x.image_name], x.row, x.column))
 
 

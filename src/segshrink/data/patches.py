@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ _Place = Annotated[int, Field(ge=0, strict=True)]
 
 
 class Patch(NamedTuple):
-    """One cell of the grid that begins in the upper left corner of an image.
+    """A cell of the grid that begins in the upper left corner of an image.
 
     Attributes:
         tile: name of the scene, as the public data set calls it.
@@ -46,22 +46,22 @@ class Patch(NamedTuple):
         return f"{self.tile}/{self.image}"
 
     def __str__(self) -> str:
-        """How messages name it."""
+        """Name in messages."""
         return f"{self.image_name} row {self.row} column {self.column}"
 
 
 class PatchSplit(BaseModel):
-    """A file that divides patches; unknown fields are faults, as in dataset.yaml.
+    """Content of a file that divides patches; unknown fields are faults.
 
     Attributes:
-        name: what the split is called; for readers.
-        about: why it is as it is; for readers.
+        name: name of the split, for its readers.
+        about: explanation of the split, for its readers.
         patch_size_px: side of a patch in pixels.
-        columns: what the four entries of a patch are, in this order.
+        columns: meaning of the four entries of a patch, in this order.
         train: the patches that models of the protocol are trained on.
         val: the patches that they are measured on.
-        void_as: name of the class that void pixels count as. None is the first: the
-            protocol fills label maps with 0 and writes over what has a known colour.
+        void_as: name of the class that void pixels count as. None is the first, since
+            the protocol fills label maps with 0 before it writes known colours.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -91,7 +91,7 @@ class PatchSplit(BaseModel):
 
     @property
     def neighbours_in_training(self) -> int:
-        """How many patches of `val` have a patch of `train` at one of their edges."""
+        """Number of patches of `val` with a patch of `train` at one of their edges."""
         trained = set(self.train)
         return sum(
             any(
@@ -108,10 +108,10 @@ class PatchDataset:
     """The patches of a data set, divided by a file; see `open_patches`.
 
     Attributes:
-        name: what the data set is called in records.
+        name: name of the data set in records.
         images: all its images.
-        split: which patches are on which side.
-        source: where the split comes from, such as "file random_patch.json".
+        split: the patches of each part.
+        source: origin of the split, such as "file random_patch.json".
     """
 
     name: str
@@ -147,8 +147,8 @@ class PatchDataset:
                 here = slice(top, top + side_px), slice(left, left + side_px)
                 yield image[here], labels[here]
 
-    def split_record(self) -> dict[str, Any]:
-        """The split as plain data for JSON: its patches are counted, not listed."""
+    def split_record(self) -> dict[str, str | int]:
+        """The split as plain data for JSON, with numbers of patches."""
         return {
             "source": self.source,
             "patch_px": self.split.patch_size_px,
@@ -165,14 +165,14 @@ def open_patches(
     Args:
         source: a folder or `"synthetic"`, as for `open_dataset`.
         split: JSON or YAML file, see `PatchSplit`.
-        progress: told of the masks read.
+        progress: receives the masks that are read.
 
     Raises:
         DatasetError: if the folder or the file has faults, or they do not belong
             together; all are listed.
     """
     path = Path(split)
-    # Read before the masks: a fault in it must show at once.
+    # The split is read before the masks, so that a fault in it shows at once.
     divided = read_patch_split(path)
     name, images = open_images(source, progress=progress)
     _check(divided, images, where=path.name)
@@ -188,7 +188,7 @@ def read_patch_split(path: Path) -> PatchSplit:
     data = read_mapping(path)
     if "columns" not in data and "patch_size_px" not in data:
         raise DatasetError(
-            f"{path}: lists no patches, but this protocol is made of them. It must "
+            f"{path}: lists no patches, which this protocol needs. It must "
             'hold {"patch_size_px": 256, "columns": ["tile", "image", "row", "column"],'
             ' "train": [["Tile 1", "image_part_001", 0, 2], ...], "val": [...]}.'
         )
@@ -199,7 +199,7 @@ def read_patch_split(path: Path) -> PatchSplit:
 
 
 def _check(split: PatchSplit, images: Part, *, where: str) -> None:
-    """See that a split is one of this data set."""
+    """Require that a split belongs to this data set."""
     known = {image.name: image for image in images}
     patches = split.train + split.val
     unknown = sorted({patch.image_name for patch in patches} - known.keys())
@@ -219,7 +219,7 @@ def _check(split: PatchSplit, images: Part, *, where: str) -> None:
     names = images.classes.names
     if split.void_as is not None and split.void_as not in names:
         raise DatasetError(
-            f"{where}: void_as is {split.void_as!r}, which is no class. "
+            f"{where}: void_as is {split.void_as!r}, which is not a class. "
             f"There are {', '.join(names)}."
         )
 
@@ -252,7 +252,7 @@ def _outside_fault(where: str, outside: Sequence[str]) -> str:
 
 
 def stretch_channels(patch: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Each channel of a patch from its own minimum and maximum to 0 and 255.
+    """Stretch each channel of a patch from its own minimum and maximum to 0 and 255.
 
     The protocol scales to 0 and 1, `(x - min) / (max - min)`, as scikit-learn's
     `MinMaxScaler` does; a channel of one value becomes 0. Our files take 0 to 255 and

@@ -1,4 +1,4 @@
-"""Data sets that are recognised without a dataset.yaml."""
+"""Published data sets that are recognised without a dataset.yaml."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ import numpy as np
 from segshrink.data.classes import UNDECLARED, Classes
 
 _LEAST_KNOWN_SHARE = 0.9
-"""Share of pixels that a preset must explain. Below 1, so that a few stray pixels are
-reported as such, with their file, rather than as an unknown data set."""
+"""Share of pixels whose colours a preset must know. It is below 1, so that a few stray
+pixels are reported with their file rather than as an unknown data set."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Preset:
     def fits(self, pixels_by_code: Mapping[int, int]) -> bool:
         """Whether masks with these codes and pixel counts are of this data set.
 
-        Two of its classes must occur: void and one class alone say nothing.
+        Two of its classes must occur, since void and a single class fit many data sets.
         """
         codes = np.array(list(pixels_by_code), np.uint32)
         pixels = np.array(list(pixels_by_code.values()), np.int64)

@@ -1,4 +1,4 @@
-"""Which image each training tile of an epoch is cut from."""
+"""The schedule of an epoch: the image that each training tile is cut from."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,16 +7,16 @@ import numpy.typing as npt
 def tiles_per_image(
     areas: npt.NDArray[np.int64], tiles: int, generator: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """How many tiles of an epoch each image gives.
+    """Number of tiles of an epoch that are cut from each image.
 
-    In proportion to area, and at least one each if there are as many tiles as images.
-    Fractions are settled by systematic sampling, so that they are right on average
+    Numbers are proportional to area, and at least one if there are as many tiles as
+    images. Systematic sampling rounds fractions, so that they are exact on average
     over epochs.
 
     Args:
         areas: pixels of each image, `(images,)`, at least 1.
         tiles: tiles in the epoch, at least 1.
-        generator: the only source of chance.
+        generator: the only source of randomness.
 
     Returns:
         int64 array `(images,)` that sums to `tiles`.
@@ -31,11 +31,11 @@ def tiles_per_image(
 def _systematic_sample(
     weights: npt.NDArray[np.float64], total: int, generator: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Whole numbers in proportion to `weights`, each rounded up or down, by chance."""
+    """Integers in proportion to `weights`, each randomly rounded up or down."""
     if total == 0:
         return np.zeros(len(weights), np.int64)
     bounds = np.cumsum(weights) * (total / weights.sum())
-    bounds[-1] = total  # free of rounding, so that the numbers add up
+    bounds[-1] = total  # exact, so that the numbers add up
     ticks = np.floor(bounds + generator.random()).astype(np.int64)
     return np.diff(ticks, prepend=0)
 
@@ -56,7 +56,7 @@ def plan_epoch(
         areas: pixels of each image, `(images,)`.
         tiles: tiles in the epoch, at least 1.
         pixels_at_once: pixels of decoded images that memory holds.
-        generator: the only source of chance.
+        generator: the only source of randomness.
 
     Returns:
         int64 array `(tiles,)` of positions in `areas`.

@@ -17,11 +17,11 @@ _LEAST_SLOTS = 2  # one in use, one that is predicted into
 
 @dataclass(frozen=True, kw_only=True)
 class SlidingWindow:
-    """Where the tiles of an image lie, and in which order they are predicted.
+    """Positions and order of the tiles of an image.
 
     Tiles are spread evenly from edge to edge, so that none reaches beyond the image;
     along a side shorter than a tile the image is continued by reflection. The image is
-    gone through in swaths from the left, each from top to bottom; tiles on the border
+    processed in swaths from the left, each from top to bottom; tiles on the border
     of two swaths are predicted for both.
 
     Attributes:
@@ -79,9 +79,9 @@ def map_by_tiles(
     overlap: float,
     batch_size: int = 1,
 ) -> npt.NDArray[np.float32]:
-    """Put the maps of tiles together to one of the image.
+    """Blend the maps of tiles into a map of the image.
 
-    `SlidingWindow` says where the tiles lie. Where they overlap, their maps are
+    `SlidingWindow` gives the positions of the tiles. Where they overlap, their maps are
     averaged with weights that fall linearly from the middle of a tile to its border,
     where a network sees least context. Beside the map, one band as high as a tile and
     one batch are held.
@@ -126,7 +126,7 @@ def stream_by_tiles(
     held_bytes: int = 0,
     on_tiles: Callable[[int], None] | None = None,
 ) -> None:
-    """The map of `map_by_tiles` piece by piece, of an image that need not be held.
+    """Emit the map of `map_by_tiles` piece by piece, for images larger than memory.
 
     Beside a batch, one band as wide as a swath and as high as a tile is held, whatever
     the size of the image.
@@ -230,12 +230,13 @@ class _Blending:
     def __init__(self, tile_px: tuple[int, int], channels: int) -> None:
         self._channels = channels
         self._weights = _weights(tile_px)
-        # For each channel anew: adding arrays of one shape is three times as fast.
+        # Weights are repeated per channel, since arrays of one shape add three times as
+        # fast.
         self._weights_of_channels = np.repeat(self._weights, channels, axis=2)
         self._weighted = np.empty_like(self._weights_of_channels)
 
     def size(self, band: tuple[int, int]) -> int:
-        """How many numbers a band of this height and width takes."""
+        """Number of floats that a band of this height and width takes."""
         return math.prod(band) * (self._channels + 1)
 
     def begin(self, memory: npt.NDArray[np.float32], band: tuple[int, int]) -> None:
@@ -259,10 +260,10 @@ class _Blending:
         return np.divide(sums, self._total[rows, columns], out=sums)
 
     def move_up(self, rows: int) -> None:
-        """Let go of the uppermost rows."""
+        """Drop the uppermost rows."""
         for sums in (self._sums, self._total):
             kept = len(sums) - rows
-            # Piece by piece: what would be overwritten unread is not copied.
+            # Rows move piece by piece, so that none is overwritten before it is read.
             for start in range(0, kept, rows):
                 stop = min(start + rows, kept)
                 sums[start:stop] = sums[start + rows : stop + rows]
@@ -277,7 +278,7 @@ def _groups(rows: list[int], together: int) -> list[list[int]]:
 def _batches(
     rows: list[int], columns: list[int], batch_size: int
 ) -> list[list[tuple[int, int]]]:
-    """Where the tiles of some rows begin, in batches of which the last may be short."""
+    """Corners of the tiles of some rows, in batches of which the last may be short."""
     tiles = [(row, column) for row in rows for column in columns]
     return [tiles[i : i + batch_size] for i in range(0, len(tiles), batch_size)]
 
@@ -295,10 +296,10 @@ def _in_turn(
     batches: Iterator[np.ndarray],
     slots: np.ndarray,
 ) -> Generator[np.ndarray]:
-    """The answers to batches, each good until the next is asked for.
+    """Predictions of batches, each valid until the next is requested.
 
     A thread predicts into the slots, of which one holds the answer in use; without any,
-    each batch is predicted when its answer is asked for.
+    each batch is predicted when it is requested.
     """
     if not len(slots):
         yield from map(predict, batches)

@@ -1,8 +1,7 @@
-"""Dividing scenes into train, validation and test."""
+"""Splits of scenes into train, validation and test."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,19 +12,19 @@ from segshrink.errors import DatasetError
 _SHARES = (0.6, 0.2, 0.2)
 _CANDIDATES = 512
 
-# Splits this near to the wished shares count as equally good, so that different seeds
-# give different splits even of few scenes.
+# Splits within this distance of the target shares count as equally good, so that
+# different seeds give different splits even of few scenes.
 _TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
 class Split:
-    """Which scenes are in which part.
+    """The scenes of each part.
 
     Attributes:
-        source: where it comes from, such as "file held_out.json" or "seed 0".
+        source: origin of the split, such as "file held_out.json" or "seed 0".
         train: names of the scenes to train on, sorted.
-        val: names of the scenes to choose by.
+        val: names of the scenes to choose models by.
         test: names of the scenes to measure on.
     """
 
@@ -46,7 +45,7 @@ class Split:
         """Scenes by part name, in the order train, val, test."""
         return {"train": self.train, "val": self.val, "test": self.test}
 
-    def as_record(self) -> dict[str, Any]:
+    def as_record(self) -> dict[str, str | list[str]]:
         """The split as plain data for JSON."""
         parts = {name: list(scenes) for name, scenes in self.parts.items()}
         return {"source": self.source, **parts}
@@ -55,7 +54,7 @@ class Split:
 def declared_split(
     source: str, entry: SplitEntry, known_scenes: Sequence[str]
 ) -> Split:
-    """A split that a file gives, checked against the scenes that there are.
+    """A split from a file, checked against the existing scenes.
 
     Raises:
         DatasetError: if it names a scene that does not exist.
@@ -83,14 +82,14 @@ def choose_split(
 ) -> Split:
     """A split by scene, about 60/20/20 by labelled pixels.
 
-    Of 512 random assignments that one is taken in which the training part holds most
-    classes, then validation and test hold most classes, then the shares are nearest to
+    Of 512 random assignments, the best is the one with the most classes in the training
+    part, then with the most in validation and test, then with shares nearest to
     60/20/20 (to 5 points). The same scenes and seed give the same split.
 
     Args:
         class_pixels: by scene, pixels of each class, `(num_classes,)`.
         seed: int >= 0.
-        where: how messages name the data set.
+        where: name of the data set in messages.
 
     Raises:
         DatasetError: if there are fewer than three scenes.

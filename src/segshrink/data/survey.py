@@ -23,7 +23,7 @@ from segshrink.records import usable_cores
 
 _COLOR_MODES = ("RGB", "RGBA", "PA")
 
-# Of a mask, a palette or greyscale is nothing unusual; these two are.
+# A palette or greyscale is usual in a mask; these two conversions are not.
 _MASK_CONVERSIONS = (ALPHA, SIXTEEN_BIT)
 
 _MOST_THREADS = 8
@@ -50,13 +50,13 @@ class SurveyedPair:
 
 @dataclass(frozen=True)
 class Survey:
-    """What a pass over a layout's files found.
+    """Result of one pass over the files of a layout.
 
     Attributes:
         by_index: whether masks were read as indices rather than colours.
         pairs: the sound pairs, in the order of the layout.
         faults: one message for each damaged file or pair of unequal sizes.
-        notices: what is unusual but handled, one line a kind.
+        notices: what is unusual but handled, one line per kind.
     """
 
     by_index: bool
@@ -74,7 +74,7 @@ class Survey:
 
 @dataclass
 class _Finding:
-    """What was found of one pair; `sound` stays None if there is a fault."""
+    """Result for one pair; `sound` stays None if there is a fault."""
 
     sound: SurveyedPair | None = None
     faults: list[str] = field(default_factory=list)
@@ -110,7 +110,7 @@ def survey_files(
         by_index: whether masks hold indices rather than colours.
         decode_images: True to decode images too, which finds all damage. Otherwise
             only a JPEG or PNG that is cut off is found.
-        progress: told of each pair.
+        progress: receives each pair.
 
     Returns:
         The survey; no fault in a file raises.

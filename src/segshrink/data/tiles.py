@@ -1,6 +1,7 @@
 """Batches of random training tiles."""
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from segshrink.recipe import Augmentation
 
 _BYTES_PER_PIXEL = 4  # three of the image, one of the labels
 
-# Epochs whose order is kept: that in work, and those that workers read ahead.
+# The order of as many epochs is kept: the current one and those read ahead.
 _PLANS_KEPT = 4
 
 
@@ -23,7 +24,7 @@ class ImageMaps(Protocol):
     """A map for each image of a part, such as the logits of a teacher.
 
     Attributes:
-        stride: side of a map's cell in image pixels; divides the tile.
+        stride: side of a cell of the map in image pixels; divides the tile.
         channels: channels of a map.
         views: maps for each image. Map 0 is of the image as it is; map v > 0 of the
             image with the colours of `color_generator(index, v)`.
@@ -42,13 +43,42 @@ class ImageMaps(Protocol):
         """Map of `part[index]`, `(ceil(height / stride), ceil(width / stride), c)`."""
 
     def color_generator(self, index: int, view: int) -> np.random.Generator | None:
-        """Source of a view's change of colours; None for the image as it is."""
+        """Generator of the colours of a view; None for the unchanged image."""
 
 
 TilesAndMaps = tuple[
     npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.float16]
 ]
-"""Images and labels as of `TileSampler.batch`, and float16 maps beside them."""
+"""Images and labels as `TileSampler.batch` returns them, with float16 maps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileSettings:
+    """Size, number and augmentation of the tiles of an epoch.
+
+    Attributes:
+        tile_px: side of a tile in pixels.
+        batch_size: tiles in a batch.
+        augmentation: random changes of the tiles.
+        tiles_per_epoch: rounded up to whole batches. None is as many as cover every
+            image once.
+        cache_bytes: limit of the decoded images that are held, in bytes.
+
+    Raises:
+        ValueError: if a number of pixels or tiles is not positive.
+    """
+
+    tile_px: int
+    batch_size: int
+    augmentation: Augmentation
+    tiles_per_epoch: int | None = None
+    cache_bytes: int = 512 << 20
+
+    def __post_init__(self) -> None:
+        for name in ("tile_px", "batch_size", "tiles_per_epoch"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number}")
 
 
 class TileSampler:
@@ -56,54 +86,44 @@ class TileSampler:
 
     An epoch takes tiles from every image in proportion to its area, at least one if
     there are enough tiles. If the part exceeds `cache_bytes` when decoded, tiles of an
-    image come near each other, so that each image is decoded about once an epoch.
+    image come near each other, so that each image is decoded about once per epoch.
 
     Args:
         part: the images, at least one.
-        tile_px: side of a tile in pixels.
-        batch_size: tiles in a batch.
+        settings: size, number and augmentation of the tiles.
         seed: int >= 0.
-        augmentation: which changes are made to tiles.
-        tiles_per_epoch: rounded up to whole batches. None is as many as cover every
-            image once.
-        cache_bytes: limit of the decoded images that are held, in bytes.
         maps: maps of the images for `batch_with_maps`. With one view, colours change
             as they do without maps.
 
     Raises:
-        ValueError: if the part is empty, a number is not positive, or the stride of
-            the maps does not divide the tile.
+        ValueError: if the part is empty, or the stride of the maps does not divide the
+            tile.
     """
 
     def __init__(
         self,
         part: Part,
+        settings: TileSettings,
         *,
-        tile_px: int,
-        batch_size: int,
         seed: int,
-        augmentation: Augmentation,
-        tiles_per_epoch: int | None = None,
-        cache_bytes: int = 512 << 20,
         maps: ImageMaps | None = None,
     ) -> None:
         if len(part) == 0:
             raise ValueError(f"the {part.name} part has no images")
-        _require_positive(tile_px=tile_px, batch_size=batch_size)
-        if tiles_per_epoch is not None:
-            _require_positive(tiles_per_epoch=tiles_per_epoch)
-        if maps is not None and tile_px % maps.stride:
-            raise ValueError(f"tile_px {tile_px} is no multiple of {maps.stride}")
-        self.tile_px = tile_px
+        if maps is not None and settings.tile_px % maps.stride:
+            raise ValueError(
+                f"tile_px {settings.tile_px} is not a multiple of {maps.stride}"
+            )
+        self.tile_px = settings.tile_px
         self.maps = maps
-        self.batch_size = batch_size
+        self.batch_size = settings.batch_size
         self._seed = seed
-        self._augmentation = augmentation
+        self._augmentation = settings.augmentation
         self._areas = np.array([image.height_px * image.width_px for image in part])
-        self._cache = ImageCache(part, cache_bytes)
-        self._pixels_at_once = cache_bytes // _BYTES_PER_PIXEL
-        tiles = tiles_per_epoch or self._tiles_that_cover()
-        self.steps_per_epoch = math.ceil(tiles / batch_size)
+        self._cache = ImageCache(part, settings.cache_bytes)
+        self._pixels_at_once = settings.cache_bytes // _BYTES_PER_PIXEL
+        tiles = settings.tiles_per_epoch or self._tiles_that_cover()
+        self.steps_per_epoch = math.ceil(tiles / settings.batch_size)
         self._plan = lru_cache(_PLANS_KEPT)(self._plan_epoch)
 
     def _tiles_that_cover(self) -> int:
@@ -121,7 +141,7 @@ class TileSampler:
     def batch(self, epoch: int, step: int) -> ImageAndLabels:
         """One batch; the same arguments always give the same batch.
 
-        Threads may ask for different batches at the same time.
+        Threads may draw different batches at the same time.
 
         Args:
             epoch: int >= 0.
@@ -143,11 +163,14 @@ class TileSampler:
         return images, labels
 
     def batch_with_maps(self, epoch: int, step: int) -> TilesAndMaps:
-        """One batch with the same cut of `maps`, float16 `(batch_size, cells, cells,
-        channels)` with `cells = tile_px / stride`.
+        """One batch with the same crops of `maps`; crops are multiples of the stride.
 
-        Args and errors: as for `batch`. Crops are multiples of the stride.
-        """  # noqa: D205
+        Args and errors are those of `batch`.
+
+        Returns:
+            (images, labels, maps); maps are float16 `(batch_size, cells, cells,
+            channels)` with `cells = tile_px / stride`.
+        """
         if self.maps is None:
             raise ValueError("this sampler has no maps")
         cells = self.tile_px // self.maps.stride
@@ -209,19 +232,13 @@ class TileSampler:
         return *cut_tile(image, labels, draw, self.tile_px), cells
 
     def _generator(self, epoch: int, stream: int) -> np.random.Generator:
-        # Streams count from 0 for the plan: numpy takes (seed, epoch) and
-        # (seed, epoch, 0) for the same seed.
+        # Stream 0 is that of the plan: (seed, epoch) and (seed, epoch, 0) are the same
+        # seed to NumPy.
         return np.random.default_rng((self._seed, epoch, stream))
 
 
-def _require_positive(**numbers: int) -> None:
-    for name, number in numbers.items():
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}")
-
-
 def plain_tiles(part: Part, tile_px: int, count: int) -> ImageAndLabels:
-    """Random tiles as they are, without augmentation; always the same ones.
+    """Random tiles without augmentation, always the same ones.
 
     Args:
         part: the images, at least one.
@@ -229,17 +246,12 @@ def plain_tiles(part: Part, tile_px: int, count: int) -> ImageAndLabels:
         count: number of tiles.
 
     Returns:
-        (images, labels) as `TileSampler.batch`, with `count` for `batch_size`.
+        (images, labels) as `TileSampler.batch` returns them, `count` of each.
     """
     plain = Augmentation(
         flips=False, quarter_turns=False, scale_jitter=(1.0, 1.0), photometric=0.0
     )
-    sampler = TileSampler(
-        part,
-        tile_px=tile_px,
-        batch_size=count,
-        seed=0,
-        augmentation=plain,
-        tiles_per_epoch=count,
+    settings = TileSettings(
+        tile_px=tile_px, batch_size=count, augmentation=plain, tiles_per_epoch=count
     )
-    return sampler.batch(0, 0)
+    return TileSampler(part, settings, seed=0).batch(0, 0)

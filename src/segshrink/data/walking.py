@@ -1,22 +1,22 @@
-"""Going through folders and the image files in them."""
+"""Search for folders and for the image files in them."""
 
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from segshrink.data.images import IMAGE_SUFFIXES
 
-# Left by macOS in archives: a shadow tree of attribute files.
+# macOS leaves this shadow tree of attribute files in archives.
 _IGNORED_FOLDERS = ("__MACOSX",)
 
 
 def folders_below(root: Path, *, closed: Collection[str] = ()) -> Iterator[Path]:
-    """`root` and all folders below, links followed, in order of their names.
+    """Yield `root` and all folders below, following links, sorted by name.
 
     Each folder comes once, however many links lead to it. Hidden ones are left out.
 
     Args:
         root: a folder.
-        closed: names of folders that do not come, nor what is below them.
+        closed: names of folders that are skipped with all that is below them.
     """
     seen: set[Path] = set()
     waiting = [root]
@@ -36,7 +36,7 @@ def _is_searched(path: Path, closed: Collection[str]) -> bool:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The image files in a folder, hidden ones left out, in order of their names."""
+    """The image files in a folder, sorted by name, without hidden ones."""
     return sorted(
         path
         for path in folder.iterdir()

@@ -18,7 +18,11 @@ from segshrink.pruning.plan import (
     PruningPlan,
 )
 from segshrink.pruning.planning import plan_pruning, prune_channels
-from segshrink.pruning.recovery import reconstruct, reestimate_batch_norm
+from segshrink.pruning.recovery import (
+    PositionSampling,
+    reconstruct,
+    reestimate_batch_norm,
+)
 from segshrink.pruning.rules import RULES, Rule
 from segshrink.pruning.schedule import prune_in_steps, step_target
 
@@ -36,6 +40,7 @@ __all__ = [
     "ParameterBudget",
     "PlannedGroup",
     "PlannedLayer",
+    "PositionSampling",
     "ProducerWeights",
     "PruningPlan",
     "Rule",

@@ -1,4 +1,4 @@
-"""Identities of channels: which of them are one and the same, and which must stay."""
+"""Identities of channels: which are the same, and which must stay."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,13 @@ class ChannelSpace:
     together, a flattening repeats them, and nothing else needs to know about it.
 
     An id stays distinct after it is united, so that a vector also tells which layer
-    made a channel; `roots` tells which channels are the same.
+    produced a channel; `roots` tells which channels are the same.
     """
 
     def __init__(self) -> None:
         self._parents: list[int] = []
         self._reasons: dict[int, str] = {}
-        # Roots of all channels, once nothing more is united.
+        # The roots of all channels, cached while no further channels are united.
         self._settled: ChannelIds | None = None
 
     @property
@@ -30,7 +30,7 @@ class ChannelSpace:
         return len(self._parents)
 
     def settle(self) -> None:
-        """Look all roots up at once; until channels are added or united again."""
+        """Cache the roots of all channels until channels are added or united again."""
         roots = np.array(self._parents, dtype=np.int64)
         while (roots[roots] != roots).any():
             roots = roots[roots]
@@ -55,7 +55,7 @@ class ChannelSpace:
                 f"got {len(first)} and {len(second)} channels."
             )
         self._settled = None
-        # Flattened maps repeat the same few pairs millions of times.
+        # Flattened feature maps repeat the same few pairs millions of times.
         codes = np.unique(np.asarray(first) * len(self._parents) + second)
         for code in codes.tolist():
             self._unite_pair(*divmod(code, len(self._parents)))
@@ -89,7 +89,7 @@ class ChannelSpace:
             self._reasons.setdefault(root, reason)
 
     def reasons(self, ids: ChannelIds) -> list[str | None]:
-        """Why each channel must stay; None for a channel that may leave."""
+        """The reason why each channel must stay; None for a channel that may leave."""
         return [self._reasons.get(root) for root in self.roots(ids).tolist()]
 
     def frozen(self, ids: ChannelIds) -> npt.NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""What a model costs, as a function of how many units each group keeps.
+"""Costs of a model as a function of the number of units that each group keeps.
 
 Every cost here is a sum of terms, and every term a product of channel counts: the size
 of a weight, the multiply-accumulates of a call, the values that a call reads and
@@ -23,12 +23,12 @@ KINDS = ("units", "parameters", "macs", "pointwise_macs", "values")
 
 @dataclass(frozen=True)
 class Blocks:
-    """Into blocks of how many channels a runtime fills up what it computes.
+    """Block sizes to which a runtime rounds numbers of channels up.
 
-    Kernels that compute 16 output channels at once take as long for 4 of them.
+    A kernel that computes 16 output channels at once takes as long for 4 of them.
 
     Attributes:
-        outputs: output channels of a multiplication, for MACs; 1 is no filling.
+        outputs: output channels of a multiplication, for MACs; 1 means no rounding.
         values: channels of a tensor that is read or written.
     """
 
@@ -38,7 +38,7 @@ class Blocks:
 
 @dataclass
 class _Terms:
-    """Terms in the making: coefficient, counts that it multiplies, kind and layer."""
+    """Collected terms: coefficient, the counts that it multiplies, kind and layer."""
 
     coefficients: list[float] = field(default_factory=list)
     factors: list[tuple[int, ...]] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Costs:
             `"values"` activations that a call reads and writes for one image.
         layers: for each term the path of its layer.
         fixed: True if the image has a fixed size, so that MACs and values are known.
-        blocks: how counts are filled up.
+        blocks: how counts are rounded up.
     """
 
     def __init__(
@@ -81,17 +81,17 @@ class Costs:
             graph: a traced model.
             groups: its groups.
             orders: for each group its units, in the order in which they are kept.
-            blocks: how counts are filled up.
+            blocks: how counts are rounded up.
         """
         self.sizes = np.array([len(group.units) for group in groups], dtype=np.int64)
         self.fixed = True
         self.blocks = blocks
         self._graph, self._groups, self._orders = graph, groups, orders
-        # Count 0 is the constant 1, with which short products are filled up.
+        # Count 0 is the constant 1, which pads short products.
         self._known: dict[tuple[bytes, int], int] = {}
         self._refilled: dict[Blocks, Costs] = {blocks: self}
         self._constants: list[float] = [1.0]
-        # For each group: which counts depend on it, and by how much at each size.
+        # For each group, the counts that depend on it, and their values at each size.
         self._axes: list[list[int]] = [[] for _ in groups]
         self._cumulated: list[list[FloatArray]] = [[] for _ in groups]
         self._owner = self._units_by_root()
@@ -119,9 +119,10 @@ class Costs:
         return self._refilled[blocks]
 
     def _count(self, ids: ChannelIds, block: int = 1) -> int:
-        """The place of the number of kept channels among `ids`, in whole blocks.
+        """Index of the number of kept channels among `ids`, in whole blocks.
 
-        Where channels of several groups lie side by side, each group fills up its own.
+        Where channels of several groups lie side by side, each group is rounded up by
+        itself.
         """
         roots = self._graph.space.roots(ids)
         key = (np.sort(roots).tobytes(), block)
@@ -252,7 +253,7 @@ class Costs:
         return table[self.kinds]
 
     def by_layer(self, values: FloatArray) -> dict[str, float]:
-        """Sum of values, one a term, for each layer, in the model's order."""
+        """Sum of values, one per term, for each layer, in the model's order."""
         sums: dict[str, float] = {}
         for layer, value in zip(self.layers, values.tolist(), strict=True):
             sums[layer] = sums.get(layer, 0.0) + value

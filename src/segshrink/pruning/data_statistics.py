@@ -1,4 +1,4 @@
-"""What data says of the units of a model, for the criteria that look at data."""
+"""Statistics of the units of a model over images, for criteria that look at data."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from keras import ops
 
 from segshrink.data import IGNORE_INDEX
 from segshrink.errors import UsageError
+from segshrink.models import copy_model
 from segshrink.models.calls import arguments_of, run_calls
 from segshrink.objectives import CrossEntropy
 from segshrink.progress import Progress
 from segshrink.pruning.channels import ChannelIds
 from segshrink.pruning.graph import ChannelGraph
 from segshrink.pruning.layer_call import Channels
-from segshrink.pruning.surgery import copy_model
 
 Batch = tuple[Any, Any]
-"""Images and labels, one entry an image; the labels may be None."""
+"""Images and labels, one entry per image; the labels may be None."""
 
 _FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class _Read:
-    """An axis of a weight along which a layer reads channels.
+class _ConsumerAxis:
+    """An axis of a weight along which a layer consumes channels.
 
     `places` holds, for each entry of the axis, the place of its unit in the gates.
     """
@@ -38,19 +38,19 @@ class _Read:
     places: ChannelIds
 
 
-class Evidence:
-    """Measures what units do on images, all units at once and when first asked.
+class DataStatistics:
+    """Activations and gradients of all units, computed at the first request.
 
-    A unit is looked at where layers read it, since these are the weights that lose
-    their inputs when it leaves: behind normalization, activation and whatever else
-    stands between, and once for all layers that make it.
+    A unit is observed at its consumers, since their weights lose their inputs when it
+    leaves: behind normalization, activation and whatever else stands in between, and
+    once for all layers that produce it.
 
     Args:
         model: the model that the graph was traced from; it is not changed.
         graph: its channels.
         data: images and labels, or batches of them.
         loss: as `compile` takes it; None is the cross-entropy of logits.
-        progress: told of every image.
+        progress: receives every image.
 
     Raises:
         UsageError: if there are no images, or not as many labels.
@@ -95,19 +95,19 @@ class Evidence:
         return self._all_gradients[:, np.searchsorted(self._roots, roots)]
 
     def activations(self, roots: ChannelIds) -> _FloatArray:
-        """See `GroupWeights.activations`; NaN for what no call can be seen to read."""
+        """See `GroupWeights.activations`; NaN for units that no call consumes."""
         self.used = True
         return self._all_activations[np.searchsorted(self._roots, roots)]
 
     @cached_property
     def _all_gradients(self) -> _FloatArray:
-        reads: dict[str, list[_Read]] = {}
-        for path, weight, axis, ids in _readers(self._graph):
+        consumed: dict[str, list[_ConsumerAxis]] = {}
+        for path, weight, axis, ids in _consumers(self._graph):
             places = np.searchsorted(self._roots, self._graph.space.roots(ids))
-            reads.setdefault(path, []).append(_Read(weight, axis, places))
-        gated = _Gated(copy_model(self._model), reads, len(self._roots))
+            consumed.setdefault(path, []).append(_ConsumerAxis(weight, axis, places))
+        gated = _Gated(copy_model(self._model), consumed, len(self._roots))
         loss = self._loss or _cross_entropy(self._samples[0][1])
-        # Of a step of plain descent by 1 from 0, the gates keep minus the gradient.
+        # One step of plain descent by 1 from 0 leaves minus the gradient in the gates.
         gated.compile(
             optimizer=keras.optimizers.SGD(1.0),
             loss=loss,
@@ -128,7 +128,7 @@ class Evidence:
         sums, counts = np.zeros((2, len(self._roots)))
         self._progress.start("activations", len(self._samples))
         for image, labels in self._samples:
-            for ids, mean in _read_means(self._model, self._graph, image, labels):
+            for ids, mean in _input_means(self._model, self._graph, image, labels):
                 places = np.searchsorted(self._roots, self._graph.space.roots(ids))
                 np.add.at(sums, places, mean)
                 counts[np.unique(places)] += 1
@@ -138,38 +138,38 @@ class Evidence:
 
 
 class _Gated(keras.Model):
-    """A model in which 1 + gate multiplies every weight that reads a unit.
+    """A model in which 1 + gate multiplies every weight that consumes a unit.
 
     Only the gates can be trained. All layers are called as in inference.
     """
 
     def __init__(
-        self, model: keras.Model, reads: dict[str, list[_Read]], count: int
+        self, model: keras.Model, consumed: dict[str, list[_ConsumerAxis]], count: int
     ) -> None:
         super().__init__(name="gated")
         model.trainable = False
         self._gated = model
-        self._reads = reads
+        self._consumed = consumed
         self.gates = self.add_weight(
             shape=(count,), initializer="zeros", dtype="float32", name="gates"
         )
 
     def call(self, inputs: Any) -> Any:
-        """The model's output; without the argument `training`, there is no training."""
+        """Output of the model in inference, since no call gets `training`."""
         outputs = run_calls(self._gated, keras.tree.flatten(inputs), self._compute)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _compute(self, path: str, node: Any, inputs: list[Any]) -> list[Any]:
         arguments, keywords = arguments_of(node, inputs)
         layer = node.operation
-        if path not in self._reads:
+        if path not in self._consumed:
             return list(keras.tree.flatten(layer(*arguments, **keywords)))
         values = {id(weight): weight for weight in layer.non_trainable_variables}
-        for read in self._reads[path]:
-            weight = layer.weights[read.weight]
+        for consumer in self._consumed[path]:
+            weight = layer.weights[consumer.weight]
             shape = [1] * len(weight.shape)
-            shape[read.axis] = -1
-            gate = ops.reshape(ops.take(self.gates, read.places), shape)
+            shape[consumer.axis] = -1
+            gate = ops.reshape(ops.take(self.gates, consumer.places), shape)
             gated = values[id(weight)] * (1 + ops.cast(gate, weight.dtype))
             values[id(weight)] = gated
         outputs, *_ = layer.stateless_call(
@@ -178,10 +178,10 @@ class _Gated(keras.Model):
         return list(keras.tree.flatten(outputs))
 
 
-def _readers(graph: ChannelGraph) -> Iterator[tuple[str, int, int, ChannelIds]]:
+def _consumers(graph: ChannelGraph) -> Iterator[tuple[str, int, int, ChannelIds]]:
     """(path, weight, axis, ids) of every axis along which a kernel sums channels.
 
-    A depthwise kernel does not: what it reads it gives, and it has no other axis.
+    A depthwise kernel sums none: it passes each channel on and has no other axis.
     """
     for path, record in graph.layers.items():
         made = {producer.kernel: producer.axes for producer in record.made}
@@ -189,28 +189,28 @@ def _readers(graph: ChannelGraph) -> Iterator[tuple[str, int, int, ChannelIds]]:
         for weight, axes in record.slices.items():
             for axis, ids in axes.items():
                 if weight in made:
-                    reads = axis not in made[weight]
+                    consumes = axis not in made[weight]
                 else:
-                    # Such as the query kernel of an attention, of which the heads are
-                    # made by the value kernel.
-                    gives = any(np.array_equal(ids, other) for other in own)
-                    reads = len(axes) > 1 and not gives
-                if reads:
+                    # One such weight is the query kernel of an attention, whose heads
+                    # the value kernel produces.
+                    produces = any(np.array_equal(ids, other) for other in own)
+                    consumes = len(axes) > 1 and not produces
+                if consumes:
                     yield path, weight, axis, ids
 
 
-def _read_means(
+def _input_means(
     model: keras.Model, graph: ChannelGraph, image: Any, labels: Any
 ) -> list[tuple[ChannelIds, _FloatArray]]:
     """(ids, mean absolute values) of the inputs of every call that sums channels."""
-    readers = {path for path, *_ in _readers(graph)}
+    consumers = {path for path, *_ in _consumers(graph)}
     calls = iter(graph.calls)
     found: list[tuple[ChannelIds, _FloatArray]] = []
 
     def compute(path: str, node: Any, inputs: list[Any]) -> list[Any]:
         traced = next(calls).inputs
         for channels, tensor in zip(traced, inputs, strict=True):
-            if path in readers and isinstance(channels, Channels):
+            if path in consumers and isinstance(channels, Channels):
                 mean = _mean(tensor, channels.axis, labels)
                 if mean is not None:
                     found.append((channels.ids, mean))
@@ -234,9 +234,9 @@ def _mean(tensor: Any, axis: int, labels: Any) -> _FloatArray | None:
 
 
 def _valid_share(labels: Any, shape: tuple[int, ...]) -> _FloatArray:
-    """How much of each position of a feature map is not void, in 0..1.
+    """Share of each position of a feature map that is not void, in 0..1.
 
-    Where positions cannot be told to be those of the labels, as with tokens, all count
+    Where positions do not correspond to those of the labels, as with tokens, all count
     if any pixel of the image does.
     """
     if labels is None:
@@ -266,13 +266,13 @@ def _samples(data: Batch | Iterable[Batch]) -> Iterator[Batch]:
     """Images one by one, each still with the axis of the batch."""
     if not isinstance(data, Iterable):
         raise UsageError(
-            f"data must be (images, labels) or batches of such, got {data!r}."
+            f"data must be (images, labels) or batches of these, got {data!r}."
         )
     batches: Iterable[Batch] = [data] if _is_batch(data) else data  # type: ignore[list-item]
     for batch in batches:
         if not isinstance(batch, Sequence) or len(batch) < 2:
             raise UsageError(
-                "data must be (images, labels) or batches of such, got "
+                "data must be (images, labels) or batches of these, got "
                 f"{type(batch).__name__}."
             )
         images, labels = batch[0], batch[1]

@@ -1,4 +1,4 @@
-"""Compute a model call by call, so that a layer can change before its output."""
+"""Computation of a model call by call, with a hook before each call."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from segshrink.errors import UsageError
 from segshrink.models.calls import arguments_of, calls, run_calls
 
 Batches = list[np.ndarray]
-"""One tensor over all images, a batch an entry."""
+"""One tensor over all images, one entry per batch."""
 
 Visit = Callable[[str, Any, Batches], None]
 """Receives the path of a layer, the layer and its first input, before each call."""
@@ -46,9 +46,9 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
 
 
 def run(model: keras.Model, batches: Batches, visit: Visit) -> list[Batches]:
-    """The outputs of a model in inference; each call is computed for all batches.
+    """Outputs of a model in inference, with each call computed for all batches.
 
-    Tensors are held in main memory until the last call that reads them is done. The
+    Tensors are held in main memory until the last call that consumes them is done. The
     most that is held at once is, for an encoder and decoder, the features that wait
     to be concatenated, and input and output of one layer, for all images.
 
@@ -66,7 +66,7 @@ def run(model: keras.Model, batches: Batches, visit: Visit) -> list[Batches]:
 
 
 def _call_in_batches(node: Any, inputs: list[Batches]) -> list[Batches]:
-    """Call an operation for each batch; one entry an output."""
+    """Call an operation for each batch; one entry per output."""
     found: list[Batches] = [[] for _ in node.outputs]
     for values in zip(*inputs, strict=True):
         tensors = [keras.ops.convert_to_tensor(value) for value in values]
@@ -78,7 +78,7 @@ def _call_in_batches(node: Any, inputs: list[Batches]) -> list[Batches]:
 
 
 def called_once(model: keras.Model) -> dict[str, Any]:
-    """Path -> layer or operation, of those that one call computes."""
+    """Layers and operations that are called once, by path."""
     counts = Counter(id(node.operation) for _, node, _ in calls(model))
     return {
         path: node.operation

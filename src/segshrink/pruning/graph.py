@@ -1,4 +1,4 @@
-"""The channel graph of a model: which channels exist, and where they are held."""
+"""The channel graph of a model: which channels exist, and which weights hold them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,16 +30,17 @@ from segshrink.pruning.rules import RULES, Rule
 
 @dataclass(frozen=True)
 class ChannelGroup:
-    """Channels that the same layers make and read, each of which may leave alone.
+    """Channels with the same producers and consumers, each of which may leave alone.
 
-    Channels of one layer of which some are read apart from the others, as by a slice,
-    are of several groups: at least one of a group stays, so that no slice is empty.
+    Where some channels of a layer are consumed apart from the others, as by a slice,
+    they form several groups: at least one of a group stays, so that no slice is empty.
 
-    A unit is what leaves at once: one channel of a layer, together with the channels
-    of other layers that are added to it, or of other groups of a grouped convolution.
+    A unit is the least that can leave: one channel of a layer, together with the
+    channels of other layers that are added to it, or of other groups of a grouped
+    convolution.
 
     Attributes:
-        layers: names of the layers that make the channels, in the model's order.
+        layers: names of the layers that produce the channels, in the model's order.
         units: one id for each unit, in the order of the first layer's output.
     """
 
@@ -47,7 +48,7 @@ class ChannelGroup:
     units: ChannelIds
 
     def units_of(self, roots: ChannelIds) -> ChannelIds:
-        """The unit that each root id belongs to, -1 where it is of another group."""
+        """Unit of each root id; -1 where it belongs to another group."""
         order = np.argsort(self.units)
         places = np.searchsorted(self.units, roots, sorter=order)
         found = order[np.minimum(places, len(order) - 1)]
@@ -70,9 +71,10 @@ class TracedCall:
     Attributes:
         path: of the layer.
         node: the call, as Keras holds it.
-        inputs: channels of each input; a text where they are not traced.
+        inputs: channels of each input, or the reason why they are not traced.
         outputs: channels of each output; empty where the call is not traced.
-        entries: of the batch, for one image; more than 1 where windows of it lie there.
+        entries: entries of the batch for one image; more than 1 where a layer moved
+            windows of the image into the batch.
     """
 
     path: str
@@ -89,8 +91,8 @@ class ChannelGraph:
         space: identities of all channels.
         layers: path of a layer -> where that layer holds channels. A path is the name,
             behind the names of the models that the layer is nested in: `a/b/name`.
-        calls: every call in the model's order, with the channels that it reads and
-            gives.
+        calls: every call in the model's order, with the channels that it consumes and
+            produces.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class ChannelGraph:
         for tensor in as_functional(model).inputs:
             self._traced[id(tensor)] = "model input"
         self._trace_model(model, "")
-        # Parallel branches may be traced in any order; people read the model's.
+        # Parallel branches may be traced in any order; readers expect the model's.
         self.layers = {
             path: self.layers[path]
             for path in operations_by_path(model)
@@ -119,7 +121,7 @@ class ChannelGraph:
 
     @property
     def producers(self) -> list[Producer]:
-        """Everything that makes channels, in the model's order."""
+        """All producers of channels, in the model's order."""
         return [made for record in self.layers.values() for made in record.made]
 
     def output_ids(self, layer: str) -> ChannelIds | None:
@@ -132,7 +134,7 @@ class ChannelGraph:
         return record.outputs[0].ids
 
     def keep_layer(self, layer: str, reason: str) -> None:
-        """Freeze the channels that a layer, or the layers of a nested model, give.
+        """Freeze the outputs of a layer, or of the layers of a nested model.
 
         Raises:
             KeyError: if there is no such layer.
@@ -152,14 +154,14 @@ class ChannelGraph:
 
     def groups(self) -> tuple[ChannelGroup, ...]:
         """Groups of channels that may leave, in the model's order."""
-        makers: dict[int, list[str]] = {}
+        layers_by_root: dict[int, list[str]] = {}
         for producer in self.producers:
             free = producer.ids[~self.space.frozen(producer.ids)]
             # dict.fromkeys keeps the order in which the layer outputs them.
             for root in dict.fromkeys(self.space.roots(free).tolist()):
-                makers.setdefault(root, []).append(producer.name)
+                layers_by_root.setdefault(root, []).append(producer.name)
         units: dict[tuple[tuple[str, ...], int], list[int]] = {}
-        for root, layers in makers.items():
+        for root, layers in layers_by_root.items():
             key = tuple(layers), int(self._places[root])
             units.setdefault(key, []).append(root)
         return tuple(
@@ -168,7 +170,7 @@ class ChannelGraph:
         )
 
     def frozen(self) -> tuple[FrozenChannels, ...]:
-        """What must stay, for each layer that makes channels, by reason."""
+        """Channels that must stay, by producer and reason."""
         found = []
         for producer in self.producers:
             counts: dict[str, int] = {}
@@ -182,7 +184,7 @@ class ChannelGraph:
         return tuple(found)
 
     def _places_of_channels(self) -> npt.NDArray[np.uint64]:
-        """For each root a number, the same for roots that stand in the same vectors.
+        """A number for each root that is the same for roots in the same vectors.
 
         A vector is an axis of a weight or of a tensor; the number is the sum of one
         random number for each of them.
@@ -207,7 +209,7 @@ class ChannelGraph:
                 self._trace(node, prefix + node.operation.name)
 
     def _enter(self, node: Any, prefix: str) -> None:
-        """Trace one call of a nested model: the same layers, once more."""
+        """Trace one call of a nested model, which may not be its first."""
         path = prefix + node.operation.name
         inner = as_functional(node.operation)
         if len(node.input_tensors) != len(inner.inputs):
@@ -222,7 +224,7 @@ class ChannelGraph:
             self._entries[id(outside)] = self._entries.get(id(inside), 1.0)
 
     def _pass_in(self, path: str, outside: Any, inside: Any) -> None:
-        """The input layer of a nested model states the number of channels, too."""
+        """Pass channels to an input layer, whose config states their number."""
         traced = self._traced[id(inside)] = self._traced[id(outside)]
         self._entries[id(inside)] = self._entries.get(id(outside), 1.0)
         layer = inside._keras_history.operation
@@ -261,7 +263,7 @@ class ChannelGraph:
         self.calls.append(TracedCall(path, node, inputs, outputs, entries))
 
     def _entries_of(self, node: Any) -> float:
-        """Entries of the batch that a call reads; those that it gives are noted."""
+        """Entries of the batch that a call consumes; stores those of its outputs."""
         entering = [self._entries.get(id(tensor), 1.0) for tensor in node.input_tensors]
         entries = max(entering, default=1.0)
         for tensor in node.outputs:
@@ -305,7 +307,7 @@ class ChannelGraph:
         return tuple(outputs)
 
     def _keep_all(self, record: LayerChannels, node: Any, reason: str) -> None:
-        """Freeze what a layer reads, holds and gives, over all of its calls."""
+        """Freeze inputs, weights and outputs of a layer over all of its calls."""
         record.untraceable = record.untraceable or reason
         self._keep_weights(record, reason)
         for tensor in node.input_tensors:
@@ -345,7 +347,7 @@ def trace(
 
     Raises:
         ModelError: if the model is not built, or not Functional or Sequential.
-        UsageError: if a rule is no function, or gives something else than `Channels`.
+        UsageError: if a rule is not a function, or does not return `Channels`.
     """
     rules = {} if rules is None else rules
     known = isinstance(rules, Mapping) and all(

@@ -1,4 +1,4 @@
-"""What a criterion sees of a group of channels: the weights that make each of them."""
+"""Weights of a group of channels, as criteria see them, and the scores they give."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segshrink.errors import UsageError
 from segshrink.pruning.channels import ChannelIds
-from segshrink.pruning.data_statistics import Evidence
+from segshrink.pruning.data_statistics import DataStatistics
 from segshrink.pruning.graph import ChannelGraph, ChannelGroup
 from segshrink.pruning.layer_call import Producer
 
@@ -20,16 +20,16 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class ProducerWeights:
-    """The weights of one layer that make channels of one group.
+    """The weights of one layer that produce channels of one group.
 
     Attributes:
         layer: name of the layer.
         units: int array `(channels,)`, the unit of the group each channel belongs to.
         kernel: float64 array `(channels, weights of a channel)`, before normalization.
         bias: float64 array `(channels,)`; None if the layer has none.
-        scale: float64 array `(channels,)`, by how much the normalization that directly
-            follows multiplies a channel, |gamma| / sqrt(variance + epsilon). None if
-            none follows. If several layers normalize it, the root of the mean square.
+        scale: float64 array `(channels,)`, the factor by which the normalization that
+            directly follows multiplies a channel, |gamma| / sqrt(variance + epsilon).
+            None if none follows; the root of the mean square if several do.
     """
 
     layer: str
@@ -58,21 +58,21 @@ class CoupledWeights:
 
 @dataclass(frozen=True, eq=False)
 class GroupWeights:
-    """All weights that make the channels of one group.
+    """All weights that produce the channels of one group.
 
     Attributes:
         size: number of units, at least 1.
-        make: gives `producers`; each criterion looks at these or at `coupled`.
-        collect: gives `coupled`.
+        make: returns `producers`; each criterion uses these or `coupled`.
+        collect: returns `coupled`.
         roots: ids of the units in the channel graph.
-        evidence: of the data; None if there is none.
+        statistics: statistics of the units over data; None if there is no data.
     """
 
     size: int
     make: Callable[[], tuple[ProducerWeights, ...]] = tuple
     collect: Callable[[], tuple[CoupledWeights, ...]] = tuple
     roots: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    evidence: Evidence | None = None
+    statistics: DataStatistics | None = None
 
     @cached_property
     def producers(self) -> tuple[ProducerWeights, ...]:
@@ -81,42 +81,42 @@ class GroupWeights:
 
     @property
     def coupled(self) -> tuple[CoupledWeights, ...]:
-        """Everything that leaves: filters, normalizations, and slices of readers."""
+        """All weights that leave: filters, normalizations, and slices of consumers."""
         return self.collect()
 
     @property
     def layers(self) -> str:
-        """Names of the layers that make the channels, for messages."""
+        """Names of the layers that produce the channels, for messages."""
         return ", ".join(producer.layer for producer in self.producers)
 
     def gradients(self) -> FloatArray:
-        """How the loss of each image answers to each unit, to first order.
+        """Derivative of the loss of each image by a factor on each unit.
 
-        With m = 1 a factor on everything that reads the unit, the derivative of the
-        loss by m: what removing the unit (m = 0) would take from the loss.
+        With m = 1 a factor on everything that consumes the unit, the derivative by m is
+        to first order the change of the loss when the unit is removed (m = 0).
 
         Returns:
             float64 array `(images, units)`.
 
         Raises:
-            UsageError: if the plan was asked for without data with labels.
+            UsageError: if `plan_pruning` was given no data, or data without labels.
         """
-        return self._require_evidence().gradients(self.roots)
+        return self._required_statistics().gradients(self.roots)
 
     def activations(self) -> FloatArray:
-        """Mean absolute value of each unit where layers read it.
+        """Mean absolute value of each unit at its consumers.
 
-        The mean runs over images, positions that are not void, and calls that read the
-        unit; several channels of a unit in one tensor are added up.
+        The mean runs over images, positions that are not void, and calls that consume
+        the unit; several channels of a unit in one tensor are added up.
 
         Returns:
             float64 array `(units,)`.
 
         Raises:
-            UsageError: if the plan was asked for without data, or nothing outside of a
-                layer reads the units, as with the heads of an attention.
+            UsageError: if `plan_pruning` was given no data, or nothing outside of a
+                layer consumes the units, as with the heads of an attention.
         """
-        found = self._require_evidence().activations(self.roots)
+        found = self._required_statistics().activations(self.roots)
         if np.isnan(found).any():
             raise UsageError(
                 f"Activations of {self.layers} cannot be seen from outside. Name these "
@@ -124,15 +124,15 @@ class GroupWeights:
             )
         return found
 
-    def _require_evidence(self) -> Evidence:
-        if self.evidence is None:
+    def _required_statistics(self) -> DataStatistics:
+        if self.statistics is None:
             raise UsageError(
                 "This criterion looks at data. Give plan_pruning data=(images, labels)."
             )
-        return self.evidence
+        return self.statistics
 
     def filters(self) -> FloatArray:
-        """One vector a unit: its filters as inference sees them, strung together.
+        """Filters of each unit as inference sees them, joined to one vector.
 
         A unit with fewer channels of a layer than another is filled up with zeros.
 
@@ -174,16 +174,16 @@ Criterion = Callable[[GroupWeights], FloatArray]
 def weights_of_groups(
     graph: ChannelGraph,
     groups: Sequence[ChannelGroup],
-    evidence: Evidence | None = None,
+    statistics: DataStatistics | None = None,
 ) -> list[GroupWeights]:
-    """Collect the weights that make the channels of each group."""
+    """Collect the weights that produce the channels of each group."""
     owners = np.full(graph.space.size, -1, dtype=np.int64)
     for number, group in enumerate(groups):
         owners[group.units] = number
-    makers: list[list[Producer]] = [[] for _ in groups]
+    producers: list[list[Producer]] = [[] for _ in groups]
     for producer in graph.producers:
         for number in _groups_of(graph, owners, producer.ids):
-            makers[number].append(producer)
+            producers[number].append(producer)
     held: list[list[_Slice]] = [[] for _ in groups]
     for path, record in graph.layers.items():
         for position, axes in record.slices.items():
@@ -197,17 +197,17 @@ def weights_of_groups(
             make=partial(_produced, graph, group, made, scales),
             collect=partial(_coupled, graph, group, slices),
             roots=group.units,
-            evidence=evidence,
+            statistics=statistics,
         )
-        for group, made, slices in zip(groups, makers, held, strict=True)
+        for group, made, slices in zip(groups, producers, held, strict=True)
     ]
 
 
 def group_weights(
-    graph: ChannelGraph, group: ChannelGroup, evidence: Evidence | None = None
+    graph: ChannelGraph, group: ChannelGroup, statistics: DataStatistics | None = None
 ) -> GroupWeights:
-    """Collect the weights that make the channels of one group."""
-    return weights_of_groups(graph, [group], evidence)[0]
+    """Collect the weights that produce the channels of one group."""
+    return weights_of_groups(graph, [group], statistics)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,10 +246,10 @@ def _coupled(
 
 
 def _learned(layer: Any) -> set[int]:
-    """Identities of the weights that are learned, if only not now.
+    """Identities of the weights that can be learned, frozen layers included.
 
-    Moving statistics follow the data and are not. `trainable` cannot tell: it is False
-    for every weight of a layer that is frozen.
+    Moving statistics follow the data and are not among them. `trainable` does not tell
+    them apart: it is False for every weight of a frozen layer.
     """
     return {
         id(weight)
@@ -311,7 +311,7 @@ def importance(criterion: Criterion, weights: GroupWeights) -> FloatArray:
     """Score the units of a group; a higher score is kept longer.
 
     Raises:
-        ValueError: if the criterion does not give one finite number a unit.
+        ValueError: if the criterion does not give one finite number per unit.
     """
     scores = np.asarray(criterion(weights), dtype=np.float64)
     if scores.shape != (weights.size,) or not np.isfinite(scores).all():

@@ -1,8 +1,8 @@
 """Normalizations that leave the removed channels out of their means.
 
 A smaller model computes mean and variance over the channels that are left. These layers
-do the same in a model of the old shapes, where zeros would count as values. They stand
-only in what `PruningPlan.zero` gives, never in a model that is kept.
+do the same in a model of the old shapes, where zeros would count as values. They occur
+only in models that `PruningPlan.zero` returns, never in a model that is kept.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from keras import ops
 
 
 class _KeptChannels(keras.layers.Layer):
-    """Adds `kept`, one bool a channel, to a normalization over one axis."""
+    """Adds `kept`, one bool per channel, to a normalization over one axis."""
 
     def __init__(self, *, kept: Sequence[bool], **settings: Any) -> None:
         super().__init__(**settings)
         self.kept = list(kept)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build this layer again."""
+        """Arguments that rebuild this layer."""
         return {**super().get_config(), "kept": self.kept}
 
     def _along_axis(self, vector: Any, rank: int) -> Any:
@@ -53,7 +53,7 @@ class _KeptChannels(keras.layers.Layer):
 
 
 class KeptLayerNormalization(_KeptChannels, keras.layers.LayerNormalization):
-    """LayerNormalization over the kept channels; the others give `beta`."""
+    """LayerNormalization over the kept channels; the others become `beta`."""
 
     def _normalized(self, inputs: Any) -> Any:
         mask = self._mask(inputs)
@@ -63,7 +63,7 @@ class KeptLayerNormalization(_KeptChannels, keras.layers.LayerNormalization):
 
 
 class KeptRMSNormalization(_KeptChannels, keras.layers.RMSNormalization):
-    """RMSNormalization over the kept channels; the others give 0."""
+    """RMSNormalization over the kept channels; the others become 0."""
 
     def _normalized(self, inputs: Any) -> Any:
         mask = self._mask(inputs)
@@ -74,7 +74,7 @@ class KeptRMSNormalization(_KeptChannels, keras.layers.RMSNormalization):
 
 
 class KeptUnitNormalization(_KeptChannels, keras.layers.UnitNormalization):
-    """UnitNormalization over the kept channels; the others give 0."""
+    """UnitNormalization over the kept channels; the others become 0."""
 
     def _normalized(self, inputs: Any) -> Any:
         return keras.layers.UnitNormalization.call(self, inputs * self._mask(inputs))
@@ -90,7 +90,7 @@ class KeptGroupNormalization(_KeptChannels, keras.layers.GroupNormalization):
             self._reshape_into_groups(inputs),
             self._reshape_into_groups(mask),
         )
-        # The group axis stands where the channel axis stood.
+        # The group axis takes the place of the channel axis.
         over = [place for place in range(1, rank + 1) if place != axis]
         mean, inverse = _moments(values, mask, over, self.epsilon)
         normalized = ops.reshape((values - mean) * mask * inverse, ops.shape(inputs))

@@ -1,4 +1,4 @@
-"""What a pruning rule sees of one call of one layer, and what it can declare."""
+"""One call of one layer as pruning rules see it, and the declarations they make."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,11 +30,11 @@ class Channels:
 
 @dataclass(frozen=True)
 class Producer:
-    """A weight whose slices along `axes` make one channel each.
+    """A weight whose slices along `axes` produce one channel each.
 
     `ids` has as many entries as the axes have positions, in row-major order. `kernel`
     and `bias` are positions in `layer.weights`; `layer` is the path of the layer.
-    `name` is the path too, with a word behind it where a layer makes several kinds.
+    `name` is the path as well, followed by a word where a layer produces several kinds.
     """
 
     name: str
@@ -61,21 +61,21 @@ class Scaling:
 
 @dataclass
 class LayerChannels:
-    """Where one layer holds channels, over all of its calls.
+    """Channels along the weights and config of one layer, over all of its calls.
 
     Attributes:
         layer: the Keras layer, or the operation of a raw `keras.ops` call.
         path: its name, behind the names of the models that it is nested in, `a/b/name`.
         slices: position in `layer.weights` -> axis -> channel ids along that axis.
         neutral: position in `layer.weights` -> the value that makes a removed channel
-            inert, where it is not 0.
+            inert, if other than 0.
         sizes: place in the layer's entry in the model's config -> ids whose number the
             config must state.
         outputs: channels of each output that could be traced, of all calls.
-        made: channels that the layer's own weights make; the output's come first.
+        made: producers among the layer's own weights; those of the output come first.
         scalings: what the layer multiplies channels by, for each call.
         statistics: channels over which the layer computes a mean or a norm.
-        untraceable: why the layer keeps all its channels; None if it is traced.
+        untraceable: reason why the layer keeps all its channels; None if it is traced.
     """
 
     layer: Any
@@ -100,11 +100,11 @@ class LayerCall:
     """One call of one layer, or of one operation.
 
     A rule is a function from a `LayerCall` to the `Channels` of the layer's output, or
-    to a sequence of them, one an output. It asks for the channels of the inputs, says
-    along which axes the weights hold which channels, and which numbers in the layer's
-    config follow the number of channels.
+    to a sequence of them, one per output. It requests the channels of the inputs, and
+    declares along which axes the weights hold which channels, and which numbers in the
+    layer's config follow the number of channels.
     A layer that is called more than once goes through its rule once for each call;
-    what the calls say about the same weight is united.
+    declarations of several calls about the same weight are united.
 
     Attributes:
         layer: the Keras layer, or the operation.
@@ -112,7 +112,7 @@ class LayerCall:
         output_shapes: one shape for each output, batch first.
         arguments: positional arguments of the call, tensors as symbolic ones.
         keywords: keyword arguments of the call.
-        tensors: the symbolic tensors among the arguments, one an input.
+        tensors: the symbolic tensors among the arguments, one per input.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class LayerCall:
         inputs: Sequence[Channels | str],
         node: Any,
     ) -> None:
-        """Start a call; an input that is not traced is given as the reason, a text."""
+        """Start a call; for an input that is not traced, its entry is the reason."""
         self.layer = record.layer
         self.input_shapes = tuple(tuple(t.shape) for t in node.input_tensors)
         self.output_shapes = tuple(tuple(t.shape) for t in node.outputs)
@@ -192,18 +192,18 @@ class LayerCall:
         return next(i for i, other in enumerate(self.tensors) if other is tensor)
 
     def new(self, count: int) -> ChannelIds:
-        """Make `count` channels that no weight of this layer makes, as a sum does."""
+        """Create `count` channels that no weight of this layer produces."""
         return self._space.new(count)
 
     def produce(
         self, kernel: Any, axes: tuple[int, ...], bias: Any = None, kind: str = ""
     ) -> ChannelIds:
-        """Make the channels that the slices of `kernel` along `axes` make.
+        """Create the channels that the slices of `kernel` along `axes` produce.
 
         Also declares `bias`, a vector over the same channels. `kernel` itself is left
         to `slice`, because not every kernel has one axis for its outputs. A layer that
-        makes several kinds of channels names those of its output first, and gives the
-        others a `kind`, such as "heads".
+        produces several kinds of channels names those of its output first, and gives
+        the others a `kind`, such as "heads".
         """
         axes = tuple(axis % len(kernel.shape) for axis in axes)
         position = self._position(kernel)
@@ -227,7 +227,7 @@ class LayerCall:
     def slice(
         self, weight: Any, axis: int, ids: ChannelIds, neutral: float = 0.0
     ) -> None:
-        """Say that `weight` holds the channels `ids` along `axis`.
+        """Declare that `weight` holds the channels `ids` along `axis`.
 
         Raises:
             ValueError: if the axis has another size, or the weight is not the layer's.
@@ -246,22 +246,22 @@ class LayerCall:
             self._record.neutral[position] = neutral
 
     def resize(self, path: ConfigPath, ids: ChannelIds) -> None:
-        """Say that the number at `path` in the layer's config counts `ids`."""
+        """Declare that the number at `path` in the layer's config counts `ids`."""
         self._unite_with_earlier(self._record.sizes, ("config", *path), ids)
 
     def resize_argument(self, path: ConfigPath, ids: ChannelIds) -> None:
-        """Say that a number in the positional arguments of the call counts `ids`.
+        """Declare that a number in the positional arguments of the call counts `ids`.
 
-        `path` starts with the place among the arguments and goes on as the call is
-        written in the model's config. For operations, which are called once each.
+        `path` starts with the place among the arguments and continues as in the model's
+        config. This is for operations, each of which is called once.
         """
         place = ("inbound_nodes", 0, "args", *path)
         self._unite_with_earlier(self._record.sizes, place, ids)
 
     def average(self, ids: ChannelIds) -> None:
-        """Say that the layer computes a mean or a norm over the channels `ids`.
+        """Declare that the layer computes a mean or a norm over the channels `ids`.
 
-        In the model of the old shapes, the removed ones are then left out of it.
+        In the model of the old shapes, the removed ones are then left out.
         """
         if self._record.statistics is None:
             self._record.statistics = ids
@@ -269,7 +269,7 @@ class LayerCall:
             self.unite(self._record.statistics, ids)
 
     def scale(self, ids: ChannelIds, gamma: Any, variance: Any, epsilon: float) -> None:
-        """Say that the layer multiplies channels by |gamma| / sqrt(variance + epsilon).
+        """Declare a normalization, which multiplies by |gamma| / sqrt(var + epsilon).
 
         Only importance uses this; see `segshrink.pruning.importance`.
         """
@@ -293,7 +293,7 @@ class LayerCall:
         return rows[0]
 
     def freeze(self, ids: ChannelIds, reason: str) -> None:
-        """Keep these channels; the reason is told with the layer's name before it."""
+        """Keep these channels; messages put the layer's name before the reason."""
         self._space.freeze(ids, f"{describe(self.layer)}: {reason}")
 
     def _position(self, weight: Any) -> int:
@@ -313,5 +313,5 @@ class LayerCall:
 
 
 def describe(layer: Any) -> str:
-    """A layer or operation as messages name it: `conv_1 (Conv2D)`."""
+    """Name of a layer or operation in messages: `conv_1 (Conv2D)`."""
     return f"{layer.name} ({type(layer).__name__})"

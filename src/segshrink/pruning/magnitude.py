@@ -1,4 +1,4 @@
-"""Unstructured pruning: the smallest weights become zero, and nothing gets smaller.
+"""Unstructured pruning: the smallest weights become zero, at the same cost.
 
 This is the baseline that channel pruning is compared with. A zero is multiplied like
 any other number, so neither the file nor the latency of a dense runtime shrinks.
@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from segshrink.errors import ModelError, UsageError
-from segshrink.pruning.surgery import copy_model
+from segshrink.models import copy_model
 
 Scope = Literal["layer", "global"]
 
@@ -25,8 +25,8 @@ class MagnitudePruning(keras.callbacks.Callback):
     chosen at begin, every `frequency` steps from there, and at end, and hold in
     between. They act inside the compiled step, as constraints that the optimizer
     applies after its update: no forward pass sees a masked weight that is not zero.
-    So it is among the smallest of the next choice, too, and stays masked while the
-    training goes on. In either scope the largest weight of a kernel stays. Scope
+    So it is among the smallest of the next choice as well, and stays masked during the
+    training run. In either scope the largest weight of a kernel stays. Scope
     "global" compares plain magnitudes, not divided by the size of their kernel;
     kernels with large weights, such as those with few inputs, then keep more.
 
@@ -37,14 +37,14 @@ class MagnitudePruning(keras.callbacks.Callback):
     mask of its size in memory.
 
     - Resuming: masks follow from weights and `optimizer.iterations`. A further `fit`,
-      of this callback or a new one, goes on as if it had been one; zeros count among
-      the smallest weights. A newly compiled optimizer begins the schedule anew: before
-      `begin_step` there are no masks, and zeros grow again.
+      with this callback or a new one, resumes as if there had been one; zeros count
+      among the smallest weights. A newly compiled optimizer restarts the schedule:
+      before `begin_step` there are no masks, and zeros grow again.
     - An exception out of `fit` leaves the masks in force. The next `fit` with masks
       replaces them; `on_train_end()` removes them.
     - steps_per_execution: masks hold in each inner step, and are chosen after the last.
     - Gradient accumulation, weight decay and loss scaling are supported; a step that
-      was only accumulated or skipped is no step of the schedule.
+      was only accumulated or skipped is not a step of the schedule.
     - use_ema: the optimizer averages weights before they are masked. The averages are
       masked when they become the weights at the end of `fit`; what `SwapEMAWeights`
       shows in between is not.
@@ -115,7 +115,7 @@ class MagnitudePruning(keras.callbacks.Callback):
         self._chosen_for: int | None = None
 
     def sparsity(self, step: int) -> float:
-        """Share of zeros that the schedule wants at an optimizer step."""
+        """Share of zeros in the schedule at an optimizer step."""
         if step < self.begin_step:
             return 0.0
         length = self.end_step - self.begin_step
@@ -125,7 +125,7 @@ class MagnitudePruning(keras.callbacks.Callback):
         )
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Make the masks a part of the train step, before it is compiled."""
+        """Add the masks to the train step before it is compiled."""
         model = self.model
         _remove_masks(model)
         optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
@@ -164,7 +164,7 @@ class MagnitudePruning(keras.callbacks.Callback):
         """Remove the masks; the zeros stay."""
         model = self.model
         for mask in self._masks:
-            # Not masked yet: averages that the optimizer has made the weights.
+            # Averages that the optimizer has just made the weights are not masked yet.
             mask.apply()
         self._masks = []
         _remove_masks(model)
@@ -194,7 +194,7 @@ class MagnitudePruning(keras.callbacks.Callback):
 
 
 class _Mask:
-    """Constraint of a kernel: zero where it is masked, besides what was there before.
+    """Constraint that zeroes masked entries, besides the constraint it replaces.
 
     Optimizers apply constraints after their update, inside the compiled step.
     """
@@ -213,34 +213,34 @@ class _Mask:
         return masked if self.before is None else self._masked(self.before(masked))
 
     def _masked(self, weights: Any) -> Any:
-        # Not a product: zero times a weight that is no number is no number.
+        # A product would keep NaN: zero times NaN is NaN.
         weights = ops.convert_to_tensor(weights)
         kept = ops.cast(self.kept, "bool")
         return ops.where(kept, weights, ops.zeros_like(weights))
 
     def apply(self) -> None:
-        """Zero what is masked now."""
+        """Zero the entries that are masked now."""
         self.kernel.assign(self._masked(self.kernel))
 
     # Keras has no public way to take a variable out of an optimizer. A variable that
     # is not in it would be a constant to JAX's compiler; one that stays in it would be
     # saved.
     def track(self) -> None:
-        """Show the mask among the optimizer's variables, for JAX to pass it on."""
+        """Add the mask to the optimizer's variables, so that JAX updates it."""
         self._optimizer._track_variable(self.kept)
 
     def untrack(self) -> None:
-        """Hide the mask from what saves the optimizer."""
+        """Take the mask out of the optimizer's variables, so that it is not saved."""
         self._optimizer._untrack_variable(self.kept)
 
     def remove(self) -> None:
-        """Leave kernel and optimizer as they were."""
+        """Restore kernel and optimizer."""
         self.untrack()
         self.kernel.constraint = self.before
 
 
 def _remove_masks(model: keras.Model) -> None:
-    """Remove the masks of any callback, also of one whose `fit` was interrupted."""
+    """Remove all masks, including those of an interrupted `fit`."""
     for weight in model.weights:
         if isinstance(weight.constraint, _Mask):
             weight.constraint.remove()
@@ -261,7 +261,7 @@ def zero_smallest_weights(
         A plain model of the same shapes and cost.
 
     Raises:
-        UsageError: if `sparsity` or `scope` is none of these.
+        UsageError: if `sparsity` or `scope` is out of range.
         ModelError: if the model cannot be rebuilt from its config, or has no kernel.
     """
     _require_sparsity("sparsity", sparsity)
@@ -320,7 +320,7 @@ def largest_masks(
 
 
 def _magnitudes(kernel: np.ndarray) -> np.ndarray:
-    """Flat magnitudes; infinite for the largest, that no kernel becomes empty."""
+    """Flat magnitudes; infinite for the largest, so that no kernel becomes empty."""
     magnitudes = np.abs(kernel).astype("float32").ravel()
     magnitudes[np.argmax(magnitudes)] = np.inf
     return magnitudes

@@ -1,4 +1,4 @@
-"""Remove the channels that masks name, whoever chose them."""
+"""Removal of channels by masks from any source."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -41,13 +41,13 @@ def apply_channel_masks(
         ModelError: if the model is not built, or not Functional or Sequential.
     """
     graph = trace(model, rules)
-    verdicts: dict[int, tuple[bool, str]] = {}
+    decisions: dict[int, tuple[bool, str]] = {}
     for name, values in masks.items():
         ids = _masked_ids(graph, name)
         mask = _checked_mask(name, values, len(ids))
         _require_free(graph, name, ids, mask)
-        _collect(verdicts, name, graph.space.roots(ids), mask)
-    removed = [root for root, (stays, _) in verdicts.items() if not stays]
+        _collect(decisions, name, graph.space.roots(ids), mask)
+    removed = [root for root, (stays, _) in decisions.items() if not stays]
     groups = graph.groups()
     kept = [np.flatnonzero(~np.isin(group.units, removed)) for group in groups]
     plan = make_plan(model, graph, kept, PlanSettings(masks=tuple(masks)))
@@ -105,16 +105,16 @@ def _require_free(
 
 
 def _collect(
-    verdicts: dict[int, tuple[bool, str]],
+    decisions: dict[int, tuple[bool, str]],
     name: str,
     roots: ChannelIds,
     mask: npt.NDArray[np.bool_],
 ) -> None:
-    """Note what a mask says of each channel; refuse it if another says otherwise."""
+    """Store the decision of a mask on each channel; refuse contradicting masks."""
     for channel, (root, stays) in enumerate(
         zip(roots.tolist(), mask.tolist(), strict=True)
     ):
-        earlier, other = verdicts.setdefault(root, (stays, name))
+        earlier, other = decisions.setdefault(root, (stays, name))
         if earlier != stays:
             raise UsageError(
                 f"The masks of layers {other!r} and {name!r} disagree on channel "

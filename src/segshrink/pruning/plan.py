@@ -1,4 +1,4 @@
-"""A pruning plan: which channels stay, decided before anything is changed."""
+"""A pruning plan: the channels that stay, chosen before anything is changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,16 +32,17 @@ from segshrink.text_table import as_text
 
 @dataclass(frozen=True)
 class PlannedGroup:
-    """What stays of one group of channels.
+    """The channels of one group that stay.
 
     Attributes:
-        layers: names of the layers that make the channels, in the model's order.
-        units: number of units before; a unit is what can only leave at once.
+        layers: names of the layers that produce the channels, in the model's order.
+        units: number of units before; a unit is the least that can leave.
         kept: indices of the units that stay, ascending.
-        parameters_share: share of the model's parameters that hang on the group, in
-            0..1; a kernel hangs on the group that it reads and on the one that it
-            makes, so that shares add up to more than 1.
-        macs_share: the same of multiply-accumulates; None if the image size is open.
+        parameters_share: share of the model's parameters that depend on the group, in
+            0..1; a kernel depends on the group that it consumes and on the one that it
+            produces, so that shares add up to more than 1.
+        macs_share: share of multiply-accumulates, likewise; None if the image size is
+            open.
     """
 
     layers: tuple[str, ...]
@@ -53,7 +54,7 @@ class PlannedGroup:
 
 @dataclass(frozen=True)
 class PlannedLayer:
-    """What stays of the output of one layer that makes channels.
+    """The output channels of one layer that stay.
 
     Attributes:
         name: the layer.
@@ -68,7 +69,7 @@ class PlannedLayer:
 
 @dataclass(frozen=True)
 class PruningPlan:
-    """Which channels stay, and what that does to every layer.
+    """The channels that stay, and the cuts of every layer that follow.
 
     A plan holds indices, not weights: it can be applied to the model it was made for,
     also after that model was trained further.
@@ -77,14 +78,14 @@ class PruningPlan:
         model: name of the model.
         settings: how the plan was made.
         groups: groups of channels that may leave.
-        layers: layers that make channels, with what stays of them.
+        layers: layers that produce channels, with the channels that stay.
         frozen: channels that must stay, and why.
         parameters_before: weight entries, BatchNormalization statistics included.
-        parameters_after: the same, of the smaller model.
+        parameters_after: weight entries of the smaller model.
         macs_before: multiply-accumulates for one image; None if its size is open.
-        macs_after: the same, of the smaller model.
-        measured: what a measured budget predicted and found; None for any other.
-        cuts: what to cut from each weight and config.
+        macs_after: multiply-accumulates of the smaller model.
+        measured: prediction and measurement of a measured budget; None for any other.
+        cuts: the cuts of each weight and config.
     """
 
     model: str
@@ -178,7 +179,7 @@ def make_plan(
         graph: its channels.
         kept: for each group the indices of the units that stay, ascending.
         settings: how they were found.
-        measured: what a measured budget found.
+        measured: measurements of the budget, if it is a measured one.
         costs: of the groups, if they were built before, for orders of units that begin
             with those that stay.
     """
@@ -225,7 +226,7 @@ def _share(prices: FloatArray, values: FloatArray, touched: ChannelIds) -> float
 
 
 def removed_ids(graph: ChannelGraph, kept: Sequence[ChannelIds]) -> ChannelIds:
-    """Ids of the channels that leave if so much stays of each of `graph.groups()`."""
+    """Ids of the channels that leave when `kept` of each of `graph.groups()` stays."""
     groups = zip(graph.groups(), kept, strict=True)
     removed = [np.delete(group.units, stay) for group, stay in groups]
     return np.concatenate([*removed, np.empty(0, dtype=np.int64)])

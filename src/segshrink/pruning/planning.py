@@ -14,7 +14,7 @@ from segshrink.pruning.budgets import Allocation, Budget, Problem
 from segshrink.pruning.channels import ChannelIds
 from segshrink.pruning.cost import Costs
 from segshrink.pruning.criteria import CRITERIA
-from segshrink.pruning.data_statistics import Batch, Evidence
+from segshrink.pruning.data_statistics import Batch, DataStatistics
 from segshrink.pruning.graph import ChannelGraph, ChannelGroup, trace
 from segshrink.pruning.importance import Criterion, importance, weights_of_groups
 from segshrink.pruning.plan import PruningPlan, make_plan, removed_ids
@@ -54,27 +54,28 @@ def plan_pruning(
         keep: share of the units to keep, in (0, 1]. With scope "layer" of each group,
             rounded to the nearest allowed count; with "global" at most this share of
             all units together. Frozen channels are not counted.
-        budget: instead of `keep`, what the smaller model may cost: a `MacsBudget`,
-            `ParameterBudget`, `SizeBudget` or `LatencyBudget`. It is never exceeded.
+        budget: limit on the cost of the smaller model, instead of `keep`: a
+            `MacsBudget`, `ParameterBudget`, `SizeBudget` or `LatencyBudget`. It is
+            never exceeded.
         criterion: a name in `CRITERIA`, or a function from `GroupWeights` to one score
             for each unit.
-        scope: "layer" keeps the same share of every group; "global" takes first what
-            matters least for what it costs, see `segshrink.pruning.selection`. By
-            default "layer" with `keep` and "global" with a budget.
+        scope: "layer" keeps the same share of every group; "global" first removes the
+            units that matter least for their cost, see `segshrink.pruning.selection`.
+            By default "layer" with `keep` and "global" with a budget.
         multiple_of: channel counts are multiples of this, but never 0 and never above
             the whole group; a group of fewer channels stays whole. None is 8, or with a
             `LatencyBudget` 4 where 8 cannot reach it.
         skip: names of layers, or of nested models, whose output channels stay. A layer
             in a nested model is called `model/layer`.
         rules: rules for custom layers, see `segshrink.pruning.rules`.
-        data: what criteria that look at data look at: arrays (images, labels), or an
-            iterable of such batches. Labels are class indices, one a pixel or one an
-            image; 255 is void. A few dozen images serve. Labels may be None for
-            "mean_activation".
-        loss: of labels and the model's output, for "taylor" and "fisher": what
-            `compile` takes. By default the cross-entropy of logits, void left out.
-        progress: told of images that a criterion looks at, and of candidates that a
-            budget exports and measures.
+        data: images and labels for criteria that look at data: arrays (images, labels),
+            or an iterable of such batches. Labels are class indices, one per pixel or
+            one per image; 255 is void. A few dozen images are enough. Labels may be
+            None for "mean_activation".
+        loss: loss of labels and the model's output for "taylor" and "fisher", as
+            `compile` takes it. By default the cross-entropy of logits without void.
+        progress: receives the images that a criterion looks at, and the candidates
+            that a budget exports and measures.
 
     Returns:
         The plan; `plan.apply(model)` makes the smaller model.
@@ -84,35 +85,29 @@ def plan_pruning(
             or the budget cannot be met.
         ModelError: if the model is not built, not Functional or Sequential, or if no
             channel of it may leave though one should.
-        ValueError: if the criterion does not give one finite number a unit.
+        ValueError: if the criterion does not give one finite number per unit.
     """
     score = _checked_settings(keep, budget, criterion, scope, multiple_of)
     scope = scope or ("layer" if budget is None else "global")
+    progress = progress or SilentProgress()
     graph = trace(model, rules)
     _keep_skipped(graph, skip)
     groups = graph.groups()
-    progress = progress or SilentProgress()
-    evidence = None
+    statistics = None
     if data is not None:
-        evidence = Evidence(model, graph, data, loss=loss, progress=progress)
-    weights = weights_of_groups(graph, groups, evidence)
+        statistics = DataStatistics(model, graph, data, loss=loss, progress=progress)
+    weights = weights_of_groups(graph, groups, statistics)
     scores = [importance(score, of_group) for of_group in weights]
-    _require_effect(score, groups, evidence, loss)
-    steps = [_step(graph, group, multiple_of or _MULTIPLE) for group in groups]
-    finer = None
-    if multiple_of is None:
-        finer = [_step(graph, group, _FINER_MULTIPLE) for group in groups]
-    if budget is not None or (keep is not None and keep < 1):
-        _require_groups(model, graph)
-    if budget is not None:
-        _require_room(model, groups, steps)
+    _require_effect(score, groups, statistics, loss)
+    steps = _steps(graph, groups, multiple_of or _MULTIPLE)
+    _require_prunable(model, graph, steps, keep, budget)
     orders = [kept_first(of_group) for of_group in scores]
     problem = Problem(
         model=model,
         costs=Costs(graph, groups, orders),
         scores=[group[order] for group, order in zip(scores, orders, strict=True)],
         steps=steps,
-        finer=finer,
+        finer=_steps(graph, groups, _FINER_MULTIPLE) if multiple_of is None else None,
         scope=SCOPES[scope],
         candidate=lambda counts: _candidate(model, graph, orders, counts),
         progress=progress,
@@ -126,8 +121,8 @@ def plan_pruning(
         multiple_of=multiple_of if budget is not None else multiple_of or _MULTIPLE,
         skip=tuple(skip),
     )
-    if evidence is not None:
-        settings = settings.model_copy(update={"images": evidence.images})
+    if statistics is not None:
+        settings = settings.model_copy(update={"images": statistics.images})
     kept = _first(orders, solved.kept)
     return make_plan(
         model, graph, kept, settings, measured=solved.measured, costs=problem.costs
@@ -165,8 +160,14 @@ def _candidate(
     )
 
 
+def _steps(
+    graph: ChannelGraph, groups: Sequence[ChannelGroup], multiple_of: int
+) -> list[int]:
+    return [_step(graph, group, multiple_of) for group in groups]
+
+
 def _step(graph: ChannelGraph, group: ChannelGroup, multiple_of: int) -> int:
-    """What the number of units must be a multiple of, for channels to be.
+    """Step of the number of units that makes channels a multiple of `multiple_of`.
 
     A unit may hold several channels of a layer, such as one of each of 4 groups of a
     grouped convolution.
@@ -234,16 +235,16 @@ def _name(criterion: Criterion) -> str:
 def _require_effect(
     criterion: Criterion,
     groups: Sequence[ChannelGroup],
-    evidence: Evidence | None,
+    statistics: DataStatistics | None,
     loss: Any,
 ) -> None:
-    """Refuse data or a loss that no score came from."""
-    if evidence is not None and groups and not evidence.used:
+    """Refuse data or a loss that no score depends on."""
+    if statistics is not None and groups and not statistics.used:
         raise UsageError(
             f"data has no effect with criterion {_name(criterion)}, which looks at "
             "weights only. Leave it out, or take mean_activation, taylor or fisher."
         )
-    if loss is not None and groups and not (evidence and evidence.used_loss):
+    if loss is not None and groups and not (statistics and statistics.used_loss):
         raise UsageError(
             f"loss has no effect with criterion {_name(criterion)}. Leave it out, or "
             "take taylor or fisher, and give data."
@@ -267,17 +268,24 @@ def _keep_skipped(graph: ChannelGraph, skip: Sequence[str]) -> None:
         )
 
 
-def _require_groups(model: keras.Model, graph: ChannelGraph) -> None:
-    if not graph.groups():
+def _require_prunable(
+    model: keras.Model,
+    graph: ChannelGraph,
+    steps: Sequence[int],
+    keep: float | None,
+    budget: Budget | None,
+) -> None:
+    """Refuse a model of which no channel may leave though one should."""
+    if budget is None and (keep is None or keep >= 1):
+        return
+    groups = graph.groups()
+    if not groups:
         reasons = [f"  {kept.layer}: {kept.reason}" for kept in graph.frozen()]
         lines = [f"{model.name}: no channel of this model may leave.", *reasons]
         raise ModelError("\n".join(lines))
-
-
-def _require_room(
-    model: keras.Model, groups: Sequence[ChannelGroup], steps: Sequence[int]
-) -> None:
-    if all(len(g.units) <= step for g, step in zip(groups, steps, strict=True)):
+    if budget is not None and all(
+        len(group.units) <= step for group, step in zip(groups, steps, strict=True)
+    ):
         raise ModelError(
             f"{model.name}: the model is already at its minimum. No group has more "
             "channels than one multiple; lower multiple_of."

@@ -30,8 +30,8 @@ def prune_in_steps(
 ) -> tuple[keras.Model, tuple[PruningPlan, ...]]:
     """Prune a little, train, and prune again; each step by the same factor.
 
-    Channels are ranked anew before each step, by what training has made of those that
-    are left.
+    Channels are ranked again before each step, since training changes those that are
+    left.
 
     Reference: Molchanov, Tyree, Karras, Aila, Kautz, Pruning Convolutional Neural
     Networks for Resource Efficient Inference, 2017.
@@ -41,7 +41,7 @@ def prune_in_steps(
         fine_tune: called with the smaller model, to be trained in place, and the number
             of the step, from 1; not after the last step.
         steps: int >= 1.
-        keep: as for `plan_pruning`, of the model as it is given.
+        keep: as for `plan_pruning`, a share of the given model.
         budget: likewise; it holds for the last step.
         **settings: further arguments of `plan_pruning`, for every step.
 
@@ -75,12 +75,11 @@ def step_target(
 ) -> StepTarget:
     """`keep` or `budget` for the next of several steps.
 
-    A step takes the n-th root of what is left to take, n being the number of steps that
-    are left, so that no step is larger than the others and the last one ends where one
-    step alone would have ended.
+    A step shrinks by the n-th root of the remaining factor, with n steps left, so that
+    all steps are equally large and the last one ends where a single step would.
 
     Args:
-        model: as the steps before left it.
+        model: the model after the steps before.
         steps: number of steps in all.
         done: records of the plans of the steps before, see `PruningPlan.as_record`.
         keep: as for `plan_pruning`, over all steps.

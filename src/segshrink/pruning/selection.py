@@ -1,4 +1,4 @@
-"""How many units of each group stay under a cost, and which."""
+"""Number of units that each group keeps under a cost limit."""
 
 import heapq
 import math
@@ -14,12 +14,12 @@ from segshrink.pruning.importance import FloatArray
 
 Counts = npt.NDArray[np.int64]
 
-# Of utility: an exchange that gains less is one of rounding.
+# An exchange that gains less utility than this is due to rounding.
 _LEAST_GAIN = 1e-9
 
 
 class Scope(Protocol):
-    """How a cost limit is spread over the groups."""
+    """Spreads a cost limit over the groups."""
 
     def __call__(
         self,
@@ -36,7 +36,7 @@ class Scope(Protocol):
         Args:
             costs: of the model; its groups keep their units in the order of `scores`.
             prices: cost of one of each term of `costs`, at least 0.
-            limit: what the terms may cost in all.
+            limit: the most that all terms may cost together.
             scores: for each group, scores of its units, highest first.
             steps: for each group, what its count must be a multiple of.
             most: for each group, the most units that it may keep; None is all.
@@ -87,7 +87,7 @@ def by_importance(
     steps: Sequence[int],
     most: Counts | None = None,
 ) -> Counts:
-    """Groups lose those units first that matter least for what they cost.
+    """The units that matter least for their cost leave first.
 
     The counts minimize the sum over groups of 1 / (kept share of the group's total
     score). It grows without bound as a group empties, so that none does, and it prefers
@@ -95,8 +95,8 @@ def by_importance(
     reads the other. Scores of different groups need not have the same scale.
 
     Groups shrink greedily, units come back in as far as the limit leaves room, and then
-    groups exchange units as long as the sum falls: what a unit costs hangs on how many
-    units its neighbours kept in the end, which the greedy way could not know.
+    groups exchange units as long as the sum falls: the cost of a unit depends on the
+    units that its neighbours keep in the end, which the greedy pass does not know.
     """
     allocation = _Allocation(
         costs, prices, scores, steps, costs.sizes if most is None else most
@@ -123,7 +123,8 @@ class _Allocation:
         self._costs, self._prices, self._steps = costs, prices, steps
         self._counts = costs.counts(self.kept)
         self._utilities = [_utilities(group) for group in scores]
-        # What a group's next counts change, until a group that shares a term moves.
+        # Changes by the next counts of a group, valid until a group that shares a term
+        # moves.
         self._changes: list[dict[int, tuple[float, float]]] = [{} for _ in scores]
         self._near = _sharing_terms(costs.touched)
 
@@ -207,7 +208,7 @@ class _Allocation:
             self._keep(group, self._larger(group))
 
     def exchange_within(self, limit: float) -> None:
-        """Move one group, let the others make room or take it; undo what does not gain.
+        """Move one group, let the others make or take room; undo moves without gain.
 
         Two steps at once are tried as well: where a runtime computes channels in
         blocks of two steps, the first of them may save nothing.
@@ -266,7 +267,7 @@ def _utilities(scores: FloatArray) -> FloatArray:
 
 
 def utility(scores: Sequence[FloatArray], kept: Counts) -> float:
-    """What `by_importance` maximizes: - the sum of 1 / (kept share of the score)."""
+    """Objective of `by_importance`: minus the sum of 1 / (kept share of the score)."""
     pairs = zip(scores, kept.tolist(), strict=True)
     return float(sum(_utilities(group)[count] for group, count in pairs))
 
@@ -275,7 +276,7 @@ SCOPES: Mapping[str, Scope] = {"layer": by_layer, "global": by_importance}
 
 
 def rounded(target: float, size: int, multiple_of: int) -> int:
-    """The nearest count to `target` that hardware likes.
+    """The nearest count to `target` that suits the hardware.
 
     A count is a multiple of `multiple_of`, at least one multiple, or the whole group;
     a group of fewer units than that stays whole. Halfway, the larger count is taken.
@@ -293,5 +294,5 @@ def rounded(target: float, size: int, multiple_of: int) -> int:
 
 
 def kept_first(scores: FloatArray) -> ChannelIds:
-    """Units in the order in which they stay: highest score first, of equals as is."""
+    """Units in the order in which they stay: highest score first, stable for ties."""
     return np.argsort(-np.asarray(scores), kind="stable")

@@ -24,10 +24,14 @@ from segshrink.pruning.layer_call import ConfigPath, LayerChannels
 
 Kept = npt.NDArray[np.bool_]
 
+KerasConfig = dict[str, Any]
+"""An entry of `Model.get_config()["layers"]`, or what it holds: open by design, since
+every layer class has arguments of its own."""
+
 
 @dataclass(frozen=True, eq=False)
 class WeightCut:
-    """What stays of one weight.
+    """The entries of one weight that stay.
 
     Attributes:
         shape: the weight's shape before.
@@ -63,11 +67,11 @@ class WeightCut:
 
 @dataclass(frozen=True, eq=False)
 class LayerCut:
-    """What stays of one layer.
+    """The weights, sizes and statistics of one layer that stay.
 
     Attributes:
         layer: path of the layer.
-        weights: position in the layer's weights -> what stays of that weight.
+        weights: position in the layer's weights -> the entries that stay.
         sizes: place in the layer's entry in the model's config -> number to write.
         statistics: True for each channel that stays, of those over which the layer
             computes a mean or a norm; None if all of them stay.
@@ -80,7 +84,7 @@ class LayerCut:
 
 
 def layer_cuts(graph: ChannelGraph, removed: ChannelIds) -> tuple[LayerCut, ...]:
-    """What removing channels does to each layer that holds any.
+    """Cuts that removing channels makes in each layer that holds any.
 
     Args:
         graph: the traced model.
@@ -136,8 +140,9 @@ def cut_model(model: keras.Model, cuts: tuple[LayerCut, ...]) -> keras.Model:
 def zero_model(model: keras.Model, cuts: tuple[LayerCut, ...]) -> keras.Model:
     """A copy of the same shapes in which the removed channels contribute nothing.
 
-    The entries that make a channel and the entries that read it are zeroed: a channel
-    whose filter is zero still carries its activation of 0 or its beta to the readers.
+    The entries that produce a channel and those that consume it are zeroed: a channel
+    whose filter is zero still passes its activation of 0, or its beta, to its
+    consumers.
     Normalizations over channels become layers that leave the removed ones out.
 
     Raises:
@@ -146,15 +151,6 @@ def zero_model(model: keras.Model, cuts: tuple[LayerCut, ...]) -> keras.Model:
     _require_same_architecture(model, cuts)
     rebuilt = _rebuilt(model, cuts, keep_shapes=True)
     return _with_weights(rebuilt, model, cuts, WeightCut.neutralize)
-
-
-def copy_model(model: keras.Model) -> keras.Model:
-    """A plain copy with weights of its own and without optimizer or loss.
-
-    Raises:
-        ModelError: if the model cannot be rebuilt from its config.
-    """
-    return _with_weights(_rebuilt(model, ()), model, (), WeightCut.cut)
 
 
 def _require_same_architecture(model: keras.Model, cuts: tuple[LayerCut, ...]) -> None:
@@ -182,10 +178,10 @@ def _rebuilt(
     change = _with_kept_statistics if keep_shapes else _with_sizes
     changes = {cut.layer: cut for cut in cuts}
 
-    def edited(entry: dict[str, Any], prefix: str) -> dict[str, Any]:
-        # It holds the shapes of before, to which Keras would build the layer at once.
+    def edited(entry: KerasConfig, prefix: str) -> KerasConfig:
+        # It holds the old shapes, with which Keras would build the layer at once.
         entry = {key: entry[key] for key in entry if key != "build_config"}
-        # An operation says its name beside its config, some of them there alone.
+        # Operations state their name beside their config, and some of them only there.
         config = entry["config"]
         path = prefix + (entry.get("name") or config["name"])
         if path in graphs:
@@ -199,24 +195,26 @@ def _rebuilt(
         config["layers"] = [edited(layer, "") for layer in config["layers"]]
         # Safe mode is for files: the functions of this model are in memory already.
         with SafeModeScope(safe_mode=False):
-            return type(model).from_config(config, custom_objects=_custom(model))
+            return type(model).from_config(
+                config, custom_objects=_custom_objects(model)
+            )
     except (TypeError, ValueError, NotImplementedError) as error:
         raise ModelError(
             f"{model.name}: the model cannot be rebuilt from its config. {error}"
         ) from error
 
 
-def _without_build_shape(config: dict[str, Any]) -> dict[str, Any]:
+def _without_build_shape(config: KerasConfig) -> KerasConfig:
     return {key: config[key] for key in config if key != "build_input_shape"}
 
 
-def _with_sizes(entry: dict[str, Any], cut: LayerCut) -> dict[str, Any]:
+def _with_sizes(entry: KerasConfig, cut: LayerCut) -> KerasConfig:
     for path, size in cut.sizes.items():
         entry = _edited(entry, path, size)
     return entry
 
 
-def _with_kept_statistics(entry: dict[str, Any], cut: LayerCut) -> dict[str, Any]:
+def _with_kept_statistics(entry: KerasConfig, cut: LayerCut) -> KerasConfig:
     if cut.statistics is None:
         return entry
     return {
@@ -236,8 +234,8 @@ def _edited(config: Any, path: ConfigPath, size: int) -> Any:
     return edited
 
 
-def _custom(model: keras.Model) -> dict[str, Any]:
-    """Custom layers, models and functions, not all of which Keras need know."""
+def _custom_objects(model: keras.Model) -> dict[str, type | FunctionType]:
+    """Custom layers, models and functions, which need not be registered in Keras."""
     operations = [*operations_by_path(model).values(), *graphs_by_path(model).values()]
     functions = [
         value
@@ -245,7 +243,7 @@ def _custom(model: keras.Model) -> dict[str, Any]:
         for value in vars(operation).values()
         if isinstance(value, FunctionType)
     ]
-    named: list[Any] = [*functions, *map(type, operations)]
+    named: list[type | FunctionType] = [*functions, *map(type, operations)]
     own = [each for each in named if not each.__module__.startswith("keras.")]
     return {each.__name__: each for each in (*own, *KEPT_STATISTICS.values())}
 
@@ -268,7 +266,7 @@ def _with_weights(
             values[position] = change(weight_cut, values[position])
         if values:
             targets[path].set_weights(values)
-        # It computes with tensors that it derives from its weights once.
+        # This layer computes with tensors that it derives from its weights only once.
         if isinstance(layer, keras.layers.Normalization):
             targets[path].finalize_state()
     return rebuilt

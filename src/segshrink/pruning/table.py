@@ -113,10 +113,10 @@ def _latency(measured: MeasuredLatency, *, fewer_macs: float) -> list[Renderable
 
 
 def _spent(spent: SpentMilliseconds, block: int) -> str:
-    """How the latency that is left divides; only a part of it follows the MACs."""
+    """Parts of the latency that is left, of which only some follow the MACs."""
     parts = [f"{spent.macs:.2f} ms multiply"]
     if block > 1:
         parts.append(f"{spent.blocks:.2f} ms fill blocks of {block} channels up")
     parts.append(f"{spent.memory:.2f} ms move values")
-    parts.append(f"{spent.constant:.2f} ms hang on no channel")
+    parts.append(f"{spent.constant:.2f} ms depend on no channel")
     return f"of what is left, by the latency model: {', '.join(parts)}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from segshrink.data import Dataset, ImageMaps, TileSampler
+from segshrink.data import Dataset, ImageMaps, TileSampler, TileSettings
 from segshrink.errors import RunFolderError
 from segshrink.models import tile_px_of
 from segshrink.objectives import WeightedSum
@@ -155,15 +155,13 @@ def _sampler(
     tile_px: int,
     maps: ImageMaps | None,
 ) -> TileSampler:
-    return TileSampler(
-        context.dataset.train,
+    tiles = TileSettings(
         tile_px=tile_px,
         batch_size=settings.batch_size,
-        seed=context.seed,
         augmentation=settings.augmentation,
         tiles_per_epoch=settings.tiles_per_epoch,
-        maps=maps,
     )
+    return TileSampler(context.dataset.train, tiles, seed=context.seed, maps=maps)
 
 
 def _compile(

@@ -1,4 +1,4 @@
-"""The search for a latency, on a machine whose speed is known and whose mood is not."""
+"""The search for a latency on a simulated machine of known speed that drifts."""
 
 import numpy as np
 import pytest
@@ -34,10 +34,9 @@ def problem():
 
 
 class Machine:
-    """2e-7 ms a MAC in blocks of 16 and 0.5 ms, more or less, in the place of a bench.
+    """A bench whose time is 2e-7 ms per MAC in blocks of 16, plus 0.5 ms, with noise.
 
-    Stands for the machine alone: that files are exported and timed is tested where the
-    budget is.
+    It replaces the machine only: `test_budgets.py` exports and times real files.
     """
 
     def __init__(self, problem, noise, seed):
@@ -53,9 +52,9 @@ class Machine:
         return float(prices @ self._costs.terms(self._costs.counts(kept))) + 0.5
 
     def time(self, candidates, *, longer=1):
-        mood = self._random.uniform(0.9, 1.1)
+        drift = self._random.uniform(0.9, 1.1)
         ms = [
-            self.true_ms(kept) * mood * np.exp(self._noise * self._random.normal())
+            self.true_ms(kept) * drift * np.exp(self._noise * self._random.normal())
             for kept in [self._sizes, *candidates]
         ]
         samples = [Sample(k, m) for k, m in zip(candidates, ms[1:], strict=True)]
@@ -63,7 +62,7 @@ class Machine:
 
 
 def best_within(problem, machine, share):
-    """Utility of the plan of one who knows the machine."""
+    """Utility of the best plan when the speed of the machine is known."""
     costs = problem.costs.in_blocks(Blocks(outputs=16))
     prices = costs.prices(macs=2e-7, pointwise_macs=2e-7)
     limit = share * machine.true_ms(problem.costs.sizes) - 0.5
@@ -81,7 +80,7 @@ def test_noise_costs_little(problem, share, seed):
     assert found.measured.after <= found.measured.target
     truth = machine.true_ms(found.kept) / machine.true_ms(problem.costs.sizes)
     assert truth < 1.05 * share
-    # Utilities are negative: the best is -1 a group.
+    # Utilities are negative: the best is -1 per group.
     best = best_within(problem, machine, share)
     assert utility(problem.scores, found.kept) > 1.15 * best
 

@@ -20,7 +20,7 @@ def costs():
 
 
 def samples_of(costs, blocks, count=16):
-    """Times by 2e-6 ms a MAC and 5e-6 ms a value in these blocks, and 0.3 ms."""
+    """Samples of 2e-6 ms per MAC and 5e-6 ms per value in these blocks, plus 0.3 ms."""
     filled = costs.in_blocks(blocks)
     prices = filled.prices(macs=2e-6, pointwise_macs=2e-6, values=5e-6)
     random = np.random.default_rng(0)
@@ -56,16 +56,16 @@ def test_blocks_fill_up_what_is_made_and_not_what_is_read(costs):
     assert all_of_them["macs"] == whole["macs"]
 
 
-def test_what_bounds_a_layer_is_told(costs):
+def test_the_bottleneck_of_each_layer_is_reported(costs):
     model = LatencyModel(costs, samples_of(costs, Blocks(outputs=16)))
     narrow = model.slowest(np.full(len(costs.sizes), 4), 3)
-    assert {row["bound_by"] for row in narrow} == {"blocks"}
+    assert {row.bound_by for row in narrow} == {"blocks"}
     wide = model.slowest(costs.sizes, 3)
-    assert {row["bound_by"] for row in wide} == {"macs"}
+    assert {row.bound_by for row in wide} == {"macs"}
     assert wide[0]["before_ms"] == pytest.approx(wide[0]["after_ms"])
 
 
-def test_the_parts_of_the_time_are_told(costs):
+def test_the_parts_of_the_time_are_reported(costs):
     model = LatencyModel(costs, samples_of(costs, Blocks(outputs=16)))
     kept = np.full(len(costs.sizes), 4)
     parts, bare = model.parts(kept), costs.totals(kept)
@@ -81,4 +81,4 @@ def test_the_parts_of_the_time_are_told(costs):
 def test_half_of_a_block_is_bound_by_it(costs):
     model = LatencyModel(costs, samples_of(costs, Blocks(outputs=16)))
     rows = model.slowest(np.full(len(costs.sizes), 8), 3)
-    assert {row["bound_by"] for row in rows} == {"blocks"}
+    assert {row.bound_by for row in rows} == {"blocks"}

@@ -35,7 +35,7 @@ def scale(norm):
     )
 
 
-# Those that look at data are held in test_evidence.
+# Criteria that look at data are tested in test_data_statistics.py.
 BY_WEIGHTS = [n for n in CRITERIA if n not in ("mean_activation", "taylor", "fisher")]
 
 

@@ -1,4 +1,4 @@
-"""What reconstruction restores, against the original."""
+"""Reconstruction against the original model."""
 
 import keras
 import numpy as np
@@ -8,7 +8,7 @@ from keras import layers
 from segshrink.errors import ModelError, UsageError
 from segshrink.pruning import plan_pruning
 from segshrink.pruning.masks import apply_channel_masks
-from segshrink.pruning.recovery import reconstruct
+from segshrink.pruning.recovery import PositionSampling, reconstruct
 
 from ..networks import (
     chain,
@@ -106,7 +106,11 @@ def test_sampled_positions_follow_the_seed():
     plan, smaller = pruned(model)
     tiles = images(model, 8)
     first, again, other = (
-        weights(reconstruct(smaller, model, plan, tiles, positions=4, seed=seed))
+        weights(
+            reconstruct(
+                smaller, model, plan, tiles, positions=PositionSampling(4, seed=seed)
+            )
+        )
         for seed in (1, 1, 2)
     )
     pairs = list(zip(first, again, other, strict=True))
@@ -205,23 +209,23 @@ def test_nested_readers_are_solved_and_repeated_ones_are_left():
 
 
 def test_progress_counts_the_readers():
-    told = []
+    received = []
 
-    class Told:
+    class Recorder:
         def start(self, label, total):
-            told.append(total)
+            received.append(total)
 
         def advance(self, steps=1, **facts):
-            told.append(steps)
+            received.append(steps)
 
         def finish(self):
-            told.append("end")
+            received.append("end")
 
     model = small_unet()
     plan, smaller = pruned(model)
-    reconstruct(smaller, model, plan, images(model), progress=Told())
+    reconstruct(smaller, model, plan, images(model), progress=Recorder())
     # bottom, inner, up, top and logits read what was cut; down reads the image.
-    assert told == [5, 1, 1, 1, 1, 1, "end"]
+    assert received == [5, 1, 1, 1, 1, 1, "end"]
 
 
 def test_wrong_partners_and_images_are_refused():
@@ -239,8 +243,8 @@ def test_wrong_partners_and_images_are_refused():
         reconstruct(smaller, model, plan, tiles[:, :4])
     with pytest.raises(UsageError, match="ridge must be above 0"):
         reconstruct(smaller, model, plan, tiles, ridge=0)
-    with pytest.raises(UsageError, match="positions must be at least 1, got 0"):
-        reconstruct(smaller, model, plan, tiles, positions=0)
+    with pytest.raises(UsageError, match="count must be at least 1, got 0"):
+        PositionSampling(0)
 
 
 def test_nothing_goes_into_a_mean_behind_an_activation():

@@ -1,4 +1,4 @@
-"""Houses, halls, building sites and cars: what they are made of, and where they go."""
+"""Houses, halls, building sites and cars: their parts and their places."""
 
 from dataclasses import dataclass
 

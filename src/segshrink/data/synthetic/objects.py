@@ -1,4 +1,4 @@
-"""Things that stand on the ground of a synthetic scene: roofs, sites, cars and trees.
+"""Objects on the ground of a synthetic scene: roofs, sites, cars and trees.
 
 Everything is drawn as flat faces into one image of face numbers; tables give each face
 its class, colour and stripes. Shading the whole scene is then a few table look-ups,
@@ -101,7 +101,7 @@ class ObjectLayer:
         return 1 + _SLOPE_CONTRAST * float(self.frame.direction(u, v) @ self.light)
 
     def shadow(self) -> BoolArray:
-        """Where shadows fall, objects left aside: bool `(size, size)`."""
+        """Mask of shadows, without objects: bool `(size, size)`."""
         image = Image.new("L", (self.frame.size_px, self.frame.size_px))
         draw = ImageDraw.Draw(image)
         footprints = self._in_pixels(self._casters)

@@ -1,4 +1,4 @@
-"""The plan of a synthetic scene: what is where, before anything has a colour."""
+"""The plan of a synthetic scene: geometry and uses, before any colour."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,7 +17,7 @@ _SITE_SHARE = 0.03
 
 
 class BlockKind(IntEnum):
-    """What the ground between four streets is used for."""
+    """Uses of the ground between four streets."""
 
     RESIDENTIAL = 0
     COMMERCIAL = 1
@@ -121,7 +121,7 @@ class Plan:
         return cells[..., 0], cells[..., 1], is_inside
 
     def choose_sites(self, rng: np.random.Generator) -> list[Rectangle]:
-        """Grounds for building sites: one a block, in the image, dry, in no park."""
+        """Grounds for building sites: one per block, in the image, dry, in no park."""
         count = max(1, round(_SITE_SHARE * self.frame.size_px**2 / _SITE_AREA_PX))
         buildable = [b for b, kind in self.blocks() if kind is not BlockKind.PARK]
         order = rng.permutation(len(buildable)).tolist()

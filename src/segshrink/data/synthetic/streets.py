@@ -1,4 +1,4 @@
-"""Streets of synthetic scenes: where they run, and how their surface is marked."""
+"""Streets of synthetic scenes: their courses and their markings."""
 
 from dataclasses import dataclass
 

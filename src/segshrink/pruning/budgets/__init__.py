@@ -1,4 +1,4 @@
-"""Budgets: how small or fast a pruned model must become."""
+"""Budgets: limits on the cost of a pruned model."""
 
 from segshrink.pruning.budgets.counted import MacsBudget, ParameterBudget
 from segshrink.pruning.budgets.latency import LatencyBudget

@@ -1,4 +1,4 @@
-"""What budgets that are measured on exported files share."""
+"""Export of candidates for budgets that are measured on files."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def export_candidate(
 ) -> Path:
     """Write a candidate as a file for a runtime.
 
-    An int8 file is calibrated on noise: neither its size nor its latency cares.
+    An int8 file is calibrated on noise, which changes neither size nor latency.
     """
     images = None
     if quantize:

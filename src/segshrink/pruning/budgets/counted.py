@@ -1,4 +1,4 @@
-"""Budgets of what can be counted without running the model."""
+"""Budgets of costs that are counted without running the model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from segshrink.records.plan import BudgetRecord, PlanRecord
 
 @dataclass(frozen=True)
 class MacsBudget:
-    """At most so many multiply-accumulates for one image.
+    """Limit on the multiply-accumulates for one image.
 
-    They do not buy latency by themselves; see `LatencyBudget`.
+    Fewer of them do not guarantee less latency; see `LatencyBudget`.
 
     Args:
         target: up to 1 a share of the model's, above 1 a number.
@@ -69,7 +69,7 @@ class MacsBudget:
 
 @dataclass(frozen=True)
 class ParameterBudget:
-    """At most so many weights, normalization statistics included.
+    """Limit on the number of weights, normalization statistics included.
 
     Args:
         target: up to 1 a share of the model's, above 1 a number.

@@ -1,4 +1,4 @@
-"""A budget of milliseconds, kept by timing the exported file."""
+"""A budget of milliseconds, measured by timing the exported file."""
 
 import tempfile
 from collections.abc import Container, Sequence
@@ -33,7 +33,7 @@ from segshrink.records.plan import (
 )
 
 _MIXED_PROBES = 8
-# Of candidates for the plan, times the rounds of those that the model is fitted to.
+# Candidates for the plan get this many times the rounds of those for the model.
 _MORE_ROUNDS = 3
 _ATTEMPTS = 8
 # A candidate this close under the target ends the search, and such a one is aimed at.
@@ -46,17 +46,17 @@ _SLOWEST_LAYERS = 8
 
 @dataclass(frozen=True)
 class LatencyBudget:
-    """At most so much time for one image, measured on the exported file.
+    """Limit on the time for one image, measured on the exported file.
 
     A few candidates of different shapes are exported and timed, and a latency model is
-    fitted to them (see `segshrink.pruning.budgets.latency_model`), which says what a
-    channel of each group costs in this runtime on this machine. The plan found with it
-    is exported and timed in turn with the unpruned model; a miss corrects the model,
-    until a candidate is within the target by measurement.
+    fitted to them (see `segshrink.pruning.budgets.latency_model`), which predicts the
+    cost of a channel of each group in this runtime on this machine. The plan found with
+    it is exported and timed interleaved with the unpruned model; a miss corrects the
+    model, until a candidate is measured to be within the target.
 
     Args:
         target: up to 1 a share of the unpruned model's latency, above 1 milliseconds.
-        runtime: `"litert"` or `"onnx"`, what the file is for and timed in.
+        runtime: runtime of the file, `"litert"` or `"onnx"`.
         threads: threads that a prediction may compute with, at least 1.
         quantize: `"int8"` (LiteRT only) or None for float32.
         rounds: int >= 3, samples of each candidate.
@@ -95,7 +95,7 @@ class LatencyBudget:
                 problem.progress.finish()
 
     def share_left(self, model: keras.Model, done: Sequence[PlanRecord]) -> float:
-        """See `Budget`; of a target in milliseconds, the model is timed."""
+        """See `Budget`; for a target in milliseconds, the model is timed."""
         if self.target > 1:
             return self.target / self._milliseconds(model)
         timed = [plan.measured for plan in done if plan.measured is not None]
@@ -129,14 +129,14 @@ class LatencyBudget:
 
 
 class _Bench:
-    """Exports candidates and times them, each in turn with the unpruned model."""
+    """Exports candidates and times them interleaved with the unpruned model."""
 
     def __init__(self, budget: LatencyBudget, problem: Problem, folder: Path) -> None:
         self._budget, self._problem, self._folder = budget, problem, folder
         self._files: dict[bytes, Path] = {}
 
     def expect(self, candidates: int) -> None:
-        """Tell of the most candidates that will be timed."""
+        """Report the largest number of candidates that will be timed."""
         self._problem.progress.start("timing candidates", candidates)
 
     def time(
@@ -144,7 +144,7 @@ class _Bench:
     ) -> tuple[float, list[Sample]]:
         """Median milliseconds of the unpruned model, and a sample of each candidate.
 
-        In so many times the rounds of the budget as `longer` says.
+        `longer` multiplies the rounds of the budget.
         """
         whole = self._file(self._problem.costs.sizes)
         paths = [self._file(kept) for kept in candidates]
@@ -248,7 +248,7 @@ def _close_in(
     tried: dict[bytes, _Trial] = {}
     for _ in range(_ATTEMPTS):
         model = LatencyModel(problem.costs, samples, near=wanted)
-        # It is fitted to those near the target, but to all others as well.
+        # The model is fitted to all samples, so that a bias near the target remains.
         near = samples[len(samples) - len(tried) :]
         ratios = [sample.ms / model.predict(sample.kept) for sample in near]
         correction = float(np.mean(ratios)) if ratios else 1.0
@@ -259,7 +259,7 @@ def _close_in(
         predicted = model.predict(kept) * correction / before
         (trial,) = _timed(budget, bench, [(kept, predicted)])
         tried[kept.tobytes()] = trial
-        # The machine's mood is taken out: the unpruned model was timed beside it.
+        # Drift of the machine cancels, since the unpruned model was timed beside it.
         samples.append(Sample(kept, trial.after * before / trial.before))
         if trial.is_close:
             confirmed = _timed_again(budget, problem, bench, list(tried.values()))

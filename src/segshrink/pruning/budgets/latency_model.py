@@ -1,4 +1,4 @@
-"""What a multiply-accumulate and a moved value cost in a runtime, by measurement."""
+"""Costs of a multiply-accumulate and a moved value in a runtime, by measurement."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from segshrink.records.plan import SlowLayer
 FEATURES = ("macs", "pointwise_macs", "values", "constant")
 _PARTS = ("blocks", "memory", "macs")
 
-# What kernels are known to compute at once: 4 to 16 channels, by vector width.
+# Kernels are known to compute 4 to 16 channels at once, by vector width.
 _FORMS = (
     Blocks(),
     Blocks(outputs=4),
@@ -84,7 +84,7 @@ class LatencyModel:
         return float(_features(self.costs, kept) @ np.array(self.coefficients))
 
     def slowest(self, kept: Counts, count: int) -> list[SlowLayer]:
-        """The layers that take most of the time that is left, and what sets their pace.
+        """The layers that take most of the time that is left, and their bottlenecks.
 
         Bound by `macs`: fewer channels on either side help. By `memory`: most of the
         time moves values, so that fewer channels on one side alone buy little. By
@@ -107,10 +107,10 @@ class LatencyModel:
         ]
 
     def parts(self, kept: Counts) -> dict[str, float]:
-        """What the predicted milliseconds are spent on.
+        """Predicted milliseconds by what they are spent on.
 
-        `macs` are multiplications of channels that there are, `blocks` those that fill
-        blocks up, `memory` is moving values and `constant` hangs on no channel.
+        `macs` are multiplications of existing channels, `blocks` those that fill blocks
+        up, `memory` is moving values and `constant` does not depend on channels.
         """
         by_layer = self._parts_by_layer(kept).values()
         found = {name: sum(parts[name] for parts in by_layer) for name in _PARTS}

@@ -1,4 +1,4 @@
-"""What a budget is given, and what it gives back."""
+"""The problem that a budget solves, and its solution."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class Problem:
         most: for each group, the most units that it may keep; None is all.
         scope: spreads a cost limit over the groups.
         candidate: builds the model that keeps so many units of each group.
-        progress: told of every candidate that is built and measured.
+        progress: receives every candidate that is built and measured.
     """
 
     model: keras.Model
@@ -43,7 +43,7 @@ class Problem:
     most: Counts | None = None
 
     def spread(self, prices: FloatArray, limit: float) -> Counts:
-        """Counts of which the terms, at these prices, stay within `limit`."""
+        """Counts whose terms stay within `limit` at these prices."""
         return self.scope(
             self.costs,
             prices,
@@ -54,11 +54,11 @@ class Problem:
         )
 
     def price_of(self, prices: FloatArray, kept: Counts) -> float:
-        """What the terms cost when each group keeps so many units."""
+        """Cost of the terms when each group keeps `kept` units."""
         return float(prices @ self.costs.terms(self.costs.counts(kept)))
 
     def grids(self) -> list["Problem"]:
-        """This problem, and what may leave beyond its least if steps may be finer.
+        """This problem, then the one with finer steps below its least counts.
 
         Layers of very few channels cost more quality than their scores tell, so that
         no group may take such a count to leave room for another.
@@ -82,7 +82,7 @@ class Allocation:
 
     Attributes:
         kept: one count per group.
-        measured: what a measured budget found; None for one that is counted.
+        measured: measurements of a measured budget; None for one that is counted.
     """
 
     kept: Counts
@@ -90,10 +90,10 @@ class Allocation:
 
 
 class Budget(Protocol):
-    """A limit, and how the units are found that keep it.
+    """A limit on a cost, with a search for the units that keep it.
 
     Attributes:
-        target: up to 1 a share of what the model costs, above 1 a number.
+        target: up to 1 a share of the cost of the model, above 1 a number.
     """
 
     @property
@@ -110,7 +110,7 @@ class Budget(Protocol):
         ...
 
     def share_left(self, model: keras.Model, done: Sequence[PlanRecord]) -> float:
-        """The budget as a share of what a model costs that was pruned before.
+        """The budget as a share of the cost of a model that was pruned before.
 
         Args:
             model: as earlier steps left it.
@@ -119,7 +119,7 @@ class Budget(Protocol):
         ...
 
     def eased(self, model: keras.Model, share: float) -> "Budget":
-        """A like budget of a share, in (0, 1), of what `model` costs."""
+        """A budget of the same kind, of a share in (0, 1) of the cost of `model`."""
         ...
 
     def as_record(self) -> BudgetRecord:
@@ -143,7 +143,7 @@ def cannot_be_met(wanted: str, least: str) -> UsageError:
 
 
 def share_of_done(target: float, ratios: Sequence[float]) -> float:
-    """What is left of a share when some of it was taken by these ratios."""
+    """The share that is left after steps with these ratios."""
     for ratio in ratios:
         target /= ratio
     return target

@@ -1,4 +1,4 @@
-"""A budget of bytes, kept by the exported file."""
+"""A budget of bytes, measured on the exported file."""
 
 import tempfile
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from segshrink.pruning.budgets.problem import (
 from segshrink.records.plan import BudgetRecord, MeasuredSize, PlanRecord
 
 _ATTEMPTS = 8
-# A candidate that leaves less of the budget than this unused is taken.
+# The search ends with a candidate that leaves less than this share unused.
 _UNUSED = 0.02
 
 
@@ -38,11 +38,11 @@ class _Candidate:
 
 @dataclass(frozen=True)
 class SizeBudget:
-    """At most so many bytes on disk, of the exported file.
+    """Limit on the bytes of the exported file on disk.
 
     Args:
         target: bytes, above 1.
-        runtime: what the file is for, `"litert"` or `"onnx"`.
+        runtime: runtime of the file, `"litert"` or `"onnx"`.
         quantize: `"int8"` (LiteRT only) or None for float32.
 
     Raises:
@@ -60,9 +60,9 @@ class SizeBudget:
     def solve(self, problem: Problem) -> Allocation:
         """See `Budget`.
 
-        The file is taken to be the weights and a constant, which each candidate
-        corrects: what describes channels, scales and biases shrinks with them. The
-        largest candidate within the budget is taken.
+        The size is modelled as that of the weights plus a constant, which each
+        candidate corrects, since descriptions of channels, scales and biases shrink as
+        well. The largest candidate within the budget is chosen.
         """
         progress = problem.progress
         progress.start("exporting candidates", _ATTEMPTS)
@@ -90,7 +90,7 @@ class SizeBudget:
         prices = problem.costs.prices(parameters=1.0 if self.quantize else 4.0)
         overhead = before - problem.price_of(prices, problem.costs.sizes)
         limit = self.target - overhead
-        # Prices of weights between which the limit lies.
+        # The limit lies between these prices of weights.
         low, high = 0.0, float("inf")
         tried: list[_Candidate] = []
         for _ in range(_ATTEMPTS):

@@ -6,11 +6,11 @@ from segshrink.pruning.importance import FloatArray, GroupWeights
 
 
 def fisher(group: GroupWeights) -> FloatArray:
-    """Half the mean square over images of dL/dm, m a factor on the unit.
+    """Half the mean square over images of dL/dm, with m a factor on the unit.
 
     At a minimum of the mean loss the first-order effects cancel, and the mean square of
     the gradients estimates the curvature: the loss grows by half of it when the unit
-    leaves. The derivatives of all layers that read the unit are summed first.
+    leaves. The derivatives of all consumers of the unit are summed first.
 
     References: Theis, Korshunova, Tejani, Huszar, Faster Gaze Prediction with Dense
     Networks and Fisher Pruning, 2018; Liu, Zhang, Kuang, Zhou, Xue, Wang, Chen, Yang,

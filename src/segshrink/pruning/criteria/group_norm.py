@@ -6,7 +6,7 @@ from segshrink.pruning.importance import FloatArray, GroupWeights
 
 
 def group_norm(group: GroupWeights) -> FloatArray:
-    """L2 norm of all coupled weights of a unit: of its makers and of its readers.
+    """L2 norm of all coupled weights of a unit: of its producers and its consumers.
 
     Reference: Fang, Ma, Song, Mi, Wang, DepGraph: Towards Any Structural Pruning, 2023.
 

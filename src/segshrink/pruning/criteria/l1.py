@@ -1,4 +1,4 @@
-"""Sum of absolute weights."""
+"""L1 norm of the filters."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from segshrink.pruning.importance import FloatArray, GroupWeights, ProducerWeigh
 
 
 def l1(group: GroupWeights) -> FloatArray:
-    """L1 norm of all weights that make a unit, as inference sees them.
+    """L1 norm of all weights that produce a unit, as inference sees them.
 
     A filter in front of a normalization counts times |gamma| / sqrt(var + epsilon), and
     its bias not at all, as in `l2`.

@@ -1,4 +1,4 @@
-"""Size of what a unit says."""
+"""Mean absolute activation of each unit."""
 
 from segshrink.pruning.importance import FloatArray, GroupWeights
 
@@ -6,8 +6,8 @@ from segshrink.pruning.importance import FloatArray, GroupWeights
 def mean_activation(group: GroupWeights) -> FloatArray:
     """Mean absolute value of a unit over images and positions, void left out.
 
-    It is taken where layers read the unit, behind its activation. A unit that is silent
-    on all data can leave, whatever its weights.
+    It is measured at the consumers of the unit, behind its activation. A unit that is
+    zero on all data can leave, whatever its weights.
 
     Reference: Molchanov, Tyree, Karras, Aila, Kautz, Pruning Convolutional Neural
     Networks for Resource Efficient Inference, 2017 (one of its criteria).

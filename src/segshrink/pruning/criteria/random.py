@@ -1,4 +1,4 @@
-"""Chance, the baseline of every criterion."""
+"""Random scores, the baseline of every criterion."""
 
 import zlib
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from segshrink.pruning.importance import FloatArray, GroupWeights
 
 @dataclass(frozen=True)
 class Random:
-    """Uniform scores in [0, 1), drawn anew for each group from a seed and its names.
+    """Uniform scores in [0, 1), drawn for each group from a seed and its names.
 
     Args:
-        seed: of all groups.
+        seed: int >= 0.
     """
 
     seed: int = 0

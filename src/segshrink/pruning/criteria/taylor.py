@@ -6,11 +6,11 @@ from segshrink.pruning.importance import FloatArray, GroupWeights
 
 
 def taylor(group: GroupWeights) -> FloatArray:
-    """Mean over images of |dL/dm|, m a factor on the unit: what leaving would cost.
+    """Mean over images of |dL/dm|, with m a factor on the unit.
 
     To first order, the loss L of an image changes by dL/dm = sum a dL/da, over the
-    activations a of the unit, when the unit leaves. The derivatives of all layers that
-    read the unit are summed before the absolute value is taken.
+    activations a of the unit, when the unit leaves. The derivatives of all
+    consumers of the unit are summed before the absolute value is taken.
 
     Reference: Molchanov, Tyree, Karras, Aila, Kautz, Pruning Convolutional Neural
     Networks for Resource Efficient Inference, 2017 (who take the mean over positions,

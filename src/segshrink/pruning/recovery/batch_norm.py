@@ -1,4 +1,4 @@
-"""Moving statistics that fit the model as it is now."""
+"""Re-estimation of the moving statistics of BatchNormalization."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import keras
 import numpy as np
 
 from segshrink.errors import ModelError
+from segshrink.models import copy_model
 from segshrink.pruning.forward import Batches, called_once, in_batches, run
-from segshrink.pruning.surgery import copy_model
 
 
 def reestimate_batch_norm(
@@ -24,7 +24,7 @@ def reestimate_batch_norm(
     Network Pruning, 2020 (there as a moving average over batches).
 
     All images pass through the model together. Held in main memory at a time are the
-    tensors that are still to be read: for a U-Net of 16 filters and tiles of 256
+    tensors that are still to be consumed: for a U-Net of 16 filters and tiles of 256
     pixels, about 25 MB an image.
 
     Args:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 Indices = npt.NDArray[np.int64]
 
 _NOTHING = -1
-"""In place of an index: the window reaches into the padding, which is 0."""
+"""Stands for an index where the window reaches into the padding, which is 0."""
 
 
 def is_linear(layer: Any) -> bool:
@@ -69,7 +69,7 @@ def window_taps(layer: Any, sizes: tuple[int, ...]) -> list[Indices]:
 
 
 def rows_at(inputs: np.ndarray, taps: list[Indices], positions: Indices) -> np.ndarray:
-    """What the layer reads for its output at some positions.
+    """Inputs of the layer for its outputs at some positions.
 
     Args:
         inputs: `(batch, *positions, channels)`.

@@ -1,4 +1,4 @@
-"""How channels pass through each layer: a plain dict from layer class to rule.
+"""Rules for channels through layers: a plain dict from layer class to rule.
 
 A rule is looked up by the exact class, since a subclass may compute something else. A
 custom layer gets one in a few lines, for example

@@ -1,4 +1,4 @@
-"""Where the channels of a call lie."""
+"""The channel axis of a call."""
 
 from segshrink.pruning.layer_call import LayerCall
 
