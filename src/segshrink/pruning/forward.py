@@ -77,7 +77,7 @@ def _call_in_batches(node: Any, inputs: list[Batches]) -> list[Batches]:
     return found
 
 
-def called_once(model: keras.Model) -> dict[str, Any]:
+def called_once(model: keras.Model) -> dict[str, keras.Operation]:
     """Layers and operations that are called once, by path."""
     counts = Counter(id(node.operation) for _, node, _ in calls(model))
     return {

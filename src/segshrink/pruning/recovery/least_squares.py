@@ -1,4 +1,4 @@
-"""Least squares that stays near the weights it started from."""
+"""Ridge regression towards given weights, from sums over rows."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,9 +7,9 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class RidgeSums:
-    """Sums over rows from which the nearest good weights are solved, in float64.
+    """Sums over rows from which weights near given ones are solved, in float64.
 
-    Holds `features ** 2 + features * targets` numbers, however many rows are added.
+    It holds `features ** 2 + features * targets` numbers for any number of rows.
 
     Args:
         features: entries of a row.
@@ -26,7 +26,7 @@ class RidgeSums:
         self._target_sum = np.zeros(targets)
 
     def add(self, rows: npt.ArrayLike, targets: npt.ArrayLike) -> None:
-        """Count rows `(rows, features)` with what they must give, `(rows, targets)`."""
+        """Add rows `(rows, features)` and their targets `(rows, targets)`."""
         rows = np.asarray(rows, dtype=np.float64)
         targets = np.asarray(targets, dtype=np.float64)
         self._count += len(rows)
@@ -40,7 +40,7 @@ class RidgeSums:
 
         lambda is `ridge` times the mean of the diagonal of X'X, with X and Y less
         their means if a shift is allowed. The squared error is never above that of
-        `start`. Directions that no row takes keep the weights of `start`.
+        `start`. Directions outside the span of the rows keep the weights of `start`.
 
         Args:
             start: `(features, targets)`.

@@ -1,4 +1,4 @@
-"""Activations that belong to a layer: which of them treat each channel for itself."""
+"""Activations of layers, and whether they treat each value by itself."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def activated(call: LayerCall, axis: int, outgoing: ChannelIds) -> Channels:
 
 
 def is_elementwise(activation: Any) -> bool:
-    """Whether an activation is known to treat every value for itself."""
+    """Whether an activation is known to treat every value by itself."""
     return activation is None or (
         callable(activation)
         and not isinstance(activation, keras.Layer)

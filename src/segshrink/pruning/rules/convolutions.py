@@ -10,9 +10,9 @@ from segshrink.pruning.rules.axes import channel_axis
 def convolution(call: LayerCall) -> Channels:
     """Conv1D, Conv2D, Conv3D; kernel `(*window, channels / groups, filters)`.
 
-    With groups of several channels, a channel leaves together with its like in every
-    other group, so that the groups stay of equal size. A group of one input channel
-    leaves as a whole.
+    With groups of several channels, a channel leaves together with the channel of the
+    same place in every other group, so that groups keep equal sizes. A group of one
+    input channel leaves as a whole.
     """
     layer = call.layer
     axis = channel_axis(call)
@@ -30,7 +30,7 @@ def convolution(call: LayerCall) -> Channels:
 
 
 def transposed_convolution(call: LayerCall) -> Channels:
-    """Conv2DTranspose and its like; kernel `(*window, filters, channels)`."""
+    """Transposed convolutions; kernel `(*window, filters, channels)`."""
     layer = call.layer
     axis = channel_axis(call)
     incoming = call.channels(axis)

@@ -16,9 +16,9 @@ def dense(call: LayerCall) -> Channels:
 
 
 def einsum_dense(call: LayerCall) -> Channels:
-    """EinsumDense that contracts the channel axis and makes one new axis.
+    """EinsumDense that contracts the channel axis and adds one new axis.
 
-    A letter that input, weight and output share runs along: its axis is kept whole.
+    The axis of a letter that input, weight and output share is kept whole.
     """
     layer = call.layer
     read, held, given = _einsum_letters(layer.equation, len(call.input_shapes[0]))
@@ -27,7 +27,7 @@ def einsum_dense(call: LayerCall) -> Channels:
     if len(made) != 1 or read[axis] not in held or read[axis] in given:
         raise Untraceable(f"equation {layer.equation} has more than one channel axis")
     if set(held) != {read[axis], made[0]}:
-        raise Untraceable(f"equation {layer.equation} weights other axes, too")
+        raise Untraceable(f"equation {layer.equation} also weights other axes")
     if layer.bias is not None and len(layer.bias.shape) > 1:
         raise Untraceable("its bias runs over more than the channels")
     incoming, place = call.channels(axis), given.index(made[0])

@@ -1,4 +1,4 @@
-"""Layers that bring several tensors together."""
+"""Layers that merge several tensors."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from segshrink.pruning.layer_call import Channels, LayerCall, Untraceable
 
 
 def merge(call: LayerCall) -> Channels:
-    """Add, Multiply and their like: the same channel leaves from every operand.
+    """Add, Multiply and similar layers: a channel leaves from every operand.
 
     Operands broadcast over space (a squeeze-and-excite gate) or over channels (an
     attention map, which keeps its one channel).
@@ -28,7 +28,7 @@ def merge(call: LayerCall) -> Channels:
 
 
 def concatenation(call: LayerCall) -> Channels:
-    """Concatenate: along channels the vectors line up, otherwise channels are merged.
+    """Concatenate: vectors of channels are joined, or merged along other axes.
 
     Along another axis the inputs hold the same channels at different places.
     """
@@ -41,6 +41,6 @@ def concatenation(call: LayerCall) -> Channels:
 
 
 def require_tensors(call: LayerCall) -> None:
-    """Raise `Untraceable` if a constant array stands among what is brought together."""
+    """Raise `Untraceable` if one of the inputs is a constant array."""
     if call.constants():
         raise Untraceable("a constant stands among its inputs")

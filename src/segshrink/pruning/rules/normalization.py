@@ -14,7 +14,7 @@ def batch_normalization(call: LayerCall) -> Channels:
     layer = call.layer
     incoming = call.channels(layer.axis)
     for weight in layer.weights:
-        # A variance of 0 would divide by 0 where epsilon is 0.
+        # A variance of 0 would cause a division by 0 where epsilon is 0.
         is_variance = weight is layer.moving_variance
         call.slice(weight, 0, incoming, neutral=1.0 if is_variance else 0.0)
     call.scale(incoming, layer.gamma, layer.moving_variance, layer.epsilon)
@@ -26,7 +26,7 @@ def batch_normalization(call: LayerCall) -> Channels:
 def layer_normalization(call: LayerCall) -> Channels:
     """LayerNormalization or RMSNormalization over the channel axis alone.
 
-    Mean and variance are those of the channels that stay.
+    Mean and variance are computed over the channels that stay.
     """
     axis = _only_axis(call)
     ids = call.channels(axis)
@@ -37,9 +37,9 @@ def layer_normalization(call: LayerCall) -> Channels:
 
 
 def group_normalization(call: LayerCall) -> Channels:
-    """GroupNormalization; a channel leaves with its like in every other group.
+    """GroupNormalization; a channel leaves with its counterpart in every other group.
 
-    With one channel a group (instance normalization) each leaves for itself.
+    With one channel per group (instance normalization) each leaves by itself.
     """
     layer = call.layer
     axis = _only_axis(call)
@@ -55,7 +55,7 @@ def group_normalization(call: LayerCall) -> Channels:
 
 
 def unit_normalization(call: LayerCall) -> Channels:
-    """UnitNormalization over the channel axis alone; the norm is of what stays."""
+    """UnitNormalization over the channel axis alone, with the norm of kept channels."""
     axis = _only_axis(call)
     ids = call.channels(axis)
     call.average(ids)

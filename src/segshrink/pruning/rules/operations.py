@@ -10,7 +10,7 @@ from segshrink.pruning.layer_call import Channels, LayerCall, Untraceable
 from segshrink.pruning.rules.merging import require_tensors
 from segshrink.pruning.rules.refolding import refolded
 
-# What is infinite at 0 is not here: a zeroed channel would spoil the others.
+# Functions that are infinite at 0 are left out: a zeroed channel would spoil others.
 _ELEMENTWISE = (
     "Abs Absolute Cast Celu Clip Cos Elu Erf Exp Expm1 Gelu HardShrink HardSigmoid "
     "HardSilu HardTanh LeakyRelu Negative Relu Relu6 Selu Sigmoid Sign Silu Sin "
@@ -27,7 +27,7 @@ def elementwise_operation(call: LayerCall) -> Channels:
 
 
 def broadcasting(call: LayerCall) -> Channels:
-    """`x + y` and its like, of tensors or of a tensor and a constant."""
+    """`x + y` and similar operations of tensors, or of a tensor and a constant."""
     rank = len(call.output_shape)
     if any(len(shape) != rank for shape in call.input_shapes):
         raise Untraceable("its inputs differ in rank")
@@ -66,7 +66,7 @@ def _constants(call: LayerCall) -> list[Any]:
 
 
 def reduction(call: LayerCall) -> Channels:
-    """Mean, maximum and their like, over other axes than the channels."""
+    """Mean, maximum and similar reductions over other axes than the channels."""
     axis = call.axis()
     reduced = _axes(call.layer.axis, len(call.input_shapes[0]))
     if axis in reduced:
@@ -82,7 +82,7 @@ def _axes(axis: Any, rank: int) -> set[int]:
 
 
 def joining(call: LayerCall) -> Channels:
-    """`ops.concatenate`; the vectors line up along the channels."""
+    """`ops.concatenate`; vectors of channels are joined along the channel axis."""
     require_tensors(call)
     axis = call.axis()
     vectors = [call.channels(axis, which) for which in range(len(call.input_shapes))]
@@ -127,7 +127,7 @@ def indexing(call: LayerCall) -> Channels:
 
 
 def _written_out(key: Any, rank: int) -> list[tuple[int | None, Any]]:
-    """Pairs of a place in the key, None if it is not written, and what stands there.
+    """Pairs of a place in the key, None if implicit, and the item at that place.
 
     Raises:
         Untraceable: if the key holds arrays or tensors.

@@ -1,4 +1,4 @@
-"""Layers that treat every value, or every channel, for itself."""
+"""Layers that treat every value, or every channel, by itself."""
 
 import numpy as np
 
@@ -67,7 +67,7 @@ def layer_scale(call: LayerCall) -> Channels:
 
 
 def spatial(call: LayerCall) -> Channels:
-    """A layer that moves values in space, each channel for itself."""
+    """A layer that moves values in space, each channel by itself."""
     axis = channel_axis(call)
     return Channels(axis, call.channels(axis))
 

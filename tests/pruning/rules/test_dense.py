@@ -1,0 +1,31 @@
+"""Rules of dense layers and attention."""
+
+import keras
+from keras import layers
+
+from ..networks import with_random_weights
+from .tracing import assert_exact, groups_of
+
+
+def attention_model():
+    """Self-attention on a map, laid out as a sequence, with a residual and norms."""
+    image = keras.Input((4, 4, 3))
+    x = layers.Reshape((16, 12))(layers.Conv2D(12, 3, padding="same", name="a")(image))
+    y = layers.LayerNormalization()(x)
+    y = layers.MultiHeadAttention(num_heads=4, key_dim=3, name="attention")(y, y)
+    x = layers.Add()([x, y])
+    y = layers.EinsumDense("abc,cd->abd", output_shape=(None, 8), name="wide")(x)
+    x = layers.Reshape((4, 4, 8))(layers.RMSNormalization()(y))
+    return with_random_weights(keras.Model(image, layers.Conv2D(2, 1, name="o")(x)))
+
+
+def test_heads_and_channels_of_attention_leave_apart():
+    model = attention_model()
+    assert groups_of(model) == {
+        ("a", "attention"): 12,
+        ("attention heads",): 4,
+        ("wide",): 8,
+    }
+    smaller = assert_exact(model)
+    assert smaller.get_layer("attention").get_config()["num_heads"] == 2
+    assert smaller.get_layer("attention").query_dense.kernel.shape == (6, 2, 3)

@@ -1,0 +1,99 @@
+"""Rules of raw operations."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from segshrink.errors import UsageError
+from segshrink.pruning import apply_channel_masks, plan_pruning
+from segshrink.pruning.graph import trace
+
+from ..networks import (
+    images,
+    outputs,
+    relative_difference,
+    set_weights,
+    with_random_weights,
+)
+from .tracing import assert_exact, groups_of, reasons_of
+
+
+def operations_model():
+    """Raw operations: arithmetic, split, slices, concatenation, mean over space."""
+    ops = keras.ops
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(16, 3, padding="same", name="first")(image)
+    left, right = ops.split(x, 2, axis=-1)
+    head, tail = ops.split(x, [4], axis=-1)
+    x = ops.relu(left * 0.5 + right) / 2.0
+    gate = ops.mean(x, axis=(1, 2), keepdims=True)
+    x = ops.concatenate([x * ops.sigmoid(gate), head, tail[..., 2:9]], axis=-1)
+    x = ops.transpose(ops.reshape(x, (-1, 64, 19)), (0, 2, 1))
+    x = layers.Dense(6, name="mix")(ops.transpose(x, (0, 2, 1)))
+    return with_random_weights(keras.Model(image, layers.Dense(2, name="o")(x)))
+
+
+def test_channels_pass_through_raw_operations():
+    model = operations_model()
+    # Two halves are added, which leaves 8 units; slices consume 4 and 7 of them.
+    sizes = [(group.layers[0], len(group.units)) for group in trace(model).groups()]
+    assert sorted(sizes) == [("first", 1), ("first", 3), ("first", 4), ("mix", 6)]
+    smaller = assert_exact(model)
+    assert smaller.output_shape == model.output_shape
+
+
+def sliced_model():
+    """One layer consumes four weak filters, and another one the other twelve."""
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(16, 3, name="first")(image)
+    few = layers.Conv2D(4, 3, name="few")(x[..., :4])
+    many = layers.Conv2D(4, 3, name="many")(x[..., 4:])
+    x = layers.Concatenate()([few, many])
+    model = with_random_weights(keras.Model(image, layers.Conv2D(2, 1, name="o")(x)))
+    kernel, bias = model.get_layer("first").get_weights()
+    kernel[..., :4] *= 0.01
+    set_weights(model.get_layer("first"), kernel, bias)
+    return model
+
+
+@pytest.mark.parametrize("criterion", ["l1", "l2", "group_norm"])
+@pytest.mark.parametrize("scope", ["layer", "global"])
+def test_something_stays_of_every_slice(criterion, scope):
+    model = sliced_model()
+    plan = plan_pruning(
+        model, keep=0.3, criterion=criterion, scope=scope, multiple_of=1
+    )
+    smaller, inputs = plan.apply(model), images(model)
+    assert smaller.get_layer("few").kernel.shape[2] >= 1
+    expected = outputs(plan.zero(model), inputs)
+    assert relative_difference(outputs(smaller, inputs), expected) < 1e-4
+
+
+def test_a_mask_that_empties_a_slice_is_refused():
+    with pytest.raises(UsageError, match="leave nothing for layer 'few' to read"):
+        apply_channel_masks(sliced_model(), {"first": np.arange(16) >= 4})
+
+
+def test_moveaxis_moves_the_channel_axis():
+    image = keras.Input((4, 6, 3))
+    x = layers.Conv2D(8, 1, name="first")(image)
+    x = keras.ops.moveaxis(keras.ops.moveaxis(x, -1, 1), (1, 2), (3, 1))
+    model = with_random_weights(keras.Model(image, layers.Dense(2, name="o")(x)))
+    assert groups_of(model) == {("first",): 8}
+    assert_exact(model)
+
+
+def test_a_constant_for_each_channel_freezes():
+    image = keras.Input((4, 4, 3))
+    x = layers.Conv2D(4, 1, name="first")(image) * np.arange(4.0, dtype="float32")
+    model = keras.Model(image, layers.Conv2D(2, 1)(x))
+    assert "a constant holds a value for each channel" in reasons_of(model)["first"]
+
+
+def test_a_mean_over_channels_freezes():
+    image = keras.Input((4, 4, 3))
+    x = layers.Conv2D(4, 1, name="first")(image)
+    x = x * keras.ops.mean(x, axis=-1, keepdims=True)
+    model = keras.Model(image, layers.Conv2D(2, 1)(x))
+    assert "it reads all channels at once" in reasons_of(model)["first"]
