@@ -15,6 +15,18 @@ from segshrink.data.images import SourceFile
 RED, GREEN, BLUE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)
 THREE_CLASSES = Classes(names=("red", "green", "blue"), colors=(RED, GREEN, BLUE))
 
+AERIAL_CLASSES = Classes(
+    names=("Building", "Land", "Road", "Vegetation", "Water", "Unlabeled"),
+    colors=(
+        (60, 16, 152),
+        (132, 41, 246),
+        (110, 193, 228),
+        (254, 221, 58),
+        (226, 169, 41),
+        (155, 155, 155),
+    ),
+)
+
 DESCRIPTION = """\
 classes:
   - {name: red, color: [255, 0, 0]}

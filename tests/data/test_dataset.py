@@ -5,11 +5,12 @@ from subprocess import run
 import numpy as np
 import pytest
 
-from segshrink.data import Classes, Split, open_dataset
+from segshrink.data import Split, open_dataset
 from segshrink.data import dataset as dataset_module
 from segshrink.errors import DatasetError, UsageError
 
 from .pictures import (
+    AERIAL_CLASSES,
     DESCRIPTION,
     THREE_CLASSES,
     add_pair,
@@ -107,62 +108,12 @@ def test_flat_folders_say_what_they_take_as_a_scene(tmp_path):
     assert dataset.notices[0].startswith("Each image is taken as a scene of its own")
 
 
-def test_camvid_is_known_by_its_folders(tmp_path):
-    dataset = open_dataset(camvid_folder(tmp_path))
-    assert dataset.name == "CamVid"
-    assert dataset.classes.num_classes == 11
-    assert dataset.split.as_record() == {
-        "source": "folders",
-        "train": ["train"],
-        "val": ["val"],
-        "test": ["test"],
-    }
-    assert dataset.val[0].name == "val/0001TP_1"
-    _, labels = dataset.val[0].read()
-    assert set(np.unique(labels)) == {*range(11), 255}
-
-
-def test_camvid_folders_may_hold_other_classes(tmp_path):
-    camvid_folder(tmp_path, largest_index=2)
-    (tmp_path / "dataset.yaml").write_text(
-        "name: Mine\n"
-        "classes: [{name: a, index: 0}, {name: b, index: 2}]\n"
-        "void_indices: [1]\n"
-    )
-    dataset = open_dataset(tmp_path)
-    assert (dataset.name, dataset.classes.names) == ("Mine", ("a", "b"))
-
-
 def test_camvid_folders_take_no_other_split(tmp_path):
     camvid_folder(tmp_path / "data")
     path = split_file(tmp_path, train=["train"], val=["val"], test=["test"])
     assert "are the split already. Leave out --split" in fault_of(
         tmp_path / "data", split=path
     )
-
-
-@pytest.mark.parametrize("kind", [np.uint16, np.int32])
-def test_index_masks_may_have_more_than_eight_bits(tmp_path, kind):
-    labels = stripes(20, 30, 2)
-    for scene in "abc":
-        save(tmp_path / scene / "images" / "x.png", noise(20, 30))
-        save(tmp_path / scene / "masks" / "x.tif", labels.astype(kind) * 999 + 1)
-    (tmp_path / "dataset.yaml").write_text(
-        "classes: [{name: a, index: 1}, {name: b, index: 1000}]\n"
-    )
-    dataset = open_dataset(tmp_path)
-    np.testing.assert_array_equal(dataset.train[0].read()[1], labels)
-    # Nothing of them is dropped.
-    assert dataset.notices == ()
-
-
-def test_a_mask_of_fractions_holds_no_indices(tmp_path):
-    for scene in "abc":
-        save(tmp_path / scene / "images" / "x.png", noise(20, 30))
-        save(tmp_path / scene / "masks" / "x.tif", np.zeros((20, 30), np.float32))
-    (tmp_path / "dataset.yaml").write_text("classes: [{name: a, index: 0}]\n")
-    with pytest.raises(DatasetError, match="kind 'F'. Save it as greyscale, or"):
-        open_dataset(tmp_path)
 
 
 class _CountedName(str):
@@ -185,22 +136,6 @@ def test_images_are_divided_without_comparing_each_with_all():
     sizes = [len(part) for part in (divided.train, divided.val, divided.test)]
     assert sizes == [100, 100, 100]
     assert _CountedName.comparisons < 10 * len(names)
-
-
-def test_conversions_are_said_once_a_kind(tmp_path):
-    scenes_folder(tmp_path)
-    for name in "ab":
-        save(tmp_path / name / "images" / "grey.png", noise(20, 30)[..., 0])
-        save(tmp_path / name / "masks" / "grey.png", rgba_mask())
-    assert open_dataset(tmp_path).notices == (
-        "2 images are greyscale, turned to RGB.",
-        "2 masks have an alpha channel, which is dropped.",
-    )
-
-
-def rgba_mask():
-    picture = THREE_CLASSES.colorize(stripes(20, 30))
-    return np.dstack([picture, np.full((20, 30), 255, np.uint8)])
 
 
 def test_a_missing_folder_is_named(tmp_path):
@@ -237,49 +172,6 @@ def test_a_long_list_of_faults_is_cut(tmp_path):
     message = fault_of(root)
     assert message.startswith(f"{root}: 24 faults.")
     assert message.endswith(f"and 4 more: `segshrink inspect {root}` lists all.")
-
-
-def test_unknown_colors_are_listed_with_their_shares(tmp_path):
-    root = scenes_folder(tmp_path, description="")
-    assert fault_of(root) == (
-        f"{root}: there is no dataset.yaml, and the masks' colours fit no known "
-        "data set: #0000FF 33.3%, #00FF00 33.3%, #FF0000 33.3%. "
-        f"`segshrink inspect {root}` writes a dataset.yaml to start from; put it into "
-        "the folder and give the classes their names."
-    )
-
-
-def test_unknown_indices_are_listed_as_such(tmp_path):
-    for name in "abc":
-        save(tmp_path / name / "images" / "x.png", noise(3, 4))
-        save(tmp_path / name / "masks" / "x.png", np.eye(3, 4, dtype=np.uint8) * 255)
-    assert "the masks' indices fit no known data set: 0 75.0%, 255 25.0%" in (
-        fault_of(tmp_path)
-    )
-
-
-AERIAL_CLASSES = Classes(
-    names=("Building", "Land", "Road", "Vegetation", "Water", "Unlabeled"),
-    colors=(
-        (60, 16, 152),
-        (132, 41, 246),
-        (110, 193, 228),
-        (254, 221, 58),
-        (226, 169, 41),
-        (155, 155, 155),
-    ),
-)
-
-
-def test_the_aerial_set_is_known_by_its_colors(tmp_path):
-    labels = stripes(20, 60, 6)
-    labels[:3] = 255  # drawn black
-    for name in "abc":
-        add_pair(tmp_path / name, "x", labels=labels, classes=AERIAL_CLASSES)
-    dataset = open_dataset(tmp_path)
-    assert dataset.classes.names == AERIAL_CLASSES.names
-    _, read = dataset.test[0].read()
-    np.testing.assert_array_equal(read, labels)
 
 
 def test_a_class_that_no_mask_holds(tmp_path):

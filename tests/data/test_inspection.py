@@ -60,21 +60,6 @@ def test_faults_are_collected(tmp_path):
     assert sum(shares) == pytest.approx(1)
 
 
-def test_damage_in_the_middle_of_an_image_is_found(tmp_path):
-    scenes_folder(tmp_path)
-    path = save(tmp_path / "a" / "images" / "one.jpg", noise(20, 30))
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2] + b"\xff\xd9")
-    save(tmp_path / "b" / "images" / "two.png", noise(20, 30))
-    (tmp_path / "b" / "images" / "two.jpg").unlink()
-    path = tmp_path / "b" / "images" / "two.png"
-    whole = bytearray(path.read_bytes())
-    whole[len(whole) // 2] ^= 255
-    path.write_bytes(whole)
-    (fault,) = [f for f in inspect_dataset(tmp_path).faults if f.startswith("b/")]
-    assert fault.startswith("b/images/two.png: cannot be decoded")
-
-
 def test_a_faulty_description_is_one_of_the_faults(tmp_path):
     report = inspect_dataset(scenes_folder(tmp_path, description="classes: []\n"))
     (fault,) = report.faults
