@@ -9,6 +9,7 @@ import pytest
 
 from segshrink.data import (
     TileSampler,
+    TileSettings,
     inspect_dataset,
     open_dataset,
     open_patch_dataset,
@@ -102,14 +103,10 @@ def test_the_patch_split_is_trained_on_as_its_protocol_does():
 
 def test_tiles_are_drawn_within_the_limit_of_memory(dataset):
     limit = 8 << 20
-    sampler = TileSampler(
-        dataset.val,
-        tile_px=256,
-        batch_size=8,
-        seed=0,
-        augmentation=Augmentation(),
-        cache_bytes=limit,
+    settings = TileSettings(
+        tile_px=256, batch_size=8, augmentation=Augmentation(), cache_bytes=limit
     )
+    sampler = TileSampler(dataset.val, settings, seed=0)
     for step in range(sampler.steps_per_epoch):
         images, _ = sampler.batch(0, step)
         assert images.shape == (8, 256, 256, 3)

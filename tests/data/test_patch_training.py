@@ -9,6 +9,7 @@ from sklearn.preprocessing import MinMaxScaler
 from segshrink.data import (
     IGNORE_INDEX,
     TileSampler,
+    TileSettings,
     open_dataset,
     open_patch_dataset,
     open_patches,
@@ -118,12 +119,11 @@ def test_an_image_is_decoded_once_for_its_patches(folder, monkeypatch):
 
 def test_patches_reach_batches(folder):
     dataset = open_patch_dataset(folder, split_file(folder))
-    sampler = TileSampler(
-        dataset.train, tile_px=10, batch_size=4, seed=0,
-        augmentation=Augmentation(
-            flips=False, quarter_turns=False, scale_jitter=(1, 1), photometric=0
-        ),
-    )  # fmt: skip
+    plain = Augmentation(
+        flips=False, quarter_turns=False, scale_jitter=(1, 1), photometric=0
+    )
+    settings = TileSettings(tile_px=10, batch_size=4, augmentation=plain)
+    sampler = TileSampler(dataset.train, settings, seed=0)
     known = {image.read()[0].tobytes() for image in dataset.train}
     found = [tile for step in range(sampler.steps_per_epoch)
              for tile in sampler.batch(0, step)[0]]  # fmt: skip

@@ -103,7 +103,7 @@ def assert_gradient(model, data, layer, units, places_of):
             )
 
 
-def test_gradient_of_coupled_channels_is_that_of_all_their_readers():
+def test_gradient_of_coupled_channels_is_that_of_all_their_consumers():
     model = residual_model()
     separable, up = model.get_layer("separable"), model.get_layer("up")
 
@@ -218,7 +218,7 @@ def test_labels_of_images_and_a_loss_of_ones_own():
         loss=keras.losses.MeanSquaredError(),
         multiple_of=1,
     )
-    assert plan.settings["images"] == 3
+    assert plan.settings.images == 3
     assert len(plan.groups[0].kept) == len(own.groups[0].kept) == 4
 
 

@@ -183,13 +183,14 @@ def test_half_of_the_units_at_default_settings(network):
 @pytest.mark.parametrize("format", ["litert", "onnx"])
 def test_the_smaller_model_is_exported(network, smaller, tmp_path, format):
     from segshrink.export import export_model
+    from segshrink.formats import Format
     from segshrink.runtimes import load_artifact
 
     name, _ = network
     if name == "two_in_two_out":
         pytest.skip("only models of one image are exported")
-    suffix = {"litert": "tflite", "onnx": "onnx"}[format]
-    path = export_model(smaller, tmp_path / f"m.{suffix}", format=format)
+    suffix = Format(format).suffix
+    path = export_model(smaller, tmp_path / f"m{suffix}", format=format)
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     expected = outputs_of(smaller, images.astype("float32"))[0]
     found = load_artifact(path).predict(images)

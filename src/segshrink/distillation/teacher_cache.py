@@ -80,7 +80,7 @@ class TeacherCache:
     Example:
         >>> cache = TeacherCache(folder, teacher, dataset.train)
         >>> cache.fill()
-        >>> sampler = TileSampler(dataset.train, maps=cache, ...)
+        >>> sampler = TileSampler(dataset.train, settings, seed=0, maps=cache)
     """
 
     def __init__(

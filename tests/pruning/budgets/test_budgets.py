@@ -9,6 +9,7 @@ from keras import layers
 
 from segshrink.errors import ModelError, UsageError
 from segshrink.export import export_model
+from segshrink.formats import Format
 from segshrink.measuring import count_macs, measure_latency
 from segshrink.models import build_model
 from segshrink.pruning import (
@@ -197,7 +198,7 @@ def test_latency_is_what_the_plan_says_it_measured(shallow_unet, runtime, tmp_pa
     assert "became latency" in str(plan)
     names = {row.layer for row in measured.slowest_layers}
     assert names <= {layer.name for layer in shallow_unet.layers}
-    suffix = {"litert": ".tflite", "onnx": ".onnx"}[runtime]
+    suffix = Format(runtime).suffix
     files = [
         export_model(model, tmp_path / f"{name}{suffix}", format=runtime)
         for name, model in (("all", shallow_unet), ("few", plan.apply(shallow_unet)))

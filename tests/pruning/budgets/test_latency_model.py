@@ -62,7 +62,7 @@ def test_the_bottleneck_of_each_layer_is_reported(costs):
     assert {row.bound_by for row in narrow} == {"blocks"}
     wide = model.slowest(costs.sizes, 3)
     assert {row.bound_by for row in wide} == {"macs"}
-    assert wide[0]["before_ms"] == pytest.approx(wide[0]["after_ms"])
+    assert wide[0].before_ms == pytest.approx(wide[0].after_ms)
 
 
 def test_the_parts_of_the_time_are_reported(costs):

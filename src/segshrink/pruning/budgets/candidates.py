@@ -7,15 +7,16 @@ import numpy as np
 
 from segshrink.errors import UsageError
 from segshrink.export import export_model
+from segshrink.formats import Format
 
-SUFFIXES = {"litert": ".tflite", "onnx": ".onnx"}
+_FORMATS = (Format.LITERT, Format.ONNX)
 
 
 def require_format(budget: str, runtime: str, quantize: str | None) -> None:
     """Raise `UsageError` for a runtime or quantization that candidates do not have."""
-    if runtime not in SUFFIXES:
+    if runtime not in _FORMATS:
         raise UsageError(
-            f"{budget}: runtime must be one of {', '.join(SUFFIXES)}, got {runtime!r}."
+            f"{budget}: runtime must be one of {', '.join(_FORMATS)}, got {runtime!r}."
         )
     if quantize not in (None, "int8") or (quantize and runtime != "litert"):
         raise UsageError(
@@ -35,10 +36,11 @@ def export_candidate(
     if quantize:
         random = np.random.default_rng(0)
         images = random.integers(0, 256, (4, *model.input_shape[1:]), dtype=np.uint8)
+    format = Format(runtime)
     return export_model(
         model,
-        folder / f"{name}{SUFFIXES[runtime]}",
-        format=runtime,  # type: ignore[arg-type]
+        folder / f"{name}{format.suffix}",
+        format=format,
         quantize=quantize,  # type: ignore[arg-type]
         calibration=images,
     )
