@@ -22,7 +22,7 @@ def folds_table(folder: Path) -> str:
     records = [json.loads(x.read_text()) for x in (folder / "quality").glob("*.json")]
     records.sort(key=lambda record: record["data"]["split"]["test"])
     names = [row["name"] for row in records[0]["quality"]["classes"]]
-    confusions = [_confusion(record) for record in records]
+    confusions = [confusion_of(record["quality"]) for record in records]
     scores = [_scores(confusion, names) for confusion in confusions]
     together = ConfusionMatrix(len(names))
     together.counts = np.sum([x.counts for x in confusions], axis=0)
@@ -41,8 +41,9 @@ def folds_table(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _confusion(record: dict[str, Any]) -> ConfusionMatrix:
-    counts = np.array(record["quality"]["confusion"])
+def confusion_of(quality: dict[str, Any]) -> ConfusionMatrix:
+    """The confusion matrix that a record of quality holds."""
+    counts = np.array(quality["confusion"])
     confusion = ConfusionMatrix(len(counts))
     confusion.counts = counts
     return confusion

@@ -12,11 +12,14 @@ A folder of records holds
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segshrink.cli.scores import mean_iou_without
-from segshrink.records.measurement import Machine
+from folds import confusion_of
+
+from segshrink.records.benchmark import Benchmark, BenchmarkFile
+from segshrink.records.measurement import Size
 from segshrink.reporting.caption import machine_text
 from segshrink.reporting.units import human_bytes, human_count, human_ms, human_ratio
 
@@ -28,85 +31,116 @@ _MEASURES = {
     "mean_iou": "mIoU",
     "mean_iou_without": "mIoU without {without}",
 }
+Row = Mapping[str, Any]
+"""An entry of `ladder.json`."""
 
 
 def ladder_table(folder: Path) -> str:
     """The table as Markdown, and a line on where latencies were measured."""
     ladder = json.loads((folder / "ladder.json").read_text())
-    benchmark = json.loads((folder / "benchmark.json").read_text())
-    entries = {entry["file"]: entry for entry in benchmark["files"]}
-    without = ladder.get("without")
+    benchmark = Benchmark.read(folder / "benchmark.json")
+    entries = {entry.file: entry for entry in benchmark.files}
+    without, published = ladder.get("without"), ladder.get("published", [])
     qualities = [_quality(folder, row["file"], without) for row in ladder["files"]]
     measures = {
         key: name.format(without=without)
         for key, name in _MEASURES.items()
         if any(key in quality for quality in qualities)
     }
-    lines = [
-        "| "
-        + " | ".join(["", "weights", "file", "gzipped", "ms", "faster"])
-        + "".join(f" | {name}" for name in measures.values())
-        + " |",
-        "|---|" + (5 + len(measures)) * "---:|",
-    ]
-    for row in ladder.get("published", []):
-        count, sizes = row.get("parameters"), ("size_bytes", "gzipped_bytes")
-        cells = ["" if count is None else human_count(count)]
-        cells += [human_bytes(row[key]) if key in row else "" for key in sizes]
-        lines.append(_line(row["title"], [*cells, "", ""], row, measures))
     slowest = _ms(entries[ladder["files"][0]["file"]])
-    for row, quality in zip(ladder["files"], qualities, strict=True):
-        entry = entries.get(row["file"])
-        size = (entry or _record(folder, row["file"]))["size"]
-        cells = [
-            human_count(((entry and entry["model"]) or row)["parameters"]),
-            human_bytes(size["size_bytes"]),
-            human_bytes(size["gzipped_bytes"]),
-            human_ms(_ms(entry)) if entry else "",
-            human_ratio(slowest / _ms(entry)) if entry else "",
+    return "\n".join(
+        [
+            _line(
+                "", ["weights", "file", "gzipped", "ms", "faster", *measures.values()]
+            ),
+            "|---|" + (5 + len(measures)) * "---:|",
+            *(
+                _line(row["title"], _published_cells(row) + _scores(row, measures))
+                for row in published
+            ),
+            *(
+                _line(
+                    row["title"],
+                    _cells(folder, row, entries.get(row["file"]), slowest)
+                    + _scores(quality, measures),
+                )
+                for row, quality in zip(ladder["files"], qualities, strict=True)
+            ),
+            "",
+            _conditions(benchmark),
+            "",
+            *(f"- {row['title']}: {row['source']}" for row in published),
+            "",
         ]
-        lines.append(_line(row["title"], cells, quality, measures))
-    first = benchmark["files"][0]
-    machine = machine_text(Machine(**benchmark["machine"]))
-    lines += [
+    )
+
+
+def _published_cells(row: Row) -> list[str]:
+    count, sizes = row.get("parameters"), ("size_bytes", "gzipped_bytes")
+    return [
+        "" if count is None else human_count(count),
+        *(human_bytes(row[key]) if key in row else "" for key in sizes),
         "",
-        f"Latency of one image, 1 thread, in "
-        f"{first['runtime']} {first['runtime_version']}: medians of "
-        f"{first['latency'][0]['rounds']} interleaved rounds on {machine}; faster than "
-        "the first row that has one.",
         "",
-        *(f"- {row['title']}: {row['source']}" for row in ladder.get("published", [])),
     ]
-    return "\n".join(lines) + "\n"
 
 
-def _record(folder: Path, file: str) -> dict[str, Any]:
-    path = folder / "quality" / f"{file}.json"
+def _cells(
+    folder: Path, row: Row, entry: BenchmarkFile | None, slowest_ms: float
+) -> list[str]:
+    """Weights, sizes and latency; the latter is empty of a file that was not timed."""
+    path = _record_path(folder, row["file"])
+    size = entry.size if entry else Size.parse(_read(path)["size"], where=path)
+    model = entry.model if entry else None
+    return [
+        human_count(model.parameters if model else row["parameters"]),
+        human_bytes(size.size_bytes),
+        human_bytes(size.gzipped_bytes),
+        human_ms(_ms(entry)) if entry else "",
+        human_ratio(slowest_ms / _ms(entry)) if entry else "",
+    ]
+
+
+def _conditions(benchmark: Benchmark) -> str:
+    first = benchmark.files[0]
+    return (
+        f"Latency of one image, 1 thread, in {first.runtime} {first.runtime_version}: "
+        f"medians of {first.latency[0].rounds} interleaved rounds on "
+        f"{machine_text(benchmark.machine)}; faster than the first row that has one."
+    )
+
+
+def _record_path(folder: Path, file: str) -> Path:
+    return folder / "quality" / f"{file}.json"
+
+
+def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def _quality(folder: Path, file: str, without: str | None) -> dict[str, Any]:
-    quality = _record(folder, file).get("quality")
-    if quality is None:
-        return {}
-    if without is None:
+    quality = _read(_record_path(folder, file)).get("quality", {})
+    if not quality or without is None:
         return quality
-    return quality | {"mean_iou_without": mean_iou_without(quality, without)}
+    names = [row["name"] for row in quality["classes"]]
+    mean = confusion_of(quality).mean_iou(without=names.index(without))
+    return quality | {"mean_iou_without": mean}
 
 
-def _line(
-    title: str, cells: list[str], quality: dict[str, Any], measures: dict[str, str]
-) -> str:
-    scores = [f"{quality[key]:.4f}" if key in quality else "" for key in measures]
-    return f"| {title} | " + " | ".join([*cells, *scores]) + " |"
+def _scores(quality: Row, measures: Mapping[str, str]) -> list[str]:
+    return [f"{quality[key]:.4f}" if key in quality else "" for key in measures]
 
 
-def _ms(entry: dict[str, Any]) -> float:
-    return next(x["median_ms"] for x in entry["latency"] if x["threads"] == 1)
+def _line(title: str, cells: list[str]) -> str:
+    return f"| {title} | " + " | ".join(cells) + " |"
 
 
-def file_facts(path: Path) -> str:
-    """What a record of quality tells of its file, as Markdown."""
+def _ms(entry: BenchmarkFile) -> float:
+    return next(timed.median_ms for timed in entry.latency if timed.threads == 1)
+
+
+def file_summary(path: Path) -> str:
+    """Size, scores and classes of one record of quality, as Markdown."""
     record = json.loads(path.read_text())
     size, quality, machine = record["size"], record["quality"], record["machine"]
     scores = [

@@ -1,16 +1,14 @@
 import pytest
-from pydantic import TypeAdapter
 
 from segshrink.records.measurement import Measurement
-from segshrink.reporting.comparison import compare, shipped_student, twin_student
+from segshrink.reporting.comparison import compare, shipped_student, student_like
 
 from .run_folder import FILES, measurement_record
 
 
 def measured(name: str, **changes: object) -> Measurement:
     record = measurement_record(name, **changes)
-    measurement: Measurement = TypeAdapter(Measurement).validate_python(record)
-    return measurement
+    return Measurement.parse(record, where="a test")
 
 
 ALL = [measured(name) for name in FILES]
@@ -34,7 +32,7 @@ def test_every_file_is_compared_within_its_runtime(name: str, teacher: str) -> N
     assert comparison.miou_points == pytest.approx(100 * (own[8] - other[8]))
 
 
-def test_an_int8_teacher_is_no_reference() -> None:
+def test_an_int8_teacher_is_not_a_reference() -> None:
     teacher = measured("teacher", precision="int8")
     assert compare(measured("student-int8"), [teacher]).reference is None
 
@@ -53,7 +51,7 @@ def test_unlike_conditions_give_no_ratio_of_latency(
 ) -> None:
     record = measurement_record("student-int8")
     record[part][entry] = value
-    student = TypeAdapter(Measurement).validate_python(record)
+    student = Measurement.parse(record, where="a test")
     comparison = compare(student, ALL)
     assert comparison.times_faster is None
     assert comparison.times_smaller is not None
@@ -63,7 +61,7 @@ def test_unlike_conditions_give_no_ratio_of_latency(
 def test_unlike_pixels_give_no_difference_of_quality(entry: str, value: object) -> None:
     record = measurement_record("student-int8")
     record["quality"][entry] = value
-    student = TypeAdapter(Measurement).validate_python(record)
+    student = Measurement.parse(record, where="a test")
     assert compare(student, ALL).miou_points is None
 
 
@@ -86,6 +84,6 @@ def test_the_int8_student_ships_then_the_smallest() -> None:
 
 
 def test_a_baseline_is_set_against_the_student_of_its_kind() -> None:
-    twin = twin_student(measured("alone"), ALL)
-    assert twin and twin.name == "student-float"
-    assert twin_student(measured("alone", runtime="keras"), ALL) is None
+    student = student_like(measured("alone"), ALL)
+    assert student and student.name == "student-float"
+    assert student_like(measured("alone", runtime="keras"), ALL) is None

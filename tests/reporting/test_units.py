@@ -12,6 +12,7 @@ from segshrink.reporting.units import (
     human_points,
     human_ratio,
     human_seconds,
+    shortened,
 )
 
 _SCALE = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -99,3 +100,11 @@ def test_milliseconds_and_percent() -> None:
 )
 def test_seconds(seconds: float, text: str) -> None:
     assert human_seconds(seconds) == text
+
+
+@pytest.mark.parametrize("most", range(1, 12))
+def test_shortened_text_fits_and_keeps_both_ends(most: int) -> None:
+    text = shortened("abcdefghij", most)
+    assert len(text) == min(most, 10)
+    if 3 <= most < 10:
+        assert text.startswith("a") and text.endswith("j") and "…" in text

@@ -42,7 +42,7 @@ def test_the_record_holds_every_trial(tmp_path):
         assert (trial["miou"] is None) == (trial["state"] != "complete")
     assert record["trials"][1]["reason"] == "diverged: The loss became nan."
     # The report reads the record as it is.
-    assert read_search(tmp_path).record.best == record["best"]
+    assert read_search(tmp_path).best == record["best"]
     assert write_search_report(tmp_path).is_file()
 
 

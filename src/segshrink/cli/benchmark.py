@@ -88,10 +88,12 @@ def _print_machine(machine: dict[str, Any], rounds: int) -> None:
 
 def _write_plot(path: Path, found: dict[str, Any]) -> None:
     from segshrink.records import atomic_write
-    from segshrink.reporting.plots import LIGHT, benchmark_figure, png_bytes
+    from segshrink.records.benchmark import Benchmark
+    from segshrink.reporting.plots import LIGHT, benchmark_plot
 
+    plot = benchmark_plot(Benchmark.parse(found, where="benchmark"))
     with atomic_write(path) as partial:
-        partial.write_bytes(png_bytes(benchmark_figure(found, LIGHT)))
+        partial.write_bytes(plot.png(LIGHT))
 
 
 def _print_files(found: dict[str, Any]) -> None:

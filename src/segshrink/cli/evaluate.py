@@ -125,8 +125,8 @@ def _print(quality: dict[str, Any]) -> None:
 
 def _write_confusion(path: Path, quality: dict[str, Any], names: Sequence[str]) -> None:
     from segshrink.records import atomic_write
-    from segshrink.reporting.plots import LIGHT, confusion_figure, png_bytes
+    from segshrink.reporting.plots import LIGHT, confusion_plot
 
-    figure = confusion_figure(quality["confusion"], names, LIGHT)
+    plot = confusion_plot(quality["confusion"], names)
     with atomic_write(path) as partial:
-        partial.write_bytes(png_bytes(figure))
+        partial.write_bytes(plot.png(LIGHT))

@@ -54,9 +54,10 @@ class Record(BaseModel):
         try:
             return cls.model_validate(plain)
         except ValidationError as error:
+            faults = "; ".join(fault_lines(error))
             raise RunFolderError(
-                f"{where}: not a record of the known shape ({fault_lines(error)[0]}). "
-                "Delete it and run its stage again."
+                f"{where}: not a record of the known shape ({faults}). Delete "
+                "it and run its stage again."
             ) from error
 
     def write(self, path: Path) -> None:

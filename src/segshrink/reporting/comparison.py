@@ -7,9 +7,8 @@ with what the runtime does, so there is none.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from segshrink.records.measurement import Measurement
-
-_FLOAT = "float32"
+from segshrink.formats import Precision
+from segshrink.records.measurement import Measurement, Role
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,9 @@ class Comparison:
 
     measurement: Measurement
     reference: Measurement | None
-    times_smaller: float | None
-    times_faster: float | None
-    miou_points: float | None
+    times_smaller: float | None = None
+    times_faster: float | None = None
+    miou_points: float | None = None
 
     @property
     def latencies_overlap(self) -> bool:
@@ -40,15 +39,27 @@ def reference_of(
     measurement: Measurement, measurements: Iterable[Measurement]
 ) -> Measurement | None:
     """The teacher's float file of the same format in the same runtime, if any."""
-    for candidate in measurements:
-        if (
-            candidate.role == "teacher"
-            and candidate.precision == _FLOAT
-            and candidate.runtime == measurement.runtime
-            and candidate.format == measurement.format
-        ):
-            return candidate
-    return None
+    return _first_like(
+        measurements,
+        role=Role.TEACHER,
+        precision=Precision.FLOAT32,
+        runtime=measurement.runtime,
+        format=measurement.format,
+    )
+
+
+def _first_like(
+    measurements: Iterable[Measurement], **fields: str
+) -> Measurement | None:
+    """The first measurement with these values of its fields."""
+    return next(
+        (
+            each
+            for each in measurements
+            if all(getattr(each, name) == value for name, value in fields.items())
+        ),
+        None,
+    )
 
 
 def compare(
@@ -61,75 +72,56 @@ def compare(
 def against(measurement: Measurement, reference: Measurement | None) -> Comparison:
     """Compare one file with another, number by number where both have one."""
     if reference is None:
-        return Comparison(measurement, None, None, None, None)
+        return Comparison(measurement, None)
+    own, other = measurement.size, reference.size
     return Comparison(
         measurement,
         reference,
-        _times_smaller(measurement, reference),
+        other.gzipped_bytes / own.gzipped_bytes if own and other else None,
         _times_faster(measurement, reference),
         _miou_points(measurement, reference),
     )
 
 
-def _times_smaller(one: Measurement, other: Measurement) -> float | None:
-    if one.size is None or other.size is None:
-        return None
-    return other.size.gzipped_bytes / one.size.gzipped_bytes
-
-
 def _times_faster(one: Measurement, other: Measurement) -> float | None:
-    if one.latency is None or other.latency is None:
+    own, reference = one.latency, other.latency
+    if own is None or reference is None or one.machine != other.machine:
         return None
-    conditions = [
-        (each.latency.threads, each.latency.batch, each.machine, each.model.input_shape)
-        for each in (one, other)
-        if each.latency is not None
-    ]
-    if conditions[0] != conditions[1]:
-        return None
-    return other.latency.median_ms / one.latency.median_ms
+    same_calls = (own.threads, own.batch, one.model.input_shape) == (
+        *(reference.threads, reference.batch, other.model.input_shape),
+    )
+    return reference.median_ms / own.median_ms if same_calls else None
 
 
 def _miou_points(one: Measurement, other: Measurement) -> float | None:
-    if one.quality is None or other.quality is None:
+    own, reference = one.quality, other.quality
+    if own is None or reference is None or one.data.name != other.data.name:
         return None
-    same_pixels = (one.quality.part, one.quality.pixels, one.data.name) == (
-        other.quality.part,
-        other.quality.pixels,
-        other.data.name,
-    )
-    if not same_pixels or one.mean_iou is None or other.mean_iou is None:
+    same_pixels = (own.part, own.pixels) == (reference.part, reference.pixels)
+    if not same_pixels or own.mean_iou is None or reference.mean_iou is None:
         return None
-    return 100 * (one.mean_iou - other.mean_iou)
+    return 100 * (own.mean_iou - reference.mean_iou)
 
 
 def shipped_student(measurements: Iterable[Measurement]) -> Measurement | None:
     """The file a report is about: an int8 student before others, then the smallest."""
-    students = [each for each in measurements if each.role == "student"]
-    if not students:
-        return None
-    return min(students, key=_shipping_order)
+    students = [each for each in measurements if each.role is Role.STUDENT]
+    return min(students, key=_shipping_order, default=None)
 
 
 def _shipping_order(student: Measurement) -> tuple[bool, bool, int, str]:
-    gzipped_bytes = student.size.gzipped_bytes if student.size else 0
-    return (
-        student.precision == _FLOAT,
-        student.size is None,
-        gzipped_bytes,
-        student.name,
-    )
+    size = student.size.gzipped_bytes if student.size else 0
+    is_float = student.precision == Precision.FLOAT32
+    return is_float, student.size is None, size, student.name
 
 
-def twin_student(
+def student_like(
     baseline: Measurement, measurements: Iterable[Measurement]
 ) -> Measurement | None:
     """The student's file of the same runtime and precision as a baseline's."""
-    for candidate in measurements:
-        if (
-            candidate.role == "student"
-            and candidate.runtime == baseline.runtime
-            and candidate.precision == baseline.precision
-        ):
-            return candidate
-    return None
+    return _first_like(
+        measurements,
+        role=Role.STUDENT,
+        runtime=baseline.runtime,
+        precision=baseline.precision,
+    )

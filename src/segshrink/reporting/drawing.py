@@ -1,45 +1,72 @@
 """Plots as PNG on light and on dark paper, into files and into a page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segshrink.records import atomic_write
+from segshrink.progress import Progress, SilentProgress
+from segshrink.records import atomic_write, write_text
 from segshrink.reporting.embedding import png_uri
-from segshrink.reporting.plots import DARK, LIGHT, Plot, png_bytes
+from segshrink.reporting.plots import DARK, LIGHT, Plot
 
 
 @dataclass(frozen=True)
 class DrawnPlot:
-    """A plot with its PNG on light and on dark paper."""
+    """A plot with its pictures as the page embeds them."""
 
     plot: Plot
-    light: bytes
-    dark: bytes
+    light_uri: str
+    dark_uri: str
 
 
-def write_plot(plot: Plot, folder: Path) -> DrawnPlot:
-    """Draw a plot, and write the light one as `folder/STEM.png`."""
-    drawn = DrawnPlot(plot, png_bytes(plot.draw(LIGHT)), png_bytes(plot.draw(DARK)))
-    write_png(folder / f"{plot.stem}.png", drawn.light)
-    return drawn
+def write_pages(
+    folder: Path,
+    plots: Sequence[Plot],
+    page: Callable[[Sequence[DrawnPlot]], str],
+    *,
+    samples: Sequence[Plot] = (),
+    known: Collection[str],
+    progress: Progress | None,
+) -> Path:
+    """Write `folder/*.png` and `folder/index.html`, the page last.
+
+    Each file is written whole or not at all.
+
+    Args:
+        folder: of the report.
+        plots: pictures that the page holds, on light and on dark paper.
+        page: makes the page from the drawn plots.
+        samples: pictures that are only written.
+        known: names of the pictures that a report may have; those that this one does
+            not have are removed, whatever else lies in the folder stays.
+        progress: reports every picture.
+
+    Returns:
+        Path of the page.
+    """
+    progress = progress or SilentProgress()
+    progress.start("report", len(plots) + len(samples) + 1)
+    try:
+        drawn = []
+        for plot in plots:
+            light = _write_png(plot, folder)
+            drawn.append(DrawnPlot(plot, png_uri(light), png_uri(plot.png(DARK))))
+            progress.advance()
+        for sample in samples:
+            _write_png(sample, folder)
+            progress.advance()
+        for name in {*known} - {f"{plot.stem}.png" for plot in (*plots, *samples)}:
+            (folder / name).unlink(missing_ok=True)
+        path = folder / "index.html"
+        write_text(path, page(drawn))
+        progress.advance()
+    finally:
+        progress.finish()
+    return path
 
 
-def write_png(path: Path, data: bytes) -> None:
-    """Write a picture, whole or not at all."""
-    with atomic_write(path) as partial:
-        partial.write_bytes(data)
-
-
-def plot_content(plots: Sequence[DrawnPlot]) -> list[dict[str, str]]:
-    """What the template of plots shows of each."""
-    return [
-        {
-            "title": drawn.plot.title,
-            "alt": drawn.plot.alt,
-            "note": drawn.plot.note,
-            "light": png_uri(drawn.light),
-            "dark": png_uri(drawn.dark),
-        }
-        for drawn in plots
-    ]
+def _write_png(plot: Plot, folder: Path) -> bytes:
+    png = plot.png(LIGHT)
+    with atomic_write(folder / f"{plot.stem}.png") as partial:
+        partial.write_bytes(png)
+    return png

@@ -24,7 +24,7 @@ def panel_uri(panel: Panel, *, longest_px: int, jpeg_quality: int) -> str:
         jpeg_quality: 1 to 95, for photos.
 
     Raises:
-        RunFolderError: if the file is no picture.
+        RunFolderError: if the file is not a picture.
     """
     picture = read_picture(panel, longest_px)
     indexed = None if panel.is_photo else _indexed(picture)

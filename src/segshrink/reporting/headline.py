@@ -1,16 +1,17 @@
-"""The result in sentences, losses told as plainly as gains."""
+"""Result of a run in sentences, losses stated as plainly as gains."""
 
 from dataclasses import dataclass
 
+from segshrink.formats import Precision
 from segshrink.records.measurement import Measurement, Role
 from segshrink.reporting.comparison import (
     Comparison,
     against,
     compare,
     shipped_student,
-    twin_student,
+    student_like,
 )
-from segshrink.reporting.run_types import RunRecords
+from segshrink.reporting.run_records import RunRecords
 from segshrink.reporting.table import format_of
 from segshrink.reporting.units import (
     human_bytes,
@@ -22,7 +23,7 @@ from segshrink.reporting.units import (
 )
 
 # Ratios within half a percent of 1 are shown as 1.00×, which is no gain to speak of.
-_SAME = 0.005
+_SAME_RATIO = 0.005
 # Points of mIoU below this are shown as 0.0.
 _SAME_POINTS = 0.05
 
@@ -45,59 +46,78 @@ class Headline:
     figures: tuple[Figure, ...]
 
 
+def ratio_figure(
+    ratio: float, gain: str, loss: str, detail: str, *, is_same: bool = False
+) -> Figure:
+    """`9.84× smaller`, or below 1 its inverse in the words of `loss`.
+
+    Args:
+        ratio: above 1 is a gain.
+        gain: meaning of a ratio above 1.
+        loss: meaning of a ratio below 1.
+        detail: the two numbers.
+        is_same: whether no difference is established, however large the ratio is.
+    """
+    if is_same or abs(ratio - 1) < _SAME_RATIO:
+        return Figure(human_ratio(ratio), f"no {gain}", detail, None)
+    if ratio > 1:
+        return Figure(human_ratio(ratio), gain, detail, True)
+    return Figure(human_ratio(1 / ratio), loss, detail, False)
+
+
+def points_figure(points: float, detail: str) -> Figure:
+    """A difference of mIoU in percentage points."""
+    is_gain = None if abs(points) < _SAME_POINTS else points > 0
+    return Figure(human_points(points), "points of mIoU", detail, is_gain)
+
+
 def headline(records: RunRecords) -> Headline:
-    """What the run has come to, from the measured numbers alone."""
-    shipped = shipped_student(records.measurements)
+    """The result of a run, from the measured numbers alone."""
+    measurements = records.measurements
+    shipped = shipped_student(measurements)
     if shipped is None:
         return Headline(("No student has been measured yet.",), ())
-    comparison = compare(shipped, records.measurements)
-    others = [
-        _against_teacher(compare(each, records.measurements))
-        for each in records.measurements
-        if each.role == "student" and each is not shipped
+    students = [shipped, *records.of_role(Role.STUDENT)]
+    sentences = [
+        *(_against_teacher(compare(each, measurements)) for each in students),
+        *(
+            _masks_only(compare(each, measurements))
+            for each in records.of_role(Role.MASKS_ONLY)
+        ),
+        *(_no_teacher(each, records) for each in records.of_role(Role.NO_TEACHER)),
     ]
-    baselines = [_baseline(each, records) for each in records.measurements]
-    sentences = [_against_teacher(comparison), *others, *filter(None, baselines)]
-    return Headline(tuple(sentences), _figures(comparison))
+    comparison = compare(shipped, measurements)
+    figures = (*_cost_figures(comparison), _quality_figure(comparison))
+    return Headline(
+        tuple(dict.fromkeys(filter(None, sentences))), tuple(filter(None, figures))
+    )
 
 
 def _against_teacher(comparison: Comparison) -> str:
-    subject = _subject(comparison.measurement)
-    reference = comparison.reference
+    own, reference = comparison.measurement, comparison.reference
+    runtime = runtime_name(own.runtime)
+    kind = "float" if own.precision == Precision.FLOAT32 else own.precision
+    subject = f"The {kind} student ({own.name})"
     if reference is None:
-        runtime = runtime_name(comparison.measurement.runtime)
         return (
             f"{subject} has no teacher's float file in {runtime} to be compared with."
         )
-    costs = _costs(comparison)
-    quality = _quality(comparison)
+    costs, quality = _costs(comparison), _quality(comparison)
     if not costs:
         return f"{subject} {quality} against the teacher."
-    runtime = runtime_name(reference.runtime)
     return f"{subject} is {costs} than the teacher in {runtime}; it {quality}."
-
-
-def _subject(measurement: Measurement) -> str:
-    kind = "float" if measurement.precision == "float32" else measurement.precision
-    return f"The {kind} student ({measurement.name})"
 
 
 def _costs(comparison: Comparison) -> str:
     """`9.84× smaller gzipped and 3.17× faster`, or `but` where they point apart."""
-    size, speed = _size_figure(comparison), _speed_figure(comparison)
-    phrases = [f"{_phrase(each)}" for each in (size, speed) if each]
-    if size and speed and bool(size.is_gain) != bool(speed.is_gain):
-        return " but ".join(phrases)
-    return " and ".join(phrases)
-
-
-def _phrase(figure: Figure) -> str:
-    words = (
-        figure.meaning
-        if figure.is_gain is None
-        else f"{figure.number} {figure.meaning}"
-    )
-    return f"{words} ({figure.detail})"
+    figures = _cost_figures(comparison)
+    phrases = [
+        f"{'' if each.is_gain is None else f'{each.number} '}{each.meaning} "
+        f"({each.detail})"
+        for each in figures
+    ]
+    are_apart = len({bool(each.is_gain) for each in figures}) > 1
+    return (" but " if are_apart else " and ").join(phrases)
 
 
 def _quality(comparison: Comparison) -> str:
@@ -111,78 +131,58 @@ def _quality(comparison: Comparison) -> str:
     return f"{verb} {points} points of mIoU ({figure.detail})"
 
 
-def _figures(comparison: Comparison) -> tuple[Figure, ...]:
-    figures = (
-        _size_figure(comparison),
-        _speed_figure(comparison),
-        _quality_figure(comparison),
-    )
-    return tuple(figure for figure in figures if figure)
-
-
-def _size_figure(comparison: Comparison) -> Figure | None:
-    ratio, reference = comparison.times_smaller, comparison.reference
-    own = comparison.measurement.size
-    if ratio is None or own is None or reference is None or reference.size is None:
-        return None
-    detail = (
-        f"{human_bytes(own.gzipped_bytes)} against "
-        f"{human_bytes(reference.size.gzipped_bytes)}"
-    )
-    if abs(ratio - 1) < _SAME:
-        return Figure(human_ratio(ratio), "no smaller gzipped", detail, None)
-    if ratio > 1:
-        return Figure(human_ratio(ratio), "smaller gzipped", detail, True)
-    return Figure(human_ratio(1 / ratio), "larger gzipped", detail, False)
-
-
-def _speed_figure(comparison: Comparison) -> Figure | None:
-    ratio, reference = comparison.times_faster, comparison.reference
-    own = comparison.measurement.latency
-    if ratio is None or own is None or reference is None or reference.latency is None:
-        return None
-    detail = (
-        f"{human_ms(own.median_ms)} ms against "
-        f"{human_ms(reference.latency.median_ms)} ms"
-    )
-    if own.spread_doubtful or reference.latency.spread_doubtful:
-        detail += ", doubtful spread"
-    if abs(ratio - 1) < _SAME or comparison.latencies_overlap:
-        return Figure(
-            human_ratio(ratio), "no faster", f"{detail}, within the spread", None
+def _cost_figures(comparison: Comparison) -> list[Figure]:
+    """Gzipped size, then latency, as far as they can be compared."""
+    own, reference = comparison.measurement, comparison.reference
+    figures: list[Figure] = []
+    if reference is None:
+        return figures
+    if comparison.times_smaller and own.size and reference.size:
+        detail = (
+            f"{human_bytes(own.size.gzipped_bytes)} against "
+            f"{human_bytes(reference.size.gzipped_bytes)}"
         )
-    if ratio > 1:
-        return Figure(human_ratio(ratio), "faster", detail, True)
-    return Figure(human_ratio(1 / ratio), "slower", detail, False)
+        figures.append(
+            ratio_figure(
+                comparison.times_smaller, "smaller gzipped", "larger gzipped", detail
+            )
+        )
+    if comparison.times_faster and own.latency and reference.latency:
+        detail = (
+            f"{human_ms(own.latency.median_ms)} ms against "
+            f"{human_ms(reference.latency.median_ms)} ms"
+        )
+        if own.latency.spread_doubtful or reference.latency.spread_doubtful:
+            detail += ", doubtful spread"
+        is_same = comparison.latencies_overlap
+        is_same = is_same or abs(comparison.times_faster - 1) < _SAME_RATIO
+        if is_same:
+            detail += ", within the spread"
+        figures.append(
+            ratio_figure(
+                comparison.times_faster, "faster", "slower", detail, is_same=is_same
+            )
+        )
+    return figures
 
 
 def _quality_figure(comparison: Comparison) -> Figure | None:
     points, reference = comparison.miou_points, comparison.reference
     if points is None or reference is None:
         return None
-    detail = (
-        f"{human_percent(comparison.measurement.mean_iou)} % against "
-        f"{human_percent(reference.mean_iou)} %"
+    own = comparison.measurement
+    return points_figure(
+        points,
+        f"{human_percent(own.mean_iou)} % against "
+        f"{human_percent(reference.mean_iou)} %",
     )
-    is_gain = None if abs(points) < _SAME_POINTS else points > 0
-    return Figure(human_points(points), "points of mIoU", detail, is_gain)
 
 
-def _baseline(measurement: Measurement, records: RunRecords) -> str | None:
-    if measurement.role == Role.NO_TEACHER:
-        return _without_teacher(measurement, records)
-    if measurement.role == Role.MASKS_ONLY:
-        return _masks_only(compare(measurement, records.measurements))
-    return None
-
-
-def _without_teacher(alone: Measurement, records: RunRecords) -> str | None:
-    """What distillation brought: the student against itself without a teacher."""
-    student = twin_student(alone, records.measurements)
-    if student is None:
-        return None
-    points = against(student, alone).miou_points
-    if points is None:
+def _no_teacher(baseline: Measurement, records: RunRecords) -> str | None:
+    """Gain by distillation: the student against itself without a teacher."""
+    student = student_like(baseline, records.measurements)
+    points = against(student, baseline).miou_points if student else None
+    if student is None or points is None:
         return None
     if abs(points) < _SAME_POINTS:
         verdict = "the teacher brings nothing"
@@ -192,8 +192,8 @@ def _without_teacher(alone: Measurement, records: RunRecords) -> str | None:
         verdict = f"the teacher costs {-points:.1f} points"
     return (
         f"Trained without the teacher, the same student reaches "
-        f"{human_percent(alone.mean_iou)} % of mIoU against "
-        f"{human_percent(student.mean_iou)} % ({format_of(alone)}): {verdict}."
+        f"{human_percent(baseline.mean_iou)} % of mIoU against "
+        f"{human_percent(student.mean_iou)} % ({format_of(baseline)}): {verdict}."
     )
 
 

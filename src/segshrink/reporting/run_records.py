@@ -1,20 +1,19 @@
-"""Reads a run folder into records; what is optional may be missing."""
+"""A run folder as its records tell it; what is optional may be missing."""
 
 import csv
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
-
-from segshrink.errors import RunFolderError, fault_lines
+from segshrink.errors import RunFolderError
+from segshrink.formats import Format, Precision
 from segshrink.records import read_json
 from segshrink.records.measurement import ClassColor, Measurement, Role
-from segshrink.reporting.run_types import History, RunRecords, Sample
+from segshrink.records.run import SampleEntry
 
-_ROLE_ORDER = {role: place for place, role in enumerate(Role)}
-_RUNTIME_ORDER = {"litert": 0, "onnx": 1, "openvino": 2, "keras": 3}
+_ROLE_ORDER = (Role.TEACHER, Role.MASKS_ONLY, Role.NO_TEACHER, Role.STUDENT)
+_RUNTIME_ORDER = (Format.LITERT, Format.ONNX, Format.OPENVINO, Format.KERAS)
 _HISTORY_FOLDERS = {
     Role.TEACHER: "teacher",
     Role.STUDENT: "student",
@@ -24,48 +23,106 @@ _HISTORY_FOLDERS = {
 _NOT_MEASUREMENTS = {"classes.json"}
 
 
+@dataclass(frozen=True)
+class History:
+    """One training run: `columns[name][i]` belongs to `epochs[i]`, 1-based."""
+
+    epochs: tuple[int, ...]
+    columns: Mapping[str, tuple[float | None, ...]]
+
+    def points(self, column: str) -> tuple[list[int], list[float]]:
+        """Epochs and values where `column` holds a number; empty without it."""
+        known = [
+            (epoch, value)
+            for epoch, value in zip(
+                self.epochs, self.columns.get(column, ()), strict=False
+            )
+            if value is not None
+        ]
+        return [epoch for epoch, _ in known], [value for _, value in known]
+
+    @property
+    def best_epoch(self) -> tuple[int, float] | None:
+        """The first epoch with the highest validation mIoU, and that mIoU."""
+        points = zip(*self.points("val_miou"), strict=True)
+        return max(points, key=lambda point: point[1], default=None)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A held-out image with its truth and predictions, as coloured pictures."""
+
+    name: str
+    image: Path
+    truth: Path | None
+    predictions: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class RunRecords:
+    """A run folder as its records tell it.
+
+    `measurements` are sorted: teacher, then baselines, then students; `recipe_text` is
+    the YAML as it lies in the folder.
+    """
+
+    folder: Path
+    measurements: tuple[Measurement, ...]
+    histories: Mapping[Role, History]
+    classes: tuple[ClassColor, ...]
+    samples: tuple[Sample, ...]
+    recipe_text: str
+
+    def of_role(self, role: Role) -> list[Measurement]:
+        """The measurements of one role."""
+        return [each for each in self.measurements if each.role is role]
+
+
 def read_run(run_folder: Path | str) -> RunRecords:
     """Read all records of a run folder.
 
     Raises:
         RunFolderError: if the folder is missing, holds no measurements, or holds a
-            record that is not of the known shape.
+            record that does not have the known shape.
     """
     folder = Path(run_folder)
     if not folder.is_dir():
         raise RunFolderError(
             f"{folder}: no such folder. Name a folder that `segshrink compress` wrote."
         )
-    recipe, recipe_text = _read_recipe(folder / "recipe.yaml")
+    recipe = folder / "recipe.yaml"
+    histories = {
+        role: folder / place / "history.csv" for role, place in _HISTORY_FOLDERS.items()
+    }
+    measurements = folder / "measurements"
+    classes = measurements / "classes.json"
     return RunRecords(
         folder=folder,
-        measurements=_read_measurements(folder / "measurements"),
-        histories=_read_histories(folder),
-        classes=_read_classes(folder / "measurements" / "classes.json"),
-        samples=_read_samples(folder / "measurements" / "samples"),
-        recipe=recipe,
-        recipe_text=recipe_text,
+        measurements=_read_measurements(measurements),
+        histories={
+            role: _read_history(path)
+            for role, path in histories.items()
+            if path.is_file()
+        },
+        classes=tuple(
+            ClassColor.parse(each, where=classes) for each in _read_list(classes)
+        ),
+        samples=_read_samples(measurements / "samples"),
+        recipe_text=recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
     )
 
 
 def _read_measurements(folder: Path) -> tuple[Measurement, ...]:
-    paths = [
-        path
+    measurements = [
+        Measurement.read(path)
         for path in sorted(folder.glob("*.json"))
         if path.name not in _NOT_MEASUREMENTS and not path.name.startswith(".")
     ]
-    if not paths:
+    if not measurements:
         raise RunFolderError(
             f"{folder}: no measurements, so there is nothing to report. "
-            "Make them with `segshrink compress`, which continues a run that was "
-            "stopped."
+            "Make them with `segshrink compress`, which resumes a run that was stopped."
         )
-    measurements = [validated(Measurement, read_json(path), path) for path in paths]
-    _refuse_doubles(measurements, folder)
-    return tuple(sorted(measurements, key=_place_in_report))
-
-
-def _refuse_doubles(measurements: list[Measurement], folder: Path) -> None:
     names = [measurement.name for measurement in measurements]
     doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
@@ -73,47 +130,17 @@ def _refuse_doubles(measurements: list[Measurement], folder: Path) -> None:
             f"{folder}: names of measurements must differ, but {', '.join(doubles)} "
             "stands in more than one record. Delete the one that is out of date."
         )
+    return tuple(sorted(measurements, key=_place_in_report))
 
 
 def _place_in_report(measurement: Measurement) -> tuple[int, int, bool, str]:
+    runtimes = [*_RUNTIME_ORDER, measurement.runtime]
     return (
-        _ROLE_ORDER[measurement.role],
-        _RUNTIME_ORDER.get(measurement.runtime, len(_RUNTIME_ORDER)),
-        measurement.precision != "float32",
+        _ROLE_ORDER.index(measurement.role),
+        runtimes.index(measurement.runtime),
+        measurement.precision != Precision.FLOAT32,
         measurement.name,
     )
-
-
-def validated(shape: Any, record: Any, path: Path, verb: str = "compress") -> Any:
-    """The record as an instance of `shape`.
-
-    Args:
-        shape: a type that Pydantic can check.
-        record: plain data.
-        path: where it was read.
-        verb: which command of segshrink writes it anew.
-
-    Raises:
-        RunFolderError: if it is not of that shape; lists all that is wrong.
-    """
-    try:
-        return TypeAdapter(shape).validate_python(record)
-    except ValidationError as error:
-        raise RunFolderError(_all_faults(path, error, verb)) from None
-
-
-def _all_faults(path: Path, error: ValidationError, verb: str) -> str:
-    lines = [f"{path}: not a record that a report can read."]
-    lines += [f"  {line}" for line in fault_lines(error)]
-    lines.append(f"Delete the file and run `segshrink {verb}` again.")
-    return "\n".join(lines)
-
-
-def _read_histories(folder: Path) -> dict[str, History]:
-    paths = {
-        name: folder / place / "history.csv" for name, place in _HISTORY_FOLDERS.items()
-    }
-    return {name: _read_history(path) for name, path in paths.items() if path.is_file()}
 
 
 def _read_history(path: Path) -> History:
@@ -132,53 +159,33 @@ def _read_history(path: Path) -> History:
 
 
 def _number(cell: str) -> float | None:
-    if not cell:
-        return None
-    value = float(cell)
+    value = float(cell) if cell else math.nan
     return value if math.isfinite(value) else None
 
 
-def _read_classes(path: Path) -> tuple[ClassColor, ...]:
-    if not path.is_file():
-        return ()
-    classes: tuple[ClassColor, ...]
-    classes = validated(tuple[ClassColor, ...], read_json(path), path)
-    return classes
+def _read_list(path: Path) -> list[object]:
+    """The entries of a JSON list; none without the file."""
+    plain = read_json(path) if path.is_file() else []
+    if not isinstance(plain, list):
+        raise RunFolderError(
+            f"{path}: not a list. Delete the file and run `segshrink compress` again."
+        )
+    return plain
 
 
 def _read_samples(folder: Path) -> tuple[Sample, ...]:
     index = folder / "samples.json"
-    if not index.is_file():
-        return ()
-    entries = validated(list[dict[str, str]], read_json(index), index)
-    samples = [_read_sample(folder, entry, index) for entry in entries]
-    return tuple(sample for sample in samples if sample is not None)
-
-
-def _read_sample(folder: Path, entry: dict[str, str], index: Path) -> Sample | None:
-    if {"image", "folder"} - entry.keys() or Path(entry["folder"]).name != entry[
-        "folder"
-    ]:
-        raise RunFolderError(
-            f"{index}: a sample names its `image` and its `folder`, a plain name, "
-            f"got {entry}. Delete the file and run `segshrink compress` again."
-        )
-    pictures = {
-        path.stem: path for path in sorted((folder / entry["folder"]).glob("*.png"))
-    }
-    image = pictures.pop("image", None)
-    if image is None:
-        return None
-    truth = pictures.pop("truth", None)
-    return Sample(entry["image"], image, truth, pictures)
-
-
-def _read_recipe(path: Path) -> tuple[dict[str, Any], str]:
-    if not path.is_file():
-        return {}, ""
-    text = path.read_text(encoding="utf-8")
-    try:
-        recipe = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RunFolderError(f"{path}: not YAML. {error}") from error
-    return (recipe if isinstance(recipe, dict) else {}), text
+    samples = []
+    for plain in _read_list(index):
+        entry = SampleEntry.parse(plain, where=index)
+        if Path(entry.folder).name != entry.folder:
+            raise RunFolderError(
+                f"{index}: the folder of a sample must be a plain name, got "
+                f"{entry.folder!r}. Delete the file and run `segshrink compress` again."
+            )
+        paths = sorted((folder / entry.folder).glob("*.png"))
+        pictures = {path.stem: path for path in paths}
+        image, truth = pictures.pop("image", None), pictures.pop("truth", None)
+        if image is not None:
+            samples.append(Sample(entry.image, image, truth, pictures))
+    return tuple(samples)

@@ -1,11 +1,10 @@
-"""Held-out images side by side: the image, the truth, and what each file says."""
+"""Held-out images side by side: the image, the truth, and what each file predicts."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,28 +12,30 @@ from matplotlib.patches import Patch
 from PIL import Image
 
 from segshrink.errors import RunFolderError
-from segshrink.records.measurement import ClassColor, Measurement
+from segshrink.records.measurement import ClassColor, Role
 from segshrink.reporting.comparison import compare, shipped_student
 from segshrink.reporting.plots import Plot, Theme
-from segshrink.reporting.plots.theme import new_figure, plain, style_legend
-from segshrink.reporting.run_types import RunRecords, Sample
+from segshrink.reporting.plots.plot import draw_legend
+from segshrink.reporting.run_records import RunRecords, Sample
 from segshrink.reporting.table import label_of
 
 MOST_SAMPLES = 10
 _MOST_COLUMNS = 4
 _PANEL_INCHES = 2.1
 _PANEL_PX = 340
-_LEGEND_PATCH_INCHES = 0.6
-_LETTER_INCHES = 0.075
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a sample; `is_photo` tells the image from coloured labels."""
+    """One picture of a sample; `is_photo` tells the image from coloured labels.
+
+    `alt` says in words what it shows.
+    """
 
     label: str
     path: Path
-    is_photo: bool
+    alt: str
+    is_photo: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,27 +61,24 @@ def legend_colors(records: RunRecords) -> tuple[ClassColor, ...]:
     return records.classes + (void if records.classes else ())
 
 
-def _predictions_shown(records: RunRecords) -> list[Measurement]:
-    """One teacher, that of the shipped student's runtime, and all students."""
-    students = [each for each in records.measurements if each.role == "student"]
-    shipped = shipped_student(students)
-    teacher = None
-    if shipped is not None:
-        teacher = compare(shipped, records.measurements).reference
-    if teacher is None:
-        teachers = [each for each in records.measurements if each.role == "teacher"]
-        teacher = teachers[0] if teachers else None
-    return [teacher, *students] if teacher else students
+def _predictions_shown(records: RunRecords) -> dict[str, str]:
+    """Labels by name of one teacher, that of the shipped student, and all students."""
+    shipped = shipped_student(records.measurements)
+    reference = compare(shipped, records.measurements).reference if shipped else None
+    teachers = [reference] if reference else records.of_role(Role.TEACHER)[:1]
+    shown = [*teachers, *records.of_role(Role.STUDENT)]
+    return {each.name: label_of(each) for each in shown}
 
 
-def _side(sample: Sample, shown: Sequence[Measurement]) -> Side:
-    panels = [Panel("image", sample.image, is_photo=True)]
+def _side(sample: Sample, shown: dict[str, str]) -> Side:
+    panels = [Panel("image", sample.image, "the image", is_photo=True)]
     if sample.truth:
-        panels.append(Panel("truth", sample.truth, is_photo=False))
-    for measurement in shown:
-        path = sample.predictions.get(measurement.name)
-        if path:
-            panels.append(Panel(label_of(measurement), path, is_photo=False))
+        panels.append(Panel("truth", sample.truth, "classes as annotated"))
+    panels += [
+        Panel(label, sample.predictions[name], f"classes as {label} predicts them")
+        for name, label in shown.items()
+        if name in sample.predictions
+    ]
     return Side(sample.name, tuple(panels))
 
 
@@ -88,10 +86,10 @@ def read_picture(panel: Panel, longest_px: int) -> Image.Image:
     """The panel's picture in RGB, at most `longest_px` wide and high.
 
     Photos are averaged down; of coloured labels pixels are picked, so that no colour
-    appears that is no class.
+    appears that belongs to no class.
 
     Raises:
-        RunFolderError: if the file is no picture.
+        RunFolderError: if the file is not a picture.
     """
     try:
         with Image.open(panel.path) as file:
@@ -109,18 +107,18 @@ def read_picture(panel: Panel, longest_px: int) -> Image.Image:
     return picture.resize(size, filter_)
 
 
-def side_plots(records: RunRecords) -> tuple[Plot, ...]:
-    """A picture a sample, with a legend of the classes' colours."""
-    return tuple(
+def side_plots(records: RunRecords) -> list[Plot]:
+    """One picture per sample, with a legend of the classes' colours."""
+    return [
         Plot(
             stem=f"sample_{number:02d}",
             title=side.name,
             alt=f"{side.name}: {', '.join(panel.label for panel in side.panels)}.",
             note="",
-            draw=partial(_draw, side, legend_colors(records)),
+            figure=partial(_draw, side, legend_colors(records)),
         )
         for number, side in enumerate(sides(records))
-    )
+    ]
 
 
 def _draw(side: Side, classes: Sequence[ClassColor], theme: Theme) -> Figure:
@@ -128,47 +126,24 @@ def _draw(side: Side, classes: Sequence[ClassColor], theme: Theme) -> Figure:
     rows = math.ceil(len(pictures) / _MOST_COLUMNS)
     columns = math.ceil(len(pictures) / rows)
     shape = pictures[0].height / pictures[0].width
-    width = _PANEL_INCHES * columns
-    legend_columns = _legend_columns(width, classes)
-    legend_rows = math.ceil(len(classes) / legend_columns)
-    height = rows * (_PANEL_INCHES * shape + 0.3) + 0.3 + 0.22 * legend_rows
-    figure = new_figure(width, height, theme)
+    height = rows * (_PANEL_INCHES * shape + 0.3) + 0.4
+    figure = Figure((_PANEL_INCHES * columns, height))
     panels = figure.subplots(rows, columns, squeeze=False)
     for axes in panels.flat:
         axes.set_axis_off()
     for axes, panel, picture in zip(panels.flat, side.panels, pictures, strict=False):
-        _draw_panel(axes, panel, picture, theme)
-    figure.suptitle(plain(side.name), fontsize=9, color=theme.faint)
-    _draw_legend(figure, classes, legend_columns, theme)
-    return figure
-
-
-def _legend_columns(width_inches: float, classes: Sequence[ClassColor]) -> int:
-    """How many entries beside each other surely fit: by the longest class name."""
-    longest = max((len(each.name) for each in classes), default=0)
-    entry_inches = _LEGEND_PATCH_INCHES + _LETTER_INCHES * longest
-    return max(1, min(len(classes), int(width_inches / entry_inches)))
-
-
-def _draw_panel(axes: Any, panel: Panel, picture: Image.Image, theme: Theme) -> None:
-    interpolation = "antialiased" if panel.is_photo else "nearest"
-    axes.imshow(np.asarray(picture), interpolation=interpolation)
-    axes.set_title(plain(panel.label), fontsize=8.5, color=theme.ink, pad=3)
-
-
-def _draw_legend(
-    figure: Figure, classes: Sequence[ClassColor], columns: int, theme: Theme
-) -> None:
-    if not classes:
-        return
+        interpolation = "antialiased" if panel.is_photo else "nearest"
+        axes.imshow(np.asarray(picture), interpolation=interpolation)
+        axes.set_title(panel.label, loc="center", fontsize=8.5, pad=3)
+    figure.suptitle(side.name, fontsize=9, color=theme.faint)
     patches = [
         Patch(
             facecolor=[channel / 255 for channel in each.color],
             edgecolor=theme.faint,
             linewidth=0.5,
-            label=plain(each.name),
+            label=each.name,
         )
         for each in classes
     ]
-    legend = figure.legend(handles=patches, loc="outside lower center", ncols=columns)
-    style_legend(legend, theme)
+    draw_legend(figure, patches)
+    return figure

@@ -1,11 +1,11 @@
 """One table of results as pure data; `table_rendering` draws it for each medium."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from segshrink.formats import Precision
 from segshrink.records.measurement import ClassQuality, Latency, Measurement, Role
 from segshrink.reporting.comparison import Comparison, compare, shipped_student
-from segshrink.reporting.run_types import RunRecords
+from segshrink.reporting.run_records import RunRecords
 from segshrink.reporting.units import (
     MISSING,
     format_name,
@@ -18,12 +18,7 @@ from segshrink.reporting.units import (
     runtime_name,
 )
 
-_ROLE_NOTES: dict[Role, str] = {
-    Role.TEACHER: "",
-    Role.MASKS_ONLY: "masks only",
-    Role.NO_TEACHER: "no teacher",
-    Role.STUDENT: "",
-}
+_BASELINES = {Role.MASKS_ONLY: "masks only", Role.NO_TEACHER: "no teacher"}
 
 
 @dataclass(frozen=True)
@@ -50,19 +45,18 @@ class Column:
 class Row:
     """Cells as text, in the order of the columns.
 
-    `role` is the role of the file the row shows, `None` for other rows; `is_shipped`
-    marks the one that the report is about, `is_faint` one of less account.
+    `is_shipped` marks the row that the report is about, `is_faint` one of less account:
+    a baseline, or a trial without a result.
     """
 
     cells: tuple[str, ...]
-    role: Role | None = None
     is_shipped: bool = False
     is_faint: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows; every row has one cell a column."""
+    """Columns and rows; every row has one cell per column."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
@@ -73,17 +67,9 @@ class Table:
         return tuple(row.cells[place] for row in self.rows)
 
 
-@dataclass(frozen=True)
-class _Cell:
-    """A column and how it reads its cell from a comparison."""
-
-    column: Column
-    text: Callable[[Comparison], str]
-
-
 def label_of(measurement: Measurement) -> str:
     """The file's name, and for a baseline what it is."""
-    note = _ROLE_NOTES[measurement.role]
+    note = _BASELINES.get(measurement.role)
     return f"{measurement.name} ({note})" if note else measurement.name
 
 
@@ -92,73 +78,60 @@ def format_of(measurement: Measurement) -> str:
 
     The runtime is named where another one than the format's own ran the file.
     """
-    precision = "float" if measurement.precision == "float32" else measurement.precision
+    is_float = measurement.precision == Precision.FLOAT32
+    precision = "float" if is_float else measurement.precision
     name = format_name(measurement.format)
     if measurement.runtime != measurement.format:
         name = f"{name} in {runtime_name(measurement.runtime)}"
     return f"{name} {precision}"
 
 
+_RESULT_COLUMNS = (
+    Column("model", is_number=False),
+    Column("format", is_number=False),
+    *(
+        Column(heading, group)
+        for group, headings in {
+            "size": ("params", "MACs", "file", "gzipped", "smaller"),
+            "speed": ("latency ms", "faster"),
+            "quality %": ("accuracy", "precision", "recall", "mIoU", "ΔmIoU"),
+        }.items()
+        for heading in headings
+    ),
+)
+
+
 def results_table(records: RunRecords) -> Table:
     """Size, speed and quality of every file, each against its teacher's float file."""
     shipped = shipped_student(records.measurements)
-    cells = _result_cells()
-    rows = []
-    for measurement in records.measurements:
-        comparison = compare(measurement, records.measurements)
-        texts = tuple(cell.text(comparison) for cell in cells)
-        rows.append(Row(texts, measurement.role, measurement is shipped))
-    return Table(tuple(cell.column for cell in cells), tuple(rows))
+    rows = [
+        Row(
+            _result_cells(compare(measurement, records.measurements)),
+            is_shipped=measurement is shipped,
+            is_faint=measurement.role in _BASELINES,
+        )
+        for measurement in records.measurements
+    ]
+    return Table(_RESULT_COLUMNS, tuple(rows))
 
 
-def _result_cells() -> tuple[_Cell, ...]:
+def _result_cells(comparison: Comparison) -> tuple[str, ...]:
+    measurement = comparison.measurement
+    model, size, quality = measurement.model, measurement.size, measurement.quality
+    scores = ("pixel_accuracy", "precision", "recall", "mean_iou")
     return (
-        _Cell(Column("model", is_number=False), lambda c: label_of(c.measurement)),
-        _Cell(Column("format", is_number=False), lambda c: format_of(c.measurement)),
-        *_size_cells(),
-        *_speed_cells(),
-        *_quality_cells(),
+        label_of(measurement),
+        format_of(measurement),
+        human_count(model.parameters),
+        human_count(model.macs),
+        human_bytes(size.size_bytes if size else None),
+        human_bytes(size.gzipped_bytes if size else None),
+        human_ratio(comparison.times_smaller),
+        _latency(measurement.latency),
+        human_ratio(comparison.times_faster),
+        *(human_percent(getattr(quality, score, None)) for score in scores),
+        human_points(comparison.miou_points),
     )
-
-
-def _size_cells() -> tuple[_Cell, ...]:
-    return (
-        _Cell(
-            Column("params", "size"),
-            lambda c: human_count(c.measurement.model.parameters),
-        ),
-        _Cell(Column("MACs", "size"), lambda c: human_count(c.measurement.model.macs)),
-        _Cell(Column("file", "size"), lambda c: _bytes(c.measurement, gzipped=False)),
-        _Cell(Column("gzipped", "size"), lambda c: _bytes(c.measurement, gzipped=True)),
-        _Cell(Column("smaller", "size"), lambda c: human_ratio(c.times_smaller)),
-    )
-
-
-def _speed_cells() -> tuple[_Cell, ...]:
-    return (
-        _Cell(
-            Column("latency ms", "speed"),
-            lambda c: _latency(c.measurement.latency),
-        ),
-        _Cell(Column("faster", "speed"), lambda c: human_ratio(c.times_faster)),
-    )
-
-
-def _quality_cells() -> tuple[_Cell, ...]:
-    return (
-        _Cell(Column("accuracy", "quality %"), lambda c: _score(c, "pixel_accuracy")),
-        _Cell(Column("precision", "quality %"), lambda c: _score(c, "precision")),
-        _Cell(Column("recall", "quality %"), lambda c: _score(c, "recall")),
-        _Cell(Column("mIoU", "quality %"), lambda c: _score(c, "mean_iou")),
-        _Cell(Column("ΔmIoU", "quality %"), lambda c: human_points(c.miou_points)),
-    )
-
-
-def _bytes(measurement: Measurement, *, gzipped: bool) -> str:
-    size = measurement.size
-    if size is None:
-        return MISSING
-    return human_bytes(size.gzipped_bytes if gzipped else size.size_bytes)
 
 
 def _latency(latency: Latency | None) -> str:
@@ -168,9 +141,12 @@ def _latency(latency: Latency | None) -> str:
     return f"{human_ms(latency.median_ms)} ({quartiles})"
 
 
-def _score(comparison: Comparison, name: str) -> str:
-    quality = comparison.measurement.quality
-    return MISSING if quality is None else human_percent(getattr(quality, name))
+_CLASS_SCORES = {
+    "iou": "IoU %",
+    "precision": "precision %",
+    "recall": "recall %",
+    "average_precision": "average precision %",
+}
 
 
 def class_table(records: RunRecords) -> Table | None:
@@ -181,43 +157,32 @@ def class_table(records: RunRecords) -> Table | None:
     student = shipped_student(records.measurements)
     if student is None or student.quality is None or not student.quality.classes:
         return None
-    comparison = compare(student, records.measurements)
-    teacher = comparison.reference.quality if comparison.reference else None
+    reference = compare(student, records.measurements).reference
+    teacher = reference.quality if reference else None
     of_teacher = {each.name: each for each in teacher.classes} if teacher else {}
     pixels = sum(each.pixels for each in student.quality.classes)
-    rows = tuple(
-        Row(_class_cells(each, of_teacher.get(each.name), pixels))
-        for each in student.quality.classes
-    )
-    return Table(_class_columns(), rows)
-
-
-def _class_columns() -> tuple[Column, ...]:
-    groups = ("IoU %", "precision %", "recall %", "average precision %")
-    scores = [
+    columns = [
         Column(heading, group, repeats_group=True)
-        for group in groups
-        for heading in _class_headings(group)
+        for score, group in _CLASS_SCORES.items()
+        for heading in ("teacher", "student", *(["Δ"] if score == "iou" else []))
     ]
-    return (Column("class", is_number=False), Column("pixels %"), *scores)
-
-
-def _class_headings(group: str) -> tuple[str, ...]:
-    difference = ("Δ",) if group == "IoU %" else ()
-    return ("teacher", "student", *difference)
+    return Table(
+        (Column("class", is_number=False), Column("pixels %"), *columns),
+        tuple(
+            Row(_class_cells(each, of_teacher.get(each.name), pixels))
+            for each in student.quality.classes
+        ),
+    )
 
 
 def _class_cells(
     student: ClassQuality, teacher: ClassQuality | None, pixels: int
 ) -> tuple[str, ...]:
-    share = student.pixels / pixels if pixels else None
-    points = None
-    if teacher and teacher.iou is not None and student.iou is not None:
-        points = 100 * (student.iou - teacher.iou)
-    cells = [student.name, human_percent(share)]
-    for score in ("iou", "precision", "recall", "average_precision"):
-        cells.append(human_percent(getattr(teacher, score) if teacher else None))
-        cells.append(human_percent(getattr(student, score)))
+    cells = [student.name, human_percent(student.pixels / pixels if pixels else None)]
+    for score in _CLASS_SCORES:
+        scores = getattr(teacher, score, None), getattr(student, score)
+        cells += map(human_percent, scores)
         if score == "iou":
-            cells.append(human_points(points))
+            known = None not in scores
+            cells.append(human_points(100 * (scores[1] - scores[0]) if known else None))
     return tuple(cells)

@@ -1,20 +1,25 @@
 """A table for the terminal, for a README, and for a web page."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import jinja2
 from markupsafe import Markup
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    Group,
+    RenderableType,
+    RenderResult,
+)
 from rich.measure import Measurement as Width
+from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from segshrink.records.measurement import Role
-from segshrink.reporting.table import Column, Row, Table
+from segshrink.reporting.table import Column, Table
 
-_SHIPPED_STYLE = "bold"
-_BASELINE_STYLE = "dim"
 # Characters that Markdown takes as markup wherever they stand in a table cell.
 _MARKDOWN_SPECIAL = "\\|`*_[]<>&~$"
 
@@ -40,13 +45,10 @@ def html_table(table: Table, label: str) -> Markup:
 
 def _group_spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
     """Neighbouring columns of one group as (group, number of columns)."""
-    spans: list[tuple[str, int]] = []
-    for column in columns:
-        if spans and column.group and spans[-1][0] == column.group:
-            spans[-1] = (column.group, spans[-1][1] + 1)
-        else:
-            spans.append((column.group, 1))
-    return spans
+    # A column without a group stands by itself.
+    by_group = groupby(columns, key=lambda column: column.group or column)
+    groups = [list(neighbours) for _, neighbours in by_group]
+    return [(group[0].group, len(group)) for group in groups]
 
 
 def markdown_rows(table: Table) -> str:
@@ -87,58 +89,70 @@ class TerminalTable:
         self, console: Console, options: ConsoleOptions
     ) -> RenderResult:
         """Yield as few tables as fit the width."""
-        for places in self._parts(console, options):
-            yield self._drawn(places)
-
-    def _parts(self, console: Console, options: ConsoleOptions) -> list[list[int]]:
-        parts: list[list[int]] = []
-        for group in self._column_groups():
-            joined = [*parts[-1], *group] if parts else [0, *group]
-            if parts and not self._fits(joined, console, options):
-                parts.append([0, *group])
-            elif parts:
-                parts[-1] = joined
-            else:
-                parts.append(joined)
-        return parts
-
-    def _fits(
-        self, places: list[int], console: Console, options: ConsoleOptions
-    ) -> bool:
         unbound = options.update(width=10_000, max_width=10_000)
-        width = Width.get(console, unbound, self._drawn(places)).maximum
-        return width <= options.max_width
+        part: list[int] = [0]
+        for group in self._column_groups():
+            drawn = self._drawn([*part, *group])
+            width = Width.get(console, unbound, drawn).maximum
+            if len(part) > 1 and width > options.max_width:
+                yield self._drawn(part)
+                part = [0]
+            part += group
+        yield self._drawn(part)
 
     def _column_groups(self) -> list[list[int]]:
         """Places of the columns after the first, those of one group together."""
-        groups: list[list[int]] = []
-        for place, column in enumerate(self._table.columns):
-            before = self._table.columns[place - 1].group
-            if place > 1 and column.group and column.group == before:
-                groups[-1].append(place)
-            elif place > 0:
-                groups.append([place])
-        return groups
+        groups = []
+        place = 0
+        for _, span in _group_spans(self._table.columns):
+            groups.append([each for each in range(place, place + span) if each])
+            place += span
+        return [group for group in groups if group]
 
     def _drawn(self, places: list[int]) -> RichTable:
         drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for place in places:
             column = self._table.columns[place]
-            justify = "right" if column.is_number else "left"
             drawn.add_column(
                 Text(column.full_heading),
-                justify=justify,  # type: ignore[arg-type]
+                justify="right" if column.is_number else "left",
                 no_wrap=place > 0 and not column.is_wrapped,
             )
         for row in self._table.rows:
             # Text instances, since a plain string would be read as console markup.
             cells = [Text(row.cells[place]) for place in places]
-            drawn.add_row(*cells, style=_style(row))
+            style = "bold" if row.is_shipped else "dim" if row.is_faint else None
+            drawn.add_row(*cells, style=style)
         return drawn
 
 
-def _style(row: Row) -> str | None:
-    if row.is_shipped:
-        return _SHIPPED_STYLE
-    is_faint = row.is_faint or row.role in (Role.MASKS_ONLY, Role.NO_TEACHER)
-    return _BASELINE_STYLE if is_faint else None
+def terminal_summary(
+    sentences: Sequence[str],
+    tables: Sequence[Table],
+    notes: Sequence[str],
+    warnings: Sequence[str],
+) -> RenderableType:
+    """A report for the terminal: sentences, tables, small print, what to doubt."""
+    small_print = Text("\n".join(notes), style="dim")
+    return Group(
+        *map(Text, sentences),
+        *map(TerminalTable, tables),
+        Padding(small_print, (0, 0, 1 if warnings else 0, 0)),
+        *(Text(f"Warning: {line}", style="yellow") for line in warnings),
+    )
+
+
+def markdown_summary(
+    sentences: Sequence[str],
+    tables: Sequence[Table],
+    notes: Sequence[str],
+    warnings: Sequence[str],
+) -> str:
+    """The same in Markdown, for a README; ends with a line break."""
+    blocks = [
+        *map(markdown_text, sentences),
+        *map(markdown_rows, tables),
+        " ".join(map(markdown_text, notes)),
+        *(f"**Warning:** {markdown_text(line)}" for line in warnings),
+    ]
+    return "\n\n".join(blocks) + "\n"

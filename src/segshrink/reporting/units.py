@@ -1,25 +1,39 @@
 """Numbers as people read them; three digits are enough to compare."""
 
+from segshrink.formats import Format
+
 MISSING = "–"
 _MINUS = "\N{MINUS SIGN}"
 
-_FORMAT_NAMES = {"keras": "Keras", "litert": "LiteRT", "onnx": "ONNX"}
-_RUNTIME_NAMES = {
-    "keras": "Keras",
-    "litert": "LiteRT",
-    "onnx": "ONNX Runtime",
-    "openvino": "OpenVINO",
+_NAMES: dict[str, str] = {
+    Format.KERAS: "Keras",
+    Format.LITERT: "LiteRT",
+    Format.ONNX: "ONNX",
+    Format.OPENVINO: "OpenVINO",
 }
 
 
 def runtime_name(runtime: str) -> str:
     """The name of a runtime as its makers write it."""
-    return _RUNTIME_NAMES.get(runtime, runtime)
+    return "ONNX Runtime" if runtime == Format.ONNX else format_name(runtime)
 
 
 def format_name(file_format: str) -> str:
     """The name of a file format, short."""
-    return _FORMAT_NAMES.get(file_format, file_format)
+    return _NAMES.get(file_format, file_format)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 thread` or `2 threads`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def shortened(text: str, most: int) -> str:
+    """At most so many characters, the middle left out: beginnings and ends differ."""
+    if len(text) <= most:
+        return text
+    head = most // 2
+    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
 
 
 def human_count(count: int | None) -> str:

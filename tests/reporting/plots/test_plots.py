@@ -4,22 +4,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
+from segshrink.records.measurement import Role
 from segshrink.reporting.plots import (
     DARK,
     LIGHT,
     class_iou_plot,
     cost_plot,
-    png_bytes,
     precision_recall_plot,
     quality_latency_plot,
     training_plot,
 )
 from segshrink.reporting.plots.theme import marks_of
 from segshrink.reporting.report import number_plots
-from segshrink.reporting.run_records import read_run
-from segshrink.reporting.run_types import History, RunRecords
+from segshrink.reporting.run_records import History, RunRecords, read_run
 
 from ..run_folder import FILES, build_run_folder, measurement_record
 
@@ -35,23 +35,30 @@ def test_scatter_points_lie_at_the_measured_numbers(records: RunRecords) -> None
     plot = quality_latency_plot(records)
     assert plot is not None
     [axes] = plot.draw(LIGHT).axes
-    markers = [line for line in axes.lines if line.get_marker() in ("o", "s")]
+    drawn = [line for line in axes.lines if len(line.get_xdata())]
+    markers = [line for line in drawn if line.get_marker() in ("o", "s")]
     drawn = {(line.get_xdata()[0], round(line.get_ydata()[0], 6)) for line in markers}
     assert drawn == {(file[7], round(100 * file[8], 6)) for file in FILES.values()}
     assert axes.get_xscale() == "log"
 
 
-def test_scatter_labels_do_not_overlap(records: RunRecords) -> None:
+def test_scatter_names_do_not_overlap_and_the_legend_explains_them(
+    records: RunRecords,
+) -> None:
     plot = quality_latency_plot(records)
     assert plot is not None
     figure = plot.draw(LIGHT)
     figure.draw_without_rendering()
     [axes] = figure.axes
-    extents = [text.get_window_extent() for text in axes.texts]
-    assert len(extents) == len(FILES)
+    assert [text.get_text() for text in axes.texts] == list("1234567")
+    extents = [Text.get_window_extent(text) for text in axes.texts]
     for place, one in enumerate(extents):
         assert not any(one.overlaps(other) for other in extents[:place])
         assert axes.get_window_extent().containsx(one.x1)
+    [legend] = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels[5] == "6: student-int8, 213 kB, LiteRT"
+    assert labels[6] == "7: student-onnx, 1.2 MB, ONNX Runtime"
 
 
 def test_bars_are_as_long_as_the_iou(records: RunRecords) -> None:
@@ -80,10 +87,10 @@ def test_cost_bars_tell_size_and_latency_with_ratios(records: RunRecords) -> Non
     assert plot is not None
     sizes, latencies = plot.draw(LIGHT).axes
     names = [each.name for each in records.measurements]
-    assert [bar.get_width() for bar in sizes.containers[0]] == [
+    assert [bar.get_width() for bar in sizes.patches] == [
         FILES[name][4] for name in names
     ]
-    assert [bar.get_width() for bar in latencies.containers[0]] == [
+    assert [bar.get_width() for bar in latencies.patches] == [
         FILES[name][7] for name in names
     ]
     place = names.index("student-int8")
@@ -96,7 +103,9 @@ def test_curves_are_the_recorded_points(records: RunRecords) -> None:
     assert plot is not None
     panels = [axes for axes in plot.draw(LIGHT).axes if axes.get_visible()]
     assert len(panels) == 5
-    student = next(line for line in panels[2].lines if line.get_label() == "student")
+    student = next(
+        line for line in panels[2].lines if line.get_label().startswith("student")
+    )
     recorded = measurement_record("student-int8")["quality"]["curves"]["Road"]
     np.testing.assert_allclose(student.get_xdata(), recorded["recall"])
     np.testing.assert_allclose(student.get_ydata(), recorded["precision"])
@@ -115,7 +124,7 @@ def test_training_marks_the_best_epoch(records: RunRecords) -> None:
 
 
 def test_one_epoch_without_validation_still_draws() -> None:
-    plot = training_plot({"teacher": History((1,), {"loss": (0.5,)})})
+    plot = training_plot({Role.TEACHER: History((1,), {"loss": (0.5,)})})
     assert plot is not None
     losses, _ = plot.draw(LIGHT).axes
     assert losses.lines[0].get_marker() == "o"
@@ -136,8 +145,8 @@ def test_pictures_are_sharp_and_reproducible(
 ) -> None:
     plot = cost_plot(records)
     assert plot is not None
-    data = png_bytes(plot.draw(theme))  # type: ignore[arg-type]
-    assert data == png_bytes(plot.draw(theme))  # type: ignore[arg-type]
+    data = plot.png(theme)  # type: ignore[arg-type]
+    assert data == plot.png(theme)  # type: ignore[arg-type]
     picture = Image.open(io.BytesIO(data))
     assert picture.info["dpi"] == pytest.approx((150, 150), abs=0.1)
     paper = picture.convert("RGB").getpixel((0, 0))
@@ -154,13 +163,13 @@ def test_a_formula_in_a_name_is_shown_as_text(run_folder: Callable[..., Path]) -
     }
     records = read_run(run_folder(records={"student-int8": record}, samples=0))
     for plot in number_plots(records):
-        assert png_bytes(plot.draw(LIGHT)).startswith(b"\x89PNG")
+        assert plot.png(LIGHT).startswith(b"\x89PNG")
 
 
 def test_roles_have_their_own_colours(records: RunRecords) -> None:
     marks = marks_of(records.measurements, LIGHT)
-    assert marks["teacher"].color == LIGHT.families["teacher"][0]
-    assert marks["student-int8"].color == LIGHT.families["student"][0]
+    assert marks["teacher"].color == LIGHT.families[Role.TEACHER][0]
+    assert marks["student-int8"].color == LIGHT.families[Role.STUDENT][0]
     assert len({mark.color for mark in marks.values()}) == len(marks)
     assert marks["teacher"].marker != marks["teacher-onnx"].marker
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from segshrink.records.search import SearchRecord
 
@@ -244,4 +243,4 @@ def build_search_folder(folder: Path, record: dict[str, Any]) -> Path:
 
 def read_record(record: dict[str, Any]) -> SearchRecord:
     """The record as a report has it."""
-    return TypeAdapter(SearchRecord).validate_python(record)
+    return SearchRecord.parse(record, where="search.json")

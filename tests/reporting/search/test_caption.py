@@ -1,6 +1,6 @@
 from typing import Any
 
-from segshrink.reporting.search.caption import facts, note_lines, warning_lines
+from segshrink.reporting.search.caption import note_lines, settings, warning_lines
 
 from .search_folder import only, read_record, small_search, unmeasured
 
@@ -49,7 +49,7 @@ def test_warnings() -> None:
 
 
 def test_facts_say_how_it_was_searched() -> None:
-    assert dict(facts(read_record(small_search()))) == {
+    assert settings(read_record(small_search())) == {
         "Searched": "most mIoU of a student",
         "Limits": "5.00 ms and 200 kB",
         "Trials": "7",
@@ -75,7 +75,7 @@ def test_facts_say_how_it_was_searched() -> None:
 
 def test_unknown_facts_are_left_out() -> None:
     record = only(small_search(limits={}, runtime=None, threads=None, seed=None), 0)
-    known = dict(facts(read_record(record)))
+    known = settings(read_record(record))
     assert known["Limits"] == "none" and known["Trials"] == "1 of 7"
     assert known["Workers"] == "2"
     assert not {"Runtime", "Seed", "Tile size"} & set(known)

@@ -54,7 +54,7 @@ def test_a_search_that_improved_nothing_says_so() -> None:
 
 def test_missing_trials_are_told() -> None:
     assert sentences(only(small_search(), 0, 4, best=4))[1].endswith(
-        "7 were asked for."
+        "7 were requested."
     )
 
 
@@ -71,8 +71,8 @@ def test_a_front_is_told_from_end_to_end() -> None:
     record = small_search(objective="front", best=None)
     found = search_headline(read_record(record))
     assert found.sentences[0].startswith(
-        "Of 7 trials 2 are on the front within 5.00 ms and 200 kB, from 55.0 % of "
-        "mIoU at 2.00 ms and 80.0 kB (number 1) to 63.0 % of mIoU at 4.20 ms and "
+        "Of 7 trials 2 are on the Pareto front within 5.00 ms and 200 kB, from 55.0 % "
+        "of mIoU at 2.00 ms and 80.0 kB (number 1) to 63.0 % of mIoU at 4.20 ms and "
         "180 kB (number 4), against 61.0 %"
     )
     assert found.figures == ()
@@ -80,7 +80,9 @@ def test_a_front_is_told_from_end_to_end() -> None:
 
 def test_a_front_of_one() -> None:
     record = small_search(objective="front", best=None, front=[4])
-    assert sentences(record)[0].startswith("Of 7 trials number 4 alone is on the front")
+    assert sentences(record)[0].startswith(
+        "Of 7 trials number 4 alone is on the Pareto front"
+    )
 
 
 @pytest.mark.parametrize(

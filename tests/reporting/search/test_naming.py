@@ -5,7 +5,6 @@ import pytest
 from segshrink.reporting.search.naming import (
     range_text,
     short_names,
-    shortened,
     value_text,
 )
 
@@ -55,11 +54,3 @@ def test_ranges() -> None:
         "0.2 to 0.8, where kind is pruned",
         "channel_wise 3 | pixel_kl 1 | dist 1",
     ]
-
-
-@pytest.mark.parametrize("most", range(1, 12))
-def test_shortened_text_fits_and_keeps_both_ends(most: int) -> None:
-    text = shortened("abcdefghij", most)
-    assert len(text) == min(most, 10)
-    if 3 <= most < 10:
-        assert text.startswith("a") and text.endswith("j") and "…" in text

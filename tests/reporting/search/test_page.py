@@ -4,16 +4,15 @@ from typing import Any
 import pytest
 
 from segshrink.errors import RunFolderError
-from segshrink.reporting.search import page as page_module
-from segshrink.reporting.search.page import search_page
-from segshrink.reporting.search.search_types import Search
+from segshrink.reporting import page as page_module
+from segshrink.reporting.search.report import search_page
 
 from ..test_page import HOSTILE, Parsed, a_plot
 from .search_folder import large_search, only, read_record, small_search
 
 
 def page_of(record: dict[str, Any], tmp_path: Any) -> str:
-    return search_page(Search(tmp_path / "SEARCH", read_record(record)), [a_plot()])
+    return search_page(tmp_path / "SEARCH", read_record(record), [a_plot()])
 
 
 def test_it_loads_nothing_from_elsewhere(tmp_path: Any) -> None:
@@ -80,7 +79,9 @@ def test_of_very_many_trials_the_rest_is_counted(tmp_path: Any) -> None:
 def test_a_front_has_its_values_side_by_side(tmp_path: Any) -> None:
     record = small_search(objective="front", best=None)
     text = Parsed(page_of(record, tmp_path)).text()
-    assert "Values along the front" in text and "2 are on the front" in text
+    assert (
+        "Values along the Pareto front" in text and "2 are on the Pareto front" in text
+    )
 
 
 @pytest.mark.parametrize("numbers", [(), (2,), (3, 5, 6), (0,)])

@@ -97,7 +97,7 @@ def test_a_failing_report_leaves_the_earlier_page(
     folder = search_folder()
     page = write_search_report(folder)
     page.write_text("earlier")
-    monkeypatch.setattr("segshrink.reporting.search.page.MOST_PAGE_BYTES", 1000)
+    monkeypatch.setattr("segshrink.reporting.page.MOST_PAGE_BYTES", 1000)
     progress = CountingProgress()
     with pytest.raises(RunFolderError, match="would take"):
         write_search_report(folder, progress)

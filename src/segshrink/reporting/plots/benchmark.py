@@ -1,30 +1,24 @@
 """A benchmark of files: quality over latency, or latency alone as bars."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from segshrink.records.measurement import Role
-from segshrink.reporting.plots.scatter import (
-    Point,
-    draw_labels,
-    draw_points,
-    draw_runtime_legend,
+from segshrink.records.benchmark import Benchmark, BenchmarkFile
+from segshrink.records.measurement import Latency, Role
+from segshrink.reporting.plots.plot import WIDTH_INCHES, Plot, draw_legend
+from segshrink.reporting.plots.scatter import Panel, Point, scatter_figure
+from segshrink.reporting.plots.theme import Mark, Theme, color_of_runtime
+from segshrink.reporting.units import (
+    counted,
+    human_bytes,
+    human_ms,
+    runtime_name,
+    shortened,
 )
-from segshrink.reporting.plots.theme import (
-    Mark,
-    Theme,
-    color_of_runtime,
-    new_figure,
-    plain,
-    style_axes,
-    style_legend,
-)
-from segshrink.reporting.units import human_bytes, human_ms
 
-_WIDTH_INCHES = 8.4
-_PANEL_INCHES = 4.4
 # Diameters in typographic points; the least is still seen.
 _LARGEST_MARKER = 22.0
 _LEAST_MARKER = 4.5
@@ -37,79 +31,64 @@ _GAP_LINES = 0.6
 _LONGEST_NAME_OF_BARS = 80
 
 
-def benchmark_figure(found: Mapping[str, Any], theme: Theme) -> Figure:
+def benchmark_plot(benchmark: Benchmark) -> Plot:
     """A picture of what was measured.
 
-    With quality it is a point a file, mIoU over latency, in a panel for each number of
-    threads; the area of a point is the size of its file. Without quality it is a bar
+    With quality it is one point per file, mIoU over latency, in a panel for each number
+    of threads; the area of a point is the size of its file. Without quality it is a bar
     for each file and number of threads. Lines are the quartiles of the latency.
-
-    Args:
-        found: what `segshrink.measuring.benchmark.benchmark_files` gives, or the same
-            read from JSON.
-        theme: colours.
-
-    Returns:
-        The figure, for `png_bytes`.
     """
-    threads = [int(count) for count in found["peak_macs_per_second"]]
-    if all(_miou(entry) is not None for entry in found["files"]):
-        return _draw_quality(found, threads, theme)
-    return _draw_latency(found["files"], threads, theme)
+    is_scored = all(
+        file.quality and file.quality.mean_iou is not None for file in benchmark.files
+    )
+    threads = [int(count) for count in benchmark.peak_macs_per_second]
+    names = ", ".join(file.file for file in benchmark.files)
+    return Plot(
+        stem="benchmark",
+        title="Benchmark",
+        alt=f"Quality and latency of {names}.",
+        note="",
+        figure=partial(
+            _draw_quality if is_scored else _draw_latency, benchmark, threads
+        ),
+    )
 
 
-def _miou(entry: Mapping[str, Any]) -> float | None:
-    quality = entry["quality"]
-    return None if quality is None else quality["mean_iou"]
-
-
-def _draw_quality(
-    found: Mapping[str, Any], threads: Sequence[int], theme: Theme
-) -> Figure:
-    files = found["files"]
-    figure = new_figure(_WIDTH_INCHES, _PANEL_INCHES * len(threads), theme)
-    panels = figure.subplots(len(threads), 1, squeeze=False)[:, 0]
-    # Circles for all: areas of different shapes cannot be compared.
-    marks = {
-        entry["runtime"]: Mark(color_of_runtime(entry["runtime"], theme), "o")
-        for entry in files
-    }
-    data = _shortened(found["data"]["name"], _LONGEST_DATA_NAME)
-    scored = plain(f"{files[0]['quality']['part']} of {data}")
-    points = {}
-    for place, (axes, count) in enumerate(zip(panels, threads, strict=True)):
-        style_axes(
-            axes,
-            theme,
-            title=f"mIoU over latency (logarithmic), {_threads(count)}; {scored}",
-            x="median latency, ms; its quartiles as a line; areas are sizes of files",
-            y="mIoU, %",
+def _draw_quality(benchmark: Benchmark, threads: Sequence[int], theme: Theme) -> Figure:
+    quality, data = benchmark.files[0].quality, benchmark.data
+    scored = "" if quality is None else quality.part
+    if data:
+        scored += f" of {shortened(data.name, _LONGEST_DATA_NAME)}"
+    panels = [
+        Panel(
+            f"mIoU over latency (logarithmic), {counted(count, 'thread')}; {scored}",
+            "median latency, ms; its quartiles as a line; areas are sizes of files",
+            _points(benchmark.files, place, count, theme),
         )
-        points[axes] = _points(files, place, count, marks)
-        draw_points(axes, points[axes], theme)
-    draw_runtime_legend(figure, marks, theme)
-    # Last, since whatever is drawn later would move the axes under the labels.
-    for axes, own in points.items():
-        draw_labels(axes, own, theme)
-    return figure
+        for place, count in enumerate(threads)
+    ]
+    return scatter_figure(panels, theme)
 
 
 def _points(
-    files: Sequence[Mapping[str, Any]], place: int, count: int, marks: dict[str, Mark]
+    files: Sequence[BenchmarkFile], place: int, count: int, theme: Theme
 ) -> list[Point]:
-    largest = max(entry["size"]["size_bytes"] for entry in files)
+    largest = max(file.size.size_bytes for file in files)
     points = []
-    for entry in files:
-        size_bytes, timed = entry["size"]["size_bytes"], entry["latency"][place]
-        name = f"{_shortened(entry['file'])}, {human_bytes(size_bytes)}"
+    for number, file in enumerate(files, 1):
+        size_bytes, timed = file.size.size_bytes, file.latency[place]
+        name = shortened(file.file, _LONGEST_NAME)
+        runtime = runtime_name(file.runtime)
         points.append(
             Point(
-                label=name + _other_threads(timed, count),
-                median_ms=timed["median_ms"],
-                p25_ms=timed["p25_ms"],
-                p75_ms=timed["p75_ms"],
-                miou_percent=100 * entry["quality"]["mean_iou"],
-                mark=marks[entry["runtime"]],
+                name=f"{number}{_other_threads(timed, count)}",
+                label=f"{number}: {name}, {human_bytes(size_bytes)}, {runtime}",
+                median_ms=timed.median_ms,
+                miou_percent=100
+                * (file.quality.mean_iou or 0.0 if file.quality else 0),
+                # Circles for all: areas of different shapes cannot be compared.
+                mark=Mark(color_of_runtime(file.runtime, theme), "o"),
+                quartiles_ms=(timed.p25_ms, timed.p75_ms),
                 diameter=max(
                     _LARGEST_MARKER * (size_bytes / largest) ** 0.5, _LEAST_MARKER
                 ),
@@ -118,86 +97,70 @@ def _points(
     return points
 
 
-def _threads(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
+def _other_threads(timed: Latency, count: int) -> str:
+    """Number of threads of a runtime that does not take the requested number."""
+    return "" if timed.threads == count else f", {counted(timed.threads, 'thread')}"
 
 
-def _other_threads(timed: Mapping[str, Any], count: int) -> str:
-    """Said of a runtime that takes other threads than it was asked to take."""
-    return "" if timed["threads"] == count else f", {_threads(timed['threads'])}"
-
-
-def _shortened(name: str, most: int = _LONGEST_NAME) -> str:
-    """The name without its middle where it is too long: beginnings and ends differ."""
-    if len(name) <= most:
-        return name
-    half = (most - 1) // 2
-    return f"{name[:half]}…{name[-half:]}"
-
-
-def _draw_latency(
-    files: Sequence[Mapping[str, Any]], threads: Sequence[int], theme: Theme
-) -> Figure:
+def _draw_latency(benchmark: Benchmark, threads: Sequence[int], theme: Theme) -> Figure:
+    files = benchmark.files
     lines = 1 + len(threads) + _GAP_LINES
-    figure = new_figure(_WIDTH_INCHES, len(files) * lines * _LINE_INCHES + 1.1, theme)
+    figure = Figure((WIDTH_INCHES, len(files) * lines * _LINE_INCHES + 0.9))
     axes = figure.subplots()
-    style_axes(
-        axes,
-        theme,
-        title="Median latency of one image"
-        + (f", {_threads(threads[0])}" if len(threads) == 1 else ""),
-        x="ms; dark lines are the quartiles",
+    only = f", {counted(threads[0], 'thread')}" if len(threads) == 1 else ""
+    axes.set(
+        title=f"Median latency of one image{only}",
+        xlabel="ms; dark lines are the quartiles",
+        ylim=(len(files) * lines - _GAP_LINES, -0.6),
     )
-    longest = max(timed["p75_ms"] for entry in files for timed in entry["latency"])
     shades = [*theme.families[Role.TEACHER], *theme.families[Role.NO_TEACHER]]
     for place, count in enumerate(threads):
         heights = [index * lines + 1 + place for index in range(len(files))]
-        timings = [entry["latency"][place] for entry in files]
-        axes.barh(
-            heights,
-            [timed["median_ms"] for timed in timings],
-            height=0.84,
-            color=shades[place % len(shades)],
-            label=_threads(count),
-        )
-        for height, timed in zip(heights, timings, strict=True):
-            _draw_timing(axes, height, timed, count, longest, theme)
-    for index, entry in enumerate(files):
+        _draw_timings(
+            axes, heights, [file.latency[place] for file in files], count,
+            shades[place % len(shades)], theme,
+        )  # fmt: skip
+    for index, file in enumerate(files):
         # Above its bars, where a long name has the whole width.
         axes.text(
-            0, index * lines, plain(_shortened(entry["file"], _LONGEST_NAME_OF_BARS)),
-            va="center", fontsize=8.5, color=theme.ink,
+            0, index * lines, shortened(file.file, _LONGEST_NAME_OF_BARS),
+            va="center", fontsize=8.5,
         )  # fmt: skip
-    axes.set_ylim(len(files) * lines - _GAP_LINES, -0.6)
     # Room for the text beside the longest bar.
+    longest = max(timed.p75_ms for file in files for timed in file.latency)
     axes.set_xlim(0, longest * 1.2)
     axes.set_yticks([])
     axes.grid(False, axis="y")
     if len(threads) > 1:
-        style_legend(
-            figure.legend(loc="outside lower center", ncols=min(len(threads), 5)), theme
-        )
+        draw_legend(figure)
     return figure
 
 
-def _draw_timing(
-    axes: Any,
-    height: float,
-    timed: Mapping[str, Any],
+def _draw_timings(
+    axes: Axes,
+    heights: Sequence[float],
+    timings: Sequence[Latency],
     count: int,
-    longest: float,
+    color: str,
     theme: Theme,
 ) -> None:
-    """The quartiles as a line, and the median in words beside it."""
-    axes.plot(
-        [timed["p25_ms"], timed["p75_ms"]], [height, height], color=theme.ink,
-        linewidth=1.5, marker="|", markersize=5,
-    )  # fmt: skip
-    axes.text(
-        timed["p75_ms"] + longest * 0.015,
-        height,
-        f"{human_ms(timed['median_ms'])} ms{_other_threads(timed, count)}",
-        va="center",
-        fontsize=8,
-        color=theme.ink,
+    """Bars of the medians with their quartiles as a line, and the median in words."""
+    medians = [timed.median_ms for timed in timings]
+    bars = axes.barh(
+        heights,
+        medians,
+        height=0.84,
+        color=color,
+        label=counted(count, "thread"),
+        xerr=[
+            [timed.median_ms - timed.p25_ms for timed in timings],
+            [timed.p75_ms - timed.median_ms for timed in timings],
+        ],
+        ecolor=theme.ink,
+        capsize=2.5,
     )
+    texts = [
+        f"{human_ms(timed.median_ms)} ms{_other_threads(timed, count)}"
+        for timed in timings
+    ]
+    axes.bar_label(bars, texts, padding=4)

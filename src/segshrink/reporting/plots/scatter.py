@@ -1,28 +1,28 @@
-"""Points of mIoU over latency, each named beside it."""
+"""Points of mIoU over latency, each with a short name beside it and a legend below."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
-from segshrink.reporting.plots.label_placement import Box, leader, place_labels
-from segshrink.reporting.plots.theme import (
-    DOTS_PER_INCH,
-    Mark,
-    Theme,
-    plain,
-    style_legend,
-)
-from segshrink.reporting.units import runtime_name
+from segshrink.reporting.plots.plot import WIDTH_INCHES, draw_legend, limits
+from segshrink.reporting.plots.theme import Mark, Theme
 
+_PANEL_INCHES = 4.4
 _LEAST_DECADE = 4.0
 _LEAST_POINTS = 4.0
-_CLEARANCE_PX = 2.625
 _TICK_MULTIPLES = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
-_POINTS_PER_INCH = 72
+# Places of a name around its point, the nearest first, in degrees and in points.
+_DIRECTIONS = (90, 270, 45, 135, 315, 225, 0, 180)
+_DISTANCES = range(2, 80, 6)
+# A name further away than this needs a line to its point.
+_NEAR = 24.0
+_OTHER_RADIUS = 4.0
 
 
 @dataclass(frozen=True)
@@ -30,144 +30,154 @@ class Point:
     """One file in the plot.
 
     Attributes:
-        label: what stands beside it.
+        name: what stands beside it, a few letters.
+        label: what it is, in the legend.
         median_ms: median latency in milliseconds.
-        p25_ms: lower quartile.
-        p75_ms: upper quartile.
         miou_percent: mIoU in per cent.
         mark: colour and shape.
+        quartiles_ms: lower and upper quartile of the latency, where they are known.
         diameter: of the marker in typographic points.
     """
 
+    name: str
     label: str
     median_ms: float
-    p25_ms: float
-    p75_ms: float
     miou_percent: float
     mark: Mark
+    quartiles_ms: tuple[float, float] | None = None
     diameter: float = 9.0
 
-    @property
-    def radius_px(self) -> float:
-        """Half the size of the marker with its clearance, in pixels."""
-        return self.diameter / 2 * DOTS_PER_INCH / _POINTS_PER_INCH + _CLEARANCE_PX
+
+@dataclass(frozen=True)
+class Panel:
+    """Points that are drawn in one system of axes, with what stands around it."""
+
+    title: str
+    x_label: str
+    points: Sequence[Point]
 
 
-def draw_points(axes: Any, points: Sequence[Point], theme: Theme) -> None:
-    """The points with their quartiles on a logarithmic axis; labels come later."""
+def scatter_figure(panels: Sequence[Panel], theme: Theme) -> Figure:
+    """One panel below the other, with one legend of the points of the first."""
+    figure = Figure((WIDTH_INCHES, _PANEL_INCHES * len(panels)))
+    columns = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    drawn = list(zip(columns, panels, strict=True))
+    for axes, panel in drawn:
+        axes.set(title=panel.title, xlabel=panel.x_label, ylabel="mIoU, %")
+        draw_points(axes, panel.points, with_legend=panel is panels[0])
+        _set_limits(axes, panel.points)
+    draw_legend(figure)
+    # Last, since whatever is drawn later would move the axes under the names.
+    for axes, panel in drawn:
+        draw_names(axes, panel.points, theme)
+    return figure
+
+
+def draw_points(
+    axes: Axes, points: Sequence[Point], *, with_legend: bool = True
+) -> None:
+    """The points with their quartiles; their names come last, by `draw_names`."""
     for point in points:
-        axes.plot(
-            [point.p25_ms, point.p75_ms],
-            [point.miou_percent, point.miou_percent],
-            color=point.mark.color,
-            linewidth=2,
-        )
-        axes.plot(
-            point.median_ms,
-            point.miou_percent,
-            marker=point.mark.marker,
-            markersize=point.diameter,
-            color=point.mark.color,
-            markeredgecolor=theme.paper,
-            zorder=3,
-        )
-    _set_limits(axes, points)
+        color, marker, height = point.mark.color, point.mark.marker, point.miou_percent
+        if point.quartiles_ms:
+            axes.plot(point.quartiles_ms, [height] * 2, color=color, lw=2)
+        size = point.diameter
+        axes.plot(point.median_ms, height, marker, color=color, ms=size, zorder=4)
+        if with_legend:
+            axes.plot([], [], marker, color=color, ms=7, label=point.label)
 
 
-def _set_limits(axes: Any, points: Sequence[Point]) -> None:
-    """Room around the points, and never so near that noise looks like a difference."""
-    fastest = min(point.p25_ms for point in points)
-    slowest = max(point.p75_ms for point in points)
+def _set_limits(axes: Axes, points: Sequence[Point]) -> None:
+    ends = [end for point in points for end in point.quartiles_ms or (point.median_ms,)]
+    fastest, slowest = min(ends), max(ends)
     widening = max(_LEAST_DECADE / (slowest / fastest), 1.0) ** 0.5 * 1.25
-    axes.set_xscale("log")
+    use_log_latency(axes)
     axes.set_xlim(fastest / widening, slowest * widening)
+    mious = [point.miou_percent for point in points]
+    axes.set_ylim(limits(mious, least=_LEAST_POINTS, below=0.15, above=0.15))
+
+
+def use_log_latency(axes: Axes) -> None:
+    """A logarithmic axis of latencies with plain numbers."""
+    axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=_TICK_MULTIPLES))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    mious = [point.miou_percent for point in points]
-    span = max(mious) - min(mious)
-    margin = max(0.15 * span, (_LEAST_POINTS - span) / 2)
-    axes.set_ylim(min(mious) - margin, max(mious) + margin)
 
 
-def draw_runtime_legend(figure: Figure, marks: dict[str, Mark], theme: Theme) -> None:
-    """Which mark is which runtime; needless where there is only one."""
-    if len(marks) < 2:
-        return
-    handles = [
-        Line2D([], [], marker=mark.marker, linestyle="", color=mark.color, markersize=7)
-        for mark in marks.values()
-    ]
-    names = [plain(runtime_name(runtime)) for runtime in marks]
-    style_legend(
-        figure.legend(handles, names, loc="outside lower center", ncols=len(names)),
-        theme,
-    )
-
-
-def draw_labels(
-    axes: Any,
+def draw_names(
+    axes: Axes,
     points: Sequence[Point],
     theme: Theme,
-    more_obstacles: Callable[[], Sequence[Box]] = tuple,
+    others: Sequence[tuple[float, float]] = (),
 ) -> None:
-    """Name every point where no name covers another; everything else is drawn.
+    """Name every point where its name covers no point and no other name.
+
+    Everything else must be drawn, since positions are those of the final layout.
 
     Args:
         axes: where the points are.
         points: what to name.
         theme: colours.
-        more_obstacles: called once the layout is known; what else names must not
-            cover, in pixels.
+        others: latency and mIoU of points without a name, not to be covered either.
     """
-    texts = [
-        axes.text(0, 0, plain(point.label), fontsize=8.5, color=theme.ink)
-        for point in points
+    axes.figure.draw_without_rendering()  # type: ignore[union-attr]
+    area, pixels = axes.get_window_extent(), axes.figure.dpi / 72
+    markers = [((p.median_ms, p.miou_percent), p.diameter / 2 + 1) for p in points]
+    markers += [(place, _OTHER_RADIUS) for place in others]
+    taken = [
+        Bbox([center - radius * pixels, center + radius * pixels])
+        for place, radius in markers
+        for center in [axes.transData.transform(place)]
     ]
-    for text in texts:
-        text.set_in_layout(False)
-    # Positions in pixels are known only after the layout has been computed.
-    axes.figure.draw_without_rendering()
-    extents = [text.get_window_extent() for text in texts]
-    places = [
-        tuple(axes.transData.transform((point.median_ms, point.miou_percent)))
-        for point in points
-    ]
-    area = axes.get_window_extent()
-    boxes = place_labels(
-        places,
-        [(extent.width, extent.height) for extent in extents],
-        Box(area.x0, area.y0, area.width, area.height),
-        radii=[point.radius_px for point in points],
-        obstacles=[
-            *(_quartile_box(axes, point) for point in points),
-            *more_obstacles(),
-        ],
-    )
-    for text, point, place, box in zip(texts, points, places, boxes, strict=True):
-        _move_label(axes, text, place, box, point.radius_px, theme)
+    for point in points:
+        ends = [(x, point.miou_percent) for x in point.quartiles_ms or ()]
+        if ends:
+            taken.append(Bbox(axes.transData.transform(ends)).padded(pixels))
+    for point in points:
+        at = (point.median_ms, point.miou_percent)
+        probe = axes.text(*at, point.name, ha="center", va="center")
+        size = probe.get_window_extent()
+        probe.remove()
+        offset, box = (0.0, 0.0), size
+        for offset in _offsets(point, size.width / pixels, size.height / pixels):
+            box = size.translated(offset[0] * pixels, offset[1] * pixels)
+            is_inside = area.x0 <= box.x0 and box.x1 <= area.x1
+            is_inside = is_inside and area.y0 <= box.y0 and box.y1 <= area.y1
+            if is_inside and not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
+        _annotate(axes, point, offset, theme)
 
 
-def _quartile_box(axes: Any, point: Point) -> Box:
-    """The line from the lower to the upper quartile, as thick as a thin label gap."""
-    left, y = axes.transData.transform((point.p25_ms, point.miou_percent))
-    right, _ = axes.transData.transform((point.p75_ms, point.miou_percent))
-    return Box(left - 5, y - 2, right - left + 10, 4)
+def _offsets(
+    point: Point, width: float, height: float
+) -> Iterator[tuple[float, float]]:
+    """Where the centre of a name may lie from its point, in typographic points."""
+    for distance in _DISTANCES:
+        reach = point.diameter / 2 + distance
+        for degrees in _DIRECTIONS:
+            angle = math.radians(degrees)
+            yield (
+                math.cos(angle) * (reach + width / 2),
+                math.sin(angle) * (reach + height / 2),
+            )
 
 
-def _move_label(
-    axes: Any,
-    text: Any,
-    place: tuple[float, float],
-    box: Box,
-    radius_px: float,
-    theme: Theme,
+def _annotate(
+    axes: Axes, point: Point, offset: tuple[float, float], theme: Theme
 ) -> None:
-    """Put a label into its box, with a line to its point where that lies apart."""
-    to_data = axes.transData.inverted()
-    text.set_position(to_data.transform((box.left, box.bottom)))
-    text.set_verticalalignment("bottom")
-    line = leader(place, box, radius_px)
-    if line is not None:
-        ends = to_data.transform(line)
-        axes.plot(ends[:, 0], ends[:, 1], color=theme.faint, linewidth=0.7, zorder=1)
+    is_apart = math.hypot(*offset) > point.diameter / 2 + _NEAR
+    line = {"arrowstyle": "-", "color": theme.faint, "lw": 0.7, "shrinkA": 0}
+    text = axes.annotate(
+        point.name,
+        (point.median_ms, point.miou_percent),
+        offset,
+        textcoords="offset points",
+        ha="center",
+        va="center",
+        arrowprops=line if is_apart else None,
+        path_effects=[withStroke(linewidth=2.5, foreground=theme.paper)],
+        zorder=5,
+    )
+    text.set_in_layout(False)

@@ -1,45 +1,69 @@
-"""How every plot looks: colours that colour-blind readers tell apart, on light or dark.
+"""Style sheets and colours of every plot, on light or dark paper.
 
-Colours are those of Okabe and Ito, Color Universal Design, 2008; on dark paper the blue
-is lightened to keep its contrast. Figures are built without pyplot, whose state is
-global.
+Colour-blind readers tell the colours apart: they are those of Okabe and Ito, Color
+Universal Design, 2008; on dark paper the blue is lightened to keep its contrast.
+Figures are built without pyplot, whose state is global.
 """
 
-import io
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib import RcParams, rc_context, rc_params_from_file
 
+from segshrink.formats import Format, Precision
 from segshrink.records.measurement import Measurement, Role
 
-DOTS_PER_INCH = 150
-_FONT_SIZE = 9
+_SHEETS = Path(__file__).parent
 
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of paper, text and lines, and one colour family a role.
+    """A Matplotlib style sheet, and one family of colours per role.
 
     Each family runs from the strongest shade to the weakest, for several files of one
     role.
     """
 
-    paper: str
-    ink: str
-    faint: str
-    grid: str
+    name: str
     families: dict[Role, tuple[str, ...]]
+
+    @cached_property
+    def params(self) -> RcParams:
+        """The settings of the style sheet."""
+        params = _read_sheet("base")
+        params.update(_read_sheet(self.name))
+        return params
+
+    @property
+    def paper(self) -> str:
+        """Colour of the background."""
+        return str(self.params["figure.facecolor"])
+
+    @property
+    def ink(self) -> str:
+        """Colour of text."""
+        return str(self.params["text.color"])
+
+    @property
+    def faint(self) -> str:
+        """Colour of axis labels and of lines that guide the eye."""
+        return str(self.params["axes.labelcolor"])
+
+    def style(self) -> AbstractContextManager[None]:
+        """Context in which figures are built and saved with this style sheet."""
+        return rc_context(self.params)
+
+
+def _read_sheet(name: str) -> RcParams:
+    return rc_params_from_file(_SHEETS / f"{name}.mplstyle", use_default_template=False)
 
 
 LIGHT = Theme(
-    paper="#ffffff",
-    ink="#1c2126",
-    faint="#5c666f",
-    grid="#e3e7ea",
-    families={
+    "light",
+    {
         Role.TEACHER: ("#0072b2", "#56b4e9", "#a6d5f2"),
         Role.STUDENT: ("#d55e00", "#e69f00", "#f2c879", "#f7e0b8"),
         Role.NO_TEACHER: ("#009e73", "#7fcfb9"),
@@ -47,11 +71,8 @@ LIGHT = Theme(
     },
 )
 DARK = Theme(
-    paper="#171b1f",
-    ink="#e6eaed",
-    faint="#9da7af",
-    grid="#2d343a",
-    families={
+    "dark",
+    {
         Role.TEACHER: ("#56b4e9", "#2f86bd", "#235f86"),
         Role.STUDENT: ("#f0803c", "#e6ab26", "#a87a1d", "#705218"),
         Role.NO_TEACHER: ("#23c297", "#178063"),
@@ -59,7 +80,12 @@ DARK = Theme(
     },
 )
 
-_MARKERS = {"litert": "o", "onnx": "s", "openvino": "D", "keras": "^"}
+_MARKERS: dict[str, str] = {
+    Format.LITERT: "o",
+    Format.ONNX: "s",
+    Format.OPENVINO: "D",
+    Format.KERAS: "^",
+}
 
 
 @dataclass(frozen=True)
@@ -77,18 +103,16 @@ def marks_of(measurements: Iterable[Measurement], theme: Theme) -> dict[str, Mar
     the strongest shade.
     """
     marks: dict[str, Mark] = {}
-    taken: dict[Role, int] = {}
+    unused = {role: list(family) for role, family in theme.families.items()}
     in_order = sorted(
         measurements,
-        key=lambda each: each.role == Role.STUDENT and each.precision != "int8",
+        key=lambda each: each.role is Role.STUDENT and each.precision != Precision.INT8,
     )
     for measurement in in_order:
-        family = theme.families[measurement.role]
-        place = min(taken.get(measurement.role, 0), len(family) - 1)
-        taken[measurement.role] = place + 1
-        marks[measurement.name] = Mark(
-            family[place], _MARKERS.get(measurement.runtime, "v")
-        )
+        family = unused[measurement.role]
+        color = family.pop(0) if len(family) > 1 else family[0]
+        marker = _MARKERS.get(measurement.runtime, "v")
+        marks[measurement.name] = Mark(color, marker)
     return marks
 
 
@@ -96,52 +120,3 @@ def color_of_runtime(runtime: str, theme: Theme) -> str:
     """A colour for every runtime, where files have no roles."""
     strongest = [family[0] for family in theme.families.values()]
     return dict(zip(_MARKERS, strongest, strict=True)).get(runtime, theme.ink)
-
-
-def new_figure(width_inches: float, height_inches: float, theme: Theme) -> Figure:
-    """An empty figure on the theme's paper, drawn by Agg."""
-    figure = Figure(
-        figsize=(width_inches, height_inches),
-        dpi=DOTS_PER_INCH,
-        layout="constrained",
-        facecolor=theme.paper,
-    )
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def style_axes(
-    axes: Any, theme: Theme, *, title: str, x: str = "", y: str = ""
-) -> None:
-    """Titles, labels, a faint grid behind the data, and no box around it."""
-    axes.set_facecolor(theme.paper)
-    axes.set_title(title, loc="left", fontsize=_FONT_SIZE + 1, color=theme.ink, pad=8)
-    axes.set_xlabel(x, fontsize=_FONT_SIZE, color=theme.faint)
-    axes.set_ylabel(y, fontsize=_FONT_SIZE, color=theme.faint)
-    axes.tick_params(colors=theme.faint, labelsize=_FONT_SIZE - 1, length=0)
-    axes.tick_params(which="minor", length=0)
-    axes.grid(True, color=theme.grid, linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(theme.grid)
-
-
-def style_legend(legend: Any, theme: Theme) -> None:
-    """A legend without a frame, in the theme's ink."""
-    legend.get_frame().set_visible(False)
-    for text in legend.get_texts():
-        text.set_color(theme.ink)
-        text.set_fontsize(_FONT_SIZE - 1)
-
-
-def plain(text: str) -> str:
-    """`text` so that a dollar sign in a name does not start a formula."""
-    return text.replace("$", r"\$")
-
-
-def png_bytes(figure: Figure) -> bytes:
-    """The figure as PNG, the same bytes for the same figure."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()

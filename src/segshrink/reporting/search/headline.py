@@ -1,22 +1,23 @@
-"""What a search found, in sentences; that it found nothing is told as plainly."""
+"""Result of a search in sentences; no result is stated as plainly as a good one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeGuard
 
 from segshrink.records.search import Limits, SearchRecord, State, TeacherFigures, Trial
-from segshrink.reporting.headline import Figure, Headline
-from segshrink.reporting.search.objective import Objective, counted, ranked
+from segshrink.reporting.headline import (
+    Figure,
+    Headline,
+    points_figure,
+    ratio_figure,
+)
+from segshrink.reporting.search.objective import Objective, ranked, with_result
 from segshrink.reporting.units import (
+    counted,
     human_bytes,
     human_ms,
     human_percent,
-    human_points,
-    human_ratio,
     human_seconds,
 )
-
-# Differences below these are shown as none.
-_SAME_POINTS = 0.05
-_SAME_RATIO = 0.005
 
 _ENDINGS: dict[State, tuple[str, str]] = {
     "complete": ("ran to the end", "ran to the end"),
@@ -27,52 +28,74 @@ _ENDINGS: dict[State, tuple[str, str]] = {
 
 
 def search_headline(record: SearchRecord) -> Headline:
-    """`sentences[0]` is what was found; the others say at what price."""
+    """`sentences[0]` is the result; the others count trials and time."""
     sentences = [_result(record), _without_default(record), _endings(record)]
     sentences.append(_time(record))
     return Headline(tuple(filter(None, sentences)), _figures(record))
 
 
 def _result(record: SearchRecord) -> str:
+    best, trials = record.best_trial, counted(len(record.trials), "trial")
+    within = costs_text(record.limits)
+    within = f" within {within}" if within else ""
     if not record.trials:
         return "No trial has ended yet."
     if record.objective == "front" and record.front:
-        return f"{_front(record)}{_references(record)}."
-    if record.best_trial is None:
-        return _nothing_found(record)
-    best = record.best_trial
-    if len(record.trials) == 1:
-        whose = " (the recipe's own values)" if best.is_default else ""
-        subject = f"There is only trial {best.number}{whose}"
-    elif best.is_default:
-        subject = f"Of {_count(record)} none is better than the recipe's own values"
-        subject += f" (trial {best.number})"
-    elif record.objective == "val_loss":
-        subject = f"Of {_count(record)} number {best.number} has the least validation "
-        subject += "loss"
+        subject = f"Of {trials} {_front(record, within)}"
+    elif best is None:
+        return _nothing_found(record, trials)
     else:
-        subject = f"Of {_count(record)} number {best.number} is the best"
-    within = _within(record.limits)
-    return f"{subject}{within}: {_trial_text(best, record)}{_references(record)}."
+        if len(record.trials) == 1:
+            whose = " (the recipe's own values)" if best.is_default else ""
+            subject = f"There is only trial {best.number}{whose}"
+        elif best.is_default:
+            subject = (
+                f"Of {trials} none is better than the recipe's own values "
+                f"(trial {best.number})"
+            )
+        else:
+            is_loss = record.objective == "val_loss"
+            rank = "has the least validation loss" if is_loss else "is the best"
+            subject = f"Of {trials} number {best.number} {rank}"
+        subject += f"{within}: {_trial_text(best, record)}"
+    return f"{subject}{_references(record)}."
 
 
-def _count(record: SearchRecord) -> str:
-    count = len(record.trials)
-    return f"{count} trial{'' if count == 1 else 's'}"
+def _front(record: SearchRecord, within: str) -> str:
+    fastest, *_ = front = record.front_trials
+    if len(front) == 1:
+        return (
+            f"number {fastest.number} alone is on the Pareto front{within}: "
+            f"{_trial_text(fastest, record)}"
+        )
+    return (
+        f"{len(front)} are on the Pareto front{within}, from "
+        f"{_trial_text(fastest, record)} (number {fastest.number}) to "
+        f"{_trial_text(front[-1], record)} (number {front[-1].number})"
+    )
 
 
-def _within(limits: Limits) -> str:
-    text = limits_text(limits)
-    return f" within {text}" if text else ""
+def _nothing_found(record: SearchRecord, trials: str) -> str:
+    nearest = next(
+        (each for each in ranked(record) if each in with_result(record)), None
+    )
+    limits = costs_text(record.limits)
+    if nearest is None or not limits:
+        return f"Nothing was found: of {trials} none came to a result."
+    return (
+        f"Nothing was found: of {trials} none is within the limits of {limits}. The "
+        f"best over them, number {nearest.number}, has "
+        f"{_trial_text(nearest, record)}{_references(record)}."
+    )
 
 
-def limits_text(limits: Limits) -> str:
-    """`5.00 ms and 200 kB`; empty without a limit."""
+def costs_text(one: Limits | Trial | TeacherFigures) -> str:
+    """`5.00 ms and 200 kB`; empty without either."""
     texts = []
-    if limits.latency_ms is not None:
-        texts.append(f"{human_ms(limits.latency_ms)} ms")
-    if limits.size_bytes is not None:
-        texts.append(human_bytes(limits.size_bytes))
+    if one.latency_ms is not None:
+        texts.append(_ms_text(one.latency_ms))
+    if one.size_bytes is not None:
+        texts.append(human_bytes(one.size_bytes))
     return " and ".join(texts)
 
 
@@ -86,12 +109,7 @@ def _trial_text(trial: Trial, record: SearchRecord) -> str:
 
 def figures_text(one: Trial | TeacherFigures) -> str:
     """`62.3 % of mIoU at 4.20 ms and 180 kB`, as far as it was measured."""
-    costs = []
-    if one.latency_ms is not None:
-        costs.append(f"{human_ms(one.latency_ms)} ms")
-    if one.size_bytes is not None:
-        costs.append(human_bytes(one.size_bytes))
-    cost = " and ".join(costs)
+    cost = costs_text(one)
     if one.miou is None:
         return cost
     quality = f"{human_percent(one.miou)} % of mIoU"
@@ -102,7 +120,7 @@ def _references(record: SearchRecord) -> str:
     """`, against ... of the recipe's own values and ... of the teacher`."""
     texts = []
     default = record.default_trial
-    if default and default not in record.chosen and default.state == "complete":
+    if default not in record.chosen and _is_complete(default):
         over = "" if default.is_feasible else " (over a limit)"
         own = _trial_text(default, record)
         texts.append(f"{own} of the recipe's own values{over}")
@@ -112,40 +130,10 @@ def _references(record: SearchRecord) -> str:
     return f", against {' and '.join(texts)}" if texts else ""
 
 
-def _front(record: SearchRecord) -> str:
-    front = record.front_trials
-    within = _within(record.limits)
-    if len(front) == 1:
-        [only] = front
-        return (
-            f"Of {_count(record)} number {only.number} alone is on the front{within}: "
-            f"{_trial_text(only, record)}"
-        )
-    fastest, slowest = front[0], front[-1]
-    return (
-        f"Of {_count(record)} {len(front)} are on the front{within}, from "
-        f"{_trial_text(fastest, record)} (number {fastest.number}) to "
-        f"{_trial_text(slowest, record)} (number {slowest.number})"
-    )
-
-
-def _nothing_found(record: SearchRecord) -> str:
-    complete = counted(record)
-    limits = limits_text(record.limits)
-    if complete and limits:
-        nearest = next(each for each in ranked(record) if each in complete)
-        return (
-            f"Nothing was found: of {_count(record)} none is within the limits of "
-            f"{limits}. The best over them, number {nearest.number}, has "
-            f"{_trial_text(nearest, record)}{_references(record)}."
-        )
-    return f"Nothing was found: of {_count(record)} none came to a result."
-
-
 def _without_default(record: SearchRecord) -> str:
     """Why there is nothing to compare with, where the recipe's own values lack."""
     default = record.default_trial
-    if not record.trials or (default and default.state == "complete"):
+    if not record.trials or _is_complete(default):
         return ""
     if default is None:
         return "The recipe's own values were not tried, so gains are not known."
@@ -167,18 +155,18 @@ def counts_text(record: SearchRecord) -> list[str]:
 
 
 def _endings(record: SearchRecord) -> str:
-    texts = [_ending(state, record.in_state(state), record) for state in _ENDINGS]
-    texts = [text for text in texts if text]
+    texts = list(
+        filter(None, (_ending(each, record.in_state(each)) for each in _ENDINGS))
+    )
     if not texts:
         return ""
-    *others, last = texts
-    listed = f"{', '.join(others)} and {last}" if others else last
+    listed = " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
     is_short = len(record.trials) < record.trials_wanted
-    asked = f" {record.trials_wanted} were asked for." if is_short else ""
-    return f"Trials: {listed}.{asked}"
+    wanted = f" {record.trials_wanted} were requested." if is_short else ""
+    return f"Trials: {listed}.{wanted}"
 
 
-def _ending(state: State, trials: Sequence[Trial], record: SearchRecord) -> str:
+def _ending(state: State, trials: Sequence[Trial]) -> str:
     if not trials:
         return ""
     over = sum(not trial.is_feasible for trial in trials)
@@ -193,72 +181,61 @@ def _time(record: SearchRecord) -> str:
     outside = record.share_outside_trials
     if outside is None:
         return ""
-    workers = f"{record.workers} worker{'' if record.workers == 1 else 's'}"
     whose = "its" if record.workers == 1 else "their"
     return (
-        f"The search took {human_seconds(record.seconds)} with {workers}; "
+        f"The search took {human_seconds(record.seconds)} with "
+        f"{counted(record.workers, 'worker')}; "
         f"{human_percent(outside)} % of {whose} time went into no trial."
     )
 
 
+def _is_complete(trial: Trial | None) -> TypeGuard[Trial]:
+    return trial is not None and trial.state == "complete"
+
+
 def _figures(record: SearchRecord) -> tuple[Figure, ...]:
-    best = record.best_trial
+    best, default, teacher = record.best_trial, record.default_trial, record.teacher
     if record.objective == "front" or best is None:
         return ()
-    figures = [_quality(best), _against_default(best, record)]
-    if record.teacher:
+    figures: list[Figure | None] = []
+    if best.miou is not None:
+        detail = f"trial {best.number}, on the validation part"
+        number = f"{human_percent(best.miou)} %"
+        figures.append(Figure(number, "mIoU of the best", detail, None))
+    if default is not best and _is_complete(default):
+        figures.append(_points(best, default, "the recipe's own values"))
+    if teacher:
         figures += [
-            _points_to_teacher(best, record.teacher),
-            _speed(best.latency_ms, record.teacher.latency_ms),
-            _size(best.size_bytes, record.teacher.size_bytes),
+            _points(best, teacher, "the teacher"),
+            _times(best, teacher, "latency_ms", _ms_text, "faster", "slower"),
+            _times(best, teacher, "size_bytes", human_bytes, "smaller", "larger"),
         ]
     return tuple(figure for figure in figures if figure)
 
 
-def _quality(best: Trial) -> Figure | None:
-    if best.miou is None:
+def _points(
+    best: Trial, other: Trial | TeacherFigures | None, whose: str
+) -> Figure | None:
+    if best.miou is None or other is None or other.miou is None:
         return None
-    detail = f"trial {best.number}, on the validation part"
-    return Figure(f"{human_percent(best.miou)} %", "mIoU of the best", detail, None)
+    detail = f"against {human_percent(other.miou)} % of {whose}"
+    return points_figure(100 * (best.miou - other.miou), detail)
 
 
-def _against_default(best: Trial, record: SearchRecord) -> Figure | None:
-    default = record.default_trial
-    if default is None or default is best or default.state != "complete":
-        return None
-    return _points(best.miou, default.miou, "the recipe's own values")
+def _ms_text(latency_ms: float) -> str:
+    return f"{human_ms(latency_ms)} ms"
 
 
-def _points_to_teacher(best: Trial, teacher: TeacherFigures) -> Figure | None:
-    return _points(best.miou, teacher.miou, "the teacher")
-
-
-def _points(own: float | None, other: float | None, whose: str) -> Figure | None:
+def _times(
+    best: Trial,
+    teacher: TeacherFigures,
+    field: str,
+    text: Callable[[Any], str],
+    gain: str,
+    loss: str,
+) -> Figure | None:
+    own, other = getattr(best, field), getattr(teacher, field)
     if own is None or other is None:
         return None
-    points = 100 * (own - other)
-    is_gain = None if abs(points) < _SAME_POINTS else points > 0
-    detail = f"against {human_percent(other)} % of {whose}"
-    return Figure(human_points(points), "points of mIoU", detail, is_gain)
-
-
-def _speed(own: float | None, other: float | None) -> Figure | None:
-    if own is None or other is None:
-        return None
-    detail = f"{human_ms(own)} ms against {human_ms(other)} ms of the teacher"
-    return _times(other / own, "faster", "slower", detail)
-
-
-def _size(own: int | None, other: int | None) -> Figure | None:
-    if own is None or other is None:
-        return None
-    detail = f"{human_bytes(own)} against {human_bytes(other)} of the teacher"
-    return _times(other / own, "smaller", "larger", detail)
-
-
-def _times(ratio: float, gain: str, loss: str, detail: str) -> Figure:
-    if abs(ratio - 1) < _SAME_RATIO:
-        return Figure(human_ratio(ratio), f"no {gain}", detail, None)
-    if ratio > 1:
-        return Figure(human_ratio(ratio), gain, detail, True)
-    return Figure(human_ratio(1 / ratio), loss, detail, False)
+    detail = f"{text(own)} against {text(other)} of the teacher"
+    return ratio_figure(other / own, gain, loss, detail)

@@ -40,13 +40,18 @@ def value_text(value: Any) -> str:
     return str(value)
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a number; yes and no are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def tried_text(values: Mapping[str, Any], place: str) -> str:
-    """The value that a trial has at a place, or a dash where it uses none."""
+    """Value of a trial for one field, or a dash where the trial does not use it."""
     return value_text(values[place]) if place in values else MISSING
 
 
 def range_text(searched: SearchedRange) -> str:
-    """What was searched: `0.0002 to 0.01, logarithmic`, or all choices."""
+    """The searched range: `0.0002 to 0.01, logarithmic`, or all choices."""
     if searched.choice is not None:
         text = " | ".join(value_text(each) for each in searched.choice)
     elif searched.bounds is not None:
@@ -60,8 +65,8 @@ def range_text(searched: SearchedRange) -> str:
         text += ", logarithmic"
     if searched.when:
         named = short_names(searched.when)
-        asked = [f"{named[k]} is {_one_of(v)}" for k, v in searched.when.items()]
-        text += f", where {' and '.join(asked)}"
+        conditions = [f"{named[k]} is {_one_of(v)}" for k, v in searched.when.items()]
+        text += f", where {' and '.join(conditions)}"
     return text
 
 
@@ -69,11 +74,3 @@ def _one_of(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " or ".join(value_text(each) for each in value)
     return value_text(value)
-
-
-def shortened(text: str, most: int) -> str:
-    """At most so many characters, the middle left out."""
-    if len(text) <= most:
-        return text
-    head = most // 2
-    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"

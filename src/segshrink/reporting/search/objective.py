@@ -1,20 +1,21 @@
-"""Which trial is better, by what a search was asked to seek."""
+"""Order of trials by the objective of the search."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from segshrink.records.search import ObjectiveName, SearchRecord, State, Trial
 from segshrink.reporting.units import MISSING, human_percent
 
-_STATE_ORDER: dict[State, int] = {"complete": 0, "pruned": 1, "skipped": 2, "failed": 3}
+_STATE_ORDER: tuple[State, ...] = ("complete", "pruned", "skipped", "failed")
 _FEWEST_TO_CUT = 6
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One number a trial: mIoU in per cent, or the validation loss.
+    """One number per trial: mIoU in per cent, or the validation loss.
 
-    Of a front it is the mIoU, since a picture by trial can show one number only.
+    For a Pareto front it is the mIoU, since a picture by trial can show only one.
     """
 
     name: ObjectiveName
@@ -62,7 +63,7 @@ class Objective:
         return f"{value:.4g}" if self.is_least_best else human_percent(value / 100)
 
 
-def counted(record: SearchRecord) -> tuple[Trial, ...]:
+def with_result(record: SearchRecord) -> tuple[Trial, ...]:
     """Trials that ran to the end, within the limits or not, by number."""
     objective = Objective(record.objective)
     complete = record.in_state("complete")
@@ -77,7 +78,7 @@ def best_so_far(record: SearchRecord) -> tuple[list[int], list[float]]:
     objective = Objective(record.objective)
     numbers: list[int] = []
     values: list[float] = []
-    for trial in counted(record):
+    for trial in with_result(record):
         value = objective.of(trial)
         if value is None or not trial.is_feasible:
             continue
@@ -94,18 +95,15 @@ def ranked(record: SearchRecord) -> tuple[Trial, ...]:
     them, then what was stopped early, what was skipped, and what failed.
     """
     objective = Objective(record.objective)
-    chosen = {trial.number for trial in record.chosen}
+    sign = 1 if objective.is_least_best else -1
 
     def place(trial: Trial) -> tuple[bool, int, bool, float, int]:
         value = objective.shown(trial)
-        worth = float("inf") if value is None else value
-        if value is not None and not objective.is_least_best:
-            worth = -value
         return (
-            trial.number not in chosen,
-            _STATE_ORDER[trial.state],
+            trial not in record.chosen,
+            _STATE_ORDER.index(trial.state),
             not trial.is_feasible,
-            worth,
+            math.inf if value is None else sign * value,
             trial.number,
         )
 

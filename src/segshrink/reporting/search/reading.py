@@ -3,10 +3,7 @@
 from pathlib import Path
 
 from segshrink.errors import RunFolderError
-from segshrink.records import read_json
 from segshrink.records.search import SearchRecord
-from segshrink.reporting.run_records import validated
-from segshrink.reporting.search.search_types import Search
 
 _RECORD = "search.json"
 
@@ -16,11 +13,12 @@ def is_search(folder: Path | str) -> bool:
     return (Path(folder) / _RECORD).is_file()
 
 
-def read_search(folder: Path | str) -> Search:
+def read_search(folder: Path | str) -> SearchRecord:
     """Read `search.json` of a folder; trials are sorted by number.
 
     Raises:
-        RunFolderError: if it is missing, or not of the known shape.
+        RunFolderError: if it is missing, does not have the known shape, or contradicts
+            itself.
     """
     path = Path(folder) / _RECORD
     if not path.is_file():
@@ -28,30 +26,24 @@ def read_search(folder: Path | str) -> Search:
             f"{path}: no record of a search. Name a folder that `segshrink search` "
             "wrote."
         )
-    record: SearchRecord = validated(SearchRecord, read_json(path), path, "search")
-    _require_known_numbers(record, path)
-    in_order = sorted(record.trials, key=lambda trial: trial.number)
-    return Search(Path(folder), record.model_copy(update={"trials": tuple(in_order)}))
-
-
-def _require_known_numbers(record: SearchRecord, path: Path) -> None:
+    record = SearchRecord.read(path)
     numbers = [trial.number for trial in record.trials]
-    doubles = sorted({number for number in numbers if numbers.count(number) > 1})
-    named = [record.best] if record.best is not None else []
-    unknown = sorted({*named, *record.front} - set(numbers))
-    faults = []
-    if doubles:
-        faults.append(f"trials have the same number ({_listed(doubles)})")
-    if unknown:
-        faults.append(
-            f"best or front name trials that are not there ({_listed(unknown)})"
-        )
-    if faults:
+    doubles = {number for number in numbers if numbers.count(number) > 1}
+    unknown = {*record.front, *([] if record.best is None else [record.best])}
+    unknown -= set(numbers)
+    faults = {
+        "trials have the same number": doubles,
+        "best or front name trials that are not there": unknown,
+    }
+    texts = [
+        f"{fault} ({', '.join(map(str, sorted(found)))})"
+        for fault, found in faults.items()
+        if found
+    ]
+    if texts:
         raise RunFolderError(
-            f"{path}: not a record that a report can read: {'; '.join(faults)}. "
+            f"{path}: not a record that a report can read: {'; '.join(texts)}. "
             "Delete the file and run `segshrink search` again."
         )
-
-
-def _listed(numbers: list[int]) -> str:
-    return ", ".join(str(number) for number in numbers)
+    in_order = sorted(record.trials, key=lambda trial: trial.number)
+    return record.model_copy(update={"trials": tuple(in_order)})

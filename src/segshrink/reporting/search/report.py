@@ -1,21 +1,21 @@
 """A search's report: the page, the pictures, and the table for the terminal."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
+from markupsafe import Markup
+from rich.console import RenderableType
 
-from segshrink.progress import Progress, SilentProgress
-from segshrink.records import write_text
-from segshrink.records.search import SearchRecord
-from segshrink.reporting.drawing import write_plot
+from segshrink.progress import Progress
+from segshrink.records.search import SearchRecord, Trial
+from segshrink.reporting.drawing import DrawnPlot, write_pages
+from segshrink.reporting.page import first_that_fits
 from segshrink.reporting.plots import Plot
-from segshrink.reporting.search.caption import note_lines, warning_lines
+from segshrink.reporting.search.caption import note_lines, settings, warning_lines
 from segshrink.reporting.search.headline import search_headline
-from segshrink.reporting.search.naming import shortened
-from segshrink.reporting.search.page import search_page
+from segshrink.reporting.search.objective import ranked
 from segshrink.reporting.search.plots import (
     front_plot,
     history_plot,
@@ -26,12 +26,18 @@ from segshrink.reporting.search.reading import read_search
 from segshrink.reporting.search.table import top_trials, trials_table, values_table
 from segshrink.reporting.table import Table
 from segshrink.reporting.table_rendering import (
-    TerminalTable,
-    markdown_rows,
-    markdown_text,
+    html_table,
+    markdown_summary,
+    page_templates,
+    terminal_summary,
 )
+from segshrink.reporting.units import shortened
 
-_STEMS = ("history", "front", "importance", "parallel")
+_PLOTS = ("history", "front", "importance", "parallel")
+# So many trials stand in one table; of more, the best do and the others are folded.
+_MOST_UNFOLDED = 25
+_TOP_OF_MANY = 15
+_MOST_ROWS = 500
 # Trials whose values stand side by side.
 _MOST_IN_TERMINAL = 3
 _LONGEST_CELL = 36
@@ -46,7 +52,7 @@ def write_search_report(folder: Path | str, progress: Progress | None = None) ->
 
     Args:
         folder: a folder with the `search.json` of `segshrink search`.
-        progress: told of every picture.
+        progress: reports every picture.
 
     Returns:
         Path of the page, a single file below 5 MB that loads nothing else.
@@ -54,24 +60,15 @@ def write_search_report(folder: Path | str, progress: Progress | None = None) ->
     Raises:
         RunFolderError: if there is no record of a search, or it is unreadable.
     """
-    progress = progress or SilentProgress()
-    search = read_search(folder)
-    report = search.folder / "report"
-    plots = search_plots(search.record)
-    progress.start("report", len(plots) + 1)
-    try:
-        drawn = []
-        for plot in plots:
-            drawn.append(write_plot(plot, report))
-            progress.advance()
-        for stem in set(_STEMS) - {plot.stem for plot in plots}:
-            (report / f"{stem}.png").unlink(missing_ok=True)
-        page = report / "index.html"
-        write_text(page, search_page(search, drawn))
-        progress.advance()
-    finally:
-        progress.finish()
-    return page
+    folder = Path(folder)
+    record = read_search(folder)
+    return write_pages(
+        folder / "report",
+        search_plots(record),
+        partial(search_page, folder, record),
+        known=[f"{stem}.png" for stem in _PLOTS],
+        progress=progress,
+    )
 
 
 def search_plots(record: SearchRecord) -> list[Plot]:
@@ -86,27 +83,35 @@ def search_plots(record: SearchRecord) -> list[Plot]:
 
 
 def search_table(folder: Path | str) -> RenderableType:
-    """What was found for the terminal: sentences, tables, small print, warnings.
+    """The result for the terminal: sentences, tables, small print, warnings.
 
-    The tables are the front or the ten best trials, and the values of what is chosen.
+    The tables are the Pareto front or the ten best trials, and the values of what is
+    chosen.
 
     Raises:
         RunFolderError: if there is no record of a search, or it is unreadable.
     """
-    record = read_search(folder).record
-    found = search_headline(record)
-    parts: list[RenderableType] = [Text(sentence) for sentence in found.sentences]
-    if record.trials:
-        trials = trials_table(record, top_trials(record), with_values=False)
-        parts.append(TerminalTable(_with_short_cells(trials)))
-    values = values_table(record, with_ranges=False, most=_MOST_IN_TERMINAL)
-    if values:
-        parts.append(TerminalTable(_with_short_cells(values)))
-    warnings = warning_lines(record)
-    small_print = Text("\n".join(note_lines(record)), style="dim")
-    parts.append(Padding(small_print, (0, 0, 1 if warnings else 0, 0)))
-    parts += [Text(f"Warning: {line}", style="yellow") for line in warnings]
-    return Group(*parts)
+    record = read_search(folder)
+    return terminal_summary(
+        search_headline(record).sentences,
+        [
+            _with_short_cells(table)
+            for table in _tables(record, with_ranges=False, most=_MOST_IN_TERMINAL)
+        ],
+        note_lines(record),
+        warning_lines(record),
+    )
+
+
+def _tables(
+    record: SearchRecord, *, with_ranges: bool, most: int | None = None
+) -> list[Table]:
+    """The best trials, and the values of what is chosen."""
+    if not record.trials:
+        return []
+    trials = trials_table(record, top_trials(record), with_values=False)
+    values = values_table(record, with_ranges=with_ranges, most=most)
+    return [trials, values] if values else [trials]
 
 
 def _with_short_cells(table: Table) -> Table:
@@ -131,14 +136,56 @@ def markdown_search_table(folder: Path | str) -> str:
     Raises:
         RunFolderError: if there is no record of a search, or it is unreadable.
     """
-    record = read_search(folder).record
-    parts = [markdown_text(search_headline(record).sentences[0])]
-    if record.trials:
-        trials = trials_table(record, top_trials(record), with_values=False)
-        parts.append(markdown_rows(trials))
+    record = read_search(folder)
+    return markdown_summary(
+        search_headline(record).sentences[:1],
+        _tables(record, with_ranges=True),
+        note_lines(record),
+        warning_lines(record),
+    )
+
+
+def search_page(folder: Path, record: SearchRecord, plots: Sequence[DrawnPlot]) -> str:
+    """The whole page, below 5 MB as UTF-8.
+
+    Raises:
+        RunFolderError: if the page is too large.
+    """
     values = values_table(record, with_ranges=True)
-    if values:
-        parts.append(markdown_rows(values))
-    parts.append(" ".join(markdown_text(line) for line in note_lines(record)))
-    parts += [f"**Warning:** {markdown_text(x)}" for x in warning_lines(record)]
-    return "\n\n".join(parts) + "\n"
+    in_order = ranked(record)
+    are_many = len(in_order) > _MOST_UNFOLDED
+    shown = top_trials(record, _TOP_OF_MANY) if are_many else in_order
+    every = in_order[:_MOST_ROWS]
+    all_label = f"All {len(in_order)} trials"
+    if len(every) < len(in_order):
+        all_label = f"The best {len(every)} of {len(in_order)} trials; "
+        all_label += "search.json has all"
+    whose = (
+        "along the Pareto front" if record.objective == "front" else "of the best trial"
+    )
+    text = (
+        page_templates()
+        .get_template("search.html")
+        .render(
+            title=folder.resolve().name,
+            headline=search_headline(record),
+            warnings=warning_lines(record),
+            notes=note_lines(record),
+            top=_html(record, shown, "Best trials" if are_many else "Trials"),
+            all_trials=_html(record, every, "All trials") if are_many else None,
+            all_label=all_label,
+            values=html_table(values, "Values of the best trials") if values else None,
+            values_title=f"Values {whose}",
+            plots=plots,
+            facts=settings(record),
+        )
+    )
+    remedy = "Reasons or values in search.json are too long to be shown."
+    return first_that_fits([text], folder, remedy)
+
+
+def _html(record: SearchRecord, trials: Sequence[Trial], label: str) -> Markup | None:
+    """The table of some trials; `None` where there are none."""
+    if not trials:
+        return None
+    return html_table(trials_table(record, trials, with_values=True), label)

@@ -1,11 +1,14 @@
-"""The trials and the values they tried as tables of pure data."""
+"""Trials, and the values that they tried, as tables of pure data."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from segshrink.records.measurement import Role
 from segshrink.records.search import SearchRecord, State, TeacherFigures, Trial
-from segshrink.reporting.search.naming import range_text, short_names, tried_text
+from segshrink.reporting.search.naming import (
+    is_number,
+    range_text,
+    short_names,
+    tried_text,
+)
 from segshrink.reporting.search.objective import Objective, ranked
 from segshrink.reporting.table import Column, Row, Table
 from segshrink.reporting.units import (
@@ -26,16 +29,14 @@ _STATES: dict[State, str] = {
 }
 
 
-@dataclass(frozen=True)
-class _Cell:
-    column: Column
-    text: Callable[[Trial], str]
+_Cell = tuple[Column, Callable[[Trial], str]]
+"""A column, and how it reads its cell from a trial."""
 
 
 def trials_table(
     record: SearchRecord, trials: Sequence[Trial], *, with_values: bool
 ) -> Table:
-    """A row a trial in the given order, and the teacher's below.
+    """One row per trial in the given order, and the teacher's below.
 
     Args:
         record: the search.
@@ -43,16 +44,15 @@ def trials_table(
         with_values: whether to have a column for every searched field.
     """
     cells = _cells(record, trials, with_values)
-    chosen = {trial.number for trial in record.chosen}
+    columns = tuple(column for column, _ in cells)
     rows = [
         Row(
-            tuple(cell.text(trial) for cell in cells),
-            is_shipped=trial.number in chosen,
+            tuple(text(trial) for _, text in cells),
+            is_shipped=trial in record.chosen,
             is_faint=trial.state != "complete" or not trial.is_feasible,
         )
         for trial in trials
     ]
-    columns = tuple(cell.column for cell in cells)
     if record.teacher:
         rows.append(_teacher_row(record.teacher, columns))
     return Table(columns, tuple(rows))
@@ -63,8 +63,8 @@ def top_trials(record: SearchRecord, most: int | None = None) -> tuple[Trial, ..
 
     Args:
         record: the search.
-        most: how many, unless the front holds more; None is the front alone if that
-            was asked for, else ten.
+        most: how many, unless the Pareto front holds more; None is the front alone if
+            that was sought, else ten.
     """
     chosen = len(record.chosen)
     if most is None:
@@ -77,29 +77,24 @@ def top_trials(record: SearchRecord, most: int | None = None) -> tuple[Trial, ..
 def _cells(
     record: SearchRecord, trials: Sequence[Trial], with_values: bool
 ) -> list[_Cell]:
-    cells = [
-        _Cell(Column("trial", is_number=False), _label),
-        _Cell(Column("state", is_number=False), _state),
-        *_result_cells(record),
+    is_loss = record.objective == "val_loss"
+    loss, miou = Objective("val_loss"), Objective("miou")
+    cells: list[_Cell] = [
+        (Column("trial", is_number=False), _label),
+        (Column("state", is_number=False), _state),
+        (Column("mIoU %"), lambda t: _text(t, miou, is_sought=not is_loss)),
+        (Column("latency ms"), lambda t: human_ms(t.latency_ms)),
+        (Column("file"), lambda t: human_bytes(t.size_bytes)),
+        (Column("time s"), lambda t: f"{t.seconds:.1f}"),
     ]
+    if is_loss:
+        cells.insert(2, (Column("val loss"), lambda t: _text(t, loss, is_sought=True)))
     if any(trial.reason for trial in trials):
         reason = Column("reason", is_number=False, is_wrapped=True)
-        cells.append(_Cell(reason, lambda trial: trial.reason or ""))
+        cells.append((reason, lambda t: t.reason or ""))
     if with_values:
         names = short_names(record.space)
         cells += [_value_cell(place, names[place], trials) for place in record.space]
-    return cells
-
-
-def _result_cells(record: SearchRecord) -> list[_Cell]:
-    cells = [
-        _Cell(Column("mIoU %"), lambda trial: _miou(trial, record)),
-        _Cell(Column("latency ms"), lambda trial: human_ms(trial.latency_ms)),
-        _Cell(Column("file"), lambda trial: human_bytes(trial.size_bytes)),
-        _Cell(Column("time s"), lambda trial: f"{trial.seconds:.1f}"),
-    ]
-    if record.objective == "val_loss":
-        cells.insert(0, _Cell(Column("val loss"), _val_loss))
     return cells
 
 
@@ -113,30 +108,22 @@ def _state(trial: Trial) -> str:
     return _STATES[trial.state]
 
 
-def _miou(trial: Trial, record: SearchRecord) -> str:
-    if record.objective == "val_loss":
-        return human_percent(trial.miou)
-    return _objective(trial, Objective(record.objective))
+def _text(trial: Trial, objective: Objective, *, is_sought: bool) -> str:
+    """The number; in brackets what a trial had that was stopped early.
 
-
-def _val_loss(trial: Trial) -> str:
-    return _objective(trial, Objective("val_loss"))
-
-
-def _objective(trial: Trial, objective: Objective) -> str:
-    """The objective; in brackets what a trial had that was stopped early."""
+    Only what is sought is known of such a trial.
+    """
+    if not is_sought:
+        return objective.text(objective.of(trial))
     text = objective.text(objective.shown(trial))
     return text if trial.state == "complete" or text == MISSING else f"({text})"
 
 
 def _value_cell(place: str, name: str, trials: Sequence[Trial]) -> _Cell:
     values = [trial.values[place] for trial in trials if place in trial.values]
-    is_number = all(
-        isinstance(value, int | float) and not isinstance(value, bool)
-        for value in values
-    )
-    return _Cell(
-        Column(name, is_number=is_number), lambda trial: tried_text(trial.values, place)
+    return (
+        Column(name, is_number=all(map(is_number, values))),
+        lambda trial: tried_text(trial.values, place),
     )
 
 
@@ -147,41 +134,46 @@ def _teacher_row(teacher: TeacherFigures, columns: Sequence[Column]) -> Row:
         "latency ms": human_ms(teacher.latency_ms),
         "file": human_bytes(teacher.size_bytes),
     }
-    return Row(
-        tuple(known.get(column.heading, "") for column in columns), role=Role.TEACHER
-    )
+    return Row(tuple(known.get(column.heading, "") for column in columns))
 
 
 def values_table(
-    record: SearchRecord, *, with_ranges: bool, most: int = _MOST_COMPARED
+    record: SearchRecord, *, with_ranges: bool, most: int | None = None
 ) -> Table | None:
-    """What was searched, the recipe's own values, and those of the chosen trials.
+    """Searched ranges, the recipe's own values, and those of the chosen trials.
 
     Args:
         record: the search.
         with_ranges: whether to have a column of what was searched.
-        most: of a longer front its ends and some between, so many in all.
+        most: number of trials shown of a longer Pareto front: its ends and some
+            between; None is six.
 
     Returns:
-        A row a field; `None` where nothing is chosen.
+        One row per field; `None` where nothing is chosen.
     """
-    chosen = _spread(record.chosen, most)
+    chosen = _spread(record.chosen, most or _MOST_COMPARED)
     if not chosen:
         return None
     default = record.default_trial
     compared = [trial for trial in chosen if trial is not default]
     if default:
         compared.insert(0, default)
-    labels = [_compared_label(trial) for trial in compared]
-    columns = [Column(text, is_number=False) for text in ("field", *labels)]
-    if with_ranges:
-        columns.insert(1, Column("searched", is_number=False, is_wrapped=True))
-    rows = []
-    for place, searched in record.space.items():
-        cells = [place, *[tried_text(trial.values, place) for trial in compared]]
-        if with_ranges:
-            cells.insert(1, range_text(searched))
-        rows.append(Row(tuple(cells)))
+    searched = [Column("searched", is_number=False, is_wrapped=True)] * with_ranges
+    columns = [
+        Column("field", is_number=False),
+        *searched,
+        *(Column(_compared_label(trial), is_number=False) for trial in compared),
+    ]
+    rows = [
+        Row(
+            (
+                place,
+                *[range_text(space)] * with_ranges,
+                *(tried_text(trial.values, place) for trial in compared),
+            )
+        )
+        for place, space in record.space.items()
+    ]
     return Table(tuple(columns), tuple(rows))
 
 
@@ -190,7 +182,7 @@ def _compared_label(trial: Trial) -> str:
 
 
 def _spread(trials: Sequence[Trial], most: int) -> list[Trial]:
-    """At most so many, evenly chosen, with both ends."""
+    """At most `most` trials, evenly chosen, with both ends."""
     if len(trials) <= most:
         return list(trials)
     step = (len(trials) - 1) / (most - 1)

@@ -4,16 +4,17 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
-from segshrink.reporting.plots import DARK, LIGHT, Plot, png_bytes
+from segshrink.reporting.plots import DARK, LIGHT, Plot
 from segshrink.reporting.search.plots import (
     front_plot,
     history_plot,
     importance_plot,
     parallel_plot,
 )
-from segshrink.reporting.search.plots.colors import search_colors
+from segshrink.reporting.search.plots.trials import search_colors
 from segshrink.reporting.search.report import search_plots
 
 from ..search_folder import (
@@ -54,7 +55,8 @@ def labelled(axes: Any, label: str) -> Any:
 
 def texts_overlap(figure: Figure, axes: Any) -> bool:
     figure.draw_without_rendering()
-    extents = [text.get_window_extent() for text in axes.texts if text.get_text()]
+    texts = [text for text in axes.texts if text.get_text()]
+    extents = [Text.get_window_extent(text) for text in texts]
     return any(
         one.overlaps(other)
         for place, one in enumerate(extents)
@@ -113,22 +115,27 @@ def test_of_equally_good_trials_the_record_says_which() -> None:
 
 
 def test_front_has_points_line_limit_and_teacher() -> None:
-    _, axes = drawn(front_plot(read_record(small_search())))
-    front = labelled(axes, "front")
+    figure, axes = drawn(front_plot(read_record(small_search())))
+    front = labelled(axes, "Pareto front")
     assert list(front.get_xdata()) == [2.0, 4.2]
     assert list(front.get_ydata()) == pytest.approx([55.0, 63.0])
     assert front.get_drawstyle() == "steps-post"
-    assert points(axes, "s") == {"teacher": [(31.5, 71.0)]}
-    assert points(axes, "D") == {"recipe's own values": [(4.4, 61.0)]}
+    assert list(points(axes, "s").values()) == [[(31.5, 71.0)]]
+    assert list(points(axes, "D").values()) == [[(4.4, 61.0)]]
     over = labelled(axes, "over a limit")
     assert (list(over.get_xdata()), list(over.get_ydata())) == ([6.1], [64.0])
     assert over.get_color() == COLORS.over
     assert list(labelled(axes, "limit, 5.00 ms").get_xdata()) == [5.0, 5.0]
     assert axes.get_xscale() == "log"
-    assert {text.get_text() for text in axes.texts} == {
+    assert {text.get_text() for text in axes.texts} == {"4", "1", "0", "teacher"}
+    [legend] = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} == {
+        "limit, 5.00 ms",
+        "Pareto front",
+        "over a limit",
         "best, trial 4, 180 kB",
         "trial 1, 80.0 kB",
-        "recipe's own, 190 kB",
+        "recipe's own, trial 0, 190 kB",
         "teacher, 1.9 MB",
     }
 
@@ -159,7 +166,7 @@ def test_the_front_is_never_cut_off() -> None:
     plot = front_plot(read_record(record))
     _, axes = drawn(plot)
     assert plot is not None and "1 trial lies below the picture" in plot.note
-    assert axes.get_ylim()[0] < labelled(axes, "front").get_ydata()[0]
+    assert axes.get_ylim()[0] < labelled(axes, "Pareto front").get_ydata()[0]
     assert sum(len(places) for places in points(axes, "v").values()) == 1
 
 
@@ -287,7 +294,7 @@ def test_one_trial_or_no_space_is_no_parallel_plot(record: dict[str, Any]) -> No
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
 def test_pictures_are_on_the_paper_of_the_theme(theme: Any) -> None:
     for plot in search_plots(read_record(small_search())):
-        picture = Image.open(io.BytesIO(png_bytes(plot.draw(theme)))).convert("RGB")
+        picture = Image.open(io.BytesIO(plot.png(theme))).convert("RGB")
         paper = (255, 255, 255) if theme is LIGHT else (0x17, 0x1B, 0x1F)
         assert picture.getpixel((0, 0)) == picture.getpixel((5, 300)) == paper
 
@@ -300,4 +307,4 @@ def test_formulas_and_long_names_are_shown_as_text() -> None:
     for trial in record["trials"]:
         trial["values"][name] = r"$\frac{$ " + "long " * 40
     for plot in search_plots(read_record(record)):
-        assert png_bytes(plot.draw(LIGHT)).startswith(b"\x89PNG")
+        assert plot.png(LIGHT).startswith(b"\x89PNG")

@@ -3,13 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from segshrink.records.search import SearchedRange, SearchRecord, Trial
-from segshrink.reporting.search.naming import value_text
-from segshrink.reporting.search.objective import Objective, counted, worst_shown
+from segshrink.reporting.search.naming import is_number, value_text
+from segshrink.reporting.search.objective import Objective, with_result, worst_shown
 
 _MOST_TICKS = 8
 _STEPS = (1, 2, 5, 10)
@@ -28,7 +27,6 @@ class FieldAxis:
     title: str
     ticks: tuple[tuple[float, str], ...]
     height: Callable[[Trial], float | None]
-    is_log: bool = False
 
 
 def field_axis(
@@ -36,51 +34,82 @@ def field_axis(
 ) -> FieldAxis:
     """The axis of a searched field, wide enough for all that the trials tried."""
     tried = [trial.values[place] for trial in trials if place in trial.values]
-    numbers = [value for value in tried if _is_number(value)]
-    if searched.choice is not None or len(numbers) < len(tried):
-        return _of_choices(place, title, [*(searched.choice or ()), *tried])
-    bounds = [*(searched.bounds or ()), *numbers]
-    is_log = searched.log and min(bounds, default=0.0) > 0
-    return _of_numbers(place, title, bounds, is_log)
+    if searched.choice is not None or not all(map(is_number, tried)):
+        labels = dict.fromkeys(map(value_text, [*(searched.choice or ()), *tried]))
+        # The first stands at the head, as one reads a list.
+        heights = dict(zip(labels, _evenly(len(labels)), strict=True))
+        return FieldAxis(
+            title,
+            tuple((height, label) for label, height in heights.items()),
+            lambda trial: (
+                heights.get(value_text(trial.values[place]))
+                if place in trial.values
+                else None
+            ),
+        )
+    numbers = [*(searched.bounds or ()), *tried] or [0.0, 1.0]
+    low, high = min(numbers), max(numbers)
+    is_log = searched.log and low > 0
+    return _of_numbers(
+        f"{title}\n(log)" if is_log else title,
+        (low, high),
+        lambda trial: trial.values.get(place),
+        is_log=is_log,
+        tick_format="g",
+    )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _evenly(count: int) -> list[float]:
+    if count == 1:
+        return [0.5]
+    return [1 - index / (count - 1) for index in range(count)]
 
 
-def _of_choices(place: str, title: str, choices: Sequence[Any]) -> FieldAxis:
-    """Choices at even distances, the first at the head as one reads a list."""
-    labels = list(dict.fromkeys(value_text(choice) for choice in choices))
-    last = len(labels) - 1
-    heights = {
-        label: 1 - index / last if last else 0.5 for index, label in enumerate(labels)
-    }
-
-    def height(trial: Trial) -> float | None:
-        if place not in trial.values:
-            return None
-        return heights[value_text(trial.values[place])]
-
-    return FieldAxis(title, tuple((heights[each], each) for each in labels), height)
+def objective_axis(record: SearchRecord) -> FieldAxis:
+    """The objective, the best at the head; very bad trials are put at the foot."""
+    objective = Objective(record.objective)
+    values = [v for v in map(objective.of, with_result(record)) if v is not None]
+    best = objective.best_of(values)
+    end = worst_shown(values, objective)
+    if end is None:
+        end = max(values) if objective.is_least_best else min(values)
+    return _of_numbers(
+        objective.label, (end, best), objective.of, level=1.0, tick_format=".4g"
+    )
 
 
 def _of_numbers(
-    place: str, title: str, numbers: Sequence[float], is_log: bool
+    title: str,
+    ends: tuple[float, float],
+    value_of: Callable[[Trial], float | None],
+    *,
+    is_log: bool = False,
+    level: float = 0.5,
+    tick_format: str,
 ) -> FieldAxis:
-    low, high = min(numbers, default=0.0), max(numbers, default=1.0)
+    """An axis from the first end at the foot to the second at the head.
+
+    `level` is the height where both ends are the same.
+    """
+    foot, head = ends
 
     def height_of(value: float) -> float:
-        if low == high:
-            return 0.5
+        if foot == head:
+            return level
         if is_log:
-            return math.log(value / low) / math.log(high / low)
-        return (value - low) / (high - low)
+            return math.log(value / foot) / math.log(head / foot)
+        return min(max((value - foot) / (head - foot), 0.0), 1.0)
 
     def height(trial: Trial) -> float | None:
-        return height_of(trial.values[place]) if place in trial.values else None
+        value = value_of(trial)
+        return None if value is None else height_of(value)
 
-    ticks = tuple((height_of(each), f"{each:g}") for each in _ticks(low, high, is_log))
-    return FieldAxis(title, ticks, height, is_log)
+    ticks = _ticks(min(ends), max(ends), is_log)
+    return FieldAxis(
+        title,
+        tuple((height_of(each), f"{each:{tick_format}}") for each in ticks),
+        height,
+    )
 
 
 def _ticks(low: float, high: float, is_log: bool) -> list[float]:
@@ -96,26 +125,3 @@ def _ticks(low: float, high: float, is_log: bool) -> list[float]:
     slack = 1e-9 * high
     inside = [float(x) for x in candidates if low - slack <= x <= high + slack]
     return inside if len(inside) > 1 else [low, high]
-
-
-def objective_axis(record: SearchRecord) -> FieldAxis:
-    """The objective, the best at the head; very bad trials are put at the foot."""
-    objective = Objective(record.objective)
-    values = [v for v in map(objective.of, counted(record)) if v is not None]
-    best = objective.best_of(values)
-    end = worst_shown(values, objective)
-    if end is None:
-        end = max(values) if objective.is_least_best else min(values)
-
-    def height_of(value: float) -> float:
-        if best == end:
-            return 1.0
-        return min(max((value - end) / (best - end), 0.0), 1.0)
-
-    def height(trial: Trial) -> float | None:
-        value = objective.of(trial)
-        return None if value is None else height_of(value)
-
-    low, high = sorted((best, end))
-    ticks = tuple((height_of(each), f"{each:.4g}") for each in _ticks(low, high, False))
-    return FieldAxis(objective.label, ticks, height)

@@ -2,34 +2,32 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from segshrink.records.search import SearchRecord, Trial
-from segshrink.reporting.plots.plot import Plot
-from segshrink.reporting.plots.theme import (
-    Theme,
-    new_figure,
-    style_axes,
-    style_legend,
-)
+from segshrink.reporting.plots.plot import WIDTH_INCHES, Plot, draw_legend, limits
+from segshrink.reporting.plots.theme import Theme
 from segshrink.reporting.search.headline import counts_text
 from segshrink.reporting.search.objective import (
     Objective,
     best_so_far,
     worst_shown,
 )
-from segshrink.reporting.search.plots.colors import search_colors
+from segshrink.reporting.search.plots.trials import Cut, search_colors
 
 _MARGIN = 0.08
 _ROOM_FOR_NAME = 0.06
 _FEW_TRIALS = 4
 _LEAST_OF_LOSS = 0.05
-# Height of the strip below the data for trials without a number.
+# Shares of the height: the strip for trials without a number, and its middle.
 _STRIP = 0.12
 _STRIP_CENTER = 0.04
+
+_Shown = Sequence[tuple[Trial, float]]
+"""Trials with the number they are shown with."""
 
 
 def history_plot(record: SearchRecord) -> Plot | None:
@@ -37,64 +35,82 @@ def history_plot(record: SearchRecord) -> Plot | None:
     if not record.trials:
         return None
     objective = Objective(record.objective)
-    cut = _cut_off(record)
-    notes = []
-    if best_so_far(record)[0]:
-        notes.append("The line is the best so far within the limits.")
-    if record.in_state("pruned"):
-        notes.append("Trials that were stopped early stand at their last epoch.")
-    if cut:
-        side = "above" if objective.is_least_best else "below"
-        are = "trial lies" if cut == 1 else "trials lie"
-        notes.append(f"{cut} {are} {side} the picture, where the triangles point.")
+    shown = [
+        (trial, value)
+        for trial in (*record.in_state("pruned"), *record.in_state("complete"))
+        if (value := objective.shown(trial)) is not None
+    ]
+    values = [value for _, value in shown]
+    cut = Cut(objective, worst_shown(values, objective))
+    numbers, bests = best_so_far(record)
+    notes = [
+        "The line is the best so far within the limits." if numbers else "",
+        "Trials that were stopped early stand at their last epoch."
+        if record.in_state("pruned")
+        else "",
+        cut.note(values),
+    ]
+    steps = [
+        f"{objective.text(value)} in trial {number}"
+        for number, value in zip(numbers, bests, strict=True)
+    ]
+    result = (
+        f". Best so far: {', '.join(steps)}."
+        if steps
+        else "; none is within the limits with a result."
+    )
+    counts = ", ".join(counts_text(record))
     return Plot(
         stem="history",
         title="Trial by trial",
-        alt=_alt(record),
-        note=" ".join(notes),
-        draw=partial(_draw, record),
+        alt=f"{objective.title} of each trial; {counts}{result}",
+        note=" ".join(filter(None, notes)),
+        figure=partial(_draw, record, shown, cut),
     )
 
 
-def _alt(record: SearchRecord) -> str:
-    objective = Objective(record.objective)
-    numbers, values = best_so_far(record)
-    text = f"{objective.title} of each trial; {', '.join(counts_text(record))}"
-    if not numbers:
-        return f"{text}; none is within the limits with a result."
-    steps = [
-        f"{objective.text(value)} in trial {number}"
-        for number, value in zip(numbers, values, strict=True)
-    ]
-    return f"{text}. Best so far: {', '.join(steps)}."
+def _draw(record: SearchRecord, shown: _Shown, cut: Cut, theme: Theme) -> Figure:
+    objective = cut.objective
+    figure = Figure((WIDTH_INCHES, 4.0))
+    axes = figure.subplots()
+    unit = "" if objective.is_least_best else ", %"
+    axes.set(
+        title=f"{objective.title}{unit} by trial",
+        xlabel="trial",
+        ylabel=objective.label,
+    )
+    numbers = [trial.number for trial in record.trials]
+    beside = max(0.6, 0.02 * (max(numbers) - min(numbers)))
+    axes.set_xlim(min(numbers) - beside, max(numbers) + beside)
+    _set_heights(axes, record, cut.clipped([value for _, value in shown]))
+    if len(numbers) <= _FEW_TRIALS:
+        axes.set_xticks(numbers)
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    size = 7.0 if len(numbers) <= 60 else 5.5 if len(numbers) <= 120 else 4.5
+    _draw_trials(axes, shown, cut, size, theme)
+    _draw_best(axes, record, size, theme)
+    _draw_without_number(axes, record, size, theme)
+    draw_legend(figure)
+    return figure
 
 
-def _shown(record: SearchRecord) -> list[Trial]:
-    """Trials with a number, those that were stopped early included."""
-    objective = Objective(record.objective)
-    trials = [*record.in_state("pruned"), *record.in_state("complete")]
-    return [trial for trial in trials if objective.shown(trial) is not None]
-
-
-def _values(trials: Sequence[Trial], record: SearchRecord) -> list[float]:
-    objective = Objective(record.objective)
-    values = (objective.shown(trial) for trial in trials)
-    return [value for value in values if value is not None]
-
-
-def _end(record: SearchRecord) -> float | None:
-    values = _values(_shown(record), record)
-    return worst_shown(values, Objective(record.objective))
-
-
-def _cut_off(record: SearchRecord) -> int:
-    """How many trials are too bad for the picture."""
-    end = _end(record)
-    if end is None:
-        return 0
-    objective = Objective(record.objective)
-    values = _values(_shown(record), record)
-    return sum(objective.is_better(end, value) for value in values)
+def _set_heights(axes: Axes, record: SearchRecord, values: Sequence[float]) -> None:
+    if not values:
+        axes.set_ylim(0, 1)
+        axes.set_yticks([])
+        return
+    has_strip = record.in_state("skipped") or record.in_state("failed")
+    is_loss = record.objective == "val_loss"
+    axes.set_ylim(
+        limits(
+            values,
+            # Such trials have no number and stand in a strip below the others.
+            below=_MARGIN + (_STRIP if has_strip else 0),
+            above=_MARGIN + _ROOM_FOR_NAME,
+            least=_LEAST_OF_LOSS * abs(max(values)) if is_loss else 4.0,
+        )
+    )
 
 
 def _kind(trial: Trial) -> str:
@@ -105,145 +121,65 @@ def _kind(trial: Trial) -> str:
     return "recipe's own values" if trial.is_default else "ran to the end"
 
 
-def _looks(theme: Theme) -> dict[str, dict[str, Any]]:
-    """Marker and colour by kind, those in front last."""
-    colors = search_colors(theme)
-    edge = {"markeredgecolor": theme.paper, "markeredgewidth": 0.7}
-    hollow = {"color": "none", "markeredgecolor": colors.stopped}
-    return {
-        "stopped early": {"marker": "o", **hollow},
-        "over a limit": {"marker": "s", "color": colors.over, **edge},
-        "ran to the end": {"marker": "o", "color": colors.trial, **edge},
-        "recipe's own values": {"marker": "D", "color": colors.default, **edge},
-    }
-
-
-def _draw(record: SearchRecord, theme: Theme) -> Figure:
-    objective = Objective(record.objective)
-    figure = new_figure(8.4, 4.4, theme)
-    axes = figure.subplots()
-    unit = "" if objective.is_least_best else ", %"
-    title = f"{objective.title}{unit} by trial"
-    style_axes(axes, theme, title=title, x="trial", y=objective.label)
-    _set_limits(axes, record)
-    for kind, look in _looks(theme).items():
-        _draw_kind(axes, kind, look, record)
-    _draw_best(axes, record, theme)
-    _draw_without_number(axes, record, theme)
-    numbers = [trial.number for trial in record.trials]
-    if len(numbers) <= _FEW_TRIALS:
-        axes.set_xticks(numbers)
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        legend = figure.legend(
-            handles, labels, loc="outside lower center", ncols=min(len(labels), 4)
-        )
-        style_legend(legend, theme)
-    return figure
-
-
-def _set_limits(axes: Any, record: SearchRecord) -> None:
-    last = max(trial.number for trial in record.trials)
-    first = min(trial.number for trial in record.trials)
-    beside = max(0.6, 0.02 * (last - first))
-    axes.set_xlim(first - beside, last + beside)
-    values, end = _values(_shown(record), record), _end(record)
-    if end is not None:
-        objective = Objective(record.objective)
-        values = [v for v in values if not objective.is_better(end, v)] + [end]
-    if not values:
-        axes.set_ylim(0, 1)
-        axes.set_yticks([])
-        return
-    low, high = min(values), max(values)
-    # Never so near that noise looks like a difference.
-    least = _LEAST_OF_LOSS * abs(high) if record.objective == "val_loss" else 4.0
-    widening = max(least - (high - low), 0.0) / 2
-    low, high = low - widening, high + widening
-    span = (high - low) or 1.0
-    below = _MARGIN + (_STRIP if _without_number(record) else 0)
-    above = _MARGIN + _ROOM_FOR_NAME
-    axes.set_ylim(low - below * span, high + above * span)
-
-
-def _draw_kind(
-    axes: Any, kind: str, look: dict[str, Any], record: SearchRecord
+def _draw_trials(
+    axes: Axes, shown: _Shown, cut: Cut, size: float, theme: Theme
 ) -> None:
-    """Trials of one kind; those beyond the end of the axis as triangles at the end."""
-    objective, end = Objective(record.objective), _end(record)
-    trials = [trial for trial in _shown(record) if _kind(trial) == kind]
-    points = [
-        (trial.number, value)
-        for trial, value in zip(trials, _values(trials, record), strict=True)
-    ]
-    inside = [p for p in points if end is None or not objective.is_better(end, p[1])]
-    beyond = [p for p in points if p not in inside]
-    look = {"linestyle": "", "markersize": _marker_size(record), "zorder": 3, **look}
-    label = kind if points else None
-    axes.plot([n for n, _ in inside], [v for _, v in inside], label=label, **look)
-    look["marker"] = "^" if objective.is_least_best else "v"
-    axes.plot([n for n, _ in beyond], [end] * len(beyond), **look)
+    """All trials with a number, kind by kind, those in front last."""
+    colors = search_colors(theme)
+    looks = {
+        "stopped early": ("o", "none", colors.stopped),
+        "over a limit": ("s", colors.over, theme.paper),
+        "ran to the end": ("o", colors.trial, theme.paper),
+        "recipe's own values": ("D", colors.default, theme.paper),
+    }
+    for kind, (marker, color, edge) in looks.items():
+        points = [
+            (float(trial.number), value)
+            for trial, value in shown
+            if _kind(trial) == kind
+        ]
+        cut.draw(
+            axes, points, kind, marker, color=color, markeredgecolor=edge,
+            markersize=size, zorder=3,
+        )  # fmt: skip
 
 
-def _marker_size(record: SearchRecord) -> float:
-    count = len(record.trials)
-    return 7.0 if count <= 60 else 5.5 if count <= 120 else 4.5
-
-
-def _draw_best(axes: Any, record: SearchRecord, theme: Theme) -> None:
+def _draw_best(axes: Axes, record: SearchRecord, size: float, theme: Theme) -> None:
     numbers, values = best_so_far(record)
     if not numbers:
         return
     objective, color = Objective(record.objective), search_colors(theme).chosen
     best = record.best_trial
-    # Of trials that are equally good the record says which one is taken.
+    # Where trials are equally good the record says which one is taken.
     is_tie = best is not None and objective.of(best) == values[-1]
     number = best.number if best and is_tie else numbers[-1]
     last = max(trial.number for trial in record.trials)
     axes.step(
-        [*numbers, last],
-        [*values, values[-1]],
-        where="post",
-        color=color,
-        linewidth=1.6,
-        zorder=2,
-        label="best so far",
-    )
+        [*numbers, last], [*values, values[-1]], where="post", color=color, lw=1.6,
+        zorder=2, label="best so far",
+    )  # fmt: skip
     axes.plot(
-        number,
-        values[-1],
-        "o",
-        color="none",
-        markeredgecolor=color,
-        markeredgewidth=1.8,
-        markersize=_marker_size(record) + 6,
-        zorder=4,
-    )
-    left, right = axes.get_xlim()
-    is_right = number > (left + right) / 2
-    unit = "" if objective.is_least_best else " %"
+        number, values[-1], "o", color="none", markeredgecolor=color,
+        markeredgewidth=1.8, markersize=size + 6, zorder=4,
+    )  # fmt: skip
+    is_right = number > sum(axes.get_xlim()) / 2
+    is_below = objective.is_least_best
     axes.annotate(
-        f"trial {number}: {objective.text(values[-1])}{unit}",
+        f"trial {number}: {objective.text(values[-1])}{'' if is_below else ' %'}",
         (number, values[-1]),
-        xytext=(8 if not is_right else -8, -9 if objective.is_least_best else 9),
+        xytext=(-8 if is_right else 8, -9 if is_below else 9),
         textcoords="offset points",
         ha="right" if is_right else "left",
-        va="top" if objective.is_least_best else "bottom",
+        va="top" if is_below else "bottom",
         fontsize=8.5,
-        color=theme.ink,
         zorder=5,
     )
 
 
-def _without_number(record: SearchRecord) -> list[Trial]:
-    return [*record.in_state("skipped"), *record.in_state("failed")]
-
-
-def _draw_without_number(axes: Any, record: SearchRecord, theme: Theme) -> None:
+def _draw_without_number(
+    axes: Axes, record: SearchRecord, size: float, theme: Theme
+) -> None:
     """Skipped and failed trials on the axis, since they have no number."""
-    size = _marker_size(record)
     kinds = (
         ("skipped untrained", record.in_state("skipped"), "|", theme.faint),
         ("failed", record.in_state("failed"), "x", theme.ink),
@@ -251,14 +187,8 @@ def _draw_without_number(axes: Any, record: SearchRecord, theme: Theme) -> None:
     for label, trials, marker, color in kinds:
         if trials:
             axes.plot(
-                [trial.number for trial in trials],
-                [_STRIP_CENTER] * len(trials),
-                linestyle="",
-                marker=marker,
-                markersize=size,
-                markeredgewidth=1.4,
-                color=color,
-                label=label,
+                [trial.number for trial in trials], [_STRIP_CENTER] * len(trials),
+                linestyle="", marker=marker, markersize=size, markeredgewidth=1.4,
+                markeredgecolor=color, label=label, clip_on=False,
                 transform=axes.get_xaxis_transform(),
-                clip_on=False,
-            )
+            )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How much each searched field had to do with the objective."""
+"""Importance of each searched field for the objective."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -6,11 +6,13 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from segshrink.records.search import SearchRecord
-from segshrink.reporting.plots.plot import Plot
-from segshrink.reporting.plots.theme import Theme, new_figure, plain, style_axes
-from segshrink.reporting.search.naming import short_names, shortened
-from segshrink.reporting.search.objective import counted
-from segshrink.reporting.search.plots.colors import search_colors
+from segshrink.reporting.plots.bars import draw_bars, name_bars
+from segshrink.reporting.plots.plot import WIDTH_INCHES, Plot
+from segshrink.reporting.plots.theme import Theme
+from segshrink.reporting.search.naming import short_names
+from segshrink.reporting.search.objective import with_result
+from segshrink.reporting.search.plots.trials import search_colors
+from segshrink.reporting.units import shortened
 
 _BAR_INCHES = 0.32
 _MOST_BARS = 15
@@ -18,57 +20,46 @@ _LONGEST_NAME = 36
 
 
 def importance_plot(record: SearchRecord) -> Plot | None:
-    """A bar a field, the weightiest on top; `None` where nothing is known of it."""
+    """One bar per field, the weightiest on top; `None` where nothing is known."""
     names = short_names(record.importance)
-    shares = sorted(
-        ((names[place], share) for place, share in record.importance.items()),
+    percents = sorted(
+        ((names[place], 100 * share) for place, share in record.importance.items()),
         key=lambda each: -each[1],
     )
-    if not any(share for _, share in shares):
+    if not any(percent for _, percent in percents):
         return None
-    shown = shares[:_MOST_BARS]
+    shown = percents[:_MOST_BARS]
     note = (
         "Share of each searched field in the differences among trials, estimated from "
-        f"{len(counted(record))} that ran to the end: a hint, the more so the fewer "
-        "they are. It does not say which values are good."
+        f"{len(with_result(record))} that ran to the end: a hint, the more so the "
+        "fewer they are. It does not say which values are good."
     )
-    if len(shares) > len(shown):
-        note += f" {len(shares) - len(shown)} lesser ones are left out."
+    if len(percents) > len(shown):
+        note += f" {len(percents) - len(shown)} lesser ones are left out."
     if set(record.space) - set(record.importance):
         note += " Fields that only some trials use are not judged."
-    bars = ", ".join(f"{name} {100 * share:.0f} %" for name, share in shown)
+    bars = ", ".join(f"{name} {percent:.0f} %" for name, percent in shown)
     return Plot(
         stem="importance",
         title="What mattered",
         alt=f"Share of each searched field in the differences: {bars}.",
         note=note,
-        draw=partial(_draw, shown),
+        figure=partial(_draw, shown),
     )
 
 
 def _draw(shown: Sequence[tuple[str, float]], theme: Theme) -> Figure:
-    figure = new_figure(8.4, len(shown) * _BAR_INCHES + 0.9, theme)
+    figure = Figure((WIDTH_INCHES, len(shown) * _BAR_INCHES + 0.9))
     axes = figure.subplots()
-    style_axes(axes, theme, title="Share in the differences among trials, %")
-    color = search_colors(theme).chosen
-    percents = [100 * share for _, share in shown]
-    axes.barh(range(len(shown)), percents, height=0.62, color=color)
-    for place, percent in enumerate(percents):
-        text = f"{percent:.0f}" if percent >= 0.95 or not percent else "< 1"
-        axes.text(
-            percent + max(percents) * 0.012,
-            place,
-            text,
-            va="center",
-            fontsize=8,
-            color=theme.ink,
-        )
-    axes.set_xlim(0, max(percents) * 1.1)
-    axes.set_xticks([])
-    axes.grid(False)
-    axes.spines["bottom"].set_visible(False)
-    names = [plain(shortened(name, _LONGEST_NAME)) for name, _ in shown]
-    axes.set_yticks(range(len(shown)), names)
-    axes.tick_params(axis="y", labelcolor=theme.ink, labelsize=8)
-    axes.invert_yaxis()
+    axes.set_title("Share in the differences among trials, %")
+    percents = [percent for _, percent in shown]
+    draw_bars(
+        axes,
+        percents,
+        [f"{each:.0f}" if each >= 0.95 or not each else "< 1" for each in percents],
+        theme,
+        color=search_colors(theme).chosen,
+        room=1.1,
+    )
+    name_bars(axes, [shortened(name, _LONGEST_NAME) for name, _ in shown], theme)
     return figure

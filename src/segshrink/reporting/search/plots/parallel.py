@@ -1,37 +1,31 @@
 """Parallel coordinates: which values go with which objective."""
 
-import textwrap
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from segshrink.records.search import SearchRecord, Trial
-from segshrink.reporting.plots.plot import Plot
-from segshrink.reporting.plots.theme import (
-    Theme,
-    new_figure,
-    plain,
-    style_axes,
-    style_legend,
-)
-from segshrink.reporting.search.naming import short_names, shortened
-from segshrink.reporting.search.objective import Objective, counted
+from segshrink.reporting.plots.plot import WIDTH_INCHES, Plot, draw_legend
+from segshrink.reporting.plots.theme import Theme
+from segshrink.reporting.search.naming import short_names
+from segshrink.reporting.search.objective import Objective, with_result
 from segshrink.reporting.search.plots.axes_of_fields import (
     FieldAxis,
     field_axis,
     objective_axis,
 )
-from segshrink.reporting.search.plots.colors import search_colors
+from segshrink.reporting.search.plots.trials import search_colors
+from segshrink.reporting.units import shortened
 
 _FEWEST_TRIALS = 2
 _MOST_FIELDS = 9
 _NOT_USED = -0.16
-_LINE_WIDTH = 1.4
 _MANY_TRIALS = 60
 _TITLE_WIDTH = 14
 _LABEL_WIDTH = 15
@@ -39,193 +33,139 @@ _LONGEST_LABEL = 28
 
 
 def parallel_plot(record: SearchRecord) -> Plot | None:
-    """A line a trial across all searched fields to its objective.
+    """One line per trial across all searched fields to its objective.
 
     `None` with fewer than two trials that ran to the end, or without a space.
     """
-    trials = counted(record)
+    trials = with_result(record)
     if len(trials) < _FEWEST_TRIALS or not record.space:
         return None
-    places = _places(record)
+    weight = record.importance.get
+    by_weight = sorted(record.space, key=lambda place: -weight(place, 0.0))
+    names = short_names(record.space)
+    shown = {place: names[place] for place in by_weight[:_MOST_FIELDS]}
     note = (
         "Each line is a trial that ran to the end, the stronger its colour the better "
         "it is."
     )
     if record.importance:
         note += " What mattered most stands on the left."
-    if len(places) < len(record.space):
-        note += f" Shown are {len(places)} of {len(record.space)} fields."
-    if any(place not in trial.values for trial in trials for place in places):
+    if len(shown) < len(record.space):
+        note += f" Shown are {len(shown)} of {len(record.space)} fields."
+    if any(place not in trial.values for trial in trials for place in shown):
         note += " Fields that a trial does not use are crossed at the foot."
     return Plot(
         stem="parallel",
         title="Values and what came of them",
-        alt=_alt(record, places),
+        alt=f"Lines of {len(trials)} trials across {', '.join(shown.values())} and "
+        f"{Objective(record.objective).title}; the values of the best stand in the "
+        "table above.",
         note=note,
-        draw=partial(_draw, record, places, trials),
+        figure=partial(_draw, record, shown, trials),
     )
-
-
-def _places(record: SearchRecord) -> list[str]:
-    weight = record.importance.get
-    return sorted(record.space, key=lambda place: -weight(place, 0.0))[:_MOST_FIELDS]
-
-
-def _alt(record: SearchRecord, places: Sequence[str]) -> str:
-    objective = Objective(record.objective)
-    names = short_names(record.space)
-    fields = ", ".join(names[place] for place in places)
-    text = (
-        f"Lines of {len(counted(record))} trials across {fields} and {objective.title}"
-    )
-    return f"{text}; the values of the best stand in the table above."
 
 
 def _draw(
-    record: SearchRecord, places: Sequence[str], trials: Sequence[Trial], theme: Theme
+    record: SearchRecord, shown: dict[str, str], trials: Sequence[Trial], theme: Theme
 ) -> Figure:
-    names = short_names(record.space)
-    fields = [
-        field_axis(place, names[place], record.space[place], trials) for place in places
+    columns = [
+        field_axis(place, name, record.space[place], trials)
+        for place, name in shown.items()
     ]
-    columns = [*fields, objective_axis(record)]
-    figure = new_figure(max(8.4, 1.2 * len(columns)), 4.6, theme)
+    columns.append(objective_axis(record))
+    unused = [
+        any(column.height(trial) is None for trial in trials) for column in columns
+    ]
+    figure = Figure((max(WIDTH_INCHES, 1.2 * len(columns)), 4.4))
     axes = figure.subplots()
-    style_axes(axes, theme, title="")
     axes.grid(False)
     axes.set_xticks([])
     axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    unused = [_is_unused(column, trials) for column in columns]
+    axes.spines[:].set_visible(False)
     axes.set_xlim(-0.15, len(columns) - 1 + 0.55)
     axes.set_ylim(_NOT_USED - 0.06 if any(unused) else -0.05, 1.05)
     _draw_trials(axes, record, columns, trials, theme)
     for place, column in enumerate(columns):
         _draw_axis(axes, place, column, unused[place], theme)
-    _draw_legend(figure, record, trials, theme)
+    draw_legend(figure)
     return figure
 
 
-def _is_unused(column: FieldAxis, trials: Sequence[Trial]) -> bool:
-    return any(column.height(trial) is None for trial in trials)
+@dataclass(frozen=True)
+class _Look:
+    """The line of one kind of trial; kinds with a label stand in the legend."""
+
+    color: str
+    label: str = ""
+    width: float = 1.4
+    style: str | tuple[int, tuple[int, int]] = "-"
+    marker_size: float = 0.0
+    alpha: float = 1.0
+    zorder: float = 2.0
 
 
-def _heights(columns: Sequence[FieldAxis], trial: Trial) -> list[float]:
-    heights = (column.height(trial) for column in columns)
-    return [_NOT_USED if height is None else height for height in heights]
+def _look(trial: Trial, record: SearchRecord, height: float, theme: Theme) -> _Look:
+    colors = search_colors(theme)
+    if trial in record.chosen:
+        if record.objective == "front":
+            label, (width, size) = "Pareto front", (1.8, 4.5)
+        else:
+            label, (width, size) = f"best (trial {trial.number})", (3.0, 7.0)
+        return _Look(colors.chosen, label, width, marker_size=size, zorder=5)
+    if trial.is_default:
+        label = "recipe's own values"
+        return _Look(colors.default, label, width=1.8, style=(0, (4, 2)), zorder=4)
+    if not trial.is_feasible:
+        return _Look(
+            colors.over, "over a limit", width=0.8, style=":", alpha=0.6, zorder=1
+        )
+    shades = LinearSegmentedColormap.from_list("", [colors.weakest, colors.trial])
+    width = 0.7 if len(with_result(record)) > _MANY_TRIALS else 1.4
+    return _Look(to_hex(shades(height)), width=width, zorder=2 + height)
 
 
 def _draw_trials(
-    axes: Any,
+    axes: Axes,
     record: SearchRecord,
     columns: Sequence[FieldAxis],
     trials: Sequence[Trial],
     theme: Theme,
 ) -> None:
-    """Faint first, then the good above the bad, the chosen above all."""
-    chosen = {trial.number for trial in record.chosen}
-    lines = [(trial, _heights(columns, trial)) for trial in trials]
-    for trial, heights in sorted(lines, key=lambda line: line[1][-1]):
-        look = _look(trial, heights[-1], trial.number in chosen, theme)
-        if trial.number in chosen and len(chosen) > 1:
-            look |= {"linewidth": 1.8, "markersize": 4.5}
-        elif look["linewidth"] == _LINE_WIDTH and len(trials) > _MANY_TRIALS:
-            look["linewidth"] = _LINE_WIDTH / 2
-        axes.plot(range(len(columns)), heights, **look)
-
-
-def _look(
-    trial: Trial, goodness: float, is_chosen: bool, theme: Theme
-) -> dict[str, Any]:
-    colors = search_colors(theme)
-    if is_chosen:
-        look = {"linewidth": 3.0, "zorder": 5, "marker": "o", "markersize": 7}
-        return {"color": colors.chosen, **look}
-    if trial.is_default:
-        look = {"linestyle": (0, (4, 2)), "linewidth": 1.8, "zorder": 4}
-        return {"color": colors.default, **look}
-    if not trial.is_feasible:
-        look = {"linewidth": 0.8, "alpha": 0.6, "zorder": 1}
-        return {"color": colors.over, "linestyle": ":", **look}
-    look = {"linewidth": _LINE_WIDTH, "zorder": 2 + goodness}
-    return {"color": _shade(goodness, theme), **look}
-
-
-def _shade(goodness: float, theme: Theme) -> str:
-    colors = search_colors(theme)
-    shades = LinearSegmentedColormap.from_list("", [colors.weakest, colors.trial])
-    return to_hex(shades(goodness))
+    """The good above the bad and the chosen above all, by their z-order."""
+    lines = []
+    for trial in trials:
+        known = [column.height(trial) for column in columns]
+        lines.append((trial, [_NOT_USED if h is None else h for h in known]))
+    # The best first, as the legend takes them in this order.
+    for trial, heights in sorted(lines, key=lambda line: -line[1][-1]):
+        look = _look(trial, record, heights[-1], theme)
+        axes.plot(
+            range(len(columns)), heights, color=look.color, label=look.label or None,
+            lw=look.width, ls=look.style, alpha=look.alpha, zorder=look.zorder,
+            marker="o" if look.marker_size else None, markersize=look.marker_size,
+            markeredgecolor=look.color,
+        )  # fmt: skip
 
 
 def _draw_axis(
-    axes: Any, place: int, column: FieldAxis, has_unused: bool, theme: Theme
+    axes: Axes, place: int, column: FieldAxis, has_unused: bool, theme: Theme
 ) -> None:
-    axes.plot([place, place], [0, 1], color=theme.faint, linewidth=1.0, zorder=3)
-    ticks = [(height, label) for height, label in column.ticks]
-    if has_unused:
-        ticks.append((_NOT_USED, "not used"))
+    axes.plot([place, place], [0, 1], color=theme.faint, lw=1.0, zorder=3)
+    ticks = [*column.ticks, *([(_NOT_USED, "not used")] if has_unused else [])]
     for height, label in ticks:
         axes.plot([place, place + 0.03], [height] * 2, color=theme.faint, zorder=3)
         axes.text(
-            place + 0.06,
-            height,
-            plain(_wrapped(label, _LABEL_WIDTH)),
-            va="center",
-            fontsize=7.5,
-            color=theme.ink,
-            zorder=7,
-            linespacing=0.95,
+            place + 0.06, height, _wrapped(label, _LABEL_WIDTH), va="center",
+            fontsize=7.5, zorder=7, linespacing=0.95,
             path_effects=[withStroke(linewidth=2.5, foreground=theme.paper)],
-        )
-    title = f"{column.title}\n(log)" if column.is_log else column.title
-    axes.text(
-        place,
-        1.07,
-        plain("\n".join(_wrapped(line, _TITLE_WIDTH) for line in title.split("\n"))),
-        ha="center",
-        va="bottom",
-        fontsize=8,
-        color=theme.ink,
-    )
+        )  # fmt: skip
+    title = "\n".join(_wrapped(ln, _TITLE_WIDTH) for ln in column.title.split("\n"))
+    axes.text(place, 1.07, title, ha="center", va="bottom")
 
 
 def _wrapped(text: str, width: int) -> str:
-    """Lines of about so many characters, broken at spaces, dots and underscores."""
-    breakable = shortened(text, _LONGEST_LABEL)
-    for sign in "._":
-        breakable = breakable.replace(sign, f"{sign}\x00")
-    parts = breakable.replace(" ", " \x00").split("\x00")
-    lines = [""]
-    for part in parts:
-        if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
-            lines.append("")
-        lines[-1] += part
-    pieces = [textwrap.wrap(line.rstrip(), width) or [""] for line in lines]
-    return "\n".join(piece for line in pieces for piece in line)
-
-
-def _draw_legend(
-    figure: Figure, record: SearchRecord, trials: Sequence[Trial], theme: Theme
-) -> None:
-    chosen = [trial.number for trial in record.chosen]
-    others = [trial for trial in trials if trial.number not in chosen]
-    best = "front" if record.objective == "front" else f"best (trial {record.best})"
-    kinds = [
-        (best, [trial for trial in trials if trial.number in chosen]),
-        ("recipe's own values", [t for t in others if t.is_default]),
-        ("over a limit", [t for t in others if not (t.is_feasible or t.is_default)]),
-    ]
-    entries = [
-        (label, _look(alike[0], 1.0, label == best, theme))
-        for label, alike in kinds
-        if alike
-    ]
-    if entries:
-        legend = figure.legend(
-            [Line2D([], [], **look) for _, look in entries],
-            [label for label, _ in entries],
-            loc="outside lower center",
-            ncols=len(entries),
-        )
-        style_legend(legend, theme)
+    """Lines of at most `width` characters, broken after spaces, dots, underscores."""
+    lines = re.findall(
+        rf".{{1,{width}}}(?:(?<=[ ._])|$)|.{{{width}}}", shortened(text, _LONGEST_LABEL)
+    )
+    return "\n".join(line.strip() for line in lines)
