@@ -61,9 +61,9 @@ def run(work: Path, seed: int, spread: float) -> dict:
     from segshrink.models import build_model, load_model
     from segshrink.quantization import FakeQuantizedModel, observed_ranges
     from segshrink.quantization.bias_correction import correct_biases
-    from segshrink.quantization.sensitivity import by_sensitivity
-    from segshrink.quantization.structure import kept_whole
-    from segshrink.quantization.training import settings_for, train_quantized
+    from segshrink.quantization.sensitivity import rank_by_sensitivity
+    from segshrink.quantization.structure import with_consumers
+    from segshrink.quantization.training import finetuning_settings, train_quantized
     from segshrink.recipe import TrainingSettings
     from segshrink.training import TrainingContext, train
 
@@ -102,11 +102,11 @@ def run(work: Path, seed: int, spread: float) -> dict:
     corrected = hard(work / "model.keras")
     correct_biases(FakeQuantizedModel(corrected, wide), images[:16])
     found["biases"] = measure(corrected, wide)
-    ranked = by_sensitivity(FakeQuantizedModel(model, wide), images[:16])
-    kept = kept_whole(value for value, _ in ranked[:8])
+    ranked = rank_by_sensitivity(FakeQuantizedModel(model, wide), images[:16])
+    kept = with_consumers(value for value, _ in ranked[:8])
     found["float_layers"] = measure(model, wide, [value.path for value in kept])
 
-    more = settings_for(settings, _QAT_EPOCHS)
+    more = finetuning_settings(settings, _QAT_EPOCHS)
     trained = load_model(work / "model.keras")
     if not (work / "longer" / "model.keras").is_file():
         context = TrainingContext(dataset=dataset, folder=work / "longer", seed=seed)

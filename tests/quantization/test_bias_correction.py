@@ -1,4 +1,4 @@
-"""Means of channels, after rounding, as they were."""
+"""Channel means are restored after quantization."""
 
 import keras
 import numpy as np
@@ -24,10 +24,10 @@ def hurt_model():
 def test_the_int8_model_has_the_means_of_the_float_model():
     model = hurt_model()
     expected = means_of_logits(model)
-    twin = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
-    before = np.abs(means_of_logits(twin.model) - expected).max()
-    corrected = correct_biases(twin, IMAGES)
-    after = np.abs(means_of_logits(twin.model) - expected).max()
+    quantized = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
+    before = np.abs(means_of_logits(quantized.model) - expected).max()
+    corrected = correct_biases(quantized, IMAGES)
+    after = np.abs(means_of_logits(quantized.model) - expected).max()
     assert corrected == ["first", "second", "logits"]
     assert before > 1e-3 and after < 0.1 * before
 
@@ -48,17 +48,19 @@ def test_a_layer_without_any_offset_is_left():
     model = blocky_network()
     norm = model.get_layer("first_norm")
     norm.center = False
-    twin = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
-    assert "first" not in correct_biases(twin, IMAGES)
+    quantized = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
+    assert "first" not in correct_biases(quantized, IMAGES)
 
 
-def test_the_twin_rounds_again_afterwards():
+def test_the_fake_quantized_model_rounds_again_afterwards():
     model = hurt_model()
-    twin = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
-    correct_biases(twin, IMAGES)
+    quantized = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
+    correct_biases(quantized, IMAGES)
     again = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
-    assert all(float(x.active) == 1 for x in twin.model.layers if hasattr(x, "active"))
-    assert len(again.ranges) == len(twin.ranges)
+    assert all(
+        float(x.active) == 1 for x in quantized.model.layers if hasattr(x, "active")
+    )
+    assert len(again.ranges) == len(quantized.ranges)
 
 
 def test_what_is_added_before_an_activation_or_in_two_calls_is_left():
@@ -68,5 +70,5 @@ def test_what_is_added_before_an_activation_or_in_two_calls_is_left():
     x = keras.layers.Conv2D(3, 1, activation="relu", name="active")(image)
     x = keras.layers.Conv2D(3, 1, name="logits")(twice(twice(x)))
     model = keras.Model(image, x)
-    twin = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
-    assert correct_biases(twin, IMAGES) == ["logits"]
+    quantized = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
+    assert correct_biases(quantized, IMAGES) == ["logits"]

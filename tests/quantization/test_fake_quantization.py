@@ -1,4 +1,4 @@
-"""The twin computes as the files do."""
+"""The quantized computes as the files do."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from segshrink.errors import ModelError, UsageError
 from segshrink.export import Calibration, export_model
 from segshrink.formats import Format
 from segshrink.quantization import FakeQuantizedModel, observed_ranges
-from segshrink.quantization.fake_quantization import rounded_tensors
+from segshrink.quantization.fake_quantization import quantized_tensors
 from segshrink.runtimes import load_artifact
 
 IMAGES = blotchy_images(8)
@@ -52,24 +52,24 @@ def test_a_format_without_int8_files_is_refused(model, ranges):
 
 
 def test_in_float_it_is_the_model(model, ranges):
-    twin = FakeQuantizedModel(model, ranges)
-    twin.all_in_float()
-    found = twin.model.predict(FLOATS, verbose=0)
+    quantized = FakeQuantizedModel(model, ranges)
+    quantized.all_in_float()
+    found = quantized.model.predict(FLOATS, verbose=0)
     np.testing.assert_allclose(
         found, model.predict(FLOATS, verbose=0), rtol=1e-4, atol=1e-5
     )
 
 
 def test_it_has_the_variables_of_the_model(model, ranges):
-    twin = FakeQuantizedModel(model, ranges)
-    ours = {id(variable) for variable in twin.model.variables}
+    quantized = FakeQuantizedModel(model, ranges)
+    ours = {id(variable) for variable in quantized.model.variables}
     assert {id(v) for v in model.trainable_variables} <= ours
-    extra = [v for v in twin.model.trainable_variables if "range_" in v.name]
+    extra = [v for v in quantized.model.trainable_variables if "range_" in v.name]
     of_model = len(model.trainable_variables)
-    assert len(twin.model.trainable_variables) == of_model + len(extra)
+    assert len(quantized.model.trainable_variables) == of_model + len(extra)
     expected = ranges | {"pool": ranges["first_relu"]}
-    assert set(twin.ranges) == set(expected)
-    for path, (low, high) in twin.ranges.items():
+    assert set(quantized.ranges) == set(expected)
+    for path, (low, high) in quantized.ranges.items():
         wide = min(expected[path][0], 0.0), max(expected[path][1], 0.0)
         assert (low, high) == pytest.approx(wide)
 
@@ -80,8 +80,13 @@ def test_it_computes_as_the_file_does(format, tmp_path):
     keras.utils.set_random_seed(0)
     model = scaled_channels(two_convolutions(), 300.0)
     ranges = observed_ranges(model, IMAGES)
+<<<<<<< HEAD
     twin = FakeQuantizedModel(model, ranges, format)
     path = tmp_path / f"m{Format(format).suffix}"
+=======
+    quantized = FakeQuantizedModel(model, ranges, format)
+    path = tmp_path / f"m{Format(format).suffix}"
+>>>>>>> 9a6edeb (Quantization and training in the field's words; the state of a run is a type)
     export_model(
         model,
         path,
@@ -91,15 +96,17 @@ def test_it_computes_as_the_file_does(format, tmp_path):
     )
     expected = model.predict(FLOATS, verbose=0)
     of_file = load_artifact(path).predict(IMAGES)
-    of_twin = twin.model.predict(FLOATS, verbose=0)
+    of_quantized = quantized.model.predict(FLOATS, verbose=0)
     loss = np.square(of_file - expected).mean()
-    apart = np.square(of_file - of_twin).mean()
+    apart = np.square(of_file - of_quantized).mean()
     assert loss > 1e-5 * np.square(expected).mean()
     assert apart < 0.05 * loss
 
 
 @pytest.mark.parametrize("format", ["litert", "onnx"])
-def test_ranges_of_the_twin_are_those_of_the_file(model, ranges, format, tmp_path):
+def test_ranges_of_the_fake_quantized_model_are_those_of_the_file(
+    model, ranges, format, tmp_path
+):
     narrow = {path: (0.3 * low, 0.3 * high) for path, (low, high) in ranges.items()}
     # Converters may multiply a rescaling into the convolution that follows it.
     narrow |= {path: ranges[path] for path in ("images", "rescaling")}
@@ -113,16 +120,20 @@ def test_ranges_of_the_twin_are_those_of_the_file(model, ranges, format, tmp_pat
     )
     expected = model.predict(FLOATS, verbose=0)
     of_file = load_artifact(path).predict(IMAGES)
-    of_twin = FakeQuantizedModel(model, narrow, format).model.predict(FLOATS, verbose=0)
+    of_quantized = FakeQuantizedModel(model, narrow, format).model.predict(
+        FLOATS, verbose=0
+    )
     loss = np.abs(of_file - expected).mean()
-    assert np.abs(of_file - of_twin).mean() < 0.05 * loss
+    assert np.abs(of_file - of_quantized).mean() < 0.05 * loss
     clipped = 0.3 * max(abs(end) for end in ranges["logits"])
     assert np.abs(of_file).max() == pytest.approx(clipped, rel=0.02)
 
 
 @pytest.mark.parametrize("format", ["litert", "onnx"])
-def test_what_is_kept_in_float_is_so_in_twin_and_file(model, ranges, format, tmp_path):
-    every = [path for path, _ in rounded_tensors(model, IMAGES[0])]
+def test_what_is_kept_in_float_is_so_in_both_model_and_file(
+    model, ranges, format, tmp_path
+):
+    every = [path for path, _ in quantized_tensors(model, IMAGES[0])]
     paths = [path for path in every if path != "images"]
     expected = model.predict(FLOATS, verbose=0)
     path = tmp_path / f"m{Format(format).suffix}"
@@ -133,30 +144,30 @@ def test_what_is_kept_in_float_is_so_in_twin_and_file(model, ranges, format, tmp
         quantize="int8",
         calibration=Calibration(IMAGES, float_tensors=paths),
     )
-    twin = FakeQuantizedModel(model, ranges)
-    twin.keep_in_float(paths)
+    quantized = FakeQuantizedModel(model, ranges)
+    quantized.keep_in_float(paths)
     scale = np.abs(expected).max()
     # Whole numbers from 0 to 255 lose nothing at the input.
-    for found in (load_artifact(path).predict(IMAGES), twin.model.predict(FLOATS)):
+    for found in (load_artifact(path).predict(IMAGES), quantized.model.predict(FLOATS)):
         assert np.abs(found - expected).max() < 1e-4 * scale
-    twin.keep_in_float(())
-    assert np.abs(twin.model.predict(FLOATS) - expected).max() > 1e-3 * scale
+    quantized.keep_in_float(())
+    assert np.abs(quantized.model.predict(FLOATS) - expected).max() > 1e-3 * scale
 
 
 def test_a_tensor_stays_rounded_where_an_int8_layer_reads_it(model, ranges):
-    twin = FakeQuantizedModel(model, ranges)
-    twin.keep_in_float(["up", "add_relu"])
-    active = {layer.name: float(layer.active) for layer in twin.model.layers
+    quantized = FakeQuantizedModel(model, ranges)
+    quantized.keep_in_float(["up", "add_relu"])
+    active = {layer.name: float(layer.active) for layer in quantized.model.layers
               if hasattr(layer, "active")}  # fmt: skip
     assert active["int8_up"] == 0 and active["int8_first"] == 1
-    assert active["rounded_up"] == 0 and active["rounded_add_relu"] == 1
+    assert active["quantized_up"] == 0 and active["quantized_add_relu"] == 1
 
 
 def test_statistics_of_normalization_are_those_of_inference_in_training(model, ranges):
-    twin = FakeQuantizedModel(model, ranges)
+    quantized = FakeQuantizedModel(model, ranges)
     before = [x.copy() for x in model.get_layer("first_norm").get_weights()]
-    twin.model.compile(keras.optimizers.SGD(0.0), loss="mse")
-    twin.model.fit(FLOATS, model.predict(FLOATS, verbose=0), verbose=0)
+    quantized.model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    quantized.model.fit(FLOATS, model.predict(FLOATS, verbose=0), verbose=0)
     for old, new in zip(
         before, model.get_layer("first_norm").get_weights(), strict=True
     ):
@@ -177,10 +188,10 @@ def test_a_second_call_is_not_called_as_another_layer():
     x = keras.layers.Conv2D(3, 1, name="conv2d_2")(twice(twice(image)))
     model = keras.Model(image, x)
     images = IMAGES[:2, :8, :8]
-    twin = FakeQuantizedModel(model, observed_ranges(model, images))
-    twin.all_in_float()
+    quantized = FakeQuantizedModel(model, observed_ranges(model, images))
+    quantized.all_in_float()
     np.testing.assert_allclose(
-        twin.model.predict(images.astype(np.float32), verbose=0),
+        quantized.model.predict(images.astype(np.float32), verbose=0),
         model.predict(images.astype(np.float32), verbose=0),
         rtol=1e-4,
         atol=1e-4,

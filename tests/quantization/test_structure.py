@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from quantization.networks import blocky_network
-from segshrink.quantization.structure import kept_whole, values_of
+from segshrink.quantization.structure import values_of, with_consumers
 
 
 def by_path(model):
@@ -17,7 +17,7 @@ def paths(values):
 
 def test_only_what_the_file_holds_is_rounded():
     values = by_path(blocky_network())
-    rounded = [path for path, value in values.items() if value.is_rounded]
+    rounded = [path for path, value in values.items() if value.is_quantized]
     assert rounded == [
         "images", "rescaling", "first_relu", "pool", "depthwise_relu6", "pointwise",
         "up", "add_relu", "joined", "logits",
@@ -36,17 +36,21 @@ def test_activation_and_normalization_belong_to_the_layer_before():
 
 def test_pooling_has_the_range_of_its_input_and_dropout_none_of_its_own():
     values = by_path(blocky_network())
-    assert values["pool"].same_range is values["first_relu"]
-    assert values["dropout"].same_range is values["depthwise_relu6"]
-    assert not values["dropout"].is_rounded
+    assert values["pool"].range_owner is values["first_relu"]
+    assert values["dropout"].range_owner is values["depthwise_relu6"]
+    assert not values["dropout"].is_quantized
 
 
 def test_readers_are_what_is_computed_from_a_tensor():
     values = by_path(blocky_network())
-    assert paths(values["first_relu"].readers()) == {"pool", "add_relu", "joined"}
-    assert paths(values["depthwise_relu6"].readers()) == {"pointwise"}
-    assert paths(values["logits"].readers()) == {None}
-    assert paths(kept_whole([values["up"]])) == {"up", "add_relu"}
+    assert paths(values["first_relu"].quantized_consumers()) == {
+        "pool",
+        "add_relu",
+        "joined",
+    }
+    assert paths(values["depthwise_relu6"].quantized_consumers()) == {"pointwise"}
+    assert paths(values["logits"].quantized_consumers()) == {None}
+    assert paths(with_consumers([values["up"]])) == {"up", "add_relu"}
 
 
 def test_what_is_read_before_its_activation_is_rounded_before_it():
@@ -55,7 +59,7 @@ def test_what_is_read_before_its_activation_is_rounded_before_it():
     y = layers.ReLU(name="relu")(x)
     model = keras.Model(images, layers.Add(name="add")([x, y]))
     values = by_path(model)
-    assert values["conv"].is_rounded and values["relu"].is_rounded
+    assert values["conv"].is_quantized and values["relu"].is_quantized
 
 
 def test_normalization_behind_an_activation_is_not_folded():
@@ -64,7 +68,7 @@ def test_normalization_behind_an_activation_is_not_folded():
     model = keras.Model(images, layers.BatchNormalization(name="norm")(x))
     values = by_path(model)
     assert values["conv"].normalization is None
-    assert values["conv"].is_rounded and values["norm"].is_rounded
+    assert values["conv"].is_quantized and values["norm"].is_quantized
 
 
 def test_nested_models_are_entered():

@@ -1,4 +1,4 @@
-"""Training that takes rounding into account."""
+"""Quantization-aware training."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from segshrink.models import copy_model, load_model
 from segshrink.objectives import CrossEntropy
 from segshrink.progress import SilentProgress
 from segshrink.quantization import FakeQuantizedModel, observed_ranges
-from segshrink.quantization.training import settings_for, train_quantized
+from segshrink.quantization.training import finetuning_settings, train_quantized
 from segshrink.recipe import LossSettings, TrainingSettings
 from segshrink.training import TrainingContext, train
 
@@ -78,12 +78,12 @@ def test_the_int8_model_is_better_and_the_saved_one_plain(
         )
 
 
-def test_the_validation_loss_is_that_of_the_twin(
+def test_the_validation_loss_is_that_of_the_fake_quantized_model(
     trained, images, tiny_dataset, tmp_path
 ):
     ranges = observed_ranges(trained, images[0])
     loss = {"loss": LossSettings(dice=0)}
-    settings = settings_for(SETTINGS, 2).model_copy(update=loss)
+    settings = finetuning_settings(SETTINGS, 2).model_copy(update=loss)
     context = TrainingContext(dataset=tiny_dataset, folder=tmp_path)
     result, found = train_quantized(copy_model(trained), ranges, settings, context)
     saved = load_model(tmp_path / "model.keras")
@@ -92,13 +92,13 @@ def test_the_validation_loss_is_that_of_the_twin(
         np.stack([x[:32, :32], x[:32, 32:], x[32:, :32], x[32:, 32:]])
         for x in (image.astype(np.float32), labels)
     )
-    in_float, of_twin = (
+    in_float, of_quantized = (
         float(CrossEntropy()(expected, model.predict(tiles, verbose=0)))
         for model in (saved, FakeQuantizedModel(saved, found).model)
     )
     with (tmp_path / "history.csv").open(newline="") as file:
         losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
-    assert losses[result.best_epoch - 1] == pytest.approx(of_twin, rel=1e-4)
+    assert losses[result.best_epoch - 1] == pytest.approx(of_quantized, rel=1e-4)
     assert losses[result.best_epoch - 1] != pytest.approx(in_float, rel=1e-3)
     assert result.best_val_loss == min(losses)
 
@@ -121,7 +121,7 @@ def test_a_killed_training_goes_on_and_ends_the_same(
     trained, images, tiny_dataset, tmp_path
 ):
     ranges = observed_ranges(trained, images[0])
-    settings = settings_for(SETTINGS, 3)
+    settings = finetuning_settings(SETTINGS, 3)
 
     def run(folder, **options):
         context = TrainingContext(dataset=tiny_dataset, folder=folder, **options)
@@ -140,6 +140,6 @@ def test_a_killed_training_goes_on_and_ends_the_same(
 
 
 def test_settings_go_on_with_smaller_steps():
-    found = settings_for(SETTINGS, 2)
+    found = finetuning_settings(SETTINGS, 2)
     assert (found.epochs, found.learning_rate) == (2, pytest.approx(0.001))
     assert found.tiles_per_epoch == SETTINGS.tiles_per_epoch

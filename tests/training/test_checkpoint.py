@@ -1,9 +1,12 @@
+"""The state of a training run in its folder."""
+
 import keras
 import numpy as np
 import pytest
 
 from segshrink.errors import RunFolderError
 from segshrink.training.checkpoint import (
+    TrainingState,
     best_path,
     discard_checkpoint,
     discard_other_models,
@@ -12,34 +15,35 @@ from segshrink.training.checkpoint import (
     state_path,
 )
 
-FACTS = {"fingerprint": {"a": 1, "b": {"c": [1, 2]}}, "history": [{"loss": 0.1}]}
+FINGERPRINT = {"a": 1, "b": {"c": [1, 2]}}
+STATE = TrainingState(FINGERPRINT, [{"loss": 0.1, "val_miou": None}], 1, 0.5)
 
 
 def variables(*values):
     return [keras.Variable(np.asarray(value)) for value in values]
 
 
-def test_gives_back_values_and_facts(tmp_path):
+def test_saved_values_and_state_are_loaded(tmp_path):
     values = [np.array([1.5, -2.0], np.float32), np.array(7, np.int64)]
-    save_state(tmp_path, variables(*values), FACTS)
+    save_state(tmp_path, variables(*values), STATE)
     target = variables(*(np.zeros_like(value) for value in values))
-    assert load_state(tmp_path, target, FACTS["fingerprint"]) == FACTS
+    assert load_state(tmp_path, target, FINGERPRINT) == STATE
     for variable, value in zip(target, values, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
 
 
-def test_nothing_saved_is_none(tmp_path):
-    assert load_state(tmp_path, [], {}) is None
+def test_without_a_file_the_state_is_that_of_the_beginning(tmp_path):
+    assert load_state(tmp_path, [], FINGERPRINT) == TrainingState(FINGERPRINT)
 
 
 def test_names_all_that_differs(tmp_path):
-    save_state(tmp_path, variables(1.0), FACTS)
-    asked = {"a": 1, "b": {"c": [1, 3]}, "new": None, "other": 2}
+    save_state(tmp_path, variables(1.0), STATE)
+    current = {"a": 1, "b": {"c": [1, 3]}, "new": None, "other": 2}
     target = variables([1.0, 2.0])
     with pytest.raises(
         RunFolderError, match=r"other settings \(b\.c, other, model\)\."
     ):
-        load_state(tmp_path, target, asked)
+        load_state(tmp_path, target, current)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(target[0]), [1.0, 2.0])
 
 

@@ -1,7 +1,9 @@
+"""The rows of history.csv."""
+
 from segshrink.training.history import write_history
 
 
-def test_one_line_an_epoch_and_empty_where_not_validated(tmp_path):
+def test_one_line_per_epoch_and_empty_where_not_validated(tmp_path):
     rows = [
         {"epoch": 1, "loss": 0.5, "val_miou": None, "seconds": 1.25},
         {"epoch": 2, "loss": 0.25, "val_miou": 1 / 3, "seconds": 1.0},

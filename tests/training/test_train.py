@@ -286,7 +286,10 @@ class Spoil(keras.callbacks.Callback):
             "The loss became nan in epoch 2, step 3. Lower learning_rate (now 0."
             "01) or raise warmup (now 0.05), and train into another folder than ",
         ),
-        ("after", "The weight logits/kernel is no number in epoch 2. Lower learning_r"),
+        (
+            "after",
+            "The weight logits/kernel is not finite in epoch 2. Lower lear",
+        ),
     ],
 )
 def test_stops_when_numbers_end(tmp_path, context, moment, text):

@@ -82,8 +82,7 @@ def dice_of_tiles(part, weights):
     return total / divisor
 
 
-@pytest.mark.parametrize("weights", [None, CLASS_WEIGHTS])
-@pytest.mark.parametrize("batch_size", [1, 5, 16])
+@pytest.mark.parametrize(("batch_size", "weights"), [(1, None), (5, CLASS_WEIGHTS)])
 def test_the_loss_is_the_mean_over_the_part(part, weights, batch_size):
     factors = np.ones(3) if weights is None else np.array(weights)
     expected = {

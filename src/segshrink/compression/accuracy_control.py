@@ -30,9 +30,9 @@ from segshrink.progress import Progress, SilentProgress
 from segshrink.quantization import FakeQuantizedModel, observed_ranges
 from segshrink.quantization.bias_correction import correct_biases
 from segshrink.quantization.fake_quantization import Ranges
-from segshrink.quantization.sensitivity import by_sensitivity
-from segshrink.quantization.structure import kept_whole
-from segshrink.quantization.training import settings_for, train_quantized
+from segshrink.quantization.sensitivity import rank_by_sensitivity
+from segshrink.quantization.structure import with_consumers
+from segshrink.quantization.training import finetuning_settings, train_quantized
 from segshrink.recipe import TrainingSettings
 from segshrink.records.metadata import Checked, FileMetadata
 from segshrink.records.run import ExportAttempt, ExportCheck
@@ -246,10 +246,10 @@ def _with_float_layers(
     """Candidates with the one, two, four, ... most sensitive tensors in float32."""
     few = tiles[:_SENSITIVITY_IMAGES]
     fake_quantized = FakeQuantizedModel(task.model, ranges, task.format)
-    ranked = [value for value, _ in by_sensitivity(fake_quantized, few)]
+    ranked = [value for value, _ in rank_by_sensitivity(fake_quantized, few)]
     count = 1
     while count <= min(_MOST_IN_FLOAT, len(ranked)):
-        kept = kept_whole(ranked[:count])
+        kept = with_consumers(ranked[:count])
         layers = tuple(sorted(value.origin.path for value in kept))
         yield _Candidate(
             f"{', '.join(layers)} in float32",
@@ -282,7 +282,7 @@ def _trained(
             progress=task.progress,
             label="quantization-aware training",
         )
-        settings = settings_for(control.training, control.epochs)
+        settings = finetuning_settings(control.training, control.epochs)
         _, trained_ranges = train_quantized(
             model, ranges, settings, context, format=task.format
         )

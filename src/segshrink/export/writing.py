@@ -107,7 +107,7 @@ def _with_names_in_file(
         model: the model that the file was converted from.
         tensors: (name, values) of the file's tensors for the first calibration image.
     """
-    from segshrink.quantization.fake_quantization import rounded_tensors
+    from segshrink.quantization.fake_quantization import quantized_tensors
 
-    of_model = rounded_tensors(model, calibration.images[0])
+    of_model = quantized_tensors(model, calibration.images[0])
     return calibration.with_names(equal_tensors(of_model, tensors))

@@ -1,4 +1,4 @@
-"""Models that are trained for, and corrected for, what int8 files make of them."""
+"""Quantization-aware training and correction of models for int8 files."""
 
 from segshrink.quantization.fake_quantization import FakeQuantizedModel, observed_ranges
 

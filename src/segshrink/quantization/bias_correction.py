@@ -1,4 +1,4 @@
-"""Biases that make up for what rounding does to the mean of each channel."""
+"""Correction of biases for the shift of channel means by quantization."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,49 +13,49 @@ from segshrink.quantization.structure import Value
 _LINEAR = (None, keras.activations.linear)
 
 
-def correct_biases(twin: FakeQuantizedModel, images: np.ndarray) -> list[str]:
-    """Shift channels so that rounded and plain model have the same means.
+def correct_biases(quantized: FakeQuantizedModel, images: np.ndarray) -> list[str]:
+    """Shift channels so that the quantized and the plain model have the same means.
 
     Rounded weights and clipped values shift the mean of a channel; unlike noise, that
     adds up over layers. Layers are corrected in order, each for what the corrections
     before it have changed (Nagel et al., Data-Free Quantization Through Weight
     Equalization and Bias Correction, 2019, section 4.2, with images). The variables of
-    the twin's model are changed.
+    the model itself are changed.
 
     Args:
-        twin: of the model.
+        quantized: fake-quantized form of the model.
         images: uint8 `(images, height, width, 3)`, at least one.
 
     Returns:
         Paths of the layers that were corrected: those with a bias, or a normalization
         with an offset, that are called once and have no activation of their own.
     """
-    times_called = Counter(id(value.operation) for value in twin.values)
+    times_called = Counter(id(value.operation) for value in quantized.values)
     correctable = [
         value
-        for value in twin.values
-        if value.path in twin.before_activation
+        for value in quantized.values
+        if value.path in quantized.before_activation
         and _offset(value) is not None
         # Two calls share one offset, and one cannot be right for both.
         and times_called[id(value.operation)] == 1
     ]
-    means_of = _means_by(twin, correctable)
-    twin.all_in_float()
-    wanted = means_of(images)
-    twin.keep_in_float(())
+    means_of = _means_by(quantized, correctable)
+    quantized.all_in_float()
+    expected = means_of(images)
+    quantized.keep_in_float(())
     for place, value in enumerate(correctable):
         offset = _offset(value)
         if offset is not None:
-            shift = wanted[place] - means_of(images)[place]
+            shift = expected[place] - means_of(images)[place]
             offset.assign(ops.convert_to_numpy(offset) + shift)
     return [value.path for value in correctable]
 
 
 def _offset(value: Value) -> keras.Variable | None:
-    """The variable that is added to the channels of what a layer gives.
+    """The variable that is added to the channels of a layer's output.
 
-    None if there is none, or it is added before an activation of the layer itself: the
-    means that are compared are those behind it.
+    None if there is none, or if the layer's own activation follows it: the means that
+    are compared are those of the output.
     """
     if getattr(value.operation, "activation", None) not in _LINEAR:
         return None
@@ -66,19 +66,19 @@ def _offset(value: Value) -> keras.Variable | None:
 
 
 def _means_by(
-    twin: FakeQuantizedModel, values: Sequence[Value]
+    quantized: FakeQuantizedModel, values: Sequence[Value]
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """A function from images to the mean of each channel of each layer."""
-    tensors = [twin.before_activation[value.path] for value in values]
+    tensors = [quantized.before_activation[value.path] for value in values]
     means = [ops.mean(x, axis=tuple(range(1, len(x.shape) - 1))) for x in tensors]
-    model = keras.Model(twin.model.inputs, means)
+    model = keras.Model(quantized.model.inputs, means)
 
     def means_of(images: np.ndarray) -> list[np.ndarray]:
         sums = [np.zeros(x.shape[-1]) for x in tensors]
         for image in images:
-            found = model.predict_on_batch(image[None].astype(np.float32))
-            # Of one output, Keras gives no list.
-            for total, x in zip(sums, keras.tree.flatten(found), strict=True):
+            outputs = model.predict_on_batch(image[None].astype(np.float32))
+            # Keras returns a single output without a list around it.
+            for total, x in zip(sums, keras.tree.flatten(outputs), strict=True):
                 total += x[0]
         return [total / len(images) for total in sums]
 

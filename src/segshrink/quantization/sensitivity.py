@@ -1,4 +1,4 @@
-"""How much each tensor of an int8 file costs, found by rounding it alone."""
+"""Sensitivity of a model to the quantization of each of its tensors."""
 
 from collections.abc import Callable
 
@@ -8,19 +8,19 @@ from segshrink.quantization.fake_quantization import FakeQuantizedModel
 from segshrink.quantization.structure import Value
 
 
-def by_sensitivity(
-    twin: FakeQuantizedModel,
+def rank_by_sensitivity(
+    quantized: FakeQuantizedModel,
     images: np.ndarray,
     *,
     on_value: Callable[[], None] | None = None,
 ) -> list[tuple[Value, float]]:
-    """The computed tensors of a model, the one whose rounding hurts most first.
+    """The computed tensors of a model, the most sensitive first.
 
-    Each is rounded alone, with the kernels that it is computed with, and the error of
-    the logits is taken.
+    Each is quantized alone, with the kernels that it is computed with, and the error of
+    the logits is measured.
 
     Args:
-        twin: of the model.
+        quantized: fake-quantized form of the model.
         images: uint8 `(images, height, width, 3)`, at least one.
         on_value: called after each tensor.
 
@@ -31,16 +31,16 @@ def by_sensitivity(
 
     def logits() -> np.ndarray:
         return np.concatenate(
-            [twin.model.predict_on_batch(image[None]) for image in batch]
+            [quantized.model.predict_on_batch(image[None]) for image in batch]
         )
 
-    twin.all_in_float()
+    quantized.all_in_float()
     expected = logits()
-    found = []
-    for value in twin.candidates:
-        twin.round_only(value)
-        found.append((value, float(np.square(logits() - expected).mean())))
+    ranked = []
+    for value in quantized.candidates:
+        quantized.quantize_only(value)
+        ranked.append((value, float(np.square(logits() - expected).mean())))
         if on_value is not None:
             on_value()
-    twin.keep_in_float(())
-    return sorted(found, key=lambda pair: -pair[1])
+    quantized.keep_in_float(())
+    return sorted(ranked, key=lambda pair: -pair[1])

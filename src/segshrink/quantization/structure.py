@@ -1,4 +1,4 @@
-"""Which calls of a model become one operation of an int8 file."""
+"""Tensors of a model, and the calls that an int8 file fuses into one operation."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import keras
 from keras import layers
 
 from segshrink.models.calls import as_functional, run_calls
-from segshrink.quantization.rounding import kernels_of
+from segshrink.quantization.fake_quantized_layers import kernels_of
 
-# What they give has the scale of what they take.
+# Their outputs have the scale of their inputs.
 _SAME_RANGE = (
     layers.MaxPooling2D,
     layers.AveragePooling2D,
@@ -25,7 +25,7 @@ _SAME_RANGE = (
     layers.Permute,
 )
 _NOTHING_IN_INFERENCE = (layers.Dropout, layers.SpatialDropout2D, layers.GaussianNoise)
-# Converters put a ReLU that follows into these, as into what has kernels.
+# Converters fuse a ReLU that follows into these, as into layers with kernels.
 _TAKES_RELU = (layers.Add, layers.Subtract, layers.Multiply, layers.BatchNormalization)
 _CHANNELS_LAST = (-1, 3)
 
@@ -35,15 +35,15 @@ class Value:
     """A tensor of a model.
 
     Attributes:
-        path: of the call that gives it, or of the input; `PATH#2` is that of the second
-            call of a layer.
+        path: path of the call that outputs it, or of the input; `PATH#2` is that of the
+            second call of a layer.
         operation: layer or operation that is called; None for an input.
-        inputs: what the call takes.
-        consumers: what is computed from it; None stands for the model's output.
-        origin: the value with whose call this one is computed, itself if alone.
+        inputs: inputs of the call.
+        consumers: values that are computed from it; None stands for the model's output.
+        origin: the value whose call is fused with that of this one; itself if none is.
         normalization: the BatchNormalization that is multiplied into the kernels.
-        is_rounded: whether the file holds it, as int8.
-        same_range: the value whose range it has.
+        is_quantized: whether the file holds it, as int8.
+        range_owner: the value whose range it shares.
     """
 
     path: str
@@ -51,36 +51,36 @@ class Value:
     inputs: list[Value] = field(default_factory=list)
     consumers: list[Value | None] = field(default_factory=list)
     normalization: Any = None
-    is_rounded: bool = True
+    is_quantized: bool = True
 
     def __post_init__(self) -> None:
         self.origin: Value = self
-        self.same_range: Value = self
+        self.range_owner: Value = self
 
-    def readers(self) -> set[Value | None]:
-        """Rounded values that are computed from this one; None for the output."""
-        found: set[Value | None] = set()
+    def quantized_consumers(self) -> set[Value | None]:
+        """Quantized values that are computed from this one; None for the output."""
+        values: set[Value | None] = set()
         for consumer in self.consumers:
-            if consumer is None or consumer.is_rounded:
-                found.add(consumer)
+            if consumer is None or consumer.is_quantized:
+                values.add(consumer)
             else:
-                found |= consumer.readers()
-        return found
+                values |= consumer.quantized_consumers()
+        return values
 
 
 def values_of(model: keras.Model) -> list[Value]:
     """The tensors of a Functional or Sequential model in order, nested models entered.
 
-    A normalization goes into the convolution before it, and a ReLU or ReLU6 into the
-    operation before it, where nothing else reads what lies between. Pooling,
-    upsampling and padding keep the range of what they take.
+    A normalization is fused into the convolution before it, and a ReLU or ReLU6 into
+    the operation before it, where the value between has no other consumer. Pooling,
+    upsampling and padding keep the range of their input.
 
     Raises:
         ModelError: if the model is not Functional or Sequential.
     """
     values = _connected(model)
     for value in values:
-        _settle(value)
+        _fuse(value)
     return values
 
 
@@ -91,23 +91,24 @@ def _connected(model: keras.Model) -> list[Value]:
     def compute(path: str, node: Any, inputs: list[Value]) -> list[Value]:
         times[path] += 1
         path = path if times[path] == 1 else f"{path}#{times[path]}"
-        found = [Value(path, node.operation, list(inputs)) for _ in node.outputs]
+        outputs = [Value(path, node.operation, list(inputs)) for _ in node.outputs]
         for value in inputs:
-            value.consumers += found[:1]
-        values.extend(found)
-        return found
+            value.consumers += outputs[:1]
+        values.extend(outputs)
+        return outputs
 
     for output in run_calls(model, list(values), compute):
         output.consumers.append(None)
     return values
 
 
-def _settle(value: Value) -> None:
+def _fuse(value: Value) -> None:
+    """Settle which range a value has, and what it is fused with."""
     operation = value.operation
     if isinstance(operation, _NOTHING_IN_INFERENCE) or _is_linear(operation):
-        value.is_rounded, value.same_range = False, value.inputs[0].same_range
+        value.is_quantized, value.range_owner = False, value.inputs[0].range_owner
     elif isinstance(operation, _SAME_RANGE):
-        value.same_range = value.inputs[0].same_range
+        value.range_owner = value.inputs[0].range_owner
     only = value.consumers[0] if len(value.consumers) == 1 else None
     if only is None:
         return
@@ -115,11 +116,11 @@ def _settle(value: Value) -> None:
         value.normalization = only.operation
     elif not (_takes_relu(value) and _is_relu(only.operation)):
         return
-    value.is_rounded, only.origin = False, value.origin
+    value.is_quantized, only.origin = False, value.origin
 
 
 def _folds(value: Value, following: Any) -> bool:
-    """Whether the kernels before a normalization can take it in."""
+    """Whether a normalization can be multiplied into the kernels before it."""
     layer = value.operation
     return (
         bool(kernels_of(layer))
@@ -154,7 +155,11 @@ def _is_linear(operation: Any) -> bool:
     )
 
 
-def kept_whole(values: Iterable[Value]) -> set[Value]:
-    """The values, and what reads them: computed in float, none of them is rounded."""
+def with_consumers(values: Iterable[Value]) -> set[Value]:
+    """The values and their quantized consumers.
+
+    If all of these are computed in float, the values themselves are not quantized.
+    """
     chosen = set(values)
-    return chosen | {r for value in chosen for r in value.readers() if r is not None}
+    consumers = {each for value in chosen for each in value.quantized_consumers()}
+    return chosen | {each for each in consumers if each is not None}

@@ -1,5 +1,6 @@
-"""Training for int8: rounding in the step, the model itself as its teacher."""
+"""Quantization-aware training, with the float model as the teacher."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from segshrink.training import (
 from segshrink.training.train import supervised_loss
 
 RANGES = "ranges.json"
-# What the float model says of a pixel counts as much as its label.
+# The prediction of the float model counts as much as the label of a pixel.
 _FROM_FLOAT = {"pixel_kl": 1.0}
 
 
@@ -81,8 +82,7 @@ def train_quantized(
         also_fixed={"model": model_digest(float_model), "int8": format},
         callbacks=(keeper,),
     )
-    best = keeper.by_epoch()[str(result.best_epoch)]
-    trained = {path: (float(low), float(high)) for path, (low, high) in best.items()}
+    trained = keeper.by_epoch()[str(result.best_epoch)]
     write_json(context.folder / RANGES, trained)
     return result, trained
 
@@ -90,21 +90,28 @@ def train_quantized(
 class _RangeKeeper(keras.callbacks.Callback):
     """Writes the ranges of every epoch beside the checkpoint."""
 
-    def __init__(self, twin: FakeQuantizedModel, folder: Path) -> None:
+    def __init__(self, quantized: FakeQuantizedModel, folder: Path) -> None:
         super().__init__()
-        self._twin = twin
+        self._quantized = quantized
         self._path = folder / "checkpoint" / "ranges.json"
 
-    def by_epoch(self) -> dict[str, Any]:
-        return read_json(self._path) if self._path.is_file() else {}
+    def by_epoch(self) -> dict[str, Ranges]:
+        if not self._path.is_file():
+            return {}
+        return {
+            epoch: {path: (float(low), float(high)) for path, (low, high) in of.items()}
+            for epoch, of in read_json(self._path).items()
+        }
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self._path, self.by_epoch() | {str(epoch + 1): self._twin.ranges})
+        write_json(
+            self._path, self.by_epoch() | {str(epoch + 1): self._quantized.ranges}
+        )
 
 
-def settings_for(trained: TrainingSettings, epochs: int) -> TrainingSettings:
-    """Settings that go on from a training: fewer epochs, a tenth of the step size."""
+def finetuning_settings(trained: TrainingSettings, epochs: int) -> TrainingSettings:
+    """Settings of further training, at a tenth of the learning rate."""
     return trained.model_copy(
         update={"epochs": epochs, "learning_rate": trained.learning_rate / 10}
     )

@@ -1,5 +1,6 @@
-"""Hands the tiles of a sampler to `keras.Model.fit`, epoch after epoch."""
+"""Batches of training tiles for `keras.Model.fit`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -11,19 +12,19 @@ from segshrink.data import TileSampler
 class TrainingBatches(keras.utils.PyDataset):
     """The batches of one epoch, in the order of the sampler.
 
-    Images and labels or, if the sampler has maps, a dict of images and of the
-    teacher's logits, and labels.
+    A batch is images and labels or, if the sampler has maps, a dict of images and
+    teacher logits, and labels.
 
-    Pass `shuffle=False` to `fit`: Keras would put the batches into an order of its own,
-    which no seed repeats and which tears apart tiles of the same image.
+    Pass `shuffle=False` to `fit`: Keras would shuffle the batches without a seed, and
+    would separate tiles of the same image.
 
     Args:
-        sampler: where tiles come from.
+        sampler: source of the tiles.
     """
 
     def __init__(self, sampler: TileSampler) -> None:
-        # One worker means: without the queue of Keras, which can carry batches of one
-        # epoch into the next. The backend still reads ahead in a thread of its own.
+        # With one worker Keras uses no queue, which can carry batches of one epoch into
+        # the next. The backend still reads ahead in a thread of its own.
         super().__init__(workers=1)
         self._sampler = sampler
         self._epoch = 0
@@ -38,13 +39,13 @@ class TrainingBatches(keras.utils.PyDataset):
         return {"images": images, "teacher_logits": logits}, labels
 
     def epoch_setter(self) -> keras.callbacks.Callback:
-        """The callback that tells these batches which epoch begins.
+        """Callback that sets the epoch of these batches when it begins.
 
-        Counting calls of `on_epoch_end` would not do: Keras also calls it before the
-        first epoch.
+        Calls of `on_epoch_end` cannot be counted instead: Keras also calls it before
+        the first epoch.
         """
 
-        def set_epoch(epoch: int, logs: dict[str, Any] | None = None) -> None:
+        def set_epoch(epoch: int, logs: Mapping[str, Any] | None = None) -> None:
             self._epoch = epoch
 
         return keras.callbacks.LambdaCallback(on_epoch_begin=set_epoch)

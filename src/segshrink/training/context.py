@@ -1,4 +1,4 @@
-"""What every training run is given beside its model and its settings."""
+"""Data, folder, seed and progress of a training run."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from segshrink.progress import Progress, SilentProgress
 class TrainingContext:
     """Data, folder, seed and progress of one training run.
 
-    The size of the tiles is not here: it is the model's own.
+    The size of the tiles is the input size of the model.
 
     Attributes:
         dataset: data to train and validate on.

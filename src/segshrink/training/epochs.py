@@ -1,4 +1,4 @@
-"""What happens during and after each epoch: progress, validation, checkpoint, stop."""
+"""Work during and after each epoch: progress, validation, checkpoint, early stop."""
 
 import math
 import time
@@ -12,12 +12,13 @@ from segshrink.errors import TrainingError
 from segshrink.models import save_model
 from segshrink.recipe import TrainingSettings
 from segshrink.training.checkpoint import (
+    TrainingState,
     best_path,
     discard_other_models,
     save_state,
 )
 from segshrink.training.context import TrainingContext
-from segshrink.training.history import write_history
+from segshrink.training.history import HistoryRow, write_history
 from segshrink.training.validation import Validator
 
 
@@ -30,8 +31,7 @@ class EpochKeeper(keras.callbacks.Callback):
         settings: `patience`, `validate_every` and `epochs` are used.
         context: its folder is written to, its progress receives every step.
         validate: judges the model on the validation part.
-        fingerprint: JSON-able description of the training run, kept with the state.
-        state: state of an earlier part of this run, or None at its beginning.
+        state: state of the run so far, which is kept up to date.
         choose_from: 1-based epoch before which no model is the best.
     """
 
@@ -42,8 +42,7 @@ class EpochKeeper(keras.callbacks.Callback):
         context: TrainingContext,
         *,
         validate: Validator,
-        fingerprint: Mapping[str, object],
-        state: dict[str, Any] | None,
+        state: TrainingState,
         choose_from: int = 1,
     ) -> None:
         super().__init__()
@@ -51,95 +50,95 @@ class EpochKeeper(keras.callbacks.Callback):
         self.settings = settings
         self.context = context
         self._validate = validate
-        self._fingerprint = fingerprint
+        self.state = state
         self._choose_from = choose_from
-        state = state or {"history": [], "best_epoch": 0, "best_miou": None}
-        self.history: list[dict[str, float | None]] = state["history"]
-        self.best_epoch: int = state["best_epoch"]
-        self.best_miou: float | None = state["best_miou"]
         self._began = 0.0
 
     @property
     def best_val_loss(self) -> float | None:
-        """The least validation loss of all epochs; None if none is known."""
-        losses = [row.get("val_loss") for row in self.history]
+        """Least validation loss of all epochs; None if none is known."""
+        losses = [row.get("val_loss") for row in self.state.history]
         known = [x for x in losses if x is not None and math.isfinite(x)]
         return min(known, default=None)
 
     @property
     def finished(self) -> bool:
         """Whether all epochs are done, or none of the last `patience` was better."""
-        epoch = len(self.history)
+        epoch = len(self.state.history)
         return epoch >= self.settings.epochs or self._out_of_patience(epoch)
 
     def _out_of_patience(self, epoch: int) -> bool:
         patience = self.settings.patience
-        if patience is None or not self.history:
+        if patience is None or not self.state.history:
             return False
         # Epochs that were not validated had no chance to be better.
-        validated = self.history[-1]["val_miou"] is not None
-        since = max(self.best_epoch, self._choose_from - 1)
+        validated = self.state.history[-1]["val_miou"] is not None
+        since = max(self.state.best_epoch, self._choose_from - 1)
         return validated and epoch - since >= patience
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Start the epoch's clock."""
         self._began = time.perf_counter()
 
     def on_train_batch_end(
-        self, batch: int, logs: dict[str, Any] | None = None
+        self, batch: int, logs: Mapping[str, Any] | None = None
     ) -> None:
-        """Count the step; stop when the loss is no number."""
+        """Count the step; raise if the loss is not a finite number."""
         loss = float((logs or {})["loss"])
         if not math.isfinite(loss):
             raise self._diverged(f"The loss became {loss}", f", step {batch + 1}")
-        miou = {} if self.best_miou is None else {"best mIoU": self.best_miou}
+        best = self.state.best_miou
+        miou = {} if best is None else {"best mIoU": best}
         self.context.progress.advance(1, loss=loss, **miou)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Validate, remember the best model, write history and state."""
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Validate, save the model if it is the best, write history and state."""
         seconds = time.perf_counter() - self._began
         self._require_finite_weights()
         losses = {name: float(value) for name, value in (logs or {}).items()}
-        # Keras sorts by name; the sum comes before its parts.
-        row: dict[str, float | None] = {"epoch": epoch + 1, "loss": losses["loss"]}
+        # Keras sorts losses by name; here the sum comes before its parts.
+        row: HistoryRow = {"epoch": epoch + 1, "loss": losses["loss"]}
         row |= losses
         row |= self._validated(epoch + 1)
         row |= {"learning_rate": self._learning_rate(), "seconds": round(seconds, 3)}
-        self.history.append(row)
+        self.state.history.append(row)
         self._save()
         if self.finished:
             self.model.stop_training = True
 
     def _require_finite_weights(self) -> None:
-        # The last step of an epoch can spoil the weights after its loss was computed.
-        # Once saved, such a state would spoil every continuation.
+        # The last step of an epoch can spoil the weights after its loss was computed,
+        # and a run that resumes from such weights could never recover.
         for weight in self.plain.weights:
             if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
-                raise self._diverged(f"The weight {weight.path} is no number")
+                raise self._diverged(f"The weight {weight.path} is not finite")
 
-    def _diverged(self, what: str, where: str = "") -> TrainingError:
+    def _diverged(self, fault: str, step: str = "") -> TrainingError:
+        epoch = len(self.state.history) + 1
         return TrainingError(
-            f"{what} in epoch {len(self.history) + 1}{where}. Lower learning_rate (now "
+            f"{fault} in epoch {epoch}{step}. Lower learning_rate (now "
             f"{self.settings.learning_rate:g}) or raise warmup (now "
             f"{self.settings.warmup:g}), and train into another folder than "
-            f"{self.context.folder}, which keeps the epochs before."
+            f"{self.context.folder}, which keeps the epochs before this one."
         )
 
-    def _validated(self, epoch: int) -> dict[str, float | None]:
+    def _validated(self, epoch: int) -> HistoryRow:
+        """Columns of the validation; saves the model if it is the best."""
         last = epoch == self.settings.epochs
         if epoch % self.settings.validate_every and not last:
             return self._columns(None, None, None)
-        found = self._validate()
-        miou = found.confusion.mean_iou()
-        is_best = self.best_miou is None or miou > self.best_miou
+        validation = self._validate()
+        miou = validation.confusion.mean_iou()
+        is_best = self.state.best_miou is None or miou > self.state.best_miou
         if epoch >= self._choose_from and is_best:
-            self.best_miou, self.best_epoch = miou, epoch
+            self.state.best_miou, self.state.best_epoch = miou, epoch
             save_model(self.plain, best_path(self.context.folder, epoch))
-        return self._columns(found.loss, miou, found.confusion.pixel_accuracy)
+        accuracy = validation.confusion.pixel_accuracy
+        return self._columns(validation.loss, miou, accuracy)
 
     def _columns(
         self, loss: float | None, miou: float | None, accuracy: float | None
-    ) -> dict[str, float | None]:
+    ) -> HistoryRow:
         losses = {} if self._validate.loss is None else {"val_loss": loss}
         return losses | {"val_miou": miou, "val_pixel_accuracy": accuracy}
 
@@ -147,19 +146,14 @@ class EpochKeeper(keras.callbacks.Callback):
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
     def _save(self) -> None:
-        facts = {
-            "fingerprint": self._fingerprint,
-            "history": self.history,
-            "best_epoch": self.best_epoch,
-            "best_miou": self.best_miou,
-        }
-        write_history(self.context.folder, self.history)
-        save_state(self.context.folder, run_variables(self.plain, self.model), facts)
-        discard_other_models(self.context.folder, self.best_epoch)
+        folder, variables = self.context.folder, run_variables(self.plain, self.model)
+        write_history(folder, self.state.history)
+        save_state(folder, variables, self.state)
+        discard_other_models(folder, self.state.best_epoch)
 
 
 def run_variables(model: keras.Model, trainee: keras.Model) -> list[keras.Variable]:
-    """All that changes in training: both models' variables and the optimizer's."""
+    """All variables that training changes: of both models and of the optimizer."""
     ours = {id(variable) for variable in model.variables}
     counters = {id(v) for metric in trainee.metrics for v in metric.variables}
     others = [

@@ -1,4 +1,4 @@
-"""The one training loop; a teacher's, a student's and a distilled student's alike."""
+"""The training loop of teachers, students and distilled students."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -135,7 +135,6 @@ def fit(
         settings,
         context,
         validate=validator,
-        fingerprint=fingerprint,
         state=load_state(context.folder, run_variables(model, trainee), fingerprint),
         choose_from=choose_from,
     )
@@ -177,19 +176,20 @@ def _compile(
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "range_"])
     on_tensorflow = keras.backend.backend() == "tensorflow"
     # On TensorFlow's CPU, XLA compiles a U-Net for more than a minute
-    # (benchmarks/training_speed.md); short runs would spend themselves on that.
+    # (benchmarks/training_speed.md), which is too long for short runs.
     trainee.compile(
         optimizer,
         loss=loss,
         metrics=_components(loss),
         jit_compile=False if on_tensorflow else "auto",
     )
-    # Not ours: for float16 Keras wraps it, in one that has variables too.
+    # `optimizer` may be another one: for float16, Keras wraps it in one that has
+    # variables of its own.
     trainee.optimizer.build(trainee.trainable_variables)
 
 
 def _components(loss: keras.losses.Loss | None) -> list[keras.metrics.Metric]:
-    """Metrics that report the terms of a sum of losses each by itself."""
+    """Metrics that report each term of a sum of losses."""
     if not isinstance(loss, WeightedSum):
         return []
     return [keras.metrics.MeanMetricWrapper(x, name=x.name) for x in loss.losses]
@@ -215,7 +215,7 @@ def _run(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
     label, progress = keeper.context.label, keeper.context.progress
-    done, epochs = len(keeper.history), keeper.settings.epochs
+    done, epochs = len(keeper.state.history), keeper.settings.epochs
     progress.start(label, epochs * sampler.steps_per_epoch)
     if done:
         progress.say(f"{label}: resumes after epoch {done}.")
@@ -234,17 +234,17 @@ def _run(
 
 
 def _finish(keeper: EpochKeeper, sampler: TileSampler) -> TrainingResult:
-    folder = keeper.context.folder
-    if keeper.best_miou is None:
+    folder, state = keeper.context.folder, keeper.state
+    if state.best_miou is None:
         raise RunFolderError(f"{folder}: the training run was never validated.")
     with atomic_write(folder / "model.keras") as partial:
-        shutil.copyfile(best_path(folder, keeper.best_epoch), partial)
-    epochs = len(keeper.history)
+        shutil.copyfile(best_path(folder, state.best_epoch), partial)
+    epochs = len(state.history)
     return TrainingResult(
         epochs=epochs,
-        best_epoch=keeper.best_epoch,
-        best_val_miou=keeper.best_miou,
+        best_epoch=state.best_epoch,
+        best_val_miou=state.best_miou,
         best_val_loss=keeper.best_val_loss,
-        seconds=round(sum(row["seconds"] or 0.0 for row in keeper.history), 1),
+        seconds=round(sum(row["seconds"] or 0.0 for row in state.history), 1),
         tiles=epochs * sampler.steps_per_epoch * keeper.settings.batch_size,
     )

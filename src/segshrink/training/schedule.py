@@ -1,4 +1,4 @@
-"""The learning rate over a run: a linear warm-up, then a cosine to zero."""
+"""Learning rate over a run: a linear warm-up, then a cosine to zero."""
 
 import keras
 

@@ -51,22 +51,22 @@ def train(
 
 
 def supervised_loss(settings: LossSettings, dataset: Dataset) -> keras.losses.Loss:
-    """The loss on labels that `settings` describes, with class weights resolved.
+    """Loss on labels that `settings` describes, with its class weights.
 
     Raises:
-        RecipeError: if there is not one class weight for each class.
+        RecipeError: if the number of class weights is not the number of classes.
     """
     weights: np.ndarray | None = None
     if settings.class_weights == "balanced":
         weights = balanced_class_weights(class_frequencies(dataset.train))
     elif settings.class_weights is not None:
-        _require_one_each(settings.class_weights, dataset)
+        _require_one_per_class(settings.class_weights, dataset)
     return build_loss(
         settings, num_classes=dataset.classes.num_classes, class_weights=weights
     )
 
 
-def _require_one_each(weights: Sequence[float], dataset: Dataset) -> None:
+def _require_one_per_class(weights: Sequence[float], dataset: Dataset) -> None:
     names = dataset.classes.names
     if len(weights) != len(names):
         raise RecipeError(

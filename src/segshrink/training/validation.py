@@ -1,6 +1,6 @@
 """Quality of a model in memory on a part of the data, for choosing the best epoch.
 
-Reported figures never come from here: they come from the exported files.
+Reports never use these numbers: theirs are measured on the exported files.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from segshrink.objectives import ConfusionMatrix, WeightedSum
 
 @dataclass(frozen=True)
 class Validation:
-    """What a model is found to be on a part of the data.
+    """Quality of a model on a part of the data.
 
     Attributes:
         confusion: over all pixels that have a class.
@@ -31,23 +31,23 @@ class Validation:
 
 
 class Validator:
-    """Holds a model against the labels of a part, as often as it is called.
+    """Measures a model on the labels of a part of the data, each time it is called.
 
     The loss of a part does not depend on how tiles fall into batches: it is computed
     tile by tile, and the mean weights each tile by its pixels that have a class, each
     pixel by its class weight if the loss has those. For cross-entropy and focal loss
-    that is the mean over all pixels of the part, as if it were one batch. Dice is that
-    of each tile, over the classes present in it; in training it is that of a batch, so
-    the two agree in what is better and not in their values. Terms of a `WeightedSum`
-    are averaged each by itself.
+    that is the mean over all pixels of the part, as if it were one batch. Dice is
+    computed per tile, over the classes present in it, and in training per batch, so
+    that the two rank models alike but differ in value. The terms of a `WeightedSum` are
+    averaged separately.
 
     Args:
         model: images `(batch, tile_px, tile_px, 3)` to logits
             `(batch, tile_px, tile_px, num_classes)`.
-        part: images to look at; each is cut into a grid of tiles.
+        part: images to validate on; each is cut into a grid of tiles.
         num_classes: number of classes.
         tile_px: height and width of a tile in pixels.
-        batch_size: tiles a step; the last step is filled up, since a batch of another
+        batch_size: tiles per step; the last step is filled up, since a batch of another
             size would make the backend compile the model again.
         loss: of labels and logits, a mean over valid pixels; None computes none.
     """
@@ -68,12 +68,12 @@ class Validator:
         self._tile_px = tile_px
         self._batch_size = batch_size
         self._terms = _terms(loss)
-        # One for all epochs: each new one would be compiled anew.
+        # It is kept over all epochs, since each new one would be compiled again.
         losses = [term for term, _ in self._terms]
         self._judge = _Judge(model, losses, batch_size)
 
     def __call__(self) -> Validation:
-        """Look at every tile once with the model as it is now.
+        """Validate the model as it is now on every tile.
 
         Raises:
             DatasetError: if no pixel of the part has a class.
@@ -84,31 +84,31 @@ class Validator:
             self._part, tile_px=self._tile_px, batch_size=self._batch_size
         )
         for images, labels in _read_ahead(batches):
-            logits, losses = self._judged(images, labels)
+            logits, losses = self._predict(images, labels)
             confusion.update(labels, np.argmax(logits, axis=-1))
             mean.update(labels, losses)
         if not confusion.counts.any():
             raise DatasetError(
                 f"The {self._part.name} part ({', '.join(self._part.scenes)}) has no "
-                "pixel with a class, so no epoch can be found to be the best. Split "
-                "the data otherwise."
+                "pixel with a class, so the best epoch cannot be chosen. Use another "
+                "split."
             )
         return Validation(confusion, None if self.loss is None else mean.result())
 
-    def _judged(
+    def _predict(
         self, images: np.ndarray, labels: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Logits and losses `(tiles, terms)` of tiles, at most a batch of them."""
+        """Logits and losses `(tiles, terms)` of at most one batch of tiles."""
         count = len(images)
-        more = (0, self._batch_size - count)
-        images = np.pad(images, (more, (0, 0), (0, 0), (0, 0)))
-        labels = np.pad(labels, (more, (0, 0), (0, 0)), constant_values=IGNORE_INDEX)
-        found = self._judge.predict_on_batch({"images": images, "labels": labels})
-        return found["logits"][:count], found["losses"][:count]
+        added = (0, self._batch_size - count)
+        images = np.pad(images, (added, (0, 0), (0, 0), (0, 0)))
+        labels = np.pad(labels, (added, (0, 0), (0, 0)), constant_values=IGNORE_INDEX)
+        outputs = self._judge.predict_on_batch({"images": images, "labels": labels})
+        return outputs["logits"][:count], outputs["losses"][:count]
 
 
 class _Judge(keras.Model):
-    """Images and labels to logits and the losses of each tile, in one compiled step."""
+    """From images and labels to logits and losses per tile, in one compiled step."""
 
     def __init__(
         self,
@@ -122,12 +122,12 @@ class _Judge(keras.Model):
         self._batch_size = batch_size
         self.built = True
         if keras.backend.backend() == "tensorflow":
-            # As in training: a short run would spend itself on XLA.
+            # As in training: compiling with XLA takes too long for short runs.
             self.jit_compile = False
 
-    def call(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    def call(self, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
         logits = self.judged(inputs["images"], training=False)
-        # Written out tile by tile, it takes two thirds of the time of `ops.map`.
+        # This takes two thirds of the time of `ops.map`.
         tiles = [slice(i, i + 1) for i in range(self._batch_size)]
         losses = [
             ops.cast(term(inputs["labels"][tile], logits[tile]), "float32")
@@ -140,7 +140,7 @@ class _Judge(keras.Model):
 
 
 class _MeanOfTiles:
-    """The weighted sum of the terms' means over tiles; see `Validator`."""
+    """Weighted sum of the means of all terms over tiles; see `Validator`."""
 
     def __init__(
         self, terms: Sequence[tuple[keras.losses.Loss, float]], num_classes: int
@@ -164,7 +164,7 @@ class _MeanOfTiles:
         self._weights += weights.sum(axis=0)
 
     def result(self) -> float:
-        # As in the losses themselves, a mean over nothing is 0.
+        # As in the losses themselves, the mean over no pixels is 0.
         means = self._sums / np.where(self._weights > 0, self._weights, 1.0)
         return float(self._factors @ means)
 
@@ -172,16 +172,16 @@ class _MeanOfTiles:
 def _read_ahead(
     batches: Iterator[tuple[np.ndarray, np.ndarray]],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The same batches, each read while the model computes the one before."""
+    """Yield the batches, each read while the model computes the one before."""
     with ThreadPoolExecutor(max_workers=1) as reader:
-        coming = reader.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = reader.submit(next, batches, None)
+        future = reader.submit(next, batches, None)
+        while (batch := future.result()) is not None:
+            future = reader.submit(next, batches, None)
             yield batch
 
 
 def _terms(loss: keras.losses.Loss | None) -> list[tuple[keras.losses.Loss, float]]:
-    """The losses that a loss is the sum of, each with its factor."""
+    """Terms of a sum of losses, each with its factor."""
     if loss is None:
         return []
     if isinstance(loss, WeightedSum):

@@ -1,4 +1,4 @@
-"""Rounding to int8 against NumPy loops."""
+"""Fake quantization against NumPy loops."""
 
 import keras
 import numpy as np
@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
 
-from segshrink.quantization.rounding import (
+from segshrink.quantization.fake_quantized_layers import (
     LARGEST_WEIGHT,
-    RoundedActivation,
-    RoundedConvolution,
+    FakeQuantizedActivation,
+    FakeQuantizedLayer,
+    fake_quantize_activation,
+    fake_quantize_kernel,
     kernels_of,
-    rounded_activation,
-    rounded_kernel,
 )
 
 finite = st.floats(-100, 100, width=32)
@@ -36,7 +36,7 @@ def by_integers(x, low, high):
 def test_activation_is_what_a_runtime_stores_to_a_step(values, one, other):
     x = np.float32(values)
     low, high = sorted((one, other))
-    found = as_numpy(rounded_activation(x, np.float32(low), np.float32(high)))
+    found = as_numpy(fake_quantize_activation(x, np.float32(low), np.float32(high)))
     expected, scale = by_integers(x, low, high)
     # Where a value lies between two steps, rounding may go either way.
     np.testing.assert_allclose(found, expected, atol=1.01 * scale)
@@ -48,13 +48,13 @@ def test_activation_is_what_a_runtime_stores_to_a_step(values, one, other):
 def test_zero_stays_zero(one, other):
     low, high = sorted((one, other))
     x = np.zeros(3, np.float32)
-    found = as_numpy(rounded_activation(x, np.float32(low), np.float32(high)))
+    found = as_numpy(fake_quantize_activation(x, np.float32(low), np.float32(high)))
     np.testing.assert_array_equal(found, x)
 
 
 def test_at_most_256_values():
     x = np.linspace(-3, 5, 10_000, dtype=np.float32)
-    found = as_numpy(rounded_activation(x, np.float32(-2), np.float32(4)))
+    found = as_numpy(fake_quantize_activation(x, np.float32(-2), np.float32(4)))
     assert 250 <= len(np.unique(found)) <= 256
     assert found.min() >= -2 - 6 / 255 and found.max() <= 4 + 6 / 255
 
@@ -69,7 +69,7 @@ def test_kernel_has_a_scale_for_each_channel(shape, axes, format):
     random = np.random.default_rng(0)
     kernel = random.normal(size=shape) * random.uniform(0.1, 10, shape[-1])
     kernel = kernel.astype(np.float32)
-    found = as_numpy(rounded_kernel(kernel, axes, largest=largest))
+    found = as_numpy(fake_quantize_kernel(kernel, axes, largest=largest))
     moved = np.moveaxis(kernel, axes, range(len(axes)))
     ours = np.moveaxis(found, axes, range(len(axes)))
     for channel in np.ndindex(moved.shape[: len(axes)]):
@@ -105,7 +105,7 @@ def test_layer_in_float_computes_layer_and_normalization(name, normalized):
         random, count = np.random.default_rng(2), expected.shape[-1]
         norm.set_weights([random.uniform(0.5, 2, count) for _ in range(4)])
         expected = norm(expected, training=False)
-    rounded = RoundedConvolution(layer, norm)
+    rounded = FakeQuantizedLayer(layer, norm)
     rounded.active.assign(0.0)
     np.testing.assert_allclose(
         as_numpy(rounded(x)), as_numpy(expected), rtol=1e-4, atol=1e-5
@@ -128,21 +128,21 @@ def test_layer_rounds_the_kernel_that_the_normalization_is_multiplied_into():
     scale = np.abs(kernel).max(axis=(0, 1, 2)) / 127
     kernel = np.round(kernel / scale) * scale
     expected = x @ kernel[0, 0] + np.float32([1 - 0.5 * 1, -1 - 0.25 * 1])
-    found = as_numpy(RoundedConvolution(layer, norm)(x))
+    found = as_numpy(FakeQuantizedLayer(layer, norm)(x))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_layer_has_the_variables_of_what_it_computes():
     layer = layers.Conv2D(2, 1)
     layer.build((None, 4, 4, 3))
-    rounded = RoundedConvolution(layer)
+    rounded = FakeQuantizedLayer(layer)
     ours = {id(variable) for variable in rounded.trainable_variables}
     assert ours == {id(variable) for variable in layer.trainable_variables}
 
 
 def test_activation_learns_a_range_that_is_too_narrow():
     """What lies beyond the range pulls at its end."""
-    layer = RoundedActivation(-1.0, 1.0)
+    layer = FakeQuantizedActivation(-1.0, 1.0)
     images = keras.Input((4,))
     model = keras.Model(images, layer(images))
     model.compile(keras.optimizers.Adam(0.002), loss="mse")
@@ -155,7 +155,7 @@ def test_activation_learns_a_range_that_is_too_narrow():
 
 
 def test_activation_passes_unchanged_when_not_active():
-    layer = RoundedActivation(-1.0, 1.0)
+    layer = FakeQuantizedActivation(-1.0, 1.0)
     x = np.float32([[-5.0, 0.1234, 7.0]])
     layer.active.assign(0.0)
     np.testing.assert_array_equal(as_numpy(layer(x)), x)

@@ -1,4 +1,4 @@
-"""Int8 arithmetic in floating point, with gradients that pass through the rounding.
+"""Fake quantization: int8 arithmetic in floating point, with gradients.
 
 Weights are symmetric with one scale per output channel, activations asymmetric with one
 scale per tensor, as in the files that exports write. Reference: Jacob et al.,
@@ -22,8 +22,8 @@ _TINY = 1e-8
 _RANGE_STEP = 10.0
 
 
-def rounded_activation(x: Any, low: Any, high: Any) -> Any:
-    """Values as asymmetric int8 with one scale for the whole tensor would hold them.
+def fake_quantize_activation(x: Any, low: Any, high: Any) -> Any:
+    """Round values to those that asymmetric int8 with one scale per tensor can hold.
 
     The range is widened to hold 0, which has a level of its own. Gradients pass through
     the rounding as if it were not there; values beyond the range give theirs to its end
@@ -32,7 +32,7 @@ def rounded_activation(x: Any, low: Any, high: Any) -> Any:
 
     Args:
         x: tensor of any shape.
-        low: scalar, lowest value that can be told.
+        low: scalar, lowest value of the range.
         high: scalar, highest value.
 
     Returns:
@@ -45,17 +45,17 @@ def rounded_activation(x: Any, low: Any, high: Any) -> Any:
     return (levels - zero_point) * scale
 
 
-def rounded_kernel(
+def fake_quantize_kernel(
     kernel: Any, channel_axes: Sequence[int], *, largest: int = LARGEST_WEIGHT["litert"]
 ) -> Any:
-    """Weights as symmetric int8 with one scale for each output channel would hold them.
+    """Round weights to those that symmetric int8 with one scale per channel can hold.
 
     The scale is that of the largest weight of the channel, as exports choose it.
 
     Args:
         kernel: tensor.
-        channel_axes: axes that tell output channels apart.
-        largest: what the largest weight of a channel is as int8, see `LARGEST_WEIGHT`.
+        channel_axes: axes of the output channels.
+        largest: int8 value of the largest weight of a channel, see `LARGEST_WEIGHT`.
 
     Returns:
         Tensor of the shape of `kernel`.
@@ -70,8 +70,8 @@ def _rounded(x: Any) -> Any:
     return x + ops.stop_gradient(ops.round(x) - x)
 
 
-class RoundedActivation(layers.Layer):
-    """Rounds a tensor to int8 within a range that is trained.
+class FakeQuantizedActivation(layers.Layer):
+    """Rounds a tensor to int8 within a trainable range.
 
     Each end of the range is the calibrated one times the exponential of a weight, so
     that a step of the optimizer changes ranges of all sizes alike (Jain et al., Trained
@@ -100,10 +100,10 @@ class RoundedActivation(layers.Layer):
         low, high = self._ends
         low = low * ops.exp(_RANGE_STEP * self.range_low)
         high = high * ops.exp(_RANGE_STEP * self.range_high)
-        return ops.where(self.active > 0, rounded_activation(x, low, high), x)
+        return ops.where(self.active > 0, fake_quantize_activation(x, low, high), x)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """That of the input."""
+        """Shape of the input."""
         return input_shape
 
     @property
@@ -118,16 +118,17 @@ class RoundedActivation(layers.Layer):
         )
 
 
-class RoundedConvolution(layers.Layer):
-    """A layer with kernels that are rounded to int8, and the normalization behind it.
+class FakeQuantizedLayer(layers.Layer):
+    """A layer whose kernels are rounded to int8, with the normalization after it.
 
-    What normalization does to a channel is multiplied into the kernel before it is
-    rounded, as exports do, with the statistics of inference in training too.
+    The normalization is multiplied into the kernel before that is rounded, as exports
+    do, with the statistics of inference in training too.
 
     Args:
-        layer: a layer that `has_kernels`; its variables are used, not copied.
+        layer: a layer with kernels, see `kernels_of`; its variables are used, not
+            copied.
         normalization: BatchNormalization of its output, or None.
-        largest: as for `rounded_kernel`.
+        largest: as for `fake_quantize_kernel`.
 
     Attributes:
         active: weight; 0 leaves the kernels as they are.
@@ -159,19 +160,19 @@ class RoundedConvolution(layers.Layer):
             value = values[id(kernel)]
             if factor is not None and kernel is kernels[-1][0]:
                 value = value * _along(factor, value.shape, axes)
-            rounded = rounded_kernel(value, axes, largest=self.largest)
+            rounded = fake_quantize_kernel(value, axes, largest=self.largest)
             values[id(kernel)] = ops.where(self.active > 0, rounded, value)
         bias = self.layer.bias
         if factor is not None and bias is not None:
             values[id(bias)] = values[id(bias)] * factor
-        # A scope knows only the variables that it is told of.
+        # The scope replaces only the variables that are listed.
         mapping = [(v, values[id(v)]) for v in self.layer.variables]
         with keras.StatelessScope(state_mapping=mapping):
             y = self.layer.call(x)
         return y if offset is None else y + offset
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """That of the layer's output."""
+        """Shape of the layer's output."""
         return self.layer.compute_output_shape(input_shape)
 
 
@@ -191,12 +192,12 @@ def kernels_of(layer: Any) -> list[tuple[Any, tuple[int, ...]]]:
 
 
 def _along(factor: Any, shape: Sequence[int], axes: Sequence[int]) -> Any:
-    """One factor a channel, in a shape that multiplies a kernel."""
+    """One factor per channel, in a shape that multiplies a kernel."""
     return ops.reshape(factor, [n if i in axes else 1 for i, n in enumerate(shape)])
 
 
 def _factor_and_offset(normalization: Any) -> tuple[Any, Any]:
-    """What normalization does in inference: times factor, plus offset."""
+    """Factor and offset of a normalization in inference."""
     if normalization is None:
         return None, None
     variance = ops.convert_to_tensor(normalization.moving_variance)
