@@ -1,4 +1,4 @@
-"""The quantized computes as the files do."""
+"""Fake-quantized models compute as the files do."""
 
 import keras
 import numpy as np
@@ -80,13 +80,8 @@ def test_it_computes_as_the_file_does(format, tmp_path):
     keras.utils.set_random_seed(0)
     model = scaled_channels(two_convolutions(), 300.0)
     ranges = observed_ranges(model, IMAGES)
-<<<<<<< HEAD
-    twin = FakeQuantizedModel(model, ranges, format)
-    path = tmp_path / f"m{Format(format).suffix}"
-=======
     quantized = FakeQuantizedModel(model, ranges, format)
     path = tmp_path / f"m{Format(format).suffix}"
->>>>>>> 9a6edeb (Quantization and training in the field's words; the state of a run is a type)
     export_model(
         model,
         path,
