@@ -417,7 +417,7 @@ def is_default(spec: dict, kind: str) -> bool:
     """Whether it is what the package does where a recipe says nothing."""
     from segshrink.distillation.mix import DEFAULTS
 
-    return spec == {"losses": DEFAULTS[package_kind(kind)]["losses"]}
+    return spec == {"losses": DEFAULTS[package_kind(kind)].losses}
 
 
 def package_kind(kind: str) -> str:

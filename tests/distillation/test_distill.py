@@ -273,9 +273,9 @@ def test_logits_are_made_once_and_told(distilled):
     (told,) = said.about("Teacher's logits of 3 images")
     assert told.endswith(" MB at stride 4.")
     assert said.begun == [("teacher's logits", 3), ("student", 2 * STEPS)]
-    assert said.about("The teacher is asked") == []
+    assert said.about("The teacher runs") == []
     # The default augmentation changes colours, which one view does not replay.
-    assert "targets are for the images as they are" in said.text[-1]
+    assert "targets are for the unchanged images" in said.text[-1]
     assert len(list((folder / "checkpoint" / "teacher-logits").glob("*.npy"))) == 3
 
 
@@ -293,7 +293,7 @@ def test_feature_maps_are_told_and_asked_for_online(distilled):
     assert "bottleneck" in table and "1x1 projection" in table
     assert "logits" not in table
     assert reason == (
-        "The teacher is asked in each step: feature_hint needs its feature maps, not "
+        "The teacher runs in each step: feature_hint needs its feature maps, not "
         "only its logits."
     )
     assert not (folder / "checkpoint" / "teacher-logits").exists()
@@ -333,7 +333,7 @@ def test_the_teacher_is_asked_where_the_zoom_is_too_wide(
     )
     (told,) = said.text
     assert told.startswith(
-        f"The teacher is asked in each step: a zoom of {jitter[0]:g} to {jitter[1]:g} "
+        f"The teacher runs in each step: a zoom of {jitter[0]:g} to {jitter[1]:g} "
     )
     assert not list(tmp_path.rglob("*.npy"))
 
@@ -351,7 +351,7 @@ def test_the_teacher_is_asked_where_its_logits_take_too_much(tmp_path, draw_data
     said = told_before_training(tmp_path, dataset, CACHED | {"cache_mb": 0.07})
     (told,) = said.text
     assert told.startswith(
-        "The teacher is asked in each step: its logits need 0.0737 MB even at stride "
+        "The teacher runs in each step: its logits need 0.0737 MB even at stride "
         "8, more than the 0.07 of cache_mb"
     )
     assert not list(tmp_path.rglob("*.npy"))
@@ -381,7 +381,7 @@ class UntilCache(Said):
 def test_views_are_replayed_with_their_colours(tmp_path, tiny_dataset):
     way = CACHED | {"cache_views": 2}
     said = told_before_training(tmp_path, tiny_dataset, way)
-    assert not any("targets are for the images as they" in text for text in said.text)
+    assert not any("targets are for the unchanged" in text for text in said.text)
     assert said.begun[0] == ("teacher's logits", 6)
     # Without changes of colours, all views would be the same.
     plain = with_augmentation(photometric=0.0)

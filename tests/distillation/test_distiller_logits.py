@@ -99,7 +99,7 @@ def test_coarse_logits_are_compared_with_the_means_of_the_students(size):
 def test_refuses_logits_that_are_no_means_over_squares(size):
     distiller, *_ = pair()
     given = {"images": IMAGES, "teacher_logits": np.zeros((4, *size, 3), "float32")}
-    with pytest.raises(ValueError, match=f"{size[0]}x{size[1]} are no means over squa"):
+    with pytest.raises(ValueError, match=f"{size[0]}x{size[1]} are not means over sq"):
         trained(distiller, images=given)
 
 

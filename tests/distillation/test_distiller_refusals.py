@@ -33,7 +33,7 @@ def test_refuses_losses_that_know_of_no_void():
         keras.losses.MeanSquaredError(),
     ):
         kind = type(loss).__name__
-        with pytest.raises(ValueError, match=f"^{kind}: knows of no void. Take a loss"):
+        with pytest.raises(ValueError, match=f"^{kind}: does not leave out void pixels. T"):
             pair([Term(PixelKL()), Term(loss)])
 
 

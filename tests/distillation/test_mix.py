@@ -83,7 +83,7 @@ def test_completing_leaves_the_settings_as_they_are():
     completed(settings, "pruned")
     assert settings == DistillationSettings()
     # Nor would the defaults change with what was made of them.
-    assert completed(settings, "pruned").losses is not DEFAULTS["pruned"]["losses"]
+    assert completed(settings, "pruned").losses is not DEFAULTS["pruned"].losses
 
 
 def test_there_is_a_class_for_each_loss_that_a_recipe_may_name():

@@ -26,7 +26,8 @@ from distillation.cached_teachers import (
 from segshrink.data import Part, TileSampler, TileSettings, map_by_tiles
 from segshrink.data.augmentation import draw_recoloring, recolored
 from segshrink.distillation import TeacherCache
-from segshrink.distillation.test_time_augmentation import mean_over_poses
+from segshrink.distillation.teacher_cache import CacheSettings
+from segshrink.distillation.test_time_augmentation import predict_augmented
 from segshrink.errors import UsageError
 from segshrink.recipe import Augmentation
 
@@ -37,7 +38,10 @@ def test_holds_the_means_of_the_logits_of_whole_images(
     tmp_path, part, teacher, stride, overlap
 ):
     cache = TeacherCache(
-        tmp_path / "logits", teacher, part, stride=stride, overlap=overlap
+        tmp_path / "logits",
+        teacher,
+        part,
+        CacheSettings(stride=stride, overlap=overlap),
     )
     assert cache.fill() == 3
     assert (cache.stride, cache.channels, cache.views) == (stride, 3, 1)
@@ -61,7 +65,9 @@ def test_asks_in_inference_mode_by_tiles_and_leaves_the_teacher_as_it_is(
         return values, flags, teacher.compiled
 
     before = state()
-    cache = TeacherCache(tmp_path / "logits", teacher, part, stride=2, overlap=0.5)
+    cache = TeacherCache(
+        tmp_path / "logits", teacher, part, CacheSettings(stride=2, overlap=0.5)
+    )
     cache.fill()
     after = state()
     # The state of dropout's generator is among the variables.
@@ -83,12 +89,15 @@ def test_asks_in_inference_mode_by_tiles_and_leaves_the_teacher_as_it_is(
 def test_averages_over_how_tiles_may_be_held(tmp_path, part):
     teacher = in_context()
     cache = TeacherCache(
-        tmp_path / "logits", teacher, part, stride=1, overlap=0.5, averaged=True
+        tmp_path / "logits",
+        teacher,
+        part,
+        CacheSettings(stride=1, overlap=0.5, averaged=True),
     )
     cache.fill()
     tile_px, index = (TILE_PX, TILE_PX), 1  # of more than one tile
     means = map_by_tiles(
-        lambda tiles: mean_over_poses(teacher.predict_on_batch, tiles),
+        lambda tiles: predict_augmented(teacher.predict_on_batch, tiles),
         pixels_of(part, index),
         tile_px=tile_px,
         channels=3,
@@ -109,7 +118,7 @@ def test_a_batch_is_no_larger_than_the_tiles_of_an_image(tmp_path, part):
     teacher, sizes = pointwise(), []
     ask = teacher.predict_on_batch
     teacher.predict_on_batch = lambda x: sizes.append(len(x)) or ask(x)
-    TeacherCache(tmp_path / "logits", teacher, part, overlap=0.0).fill()
+    TeacherCache(tmp_path / "logits", teacher, part, CacheSettings(overlap=0.0)).fill()
     assert sizes == [4, 6, 1]
 
 
@@ -131,7 +140,7 @@ def test_logits_beyond_float16_are_clipped(tmp_path, part):
 @pytest.mark.parametrize("classes", [1, 5])
 def test_any_number_of_classes(tmp_path, part, classes):
     teacher = pointwise(classes=classes)
-    cache = TeacherCache(tmp_path / "logits", teacher, part, stride=4)
+    cache = TeacherCache(tmp_path / "logits", teacher, part, CacheSettings(stride=4))
     cache.fill()
     assert cache.channels == classes
     assert cache.get(1).shape == (4, 6, classes)
@@ -140,7 +149,9 @@ def test_any_number_of_classes(tmp_path, part, classes):
 
 
 def test_views_are_of_the_colors_that_the_generator_gives(tmp_path, part, teacher):
-    cache = TeacherCache(tmp_path / "logits", teacher, part, stride=2, seed=3, **VIEWS)
+    cache = TeacherCache(
+        tmp_path / "logits", teacher, part, CacheSettings(stride=2, seed=3, **VIEWS)
+    )
     assert cache.fill() == 9
     for index in range(3):
         assert cache.color_generator(index, 0) is None
@@ -168,7 +179,9 @@ def test_training_tiles_and_their_maps_belong_together(tmp_path, teacher):
         held(noise(*s, seed=i), np.zeros(s, np.uint8)) for i, s in enumerate(sizes)
     ]
     part = Part("train", images, THREE_CLASSES)
-    cache = TeacherCache(tmp_path / "logits", teacher, part, stride=4, **VIEWS)
+    cache = TeacherCache(
+        tmp_path / "logits", teacher, part, CacheSettings(stride=4, **VIEWS)
+    )
     cache.fill()
     sampler = TileSampler(
         part,
@@ -194,10 +207,10 @@ def test_training_tiles_and_their_maps_belong_together(tmp_path, teacher):
 
 
 def test_threads_may_read_at_once(tmp_path, part, teacher):
-    cache = TeacherCache(tmp_path / "logits", teacher, part, **VIEWS)
+    cache = TeacherCache(tmp_path / "logits", teacher, part, CacheSettings(**VIEWS))
     cache.fill()
     expected = all_maps(cache, part)
-    again = TeacherCache(tmp_path / "logits", teacher, part, **VIEWS)
+    again = TeacherCache(tmp_path / "logits", teacher, part, CacheSettings(**VIEWS))
     places = list(expected) * 30
     with ThreadPoolExecutor(8) as pool:
         read = list(pool.map(lambda place: np.array(again.get(*place)), places))
@@ -210,7 +223,7 @@ def test_many_maps_do_not_use_up_what_may_be_open(tmp_path, teacher):
     part = Part("train", [held(noise(2, 2), np.zeros((2, 2), np.uint8))], THREE_CLASSES)
     views = 300
     cache = TeacherCache(
-        tmp_path / "logits", teacher, part, views=views, photometric=0.2
+        tmp_path / "logits", teacher, part, CacheSettings(views=views, photometric=0.2)
     )
     cache.fill()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -228,7 +241,7 @@ def test_many_maps_do_not_use_up_what_may_be_open(tmp_path, teacher):
 
 @pytest.mark.parametrize("options", [{"stride": 1}, {"stride": 8}, {}, VIEWS])
 def test_says_its_size_in_bytes(tmp_path, part, teacher, options):
-    cache = TeacherCache(tmp_path / "logits", teacher, part, **options)
+    cache = TeacherCache(tmp_path / "logits", teacher, part, CacheSettings(**options))
     cache.fill()
     arrays = [np.load(path) for path in maps_in(tmp_path / "logits")]
     assert len(arrays) == 3 * cache.views
@@ -244,7 +257,9 @@ def bytes_at(stride, views=1):
 def test_chooses_the_stride_that_keeps_the_limit(tmp_path, part, teacher, options):
     four, eight = (bytes_at(stride, options.get("views", 1)) for stride in (4, 8))
     for limit, stride in ((1 << 30, 4), (four, 4), (four - 1, 8), (eight, 8)):
-        cache = TeacherCache(tmp_path, teacher, part, max_bytes=limit, **options)
+        cache = TeacherCache(
+            tmp_path, teacher, part, CacheSettings(max_bytes=limit, **options)
+        )
         assert cache.stride == stride
         assert cache.size_bytes <= limit
 
@@ -252,9 +267,11 @@ def test_chooses_the_stride_that_keeps_the_limit(tmp_path, part, teacher, option
 def test_refuses_what_exceeds_the_limit(tmp_path, part, teacher):
     folder = tmp_path / "logits"
     for options, needed in (({"stride": 2}, bytes_at(2)), ({}, bytes_at(8))):
-        TeacherCache(folder, teacher, part, max_bytes=needed, **options)
+        TeacherCache(folder, teacher, part, CacheSettings(max_bytes=needed, **options))
         with pytest.raises(UsageError) as caught:
-            TeacherCache(folder, teacher, part, max_bytes=needed - 1, **options)
+            TeacherCache(
+                folder, teacher, part, CacheSettings(max_bytes=needed - 1, **options)
+            )
         text = str(caught.value)
         assert f"{needed:,} bytes" in text and f"limit of {needed - 1:,}" in text
         assert str(folder) in text and "3 images" in text
@@ -270,8 +287,7 @@ def test_numbers_of_the_refusal_are_readable(tmp_path, teacher):
             tmp_path,
             teacher,
             Part("train", [large], THREE_CLASSES),
-            stride=4,
-            max_bytes=1_000_000,
+            CacheSettings(stride=4, max_bytes=1_000_000),
         )
 
 
@@ -295,7 +311,7 @@ def test_tells_the_size_before_anything_is_written(
                 assert all(now[name] == before.get(name) for name in now)
 
     listener = Checking()
-    cache = TeacherCache(folder, teacher, part, stride=2)
+    cache = TeacherCache(folder, teacher, part, CacheSettings(stride=2))
     cache.fill(listener)
     assert listener.told
     assert f"{cache.size_bytes / 1e6:.1f} MB" in listener.text
@@ -304,7 +320,7 @@ def test_tells_the_size_before_anything_is_written(
 
 def test_tells_of_every_map(tmp_path, part, teacher):
     listener = Listener()
-    cache = TeacherCache(tmp_path / "logits", teacher, part, **VIEWS)
+    cache = TeacherCache(tmp_path / "logits", teacher, part, CacheSettings(**VIEWS))
     assert cache.fill(listener) == 9
     assert (listener.total, listener.advanced, listener.finished) == (9, 9, 1)
     maps_in(tmp_path / "logits")[4].unlink()
@@ -335,7 +351,7 @@ def test_tells_of_every_map(tmp_path, part, teacher):
 )
 def test_arguments_out_of_range_are_refused(tmp_path, part, teacher, options, text):
     with pytest.raises(UsageError, match=text):
-        TeacherCache(tmp_path / "logits", teacher, part, **options)
+        TeacherCache(tmp_path / "logits", teacher, part, CacheSettings(**options))
     assert not (tmp_path / "logits").exists()
 
 

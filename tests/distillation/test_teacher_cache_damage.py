@@ -24,6 +24,7 @@ from distillation.cached_teachers import (
 )
 from segshrink.data import AnnotatedImage, Part
 from segshrink.distillation import Distiller, PixelKL, TeacherCache, Term
+from segshrink.distillation.teacher_cache import CacheSettings
 from segshrink.errors import DatasetError, RunFolderError
 from segshrink.objectives import CrossEntropy
 from segshrink.recipe import TrainingSettings
@@ -224,7 +225,7 @@ def test_what_was_made_otherwise_is_not_read_before_fill(
 ):
     options = dict(options)
     other = pointwise(**options.pop("teacher")) if "teacher" in options else teacher
-    cache = TeacherCache(filled, other, part, **options)
+    cache = TeacherCache(filled, other, part, CacheSettings(**options))
     with pytest.raises(RunFolderError, match="Call fill"):
         cache.get(0)
 
@@ -321,7 +322,9 @@ def test_a_training_that_was_killed_continues_as_if_never_stopped(
     teacher = pointwise(tile_px=32)
 
     def logits():
-        cache = TeacherCache(tmp_path / "logits", teacher, tiny_dataset.train, **VIEWS)
+        cache = TeacherCache(
+            tmp_path / "logits", teacher, tiny_dataset.train, CacheSettings(**VIEWS)
+        )
         cache.fill()
         return cache
 

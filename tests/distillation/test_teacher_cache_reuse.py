@@ -26,6 +26,7 @@ from distillation.cached_teachers import (
 )
 from segshrink.data import Part, open_dataset
 from segshrink.distillation import TeacherCache
+from segshrink.distillation.teacher_cache import CacheSettings
 from segshrink.errors import DatasetError
 from segshrink.objectives import CrossEntropy
 
@@ -33,12 +34,12 @@ from segshrink.objectives import CrossEntropy
 @pytest.mark.parametrize("options", [{}, VIEWS | {"seed": 7}])
 def test_is_used_again_without_asking_the_teacher(tmp_path, part, options):
     teacher, folder = pointwise(), tmp_path / "logits"
-    cache = TeacherCache(folder, teacher, part, **options)
+    cache = TeacherCache(folder, teacher, part, CacheSettings(**options))
     made = cache.fill()
     assert made == 3 * cache.views and teacher.times > 0
     before, teacher.times = files_in(folder), 0
     listener = Listener()
-    again = TeacherCache(folder, teacher, part, **options)
+    again = TeacherCache(folder, teacher, part, CacheSettings(**options))
     assert cache.fill() == again.fill(listener) == 0
     assert teacher.times == listener.total == 0
     assert files_in(folder) == before
@@ -79,7 +80,7 @@ def test_a_teacher_that_was_used_otherwise_is_the_same(tmp_path, part):
 
 
 def test_with_one_view_the_seed_does_not_matter(copied, part, teacher):
-    assert TeacherCache(copied, teacher, part, seed=1).fill() == 0
+    assert TeacherCache(copied, teacher, part, CacheSettings(seed=1)).fill() == 0
 
 
 def other_statistics(teacher):
@@ -129,7 +130,7 @@ BASE = VIEWS | {"seed": 0, "overlap": 0.125, "stride": 2}
 @pytest.fixture(scope="module")
 def with_views(tmp_path_factory, part, teacher):
     folder = tmp_path_factory.mktemp("with_views") / "logits"
-    TeacherCache(folder, teacher, part, **BASE).fill()
+    TeacherCache(folder, teacher, part, CacheSettings(**BASE)).fill()
     return folder
 
 
@@ -155,16 +156,16 @@ def test_what_was_made_otherwise_is_made_anew(
     other = pointwise(**options["teacher"]) if "teacher" in options else teacher
     options = BASE | {k: v for k, v in options.items() if k != "teacher"}
     listener = Listener()
-    cache = TeacherCache(folder, other, part, **options)
+    cache = TeacherCache(folder, other, part, CacheSettings(**options))
     assert cache.fill(listener) == 3 * cache.views
     assert f"{folder}: other {named} than now" in listener.text
     assert len(maps_in(folder)) == 3 * cache.views
-    fresh = TeacherCache(tmp_path / "fresh", other, part, **options)
+    fresh = TeacherCache(tmp_path / "fresh", other, part, CacheSettings(**options))
     fresh.fill()
     assert_same_maps(cache, fresh, part)
     # Now it is there, and the first one no more.
-    assert TeacherCache(folder, other, part, **options).fill() == 0
-    assert TeacherCache(folder, teacher, part, **BASE).fill() == 9
+    assert TeacherCache(folder, other, part, CacheSettings(**options)).fill() == 0
+    assert TeacherCache(folder, teacher, part, CacheSettings(**BASE)).fill() == 9
 
 
 def images_in(root):
@@ -233,7 +234,7 @@ def test_images_in_memory_differ_by_their_pixels(tmp_path, teacher):
     folder = tmp_path / "logits"
     for pixels in (image, other):
         part = Part("train", [held(pixels, labels)], THREE_CLASSES)
-        cache = TeacherCache(folder, teacher, part, stride=1)
+        cache = TeacherCache(folder, teacher, part, CacheSettings(stride=1))
         cache.fill()
     assert_to_half_precision(cache.get(0), logits_of(teacher, other))
 

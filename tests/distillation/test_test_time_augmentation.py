@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segshrink.distillation.test_time_augmentation import mean_over_poses
+from segshrink.distillation.test_time_augmentation import predict_augmented
 
 
 def poses_of(tile):
@@ -24,7 +24,7 @@ def to_the_right(tiles):
 
 def test_is_the_mean_of_what_is_said_of_each_pose():
     tiles = np.random.default_rng(0).normal(size=(3, 8, 8, 2)).astype(np.float32)
-    found = mean_over_poses(to_the_right, tiles)
+    found = predict_augmented(to_the_right, tiles)
     assert found.dtype == np.float32
     for tile, ours in zip(tiles, found, strict=True):
         poses = list(poses_of(tile))
@@ -35,9 +35,9 @@ def test_is_the_mean_of_what_is_said_of_each_pose():
 
 def test_a_pose_of_the_tile_has_the_pose_of_the_mean():
     tiles = np.random.default_rng(1).normal(size=(1, 8, 8, 2)).astype(np.float32)
-    expected = mean_over_poses(to_the_right, tiles)
+    expected = predict_augmented(to_the_right, tiles)
     for turned in (np.rot90, np.fliplr, np.flipud):
-        found = mean_over_poses(to_the_right, turned(tiles[0])[None])
+        found = predict_augmented(to_the_right, turned(tiles[0])[None])
         np.testing.assert_allclose(found[0], turned(expected[0]), rtol=1e-4, atol=1e-5)
 
 
@@ -50,5 +50,5 @@ def test_maps_that_go_with_the_tile_are_as_they_were(shape, poses):
         asked.append(posed.shape)
         return posed**2
 
-    np.testing.assert_allclose(mean_over_poses(squared, tiles), tiles**2, rtol=1e-6)
+    np.testing.assert_allclose(predict_augmented(squared, tiles), tiles**2, rtol=1e-6)
     assert asked == [(2 * poses, *shape, 3)]

@@ -1,7 +1,7 @@
-"""Students learn from labels and from a teacher."""
+"""Distillation: students learn from labels and from a teacher."""
 
 from segshrink.distillation.distill import chosen_settings, distill
-from segshrink.distillation.distiller import Distiller, Term
+from segshrink.distillation.distiller import Distiller
 from segshrink.distillation.losses import (
     DIST,
     AttentionTransfer,
@@ -13,11 +13,13 @@ from segshrink.distillation.losses import (
 )
 from segshrink.distillation.matching import LayerMatches, LayerPair, match_layers
 from segshrink.distillation.mix import build_terms
-from segshrink.distillation.teacher_cache import TeacherCache
+from segshrink.distillation.teacher_cache import CacheSettings, TeacherCache
+from segshrink.distillation.term import Term
 
 __all__ = [
     "DIST",
     "AttentionTransfer",
+    "CacheSettings",
     "ChannelWise",
     "Distiller",
     "FeatureHint",

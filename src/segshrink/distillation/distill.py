@@ -1,4 +1,4 @@
-"""Train a student with a teacher, start to end."""
+"""Distillation of a student from a teacher."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,15 +7,17 @@ from pathlib import Path
 
 import keras
 
+from segshrink.data import Part
+from segshrink.distillation.digests import model_digest
 from segshrink.distillation.distiller import Distiller
 from segshrink.distillation.matching import has_layers_of
 from segshrink.distillation.mix import build_terms, completed
 from segshrink.distillation.teacher_cache import (
     STRIDES,
+    CacheSettings,
     TeacherCache,
     cache_bytes,
     cannot_replay,
-    model_digest,
 )
 from segshrink.models import tile_px_of
 from segshrink.recipe import FEATURE_LOSSES, DistillationSettings, TrainingSettings
@@ -107,7 +109,7 @@ def distill(
 def chosen_settings(
     settings: DistillationSettings, student: keras.Model, teacher: keras.Model
 ) -> DistillationSettings:
-    """The settings with what they leave open chosen by the kind of student."""
+    """Settings with defaults for the kind of student where they are not set."""
     kind = "pruned" if has_layers_of(student, teacher) else "compact"
     return completed(settings, kind)
 
@@ -119,41 +121,52 @@ def _cached_logits(
     context: TrainingContext,
     folder: Path,
 ) -> TeacherCache | None:
-    """The filled cache; None, and the reason said, if the teacher runs in each step."""
+    """The filled cache, or None if the teacher runs in each step.
+
+    A reason that the settings do not give is said.
+    """
     train, progress = context.dataset.train, context.progress
     if not chosen.cache:
         return None
-    views = chosen.cache_views or 1
-    limit = round(1e6 * (chosen.cache_mb or _CACHE_MB))
-    channels, coarsest = teacher.output_shape[-1], STRIDES[-1]
-    least = cache_bytes(train, channels, coarsest, views)
-    features = sorted(set(chosen.losses or ()) & set(FEATURE_LOSSES))
-    reason = cannot_replay(settings.augmentation)
-    if features:
-        reason = f"{', '.join(features)} needs its feature maps, not only its logits"
-    elif least > limit:
-        reason = (
-            f"its logits need {least / 1e6:.3g} MB even at stride {coarsest}, more "
-            f"than the {limit / 1e6:.3g} of cache_mb"
-        )
-    if reason:
-        progress.say(f"The teacher is asked in each step: {reason}.")
-        return None
     photometric = settings.augmentation.photometric
-    logits = TeacherCache(
-        folder,
-        teacher,
-        train,
+    views = chosen.cache_views or 1
+    max_bytes = round(1e6 * (chosen.cache_mb or _CACHE_MB))
+    reason = _reason_against_cache(chosen, settings, teacher, train, max_bytes)
+    if reason:
+        progress.say(f"The teacher runs in each step: {reason}.")
+        return None
+    cache = CacheSettings(
         views=views,
         photometric=photometric if views > 1 else 0.0,
         seed=context.seed,
         averaged=chosen.cache_averaged,
-        max_bytes=limit,
+        max_bytes=max_bytes,
     )
+    logits = TeacherCache(folder, teacher, train, cache)
     logits.fill(progress)
     if views == 1 and photometric:
         progress.say(
-            "The targets are for the images as they are; the student sees changed "
+            "The targets are for the unchanged images; the student sees changed "
             "colours (cache_views replays those too)."
         )
     return logits
+
+
+def _reason_against_cache(
+    chosen: DistillationSettings,
+    settings: TrainingSettings,
+    teacher: keras.Model,
+    train: Part,
+    max_bytes: int,
+) -> str | None:
+    features = sorted(set(chosen.losses or ()) & set(FEATURE_LOSSES))
+    if features:
+        return f"{', '.join(features)} needs its feature maps, not only its logits"
+    channels, coarsest = teacher.output_shape[-1], STRIDES[-1]
+    least = cache_bytes(train, channels, coarsest, chosen.cache_views or 1)
+    if least > max_bytes:
+        return (
+            f"its logits need {least / 1e6:.3g} MB even at stride {coarsest}, more "
+            f"than the {max_bytes / 1e6:.3g} of cache_mb"
+        )
+    return cannot_replay(settings.augmentation)

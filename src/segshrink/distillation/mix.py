@@ -1,11 +1,10 @@
-"""From the recipe's distillation settings to what a student learns."""
+"""Terms of the distillation loss from the settings of a recipe."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import keras
 
-from segshrink.distillation.distiller import Term, Weight
 from segshrink.distillation.losses import (
     DIST,
     AttentionTransfer,
@@ -18,6 +17,7 @@ from segshrink.distillation.losses import (
 )
 from segshrink.distillation.losses.dist import require_relations
 from segshrink.distillation.matching import LayerMatches, match_layers
+from segshrink.distillation.term import Term, Weight
 from segshrink.errors import RecipeError
 from segshrink.recipe import FEATURE_LOSSES, DistillationSettings
 
@@ -34,26 +34,42 @@ LOSSES: dict[str, type[MaskedLoss]] = {
     )
 }
 
-# What is learnt where the recipe does not say, by the kind of student: of all losses
-# the best on average at equal seconds, at the temperature of its paper. What it added
-# to the labels lay within the spread over seeds (benchmarks/distillation.md).
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "pruned": {"supervised": 1.0, "losses": {"channel_wise": 1.0}},
-    "compact": {"supervised": 1.0, "losses": {"channel_wise": 1.0}},
+
+@dataclass(frozen=True)
+class Defaults:
+    """Weights for a kind of student where the recipe sets none."""
+
+    supervised: float
+    losses: Mapping[str, float]
+
+
+# Channel-wise distillation was the best of all losses on average at equal seconds, at
+# the temperature of its paper. Its gain over labels alone lay within the spread over
+# seeds (benchmarks/distillation.md).
+DEFAULTS = {
+    "pruned": Defaults(supervised=1.0, losses={"channel_wise": 1.0}),
+    "compact": Defaults(supervised=1.0, losses={"channel_wise": 1.0}),
 }
 _TEMPERATURE = 1.0
 _LAYERS = ("bottleneck", "decoder")
 
 
 def completed(settings: DistillationSettings, kind: str) -> DistillationSettings:
-    """The settings with everything that depends on the kind of student filled in."""
+    """Settings with the defaults for a kind of student where they are not set."""
     defaults = DEFAULTS[kind]
-    update: dict[str, Any] = {"losses": dict(settings.losses or defaults["losses"])}
-    if settings.supervised is None:
-        update["supervised"] = defaults["supervised"]
-    if settings.temperature is None and "pixel_kl" in update["losses"]:
-        update["temperature"] = _TEMPERATURE
-    return settings.model_copy(update=update)
+    losses = dict(settings.losses or defaults.losses)
+    supervised, temperature = settings.supervised, settings.temperature
+    if supervised is None:
+        supervised = defaults.supervised
+    if temperature is None and "pixel_kl" in losses:
+        temperature = _TEMPERATURE
+    return settings.model_copy(
+        update={
+            "losses": losses,
+            "supervised": supervised,
+            "temperature": temperature,
+        }
+    )
 
 
 def build_terms(
@@ -64,7 +80,7 @@ def build_terms(
     steps: int,
     kept: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[list[Term], LayerMatches]:
-    """The terms of completed settings, and the pairs of feature maps they compare.
+    """Terms of completed settings, and the pairs of feature maps that they compare.
 
     Args:
         settings: as `completed` gives them.
@@ -98,13 +114,13 @@ def build_terms(
 
 
 def _selected(matches: LayerMatches, layers: tuple[str, ...] | None) -> LayerMatches:
-    """The pairs of some roles; by default of those of `_LAYERS` that there are."""
+    """Pairs of the given roles; by default of the roles in `_LAYERS` that exist."""
     if layers is None:
         features = LayerMatches(matches[:-1])
         if not features:
             raise RecipeError(
-                "distillation.losses: the models have no feature maps in common, but "
-                "their logits. Take losses of logits."
+                "distillation.losses: the models have no feature maps in common "
+                "besides their logits. Take losses of logits."
             )
         roles = {pair.role.partition(" ")[0] for pair in features}
         return features.select(*([x for x in _LAYERS if x in roles] or roles))

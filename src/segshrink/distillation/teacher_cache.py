@@ -1,16 +1,13 @@
 """The teacher's logits, computed once and replayed in every epoch."""
 
-import hashlib
 import io
-import json
 import math
 import re
-import sys
 import zlib
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,50 +15,38 @@ import numpy.typing as npt
 
 from segshrink.data import AnnotatedImage, Part, SlidingWindow, map_by_tiles
 from segshrink.data.augmentation import draw_recoloring, recolored
-from segshrink.distillation.test_time_augmentation import mean_over_poses
-from segshrink.errors import DatasetError, RunFolderError, UsageError
+from segshrink.distillation.digests import images_digest, model_digest
+from segshrink.distillation.test_time_augmentation import predict_augmented
+from segshrink.errors import RunFolderError, UsageError
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import Augmentation
-from segshrink.records import atomic_write, locked, read_json, write_json
+from segshrink.records import atomic_write, locked, read_json
+from segshrink.records.teacher_logits import TEACHER_LOGITS, TeacherLogitsRecord
 
 STRIDES = (1, 2, 4, 8)
 _CHOSEN = (4, 8)
 
-_KIND = "segshrink teacher's logits, format 1"
-_ABOUT = "about.json"
+_RECORD = "about.json"
 _BYTES_PER_VALUE = 2  # float16
 _LARGEST = float(np.finfo(np.float16).max)
 _CHECKSUM_BYTES = 4
 _BATCH = 8
-# Each holds a file open, of which a process may have 256 on some systems.
+# Each map holds a file open, of which a process may have 256 on some systems.
 _MAPS_OPEN = 64
 
 # Names of files that a cache writes, or was killed while writing.
-_OURS = re.compile(r"(\.partial-)?(about\.json|\d{6,}-\d+\.npy)")
+_OWN_FILES = re.compile(r"(\.partial-)?(about\.json|\d{6,}-\d+\.npy)")
 
-# Beyond this zoom the teacher sees other things in the image than it does at the scale
-# that it was asked at, so that its answer cannot be resampled.
+# Beyond this zoom the teacher sees other things in the image than at the scale of the
+# stored logits, so that those cannot be resampled.
 _WIDEST_ZOOM = 2.0
 
 
-class TeacherCache:
-    """A teacher's raw logits for every image of a part, as float16 files.
+@dataclass(frozen=True, kw_only=True)
+class CacheSettings:
+    """Which logits of a teacher are stored, and how finely.
 
-    Whole images are stored, so that any crop can be replayed: give the cache to a
-    `TileSampler`, and flips, quarter turns and crops of an image are made to its logits
-    too, cell by cell; a zoom resamples them. A change of colours is not replayed with
-    one view: the target is what the teacher says of the image as it is. With more views
-    the teacher is asked of as many colourings of each image, and training takes those.
-
-    The folder belongs to the cache. What is in it is used again if it was made by the
-    same teacher, for the same images and in the same way, and is whole; every file is
-    written whole and carries a checksum. Anything else is made anew.
-
-    Args:
-        folder: where the logits lie or will lie; made by `fill`.
-        teacher: images `(batch, tile, tile, 3)` to logits `(batch, tile, tile,
-            classes)`; asked in inference mode.
-        part: the images.
+    Attributes:
         stride: side in pixels of the squares whose mean is stored: 1, 2, 4 or 8. None
             takes 4, or 8 where that exceeds the limit: finer ones cost time in each
             step.
@@ -69,13 +54,73 @@ class TeacherCache:
         photometric: strength of the colourings, see `segshrink.recipe.Augmentation`;
             needed with more than one view.
         seed: int >= 0, of the colourings.
-        overlap: share by which the tiles overlap that the teacher is asked of.
-        averaged: take means over the flips and quarter turns of each tile, which asks
-            the teacher of eight times as many, see `mean_over_poses`.
-        max_bytes: limit of what is stored, in bytes.
+        overlap: share by which the tiles of an image overlap.
+        averaged: store means over the flips and quarter turns of each tile, which takes
+            eight times as many predictions, see `predict_augmented`.
+        max_bytes: limit of the stored logits, in bytes.
 
     Raises:
-        UsageError: if the logits exceed `max_bytes`, or an argument is out of range.
+        UsageError: if a value is out of range.
+    """
+
+    stride: int | None = None
+    views: int = 1
+    photometric: float = 0.0
+    seed: int = 0
+    overlap: float = 0.125
+    averaged: bool = False
+    max_bytes: int = 2 << 30
+
+    def __post_init__(self) -> None:
+        if self.stride is not None and self.stride not in STRIDES:
+            raise UsageError(f"stride must be one of {STRIDES}, got {self.stride}.")
+        if self.views < 1:
+            raise UsageError(f"views must be at least 1, got {self.views}.")
+        if not 0 <= self.photometric <= 1:
+            raise UsageError(f"photometric must be 0 to 1, got {self.photometric}.")
+        if (self.views > 1) != (self.photometric > 0):
+            raise UsageError(
+                "views and photometric go together: more than one view differs in "
+                f"colours, got {self.views} views and photometric "
+                f"{self.photometric:g}."
+            )
+        if not 0 <= self.overlap <= 0.9:
+            raise UsageError(f"overlap must be 0 to 0.9, got {self.overlap}.")
+        if self.seed < 0:
+            raise UsageError(f"seed must be at least 0, got {self.seed}.")
+
+    def stride_for(self, part: Part, channels: int) -> int:
+        """The stride; if none is set, the finest default that keeps the limit."""
+        if self.stride is not None:
+            return self.stride
+        for stride in _CHOSEN:
+            if cache_bytes(part, channels, stride, self.views) <= self.max_bytes:
+                return stride
+        return STRIDES[-1]
+
+
+class TeacherCache:
+    """A teacher's raw logits for every image of a part, as float16 files.
+
+    Whole images are stored, so that any crop can be replayed: give the cache to a
+    `TileSampler`, and the flips, quarter turns and crops of an image are applied to its
+    logits too, cell by cell; a zoom resamples them. A change of colours is not replayed
+    with one view: the target is the prediction for the unchanged image. With more views
+    the teacher predicts as many colourings of each image, and training uses those.
+
+    The folder belongs to the cache. Its files are reused if they were made by the same
+    teacher, for the same images and with the same settings, and are undamaged; every
+    file is written atomically and carries a checksum. Anything else is rebuilt.
+
+    Args:
+        folder: folder of the logits; `fill` creates it.
+        teacher: images `(batch, tile, tile, 3)` to logits `(batch, tile, tile,
+            classes)`; runs in inference mode.
+        part: the images.
+        settings: stride, views and limit.
+
+    Raises:
+        UsageError: if the logits exceed the limit.
 
     Example:
         >>> cache = TeacherCache(folder, teacher, dataset.train)
@@ -88,56 +133,47 @@ class TeacherCache:
         folder: Path | str,
         teacher: keras.Model,
         part: Part,
-        *,
-        stride: int | None = None,
-        views: int = 1,
-        photometric: float = 0.0,
-        seed: int = 0,
-        overlap: float = 0.125,
-        averaged: bool = False,
-        max_bytes: int = 2 << 30,
+        settings: CacheSettings | None = None,
     ) -> None:
-        _check(stride, views, photometric)
-        _check_numbers(overlap, seed)
+        settings = settings or CacheSettings()
         _, *tile_px, channels = teacher.output_shape
         self.folder = Path(folder)
+        self.settings = settings
         self.channels = int(channels)
-        self.views = views
-        self.stride = stride or _stride_within(max_bytes, part, self.channels, views)
-        self.size_bytes = cache_bytes(part, self.channels, self.stride, views)
-        if self.size_bytes > max_bytes:
+        self.views = settings.views
+        self.stride = settings.stride_for(part, self.channels)
+        self.size_bytes = cache_bytes(part, self.channels, self.stride, self.views)
+        if self.size_bytes > settings.max_bytes:
             raise UsageError(
                 f"{folder}: the teacher's logits of {len(part)} images need "
                 f"{self.size_bytes:,} bytes at stride {self.stride}, more than the "
-                f"limit of {max_bytes:,}. Raise the limit or the stride (up to "
-                f"{STRIDES[-1]}), or ask the teacher in each step instead."
+                f"limit of {settings.max_bytes:,}. Raise the limit or the stride (up "
+                f"to {STRIDES[-1]}), or run the teacher in each step instead."
             )
         self._teacher = teacher
         self._part = part
         self._tile_px = (tile_px[0], tile_px[1])
-        self._photometric = photometric
-        self._seed = seed
-        self._overlap = overlap
-        self._averaged = averaged
         self._open = lru_cache(_MAPS_OPEN)(self._map)
         self._ready = False
 
-    def _about(self) -> dict[str, Any]:
-        """What the logits depend on, as it is now."""
-        about = {
-            "kind": _KIND,
-            "teacher": model_digest(self._teacher),
-            "images": _images_digest(self._part),
-            "tile_px": list(self._tile_px),
-            "overlap": self._overlap,
-            "stride": self.stride,
-            "views": self.views,
-        }
+    def _record(self) -> TeacherLogitsRecord:
+        """Everything that the logits depend on, as it is now."""
+        record = TeacherLogitsRecord(
+            kind=TEACHER_LOGITS,
+            teacher=model_digest(self._teacher),
+            images=images_digest(self._part),
+            tile_px=self._tile_px,
+            overlap=self.settings.overlap,
+            stride=self.stride,
+            views=self.views,
+        )
+        added: dict[str, float | int | bool] = {}
         if self.views > 1:
-            about |= {"photometric": self._photometric, "seed": self._seed}
-        if self._averaged:
-            about["averaged"] = True
-        return about
+            added["photometric"] = self.settings.photometric
+            added["seed"] = self.settings.seed
+        if self.settings.averaged:
+            added["averaged"] = True
+        return record.model_copy(update=added)
 
     def get(self, index: int, view: int = 0) -> npt.NDArray[np.float16]:
         """Logits of `part[index]`, `(ceil(height / stride), ..., channels)`.
@@ -146,61 +182,62 @@ class TeacherCache:
             RunFolderError: if `fill` has not made them.
         """
         if not self._ready:
-            if self._found() != self._about():
+            if self._stored_record() != self._record().as_plain():
                 raise RunFolderError(
-                    f"{self.folder}: holds no logits of this teacher for these images. "
-                    "Call fill, or run the same command again."
+                    f"{self.folder}: does not hold the logits of this teacher for "
+                    "these images. Call fill, or run the same command again."
                 )
             self._ready = True
         return self._open(index, view)
 
     def color_generator(self, index: int, view: int) -> np.random.Generator | None:
-        """Source of the colours of a view; None for view 0, the image as it is."""
+        """Source of the colours of a view; None for view 0, the unchanged image."""
         if view == 0:
             return None
-        return np.random.default_rng((self._seed, index, view))
+        return np.random.default_rng((self.settings.seed, index, view))
 
     def fill(self, progress: Progress | None = None) -> int:
-        """Ask the teacher of everything that is not there, or not whole.
+        """Compute all logits that are missing or damaged.
 
-        It can be killed at any moment; what is finished is kept. Of several processes
+        It can be killed at any moment; finished files are kept. Of several processes
         that fill one folder the first does it, and the others wait.
 
         Args:
-            progress: told the size before anything is written, and of every map.
+            progress: receives the size before anything is written, and every map.
 
         Returns:
-            Number of maps that were made now.
+            Number of maps that were computed now.
 
         Raises:
             RunFolderError: if the folder holds something else.
             DatasetError: if an image cannot be read.
         """
         with locked(self.folder.with_name(f".{self.folder.name}.lock")):
-            return self._filled(progress or SilentProgress())
+            return self._fill(progress or SilentProgress())
 
-    def _filled(self, progress: Progress) -> int:
+    def _fill(self, progress: Progress) -> int:
         self._ready = False
         self._open.cache_clear()
-        found, about = self._found(), self._about()
-        wanted = [(i, v) for i in range(len(self._part)) for v in range(self.views)]
-        missing = wanted
-        if found == about:
-            missing = [place for place in wanted if not self._is_whole(*place)]
-        elif found:
+        stored, record = self._stored_record(), self._record()
+        current = record.as_plain()
+        places = [(i, v) for i in range(len(self._part)) for v in range(self.views)]
+        missing = places
+        if stored == current:
+            missing = [place for place in places if not self._is_whole(*place)]
+        elif stored:
             keys = sorted(
                 key
-                for key in about.keys() | found.keys()
-                if about.get(key) != found.get(key)
+                for key in current.keys() | stored.keys()
+                if current.get(key) != stored.get(key)
             )
             progress.say(
-                f"{self.folder}: other {', '.join(keys)} than now; it is made anew."
+                f"{self.folder}: other {', '.join(keys)} than now; it is rebuilt."
             )
-        progress.say(self._in_words(len(wanted) - len(missing), len(wanted)))
-        if found != about:
+        progress.say(self._in_words(len(places) - len(missing), len(places)))
+        if stored != current:
             for path in self.folder.glob("*.npy"):
                 path.unlink()
-            write_json(self.folder / _ABOUT, about)
+            record.write(self.folder / _RECORD)
         if missing:
             progress.start("teacher's logits", len(missing))
             for index, view in missing:
@@ -209,37 +246,38 @@ class TeacherCache:
             progress.finish()
         return len(missing)
 
-    def _in_words(self, there: int, wanted: int) -> str:
-        done = f", {there} of {wanted} maps are there" if there else ""
+    def _in_words(self, there: int, needed: int) -> str:
+        done = f", {there} of {needed} maps are there" if there else ""
         return (
             f"Teacher's logits of {len(self._part)} images: "
             f"{self.size_bytes / 1e6:.1f} MB at stride {self.stride}{done}."
         )
 
-    def _found(self) -> dict[str, Any] | None:
-        """What the folder says of itself; None if it is new or its file is damaged.
+    def _stored_record(self) -> dict[str, object] | None:
+        """Record in the folder, as JSON; None if the folder is new or it is damaged.
+
+        It is compared whole, so that a field of a newer version counts too.
 
         Raises:
-            RunFolderError: if it holds something else.
+            RunFolderError: if the folder holds something else.
         """
         if not self.folder.exists():
             return None
-        names = (
-            [x.name for x in self.folder.iterdir()] if self.folder.is_dir() else [""]
-        )
-        found: Any = None
-        if _ABOUT in names:
+        is_folder = self.folder.is_dir()
+        names = [x.name for x in self.folder.iterdir()] if is_folder else [""]
+        stored: object = None
+        if _RECORD in names:
             with suppress(RunFolderError):
-                found = read_json(self.folder / _ABOUT)
-        of_ours = isinstance(found, dict) and found.get("kind") == _KIND
-        # A damaged description is told from someone else's by what lies beside it.
-        damaged = not (found and isinstance(found, dict))
-        if not all(map(_OURS.fullmatch, names)) or not (of_ours or damaged):
+                stored = read_json(self.folder / _RECORD)
+        record = stored if isinstance(stored, dict) and stored else None
+        is_own = record is None or record.get("kind") == TEACHER_LOGITS
+        # A damaged record is told from a foreign file by the names of its neighbours.
+        if not is_own or not all(map(_OWN_FILES.fullmatch, names)):
             raise RunFolderError(
                 f"{self.folder}: holds something else than a teacher's logits. "
                 "Name another folder."
             )
-        return found if of_ours else None
+        return record
 
     def _path(self, index: int, view: int) -> Path:
         return self.folder / f"{index:06}-{view}.npy"
@@ -263,46 +301,52 @@ class TeacherCache:
         except OSError:
             return False
         body, checksum = data[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
-        # First, since a damaged header can raise anything.
-        if self._checksum(index, view, body) != checksum:
+        # The checksum comes first, since a damaged header can raise any error.
+        if _checksum(index, view, body) != checksum:
             return False
         stored = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
         return stored.shape == self._shape(index) and stored.dtype == np.float16
 
-    def _checksum(self, index: int, view: int, body: bytes) -> bytes:
-        """With the place, so that a file under another's name is found out."""
-        number = zlib.crc32(body, zlib.crc32(f"{index}-{view}".encode()))
-        return number.to_bytes(_CHECKSUM_BYTES, "little")
-
     def _write(self, index: int, view: int) -> None:
-        image, _ = self._part[index].read()
-        colors = self.color_generator(index, view)
-        if colors is not None:
-            image = recolored(image, draw_recoloring(self._photometric, colors))
-        predict, batch = self._teacher.predict_on_batch, _BATCH
-        if self._averaged:
-            # Of one tile, a batch is as many poses.
-            predict, batch = partial(mean_over_poses, predict), 1
-        tiles = SlidingWindow(
-            size_px=image.shape[:2], tile_px=self._tile_px, overlap=self._overlap
-        ).count_tiles()
-        logits = map_by_tiles(
-            predict,
-            image,
-            tile_px=self._tile_px,
-            channels=self.channels,
-            overlap=self._overlap,
-            # Batches are filled up.
-            batch_size=min(batch, tiles),
-        )
+        logits = self._predict(index, view)
         stored = np.clip(_block_means(logits, self.stride), -_LARGEST, _LARGEST)
         with atomic_write(self._path(index, view)) as unfinished:
             with unfinished.open("wb") as file:
                 np.lib.format.write_array(file, stored.astype(np.float16))
-            # Behind the array, where NumPy does not look.
-            checksum = self._checksum(index, view, unfinished.read_bytes())
+            # The checksum follows the array, where NumPy does not read it.
+            checksum = _checksum(index, view, unfinished.read_bytes())
             with unfinished.open("ab") as file:
                 file.write(checksum)
+
+    def _predict(self, index: int, view: int) -> np.ndarray:
+        image, _ = self._part[index].read()
+        colors = self.color_generator(index, view)
+        if colors is not None:
+            image = recolored(image, draw_recoloring(self.settings.photometric, colors))
+        predict, batch = self._teacher.predict_on_batch, _BATCH
+        if self.settings.averaged:
+            # One tile already makes a batch of augmented ones.
+            predict, batch = partial(predict_augmented, predict), 1
+        tiles = SlidingWindow(
+            size_px=image.shape[:2],
+            tile_px=self._tile_px,
+            overlap=self.settings.overlap,
+        ).count_tiles()
+        return map_by_tiles(
+            predict,
+            image,
+            tile_px=self._tile_px,
+            channels=self.channels,
+            overlap=self.settings.overlap,
+            # A batch is filled up, so that a large one would be wasted on few tiles.
+            batch_size=min(batch, tiles),
+        )
+
+
+def _checksum(index: int, view: int, body: bytes) -> bytes:
+    """Checksum of a file and its place, so that a misplaced file is noticed."""
+    number = zlib.crc32(body, zlib.crc32(f"{index}-{view}".encode()))
+    return number.to_bytes(_CHECKSUM_BYTES, "little")
 
 
 def cache_bytes(part: Part, channels: int, stride: int, views: int = 1) -> int:
@@ -312,7 +356,7 @@ def cache_bytes(part: Part, channels: int, stride: int, views: int = 1) -> int:
 
 
 def cannot_replay(augmentation: Augmentation) -> str | None:
-    """Why a cache cannot stand for the teacher under these changes; None if it can."""
+    """Reason why a cache cannot replace the teacher under an augmentation, or None."""
     low, high = augmentation.scale_jitter
     if low < 1 / _WIDEST_ZOOM or high > _WIDEST_ZOOM:
         return (
@@ -322,78 +366,14 @@ def cannot_replay(augmentation: Augmentation) -> str | None:
     return None
 
 
-def model_digest(model: keras.Model) -> str:
-    """A fingerprint of what a model computes: its configuration and its weights.
-
-    Names do not count, since Keras numbers them by what was built before.
-    """
-    digest = hashlib.sha256(_nameless(model.get_config()).encode())
-    for values in model.get_weights():
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()
-
-
-def _nameless(config: Any) -> str:
-    numbers: dict[str, str] = {}
-
-    def find(value: Any) -> None:
-        if isinstance(value, dict):
-            name = value.get("name")
-            if isinstance(name, str):
-                numbers.setdefault(name, f"#{len(numbers)}")
-            value = list(value.values())
-        if isinstance(value, list | tuple):
-            for each in value:
-                find(each)
-
-    def renamed(value: Any) -> Any:
-        if isinstance(value, dict):
-            # A frozen teacher computes the same.
-            return {k: renamed(v) for k, v in value.items() if k != "trainable"}
-        if isinstance(value, list | tuple):
-            return [renamed(each) for each in value]
-        return numbers.get(value, value) if isinstance(value, str) else value
-
-    find(config)
-    return json.dumps(renamed(config), sort_keys=True, default=str)
-
-
-def _check(stride: int | None, views: int, photometric: float) -> None:
-    if stride is not None and stride not in STRIDES:
-        raise UsageError(f"stride must be one of {STRIDES}, got {stride}.")
-    if views < 1:
-        raise UsageError(f"views must be at least 1, got {views}.")
-    if not 0 <= photometric <= 1:
-        raise UsageError(f"photometric must be 0 to 1, got {photometric}.")
-    if (views > 1) != (photometric > 0):
-        raise UsageError(
-            "views and photometric go together: more than one view differs in "
-            f"colours, got {views} views and photometric {photometric:g}."
-        )
-
-
-def _check_numbers(overlap: float, seed: int) -> None:
-    if not 0 <= overlap <= 0.9:
-        raise UsageError(f"overlap must be 0 to 0.9, got {overlap}.")
-    if seed < 0:
-        raise UsageError(f"seed must be at least 0, got {seed}.")
-
-
-def _stride_within(limit: int, part: Part, channels: int, views: int) -> int:
-    for stride in _CHOSEN:
-        if cache_bytes(part, channels, stride, views) <= limit:
-            return stride
-    return STRIDES[-1]
-
-
 def _cells(image: AnnotatedImage, stride: int) -> tuple[int, int]:
     return math.ceil(image.height_px / stride), math.ceil(image.width_px / stride)
 
 
 def _block_means(values: np.ndarray, side: int) -> np.ndarray:
-    """Means of squares of `side` pixels; those at the lower and right edge may be cut.
+    """Means of squares of `side` pixels.
 
-    A cut one is the mean of what is there.
+    A square that the lower or right edge cuts has the mean of its remaining pixels.
     """
     for axis in (0, 1):
         starts = np.arange(0, values.shape[axis], side)
@@ -401,25 +381,3 @@ def _block_means(values: np.ndarray, side: int) -> np.ndarray:
         counts = np.expand_dims(counts, tuple({0, 1, 2} - {axis}))
         values = np.add.reduceat(values, starts, axis=axis, dtype=np.float32) / counts
     return values
-
-
-def _images_digest(part: Part) -> str:
-    """A fingerprint of the images, without decoding them."""
-    digest = hashlib.sha256()
-    for image in part:
-        # Without the dots that NumPy puts into long arrays.
-        with np.printoptions(threshold=sys.maxsize):
-            stamp = repr(image)
-        if image.image_path is not None:
-            # Not the path: a data set that moves stays the same.
-            try:
-                stat = image.image_path.stat()
-            except OSError as error:
-                raise DatasetError(
-                    f"{image.image_path}: cannot be read ({error}). Put it back, or "
-                    "open the data set anew."
-                ) from error
-            size = f"{image.height_px}x{image.width_px}"
-            stamp = f"{image.name} {size} {stat.st_size} {stat.st_mtime_ns}"
-        digest.update(stamp.encode())
-    return digest.hexdigest()

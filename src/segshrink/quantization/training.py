@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from segshrink.distillation import Distiller, build_terms
-from segshrink.distillation.teacher_cache import model_digest
+from segshrink.distillation.digests import model_digest
 from segshrink.models import copy_model, tile_px_of
 from segshrink.quantization.fake_quantization import FakeQuantizedModel, Ranges
 from segshrink.recipe import DistillationSettings, TrainingSettings
