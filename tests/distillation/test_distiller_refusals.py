@@ -33,7 +33,9 @@ def test_refuses_losses_that_know_of_no_void():
         keras.losses.MeanSquaredError(),
     ):
         kind = type(loss).__name__
-        with pytest.raises(ValueError, match=f"^{kind}: does not leave out void pixels. T"):
+        with pytest.raises(
+            ValueError, match=f"^{kind}: does not leave out void pixels. T"
+        ):
             pair([Term(PixelKL()), Term(loss)])
 
 

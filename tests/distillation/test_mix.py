@@ -39,8 +39,8 @@ def terms_of(models, *, kind="pruned", steps=10, kept=None, **settings):
 def test_an_empty_section_is_the_defaults_of_the_kind(kind):
     chosen = completed(DistillationSettings(), kind)
     defaults = DEFAULTS[kind]
-    assert chosen.losses == defaults["losses"]
-    assert chosen.supervised == defaults["supervised"]
+    assert chosen.losses == defaults.losses
+    assert chosen.supervised == defaults.supervised
     # The rest is as it was.
     rest = {"losses", "supervised", "temperature", "layers"}
     assert chosen.model_dump(exclude=rest) == (

@@ -1,8 +1,8 @@
-"""Which feature maps of a student correspond to which of its teacher."""
+"""Pairs of corresponding feature maps of a student and its teacher."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -14,10 +14,13 @@ from segshrink.text_table import as_text, columns
 LOGITS = "logits"
 BOTTLENECK = "bottleneck"
 
+Node: TypeAlias = Any
+"""A call of an operation, as Keras keeps it in its graph."""
+
 
 @dataclass(frozen=True)
 class LayerPair:
-    """Two feature maps that are to be compared.
+    """Two feature maps to compare.
 
     Attributes:
         role: "encoder 1/4", "bottleneck", "decoder 1/2" (the resolution, as a share of
@@ -26,8 +29,8 @@ class LayerPair:
         student: name of the student's layer.
         teacher_shape: (height, width, channels) of the teacher's map.
         student_shape: the same of the student's.
-        kept: the teacher's channels that the student's are compared with, in order;
-            None is all of them.
+        kept: channels of the teacher that are compared with those of the student, in
+            order; None is all of them.
     """
 
     role: str
@@ -45,7 +48,7 @@ class LayerPair:
 
     @property
     def comparison(self) -> str:
-        """How the two are brought together, in words."""
+        """Operations that bring the two maps to one shape, in words."""
         steps = []
         if self.kept is not None and len(self.kept) < self.teacher_shape[2]:
             steps.append("kept channels")
@@ -103,11 +106,11 @@ def match_layers(
 ) -> LayerMatches:
     """Pair the feature maps of two models by role, resolution and order.
 
-    The coarsest map that the output depends on is the bottleneck. What leads to it is
-    the encoder, what follows from it the decoder, and the last map of each resolution
-    in either is a stage. Stages of the same role and resolution are paired, the
-    bottlenecks and the logits always. If the student has the teacher's layers, as one
-    that was pruned from it has, its stages are paired with the layers of their names.
+    The coarsest map that the output depends on is the bottleneck. The maps that it
+    depends on are the encoder, those that depend on it the decoder, and the last map of
+    each resolution in either is a stage. Stages of the same role and resolution are
+    paired, the bottlenecks and the logits always. If the student has the teacher's
+    layers, as after pruning, its stages are paired with the layers of their names.
 
     Args:
         teacher: Functional or Sequential model with a fixed image size.
@@ -115,8 +118,8 @@ def match_layers(
         pairs: other partners, {layer of the student: layer of the teacher}; None for
             the teacher leaves a stage out.
         kept: of a pruned student, the output channels that were kept of each layer that
-            makes channels: `{layer.name: layer.kept for layer in plan.layers}`. They
-            are followed to the maps that are compared.
+            produces channels: `{layer.name: layer.kept for layer in plan.layers}`. They
+            are traced to the maps that are compared.
 
     Returns:
         The pairs; the last is that of the logits.
@@ -139,18 +142,18 @@ def match_layers(
     theirs.require([name for name in chosen.values() if name is not None])
     alike = ours.sizes == theirs.sizes
     partners = theirs.stages()
-    found = [
+    matches = [
         (role, name, name if alike else partners[role])
         for role, name in ours.stages().items()
         if name not in chosen and (alike or role in partners)
     ]
-    found += [
+    matches += [
         (LOGITS if name == ours.output else "chosen", name, other)
         for name, other in chosen.items()
         if other is not None
     ]
     order = list(ours.shapes)
-    found.sort(key=lambda pair: (pair[0] == LOGITS, order.index(pair[1])))
+    matches.sort(key=lambda pair: (pair[0] == LOGITS, order.index(pair[1])))
     return LayerMatches(
         LayerPair(
             role,
@@ -158,14 +161,16 @@ def match_layers(
             name,
             theirs.shapes[other],
             ours.shapes[name],
-            None if kept is None else _kept_of(theirs, other, ours.shapes[name], kept),
+            None
+            if kept is None
+            else _kept_channels(theirs, other, ours.shapes[name], kept),
         )
-        for role, name, other in found
+        for role, name, other in matches
     )
 
 
 def has_layers_of(student: keras.Model, teacher: keras.Model) -> bool:
-    """Whether a student's layers are the teacher's, as of one pruned from it."""
+    """Whether a student has the layers of the teacher, as after pruning."""
     try:
         return _Maps(student).sizes == _Maps(teacher).sizes
     except ModelError:
@@ -178,7 +183,7 @@ def map_shapes(model: keras.Model) -> dict[str, tuple[int, int, int]]:
 
 
 def feature_model(model: keras.Model, names: Sequence[str]) -> keras.Model:
-    """A model of the same layers that gives [logits, features of each name]."""
+    """A model of the same layers that returns [logits, features of each name]."""
     graph, nodes = _graph(model), _Maps(model).nodes
     features = [nodes[name].outputs[0] for name in names]
     inputs = graph.inputs[0] if len(graph.inputs) == 1 else graph.inputs
@@ -186,13 +191,13 @@ def feature_model(model: keras.Model, names: Sequence[str]) -> keras.Model:
 
 
 class _Maps:
-    """The feature maps of a model: operations that are called once and give one map."""
+    """Feature maps of a model: operations that are called once and return one map."""
 
     def __init__(self, model: keras.Model) -> None:
         graph = _graph(model)
         self.model = model
-        self.nodes: dict[str, Any] = {}
-        # What each call depends on, whether that is a map or not.
+        self.nodes: dict[str, Node] = {}
+        # Operations that each call depends on, whether they return a map or not.
         self._above: dict[int, set[str]] = {}
         self._weighs: dict[str, bool] = {}
         shared: set[str] = set()
@@ -212,20 +217,20 @@ class _Maps:
                 self.nodes[name] = node
         for name in shared:
             self.nodes.pop(name, None)
-        self.shapes: dict[str, Any] = {
+        self.shapes: dict[str, tuple[int, int, int]] = {
             name: tuple(node.outputs[0].shape[1:]) for name, node in self.nodes.items()
         }
         self.output = graph.outputs[0]._keras_history.operation.name
         if self.output not in self.nodes:
             raise ModelError(
                 f"{model.name}: the layer of its output is called more than once, so "
-                "that its map is not to be told. Distil it by its logits alone."
+                "its map is ambiguous. Distil it by its logits alone."
             )
 
     @property
-    def sizes(self) -> dict[str, Any]:
+    def sizes(self) -> dict[str, tuple[int, int]]:
         """Height and width of each map."""
-        return {name: shape[:2] for name, shape in self.shapes.items()}
+        return {name: (rows, cols) for name, (rows, cols, _) in self.shapes.items()}
 
     def require(self, names: Iterable[str]) -> None:
         """Raise `ModelError` unless all are names of feature maps."""
@@ -237,7 +242,7 @@ class _Maps:
                 )
 
     def inputs_of(self, name: str) -> list[str]:
-        """Names of the operations whose maps an operation reads."""
+        """Names of the operations whose maps are inputs of an operation."""
         names = [call.operation.name for call in _calls_before(self.nodes[name])]
         return [name for name in names if name in self.nodes]
 
@@ -248,8 +253,8 @@ class _Maps:
     def stages(self) -> dict[str, str]:
         """Names of the maps by their roles; see `match_layers`."""
         head = self._head()
-        # Squeeze-and-excite and global pooling are no stages, nor are the image before
-        # anything was learnt of it and the logits before they are resized.
+        # Squeeze-and-excitation and global pooling are not stages, nor are the image
+        # before the first weights and the logits before they are resized.
         extended = [
             name
             for name in self.nodes
@@ -276,7 +281,7 @@ class _Maps:
         return stages | {BOTTLENECK: bottleneck, LOGITS: self.output}
 
     def _head(self) -> set[str]:
-        """The output and what it is but a resized or activated copy of."""
+        """The output, and the maps that it is a resized or activated copy of."""
         name, head = self.output, {self.output}
         while not self._weighs[name] and len(self.inputs_of(name)) == 1:
             (name,) = self.inputs_of(name)
@@ -285,7 +290,7 @@ class _Maps:
 
 
 def _calls_before(node: Any) -> list[Any]:
-    """The calls whose outputs a call reads."""
+    """Calls whose outputs are inputs of a call."""
     histories = [tensor._keras_history for tensor in node.input_tensors]
     return [h.operation._inbound_nodes[h.node_index] for h in histories]
 
@@ -300,7 +305,7 @@ def _graph(model: keras.Model) -> keras.Model:
         ) from error
     if len(model.outputs) != 1 or not _is_map(model.outputs[0].shape):
         raise ModelError(
-            f"{model.name}: layers are matched by their size, so that the model needs "
+            f"{model.name}: layers are matched by their size, so the model needs "
             "a fixed image size and one map as output, got outputs of "
             f"{[tuple(output.shape) for output in model.outputs]}."
         )
@@ -320,7 +325,7 @@ def _size(shape: tuple[int, int, int]) -> str:
     return "x".join(map(str, shape))
 
 
-# Layers that hand on channels in their order, or merge equal ones.
+# Layers that keep the order of channels, or merge equal ones.
 _CHANNELS_STAY = (
     keras.layers.BatchNormalization,
     keras.layers.LayerNormalization,
@@ -352,18 +357,18 @@ _CHANNELS_STAY = (
 )
 
 
-def _kept_of(
+def _kept_channels(
     maps: _Maps,
     name: str,
     student_shape: tuple[int, int, int],
     kept: Mapping[str, Sequence[int]],
 ) -> tuple[int, ...] | None:
-    """Channels of a teacher's map that the student's has; None if not to be followed.
+    """Channels of a teacher's map that the student has; None if they are unknown.
 
     Raises:
         ValueError: if they are not as many as the student's.
     """
-    channels = _follow(maps, name, kept)
+    channels = _trace_channels(maps, name, kept)
     if channels is not None and len(channels) != student_shape[2]:
         raise ValueError(
             f"{name}: {len(channels)} channels were kept, but the student has "
@@ -372,9 +377,10 @@ def _kept_of(
     return channels
 
 
-def _follow(
+def _trace_channels(
     maps: _Maps, name: str, kept: Mapping[str, Sequence[int]]
 ) -> tuple[int, ...] | None:
+    """Channels of a map that pruning kept, from those of the layers before it."""
     node, channels = maps.nodes[name], maps.shapes[name][2]
     operation = node.operation
     if name in kept:
@@ -387,17 +393,17 @@ def _follow(
     if isinstance(operation, keras.layers.InputLayer):
         return tuple(range(channels))
     sources = maps.inputs_of(name)
-    found = [_follow(maps, source, kept) for source in sources]
-    if None in found or len(found) != len(node.input_tensors):
+    incoming = [_trace_channels(maps, source, kept) for source in sources]
+    if None in incoming or len(incoming) != len(node.input_tensors):
         return None
     if isinstance(operation, keras.layers.Concatenate) and operation.axis in (-1, 3):
         begins = np.cumsum([0, *(maps.shapes[source][2] for source in sources)])
         return tuple(
             int(begin) + channel
-            for begin, some in zip(begins, found, strict=False)
+            for begin, some in zip(begins, incoming, strict=False)
             for channel in some or ()
         )
     same = all(maps.shapes[source][2] == channels for source in sources)
-    if isinstance(operation, _CHANNELS_STAY) and same and len(set(found)) == 1:
-        return found[0]
+    if isinstance(operation, _CHANNELS_STAY) and same and len(set(incoming)) == 1:
+        return incoming[0]
     return None

@@ -1,4 +1,4 @@
-"""The calls of a Functional or Sequential model, and what is nested in it, by path."""
+"""Calls and layers of a Functional or Sequential model and its nested models."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import keras
 from segshrink.errors import ModelError
 
 Compute = Callable[[str, Any, list[Any]], list[Any]]
-"""From the path of a layer, a call of it and its inputs to the outputs."""
+"""From the path of a layer, one of its calls and its inputs to the outputs."""
 
 
 def is_graph(operation: Any) -> bool:
@@ -20,7 +20,7 @@ def is_graph(operation: Any) -> bool:
 
 
 def as_functional(model: keras.Model) -> keras.Model:
-    """The graph of calls of a Functional or Sequential model.
+    """Functional form of a Functional or Sequential model.
 
     Raises:
         ModelError: if the model is not built, or not Functional or Sequential.
@@ -54,36 +54,38 @@ def nodes_in_order(functional: keras.Model) -> Iterator[Any]:
 
 def graphs_by_path(model: keras.Model, prefix: str = "") -> dict[str, keras.Model]:
     """Models that are nested in a model, by their paths."""
-    found: dict[str, keras.Model] = {}
+    graphs: dict[str, keras.Model] = {}
     for operation in as_functional(model).operations:
         if is_graph(operation):
             path = prefix + operation.name
-            found |= {path: operation, **graphs_by_path(operation, f"{path}/")}
-    return found
+            graphs |= {path: operation, **graphs_by_path(operation, f"{path}/")}
+    return graphs
 
 
-def operations_by_path(model: keras.Model, prefix: str = "") -> dict[str, Any]:
-    """Layers and operations of a model and of those nested in it, by their paths."""
-    found: dict[str, Any] = {}
+def operations_by_path(
+    model: keras.Model, prefix: str = ""
+) -> dict[str, keras.Operation]:
+    """Layers and operations of a model and its nested models, by their paths."""
+    operations: dict[str, keras.Operation] = {}
     for operation in as_functional(model).operations:
         path = prefix + operation.name
         if is_graph(operation):
-            found |= operations_by_path(operation, f"{path}/")
+            operations |= operations_by_path(operation, f"{path}/")
         else:
-            found[path] = operation
-    return found
+            operations[path] = operation
+    return operations
 
 
 def run_calls(
     model: keras.Model, inputs: list[Any], compute: Compute, prefix: str = ""
 ) -> list[Any]:
-    """The outputs of a model of which every call is left to `compute`.
+    """Outputs of a model whose calls are computed by `compute`.
 
     Args:
         model: Functional or Sequential; models nested in it are entered.
-        inputs: one value an input, of whatever kind `compute` takes.
-        compute: gives the outputs of one call.
-        prefix: of the paths.
+        inputs: one value per input, of any type that `compute` takes.
+        compute: returns the outputs of one call.
+        prefix: prefix of the paths.
     """
     functional = as_functional(model)
     held = {id(t): value for t, value in zip(functional.inputs, inputs, strict=True)}
@@ -108,13 +110,13 @@ def run_calls(
 
 
 def arguments_of(node: Any, inputs: list[Any]) -> tuple[Any, Any]:
-    """Arguments and keywords of a call, with `inputs` for its symbolic tensors."""
+    """Arguments and keywords of a call, with `inputs` in place of symbolic tensors."""
     pairs = zip(node.input_tensors, inputs, strict=True)
     return node.arguments.fill_in({id(tensor): value for tensor, value in pairs})
 
 
 def calls(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(path, call, the Functional model it is in) in order, nested models entered."""
+    """Yield (path, call, its Functional model) in order, nested models included."""
     functional = as_functional(model)
     for node in nodes_in_order(functional):
         path = prefix + node.operation.name

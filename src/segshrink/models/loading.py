@@ -1,4 +1,4 @@
-"""Keras models in files: nothing of a file is executed, none is left half-written."""
+"""Keras models in files: no code in them runs, and writing is atomic."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from segshrink.records import atomic_write
 
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-# The earliest time a zip archive can hold; says nothing, always the same.
+# The earliest time that a zip archive can hold stands for every time.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _LONGEST_REASON = 160
 
@@ -31,7 +31,7 @@ def load_model(path: Path | str) -> keras.Model:
         The model, not compiled.
 
     Raises:
-        ModelError: if there is no such file, it is no Keras model, or it needs code
+        ModelError: if there is no such file, it is not a Keras model, or it needs code
             that is not part of Keras.
     """
     path = Path(path)
@@ -44,7 +44,7 @@ def load_model(path: Path | str) -> keras.Model:
 
 
 def save_model(model: keras.Model, path: Path | str) -> None:
-    """Write the model, without optimizer, loss or metrics, whole or not at all.
+    """Write the model atomically, without optimizer, loss or metrics.
 
     Equal models give equal bytes: the times and memory addresses that Keras puts into
     the archive are left out.
@@ -59,7 +59,7 @@ def save_model(model: keras.Model, path: Path | str) -> None:
     path = Path(path)
     if path.suffix != ".keras":
         raise UsageError(f"{path}: a model is saved as .keras, got {path.suffix!r}.")
-    # A new model around the same layers: what training added stays behind.
+    # A new model around the same layers has no optimizer or loss.
     plain = keras.Model(
         _one_or_all(model.inputs), _one_or_all(model.outputs), name=model.name
     )
@@ -129,9 +129,9 @@ def _make_repeatable(path: Path) -> None:
             archive.writestr(zipfile.ZipInfo(name, _NO_TIME), content)
 
 
-def _without_address(entry: dict[str, Any]) -> dict[str, Any]:
+def _without_address(entry: dict[str, object]) -> dict[str, object]:
     # Keras marks a precision policy that layers share by its address in memory. The
-    # policy has no state, so each layer may as well read its own.
+    # policy has no state, so each layer can read its own.
     if entry.get("class_name") == "DTypePolicy":
         entry.pop("shared_object_id", None)
     return entry

@@ -1,11 +1,11 @@
-"""Batch normalization as all models here use it."""
+"""Batch normalization of all models here."""
 
 from typing import Any
 
 from keras import layers
 
-# Keras's 0.99 remembers its start values for some 500 steps, which is most of a short
-# run: validation, which uses the running statistics, would lag far behind training.
+# The default of Keras, 0.99, keeps initial values for some 500 steps, which is most of
+# a short run: validation uses the running statistics and would lag behind training.
 _MOMENTUM = 0.9
 
 

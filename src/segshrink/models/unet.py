@@ -1,4 +1,4 @@
-"""U-Net: the teacher, and the published baseline."""
+"""U-Net: the default teacher, and the published baseline."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Losses that training minimizes, and metrics that measure what came out."""
+"""Losses that training minimizes, and metrics of predictions."""
 
 from segshrink.objectives.boundary_iou import BoundaryIoU
 from segshrink.objectives.build import build_loss

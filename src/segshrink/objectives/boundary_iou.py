@@ -1,4 +1,4 @@
-"""IoU of what lies near the borders of the classes."""
+"""Boundary IoU: intersection over union near the borders of classes."""
 
 import math
 
@@ -10,10 +10,10 @@ from segshrink.data.classes import IGNORE_INDEX
 class BoundaryIoU:
     """Intersection over union of the inner borders of each class, image after image.
 
-    The border of a class is what of it lies within d pixels of its contour (of another
+    The border of a class is its pixels within d pixels of its contour (with another
     class, void, or the image's edge), with d a share of the image's diagonal. Plain IoU
-    hardly sees contours of large objects; this one sees nothing else. Counts of all
-    images are summed, as those of `ConfusionMatrix`; void counts nowhere.
+    hardly depends on the contours of large objects; this one depends on nothing else.
+    Counts of all images are summed, as in `ConfusionMatrix`; void does not count.
     Reference: Cheng, Girshick, Dollar, Berg, Kirillov, Boundary IoU: Improving
     Object-Centric Image Segmentation Evaluation, 2021.
 
@@ -44,7 +44,7 @@ class BoundaryIoU:
             predictions: int `(height, width)`, class indices.
 
         Raises:
-            ValueError: if the shapes differ or are no image's.
+            ValueError: if the shapes differ or are not those of one image.
         """
         labels, predictions = np.asarray(labels), np.asarray(predictions)
         if labels.ndim != 2 or labels.shape != predictions.shape:
@@ -55,27 +55,27 @@ class BoundaryIoU:
         width_px = max(1, round(self.share * math.hypot(*labels.shape)))
         valid = labels != IGNORE_INDEX
         for index in range(self.num_classes):
-            true, found = labels == index, (predictions == index) & valid
-            if not (true.any() or found.any()):
+            true, predicted = labels == index, (predictions == index) & valid
+            if not (true.any() or predicted.any()):
                 continue
-            ours, theirs = _border(found, width_px), _border(true, width_px)
-            self.intersections[index] += np.count_nonzero(ours & theirs)
-            self.unions[index] += np.count_nonzero(ours | theirs)
+            true, predicted = _border(true, width_px), _border(predicted, width_px)
+            self.intersections[index] += np.count_nonzero(true & predicted)
+            self.unions[index] += np.count_nonzero(true | predicted)
 
     @property
     def iou(self) -> np.ndarray:
-        """Of each class, float `(classes,)`; nan where it has no border anywhere."""
+        """Boundary IoU of each class, float `(classes,)`; nan without any border."""
         with np.errstate(invalid="ignore"):
             return self.intersections / self.unions
 
     def mean_iou(self) -> float:
-        """Mean over the classes that have one; nan if none has."""
+        """Mean over the classes that have a border; nan if none has."""
         iou = self.iou
         return float(np.nanmean(iou)) if np.isfinite(iou).any() else math.nan
 
 
 def _border(mask: np.ndarray, width_px: int) -> np.ndarray:
-    """What of a mask lies within `width_px` of where it ends."""
+    """Pixels of a mask within `width_px` of its contour."""
     return mask & ~_eroded(mask, width_px)
 
 

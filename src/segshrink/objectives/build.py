@@ -1,4 +1,4 @@
-"""From the recipe's loss settings to a loss."""
+"""The supervised loss of a recipe."""
 
 from collections.abc import Sequence
 
@@ -24,12 +24,12 @@ def build_loss(
     Args:
         settings: weights of cross-entropy, Dice and focal loss.
         num_classes: int > 0, classes of the data set.
-        class_weights: factors, one a class, in place of those in `settings`; needed
+        class_weights: one factor per class, in place of those in `settings`; needed
             where `settings.class_weights` is "balanced", see
             `balanced_class_weights`. All losses use them.
 
     Returns:
-        The one loss if it is the only one and has weight 1, else a `WeightedSum`.
+        The loss itself if it is the only one and has weight 1, else a `WeightedSum`.
 
     Raises:
         RecipeError: if the number of class weights is not `num_classes`.

@@ -1,4 +1,4 @@
-"""Weights that lift rare classes."""
+"""Class weights that raise the share of rare classes in a loss."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,15 @@ def balanced_class_weights(frequencies: Sequence[float] | np.ndarray) -> np.ndar
     """Inverse square root of each class's share, so that an average pixel weighs 1.
 
     weight_c = share_c^-1/2 / sum_k share_k^1/2, hence sum_c share_c weight_c = 1. The
-    root is a middle way: the plain inverse gives every class the same total weight,
-    and lets the few, often badly labelled pixels of a rare class rule the gradient.
+    root is a compromise: the plain inverse gives every class the same total weight, so
+    that the few, often badly labelled pixels of a rare class dominate the gradient.
 
     Args:
         frequencies: shares or pixel counts of the classes, >= 0, in any scale.
 
     Returns:
-        float64 array, one weight a class; 0 for a class without pixels, which would
-        otherwise weigh infinitely.
+        float64 array, one weight per class; 0 for a class without pixels, whose weight
+        would be infinite.
 
     Raises:
         ValueError: if a frequency is negative or not finite, or all are 0.

@@ -1,18 +1,43 @@
-"""Confusion matrix of a whole part of a data set, and the measures read off it."""
+"""Confusion matrix of a part of a data set, and the metrics computed from it."""
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import NotRequired, Self, TypedDict
 
 import numpy as np
 
 from segshrink.data.classes import IGNORE_INDEX
 
 
+class ClassScores(TypedDict):
+    """Metrics of one class as plain data; None where undefined."""
+
+    name: str
+    pixels: int
+    precision: float | None
+    recall: float | None
+    iou: float | None
+    dice: float | None
+    average_precision: NotRequired[float | None]
+
+
+class ScoresRecord(TypedDict):
+    """Metrics of a part of a data set as plain data; None where undefined."""
+
+    pixels: int
+    void_pixels: int
+    pixel_accuracy: float | None
+    precision: float | None
+    recall: float | None
+    mean_iou: float | None
+    mean_dice: float | None
+    classes: list[ClassScores]
+
+
 class ConfusionMatrix:
     """Counts pixels by true and predicted class, image after image.
 
-    Pixels of label 255 (void) count in no measure; only `void_pixels` tells of them.
-    Measures are those of all pixels together, not means over images. A measure that
+    Pixels of label 255 (void) count in no metric; `void_pixels` is their number.
+    Metrics are those of all pixels together, not means over images. A metric that
     divides 0 by 0 is nan, and means over classes leave nan out.
 
     Args:
@@ -63,12 +88,12 @@ class ConfusionMatrix:
             predictions: int array of the same shape, class indices.
 
         Raises:
-            ValueError: if the shapes differ, or a value is no class.
+            ValueError: if the shapes differ, or a value is not a class.
         """
         labels, predictions = np.asarray(labels), np.asarray(predictions)
         self._check(labels, predictions)
         void = labels == IGNORE_INDEX
-        # Void is counted as one more true class: quicker than selecting the rest.
+        # Counting void as one more true class is faster than selecting the rest.
         rows = np.where(void, self.num_classes, labels).astype(np.intp)
         cells = (rows * self.num_classes + predictions).ravel()
         size = (self.num_classes + 1) * self.num_classes
@@ -142,7 +167,7 @@ class ConfusionMatrix:
             Mean in 0 to 1, nan if no class occurs.
 
         Raises:
-            ValueError: if `without` is no class.
+            ValueError: if `without` is not a class.
         """
         if without is None:
             return _mean(self.iou)
@@ -152,8 +177,8 @@ class ConfusionMatrix:
             )
         return _mean(np.delete(self.iou, without))
 
-    def as_record(self, names: Sequence[str]) -> dict[str, Any]:
-        """The measures as plain data for JSON; None where undefined.
+    def as_record(self, names: Sequence[str]) -> ScoresRecord:
+        """Metrics as plain data for JSON; None where undefined.
 
         `precision` and `recall` are means over the classes for which they are defined
         (macro averages); `mean_iou` and `mean_dice` over the classes that occur.
@@ -179,19 +204,18 @@ class ConfusionMatrix:
             "classes": self._class_records(names),
         }
 
-    def _class_records(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        measures = {
-            "precision": self.precision,
-            "recall": self.recall,
-            "iou": self.iou,
-            "dice": self.dice,
-        }
+    def _class_records(self, names: Sequence[str]) -> list[ClassScores]:
+        precision, recall, iou, dice = self.precision, self.recall, self.iou, self.dice
         return [
-            {"name": name, "pixels": int(pixels)}
-            | {measure: _or_none(values[c]) for measure, values in measures.items()}
-            for c, (name, pixels) in enumerate(
-                zip(names, self.true_pixels, strict=True)
-            )
+            {
+                "name": name,
+                "pixels": int(self.true_pixels[c]),
+                "precision": _or_none(precision[c]),
+                "recall": _or_none(recall[c]),
+                "iou": _or_none(iou[c]),
+                "dice": _or_none(dice[c]),
+            }
+            for c, name in enumerate(names)
         ]
 
 

@@ -21,7 +21,7 @@ class CrossEntropy(PixelLoss):
     of PyTorch's `CrossEntropyLoss(weight=..., ignore_index=255)`.
 
     Args:
-        class_weights: optional factors >= 0, one a class; see
+        class_weights: optional factors >= 0, one per class; see
             `segshrink.objectives.balanced_class_weights`.
         name: the name under which training reports this loss.
 

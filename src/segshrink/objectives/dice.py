@@ -1,4 +1,4 @@
-"""Dice loss: overlap of each class in the batch, whatever its size."""
+"""Dice loss: overlap of each class in the batch, independent of its size."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,12 +19,13 @@ class Dice(PixelLoss):
     loss = mean of (1 - dice_c) over the classes with a valid pixel in the batch,
     weighted by `class_weights`. An absent class has no overlap to improve; its false
     positives still cost the classes they are taken from.
-    Reference: Milletari, Navab, Ahmadi, V-Net, 2016 (with plain sums below the line).
+    Reference: Milletari, Navab, Ahmadi, V-Net, 2016 (here with plain sums in the
+    denominator).
 
     Args:
         smooth: float >= 0, in pixels. It damps the loss of classes of few pixels, whose
-            coefficient is noise; 1 is invisible for a class of a hundred pixels.
-        class_weights: optional factors >= 0, one a class, of the mean over classes.
+            coefficient is noisy; 1 is negligible for a class of a hundred pixels.
+        class_weights: optional factors >= 0, one per class, of the mean over classes.
         name: the name under which training reports this loss.
 
     Input and output shape: see `PixelLoss`.
@@ -56,7 +57,7 @@ class Dice(PixelLoss):
         return ops.sum(present * (1 - dice)) / one_if_zero(ops.sum(present))
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build this loss again."""
+        """Constructor arguments."""
         return {**super().get_config(), "smooth": self.smooth}
 
 

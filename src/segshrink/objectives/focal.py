@@ -1,4 +1,4 @@
-"""Focal loss: cross-entropy that looks away from pixels already well classified."""
+"""Focal loss: cross-entropy with less weight on well classified pixels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,7 +29,7 @@ class Focal(PixelLoss):
 
     Args:
         gamma: float >= 0, dimensionless; how fast well classified pixels fade.
-        class_weights: optional factors >= 0, one a class: the paper's alpha.
+        class_weights: optional factors >= 0, one per class: the paper's alpha.
         name: the name under which training reports this loss.
 
     Input and output shape: see `PixelLoss`.
@@ -52,11 +52,11 @@ class Focal(PixelLoss):
     def value(self, labels: Any, weights: Any, logits: Any) -> Any:
         """See `PixelLoss.value`."""
         cross_entropy = pixel_cross_entropy(labels, logits)
-        # 1 - exp(-x) by expm1: it keeps its digits where p is close to 1.
+        # `expm1` computes 1 - exp(-x) without loss of precision where p is close to 1.
         miss = ops.maximum(-ops.expm1(-cross_entropy), _SMALLEST_MISS)
         focal = ops.power(miss, self.gamma) * cross_entropy
         return pixel_mean(focal, labels, weights, self.class_weights)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build this loss again."""
+        """Constructor arguments."""
         return {**super().get_config(), "gamma": self.gamma}

@@ -1,4 +1,4 @@
-"""What every loss over labelled pixels shares: void, dtypes and class weights."""
+"""Base of losses over labelled pixels: void, dtypes and class weights."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class PixelLoss(keras.losses.Loss):
     is divided by the sum of the weights.
 
     Args:
-        class_weights: optional factors >= 0, one a class, dimensionless. None counts
+        class_weights: optional factors >= 0, one per class, dimensionless. None counts
             all classes alike.
         name: the name under which training reports this loss.
 
@@ -42,7 +42,7 @@ class PixelLoss(keras.losses.Loss):
         return self.call(y_true, y_pred, sample_weight)
 
     def call(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The loss of one batch, see the class."""
+        """Loss of one batch, see the class."""
         logits = ops.cast(y_pred, "float32")
         labels = _without_channel_axis(ops.cast(y_true, "int32"), logits)
         self._check_shapes(labels.shape, logits.shape)
@@ -50,7 +50,7 @@ class PixelLoss(keras.losses.Loss):
         weights = ops.cast(valid, "float32")
         if sample_weight is not None:
             weights = weights * self._per_pixel(sample_weight, labels.shape)
-        # Void pixels take part as class 0 with weight 0: the shapes stay static.
+        # Void pixels count as class 0 with weight 0, so that shapes stay static.
         return self.value(ops.where(valid, labels, 0), weights, logits)
 
     def _per_pixel(self, sample_weight: Any, labels: tuple) -> Any:
@@ -66,13 +66,13 @@ class PixelLoss(keras.losses.Loss):
         return sample_weight
 
     def value(self, labels: Any, weights: Any, logits: Any) -> Any:
-        """The loss of one batch.
+        """Loss of one batch.
 
         Args:
             labels: int32 `(batch, height, width)`, a class index everywhere; void
                 pixels hold 0.
-            weights: float32 `(batch, height, width)`, how often a pixel counts; 0 where
-                it is void.
+            weights: float32 `(batch, height, width)`, weight of each pixel; 0 where it
+                is void.
             logits: float32 `(batch, height, width, classes)`.
 
         Returns:
@@ -81,7 +81,7 @@ class PixelLoss(keras.losses.Loss):
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build this loss again."""
+        """Constructor arguments."""
         weights = self.class_weights
         return {
             "class_weights": None if weights is None else list(weights),
@@ -96,13 +96,13 @@ class PixelLoss(keras.losses.Loss):
             )
         if self.class_weights is not None and len(self.class_weights) != logits[-1]:
             raise ValueError(
-                f"{self.name}: class_weights must hold one factor a class, got "
+                f"{self.name}: class_weights must hold one factor per class, got "
                 f"{len(self.class_weights)} factors for {logits[-1]} classes."
             )
 
 
 def shapes_fit(one: tuple, other: tuple) -> bool:
-    """Whether two shapes agree where both are known; the batch size may not be."""
+    """Whether two shapes agree where both are known, as the batch size may not be."""
     return len(one) == len(other) and all(
         a == b for a, b in zip(one, other, strict=True) if a and b
     )
@@ -137,7 +137,7 @@ def pixel_mean(
         values: float32 `(batch, height, width)`.
         labels: int32, same shape, a class index everywhere.
         weights: float32, same shape, 0 for void.
-        class_weights: one factor a class, or None for 1 everywhere.
+        class_weights: one factor per class, or None for 1 everywhere.
 
     Returns:
         float32 scalar.

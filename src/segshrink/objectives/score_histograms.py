@@ -1,7 +1,6 @@
 """Average precision over any number of pixels in a fixed amount of memory."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -22,19 +21,19 @@ class ScoreHistograms:
     From them come average precision and precision-recall curves, one class against
     the rest, as `sklearn.metrics.average_precision_score` has them: no interpolation,
     equal scores are passed at once. The bins are even in log(p / (1 - p)), so that
-    scores crowded against 0 or 1 are still told apart. Scores in one bin are treated as
-    equal; by default these lie within 0.002 of each other on that scale. Average
+    scores crowded against 0 or 1 are still distinguished. Scores in one bin count as
+    equal; by default they lie within 0.002 of each other on that scale. Average
     precision therefore equals scikit-learn's where scores are equal or further apart
     than that, and is within 1e-3 of it for a class of 1000 pixels or more. The
     exception are scores that hardly differ at all: 2.2e-3 was seen where they spread
     by half a unit on that scale.
 
     Void pixels (label 255) do not count. Memory is `16 * num_classes * bins`
-    bytes, 1 MiB a class by default.
+    bytes, 1 MiB per class by default.
 
     Args:
         num_classes: int > 0.
-        bins: int >= 2, bins a class.
+        bins: int >= 2, bins per class.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -146,10 +145,10 @@ class ScoreHistograms:
         if not own.any():
             return np.empty(0), np.empty(0)
         everything = self._all[class_index]
-        # At the threshold of a bin, all bins from it upwards are taken for the class.
-        found = np.cumsum(own[::-1])[::-1][everything > 0]
-        taken = np.cumsum(everything[::-1])[::-1][everything > 0]
-        return np.append(found / taken, 1.0), np.append(found / own.sum(), 0.0)
+        # At the threshold of a bin, all bins from it upwards count as predictions.
+        hits = np.cumsum(own[::-1])[::-1][everything > 0]
+        predicted = np.cumsum(everything[::-1])[::-1][everything > 0]
+        return np.append(hits / predicted, 1.0), np.append(hits / own.sum(), 0.0)
 
     def as_curves(
         self, names: Sequence[str], points: int = 101
@@ -158,8 +157,8 @@ class ScoreHistograms:
 
         Args:
             names: names of the classes in the order of their indices.
-            points: int >= 2, points a curve, at even steps of recall from 0 to 1. Each
-                has the precision of the highest threshold that reaches its recall.
+            points: int >= 2, points per curve, at even steps of recall from 0 to 1;
+                each has the precision of the highest threshold that reaches its recall.
 
         Returns:
             `{name: {"precision": [...], "recall": [...]}}`, recall rising.
@@ -183,7 +182,7 @@ class ScoreHistograms:
 
 def _at_even_recall(
     precision: np.ndarray, recall: np.ndarray, points: int
-) -> dict[str, Any]:
+) -> dict[str, list[float]]:
     rising_precision, rising_recall = precision[::-1], recall[::-1]
     grid = np.linspace(0, 1, points)
     reached = np.searchsorted(rising_recall, grid, side="left")

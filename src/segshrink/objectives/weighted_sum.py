@@ -1,6 +1,6 @@
-"""Several losses as one."""
+"""Weighted sum of losses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,7 +12,7 @@ class WeightedSum(keras.losses.Loss):
 
     Args:
         losses: the losses; their names must differ, since training reports them.
-        weights: one float > 0 a loss, dimensionless.
+        weights: one float > 0 per loss, dimensionless.
         name: the name under which training reports the sum.
 
     Input and output shape: those of its losses; see `PixelLoss`.
@@ -42,7 +42,7 @@ class WeightedSum(keras.losses.Loss):
 
     def components(
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
-    ) -> dict[str, Any]:
+    ) -> Mapping[str, Any]:
         """Each loss by name, before its weight: float32 scalars."""
         return {
             loss.name: loss(y_true, y_pred, sample_weight=sample_weight)
@@ -50,14 +50,14 @@ class WeightedSum(keras.losses.Loss):
         }
 
     def call(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The weighted sum for one batch."""
+        """Weighted sum for one batch."""
         values = self.components(y_true, y_pred, sample_weight).values()
         return sum(
             weight * value for weight, value in zip(self.weights, values, strict=True)
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that build this loss again."""
+        """Constructor arguments."""
         return {
             "losses": [keras.saving.serialize_keras_object(x) for x in self.losses],
             "weights": list(self.weights),
@@ -66,7 +66,7 @@ class WeightedSum(keras.losses.Loss):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "WeightedSum":
-        """Build from what `get_config` gave."""
+        """The loss that `get_config` described."""
         losses = [keras.saving.deserialize_keras_object(x) for x in config["losses"]]
         return cls(losses, config["weights"], name=config["name"])
 
@@ -82,6 +82,6 @@ def _check(losses: tuple[keras.losses.Loss, ...], weights: tuple[float, ...]) ->
         raise ValueError(f"the names of the losses must differ, got {names}.")
     if not all(weight > 0 for weight in weights):
         raise ValueError(
-            f"weights must be above 0, got {list(weights)}. Leave a loss without "
-            "weight out."
+            f"weights must be above 0, got {list(weights)}. Leave out a loss "
+            "without weight."
         )

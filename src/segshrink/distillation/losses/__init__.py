@@ -1,4 +1,4 @@
-"""What a student can learn from a teacher's maps."""
+"""Distillation losses between the maps of teacher and student."""
 
 from segshrink.distillation.losses.attention_transfer import AttentionTransfer
 from segshrink.distillation.losses.boundary import boundary_weights

@@ -1,4 +1,4 @@
-"""Attention transfer: the student shall be active where the teacher is."""
+"""Attention transfer: spatial maps of activity of teacher and student."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class AttentionTransfer(MaskedLoss):
 
 def _attention(maps: Any, weights: Any) -> Any:
     activity = ops.mean(ops.square(maps), axis=-1)  # (batch, height, width)
-    # Relative to the greatest first: squares of squares leave the range of float32.
+    # Division by the maximum comes first: squares of squares can exceed float32.
     greatest = ops.stop_gradient(ops.max(activity, axis=(1, 2), keepdims=True))
     activity = activity / one_if_zero(greatest)
     norm = ops.sum(weights * ops.square(activity), axis=(1, 2), keepdims=True)

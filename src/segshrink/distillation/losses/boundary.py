@@ -1,4 +1,4 @@
-"""Weights that let pixels near the border of two classes count more."""
+"""Weights of pixels near the border of two classes."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ def boundary_weights(labels: Any, weight: float, radius_px: int = 2) -> Any:
     """Weights of pixels for losses that are means over pixels.
 
     A pixel lies at a boundary if the square of `2 * radius_px + 1` around it holds a
-    second class. The border of void, and of the image, is none.
+    second class. The border with void and the edge of the image do not count.
 
     Args:
         labels: integer classes `(batch, height, width)`, 255 for void.
-        weight: float >= 0, dimensionless; what a pixel at a boundary counts, where the
-            others count 1.
+        weight: float >= 0, dimensionless; weight of a pixel at a boundary, where the
+            others have weight 1.
         radius_px: int > 0, in pixels.
 
     Returns:
@@ -44,6 +44,6 @@ def boundary_weights(labels: Any, weight: float, radius_px: int = 2) -> Any:
 
 def _most_around(values: Any, radius_px: int) -> Any:
     size = 2 * radius_px + 1
-    # Two passes of one line are less work than one of a square.
+    # Two passes over lines cost less than one over squares.
     values = ops.max_pool(values, (size, 1), strides=1, padding="same")
     return ops.max_pool(values, (1, size), strides=1, padding="same")

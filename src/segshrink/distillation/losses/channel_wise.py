@@ -1,4 +1,4 @@
-"""Channel-wise distillation: where in the image each channel looks."""
+"""Channel-wise distillation: spatial distribution of each channel."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from keras import ops
 
 from segshrink.distillation.losses.masked_loss import MaskedLoss, require_positive
 
-# Stands for minus infinity, whose differences would be NaN.
+# This stands for minus infinity, whose differences would be NaN.
 _NOWHERE = -1e9
 
 
@@ -16,7 +16,7 @@ class ChannelWise(MaskedLoss):
     """Divergence of each channel's distribution over the valid pixels of an image.
 
     loss = T^2 / C * sum_c sum_i p_t log(p_t / p_s), where p is the softmax of z_c / T
-    over the positions i of channel c; then the mean over images. For logits, and for
+    over the positions i of channel c; then the mean over images. It compares logits or
     features.
     Reference: Shu and others, Channel-wise Knowledge Distillation for Dense
     Prediction, 2021.

@@ -13,8 +13,8 @@ from segshrink.distillation.losses.masked_loss import (
 from segshrink.distillation.losses.pixel_kl import log_probabilities
 from segshrink.objectives.pixel_loss import one_if_zero
 
-# Below this a variance is taken for this: a correlation with what does not vary is not
-# defined, and its gradient would burst.
+# Variances are at least this: the correlation with a constant is not defined, and its
+# gradient would be infinite.
 _LEAST_VARIANCE = 1e-8
 
 
@@ -25,12 +25,12 @@ class DIST(MaskedLoss):
     loss = T^2 * (inter * (1 - mean over pixels of r over classes)
                   + intra * (1 - mean over classes of r over pixels)),
     where r correlates the softmax(z / T) of teacher and student, pixels are the valid
-    ones of the whole batch. A student need not be as sure as its teacher. Where one of
-    them does not vary, r is 0.
+    ones of the whole batch. The student need not be as confident as its teacher. Where
+    one of them is constant, r is 0.
     Reference: Huang and others, Knowledge Distillation from A Stronger Teacher, 2022.
 
-    Of two values the correlation over classes is always 1 or -1, and teaches nothing:
-    with two classes, or one channel, `inter` must be 0.
+    The correlation over two classes is always 1 or -1, and teaches nothing: with two
+    classes, or one channel, `inter` must be 0.
 
     Args:
         temperature: float > 0, dimensionless.
@@ -90,7 +90,7 @@ class DIST(MaskedLoss):
 
 
 def require_relations(classes: int, inter: float) -> None:
-    """Raise `ValueError` if relations among so few classes are asked for."""
+    """Raise `ValueError` if relations are used among too few classes."""
     if inter and classes < 3:
         raise ValueError(
             f"dist: the correlation over {classes} classes is always 1 or -1 and "

@@ -1,4 +1,4 @@
-"""Feature hints: the student's features shall be the teacher's."""
+"""Feature hints: squared difference of features."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from segshrink.objectives.pixel_loss import one_if_zero
 
 @keras.saving.register_keras_serializable("segshrink")
 class FeatureHint(MaskedLoss):
-    """Squared difference of features, relative to the teacher's own size.
+    """Squared difference of features, relative to the teacher's.
 
     loss = sum (f_t - f_s)^2 / sum f_t^2, over the channels of the valid cells. The
-    paper has the sum alone; divided, layers of any scale weigh the same: 0 is a perfect
-    student, 1 one whose features are all 0. Where the teacher's are all 0, so is the
-    loss.
+    paper has the sum alone; the division gives layers of any scale the same weight: the
+    loss is 0 for a perfect student and 1 for features that are all 0. It is 0 where the
+    teacher's features are all 0.
     Reference: Romero and others, FitNets: Hints for Thin Deep Nets, 2015.
 
     Args:

@@ -1,4 +1,4 @@
-"""What every distillation loss shares: void, weights, dtypes and shapes."""
+"""Base of distillation losses: void, weights, dtypes and shapes."""
 
 from typing import Any
 
@@ -12,18 +12,18 @@ from segshrink.objectives.pixel_loss import one_if_zero, shapes_fit
 class MaskedLoss(DistillationLoss):
     """Base of the losses between a map of the teacher and a map of the student.
 
-    The teacher gets no gradient, computation is in float32, and what lies under void
-    takes no part: not even a NaN there reaches the result. In
-    `keras.distillation.Distiller` all pixels count.
+    The teacher gets no gradient, computation is in float32, and void pixels do not
+    count: not even a NaN there reaches the result. In `keras.distillation.Distiller`
+    all pixels count.
 
     Args:
         teacher_layer_name: layer of the teacher whose output
-            `keras.distillation.Distiller` hands over; None is the model's output.
-            `segshrink.distillation.Distiller` goes by the pairs of its terms.
+            `keras.distillation.Distiller` passes; None is the model's output.
+            `segshrink.distillation.Distiller` uses the pairs of its terms instead.
         student_layer_name: the same of the student.
     """
 
-    # Under which training reports the loss, and by which a recipe names it.
+    # Training reports the loss under this name, and recipes use it.
     name: str
     # Whether the teacher's map may have another number of channels than the student's.
     any_channels = False
@@ -47,14 +47,14 @@ class MaskedLoss(DistillationLoss):
         valid: Any = None,
         sample_weight: Any = None,
     ) -> Any:
-        """The loss of one batch.
+        """Loss of one batch.
 
         Args:
             teacher_outputs: float map `(batch, height, width, channels)`.
             student_outputs: map of the same height and width.
             valid: bool `(batch, rows, columns)`, False where a pixel is void; may have
-                another resolution than the maps: a cell then counts by the share of
-                its area that is valid. None counts everything.
+                another resolution than the maps: a cell then counts by the valid share
+                of its area. None counts everything.
             sample_weight: float >= 0, `(batch,)`; losses over pixels also take
                 `(batch, rows, columns)`.
 
@@ -87,20 +87,20 @@ class MaskedLoss(DistillationLoss):
         if area is None:
             area = ops.ones_like(student[..., 0])
         else:
-            # Replaced here rather than in the result: there, the gradient at a void
-            # pixel with a NaN would be 0 * NaN = NaN.
+            # Values are replaced here rather than in the result, where the gradient at
+            # a void pixel with a NaN would be 0 * NaN = NaN.
             counts = ops.expand_dims(area > 0, -1)
             teacher = ops.where(counts, teacher, 0.0)
             student = ops.where(counts, student, 0.0)
         return self._over_images(teacher, student, area, images)
 
     def value(self, teacher: Any, student: Any, weights: Any) -> Any:
-        """The loss of maps whose void cells hold 0.
+        """Loss of maps whose void cells hold 0.
 
         Args:
             teacher: float32 `(batch, height, width, channels)`, without gradient.
-            student: float32, the same but perhaps for the channels.
-            weights: float32 `(batch, height, width)`, >= 0, what a cell counts.
+            student: float32, the same except perhaps for the channels.
+            weights: float32 `(batch, height, width)`, >= 0, weight of each cell.
 
         Returns:
             float32 scalar if `pixel_weights`, else `(batch,)`.
@@ -119,7 +119,7 @@ class MaskedLoss(DistillationLoss):
         return ops.sum(counts * values) / one_if_zero(ops.sum(counts))
 
     def _check_mask(self, name: str, shape: tuple, wanted: tuple) -> None:
-        # A mask with a channel axis, or of one image, would broadcast.
+        # Otherwise a mask with a channel axis, or of one image, would broadcast.
         if not shapes_fit(shape, wanted):
             raise ValueError(
                 f"{self.name}: {name} must be {_in_words(wanted)} for these maps, got "
@@ -150,14 +150,14 @@ class MaskedLoss(DistillationLoss):
 
 
 def require_positive(name: str, value: float) -> float:
-    """The value as float; `ValueError` unless it is finite and above 0."""
+    """Return the value as float; `ValueError` unless it is finite and above 0."""
     if not 0 < value < np.inf:
         raise ValueError(f"{name} must be above 0, got {value}.")
     return float(value)
 
 
 def require_factor(name: str, value: float) -> float:
-    """The value as float; `ValueError` unless it is finite and at least 0."""
+    """Return the value as float; `ValueError` unless it is finite and at least 0."""
     if not 0 <= value < np.inf:
         raise ValueError(f"{name} must be at least 0, got {value}.")
     return float(value)
@@ -168,7 +168,7 @@ def area_means(values: Any, size: tuple[int, int]) -> Any:
 
     Args:
         values: float32 `(batch, rows, columns, channels)`.
-        size: rows and columns wanted; a cell need not be a whole number of pixels.
+        size: rows and columns of the grid; a cell may be a fraction of pixels.
 
     Returns:
         float32 `(batch, *size, channels)`.
@@ -186,8 +186,8 @@ def _overlaps(length: int, cells: int) -> np.ndarray:
     left = np.maximum(edges[:-1, None], np.arange(length))
     right = np.minimum(edges[1:, None], np.arange(1, length + 1))
     shares = np.maximum(0, right - left) * (cells / length)
-    # Without the crumbs that rounding leaves beyond a cell's edge: a void pixel beside
-    # it must not count, not even by a millionth.
+    # Rounding leaves tiny shares beyond the edge of a cell. They are removed, since a
+    # void pixel beside it must not count at all.
     return np.where(shares < 1e-9, 0, shares).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Pairwise similarity: which parts of an image are alike, and which are not."""
+"""Pairwise similarity: similarity of all pairs of regions of an image."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from segshrink.distillation.losses.masked_loss import (
 )
 from segshrink.objectives.pixel_loss import one_if_zero
 
-# A node whose squared norm is below this is like nothing, and has no gradient: its
+# A node whose squared norm is below this has similarity 0 and no gradient, since its
 # direction is not defined.
 _NOTHING = 1e-12
 
@@ -28,7 +28,7 @@ class PairwiseSimilarity(MaskedLoss):
     Segmentation, 2019 (pair-wise part).
 
     Args:
-        grid: int > 0, nodes a side; no more are used than the map has cells.
+        grid: int > 0, nodes per side; at most as many as the map has cells.
         teacher_layer_name: see `MaskedLoss`.
         student_layer_name: see `MaskedLoss`.
 

@@ -47,7 +47,7 @@ class PixelKL(MaskedLoss):
         """See `MaskedLoss.value`."""
         teacher_log = log_probabilities(teacher, self.temperature)
         student_log = log_probabilities(student, self.temperature)
-        # One sum over everything: sums over a few classes are slow.
+        # A single sum is used, since sums over a few classes are slow.
         divergence = ops.sum(
             ops.expand_dims(weights, -1)
             * ops.exp(teacher_log)
@@ -61,7 +61,7 @@ class PixelKL(MaskedLoss):
 
 
 def log_probabilities(logits: Any, temperature: float) -> Any:
-    """Logarithms of the classes' probabilities; one channel becomes two."""
+    """Log-probabilities of the classes; one channel becomes two."""
     if logits.shape[-1] == 1:
         logits = ops.concatenate([ops.zeros_like(logits), logits], axis=-1)
     return ops.log_softmax(logits / temperature, axis=-1)

@@ -1,4 +1,4 @@
-"""Overlap of each class in the teacher's and in the student's probabilities."""
+"""Soft Dice between the probabilities of teacher and student."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ class SoftDice(MaskedLoss):
     loss = mean over classes c of sum |t_c - s_c| / sum (t_c + s_c), where t and s are
     the softmax of the logits, sums are over the valid pixels of the whole batch, and
     the classes are those that the teacher finds likeliest at a valid pixel. A class of
-    few pixels counts as much as one of many, as in mean IoU, which a divergence per
-    pixel neglects; and unlike the product in the usual Dice, the absolute difference is
-    least where the student is as sure as its teacher, not where it is surer.
+    few pixels counts as much as one of many, as in mean IoU, unlike in a divergence per
+    pixel; and unlike the product in the usual Dice, the absolute difference is least
+    where the student is as confident as its teacher, not where it is more so.
     Reference: Wang and others, Dice Semimetric Losses: Optimizing the Dice Score with
     Soft Labels, 2023.
     """
@@ -31,7 +31,7 @@ class SoftDice(MaskedLoss):
     def value(self, teacher: Any, student: Any, weights: Any) -> Any:
         """See `MaskedLoss.value`."""
         if teacher.shape[-1] == 1:
-            # Before the likeliest are found: the other class may be one of them.
+            # The other class may be the likeliest, so it is added first.
             teacher = ops.concatenate([ops.zeros_like(teacher), teacher], axis=-1)
         likeliest = teacher >= ops.max(teacher, axis=-1, keepdims=True)
         teacher, student = (
