@@ -52,7 +52,7 @@ def test_a_layer_without_any_offset_is_left():
     assert "first" not in correct_biases(quantized, IMAGES)
 
 
-def test_the_fake_quantized_model_rounds_again_afterwards():
+def test_everything_is_quantized_again_afterwards():
     model = hurt_model()
     quantized = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
     correct_biases(quantized, IMAGES)

@@ -31,7 +31,7 @@ def test_uneven_channels_and_the_kernel_that_reads_them_come_first(quantized):
     assert len(seen) == len(ranked)
 
 
-def test_errors_are_those_of_rounding_the_tensor_and_its_kernel_alone(quantized):
+def test_errors_are_those_of_quantizing_one_tensor_and_its_kernel(quantized):
     found = {
         value.path: error for value, error in rank_by_sensitivity(quantized, IMAGES)
     }
@@ -50,7 +50,7 @@ def test_errors_are_those_of_rounding_the_tensor_and_its_kernel_alone(quantized)
     assert found["logits"] == pytest.approx(error, rel=1e-3)
 
 
-def test_everything_is_rounded_afterwards(quantized):
+def test_everything_is_quantized_afterwards(quantized):
     rank_by_sensitivity(quantized, IMAGES[:1])
     assert all(
         float(x.active) == 1 for x in quantized.model.layers if hasattr(x, "active")

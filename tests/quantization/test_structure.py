@@ -1,4 +1,4 @@
-"""What becomes one operation of an int8 file."""
+"""Calls that an int8 file fuses into one operation."""
 
 import keras
 from keras import layers
@@ -15,10 +15,10 @@ def paths(values):
     return {value and value.path for value in values}
 
 
-def test_only_what_the_file_holds_is_rounded():
+def test_only_tensors_of_the_file_are_quantized():
     values = by_path(blocky_network())
-    rounded = [path for path, value in values.items() if value.is_quantized]
-    assert rounded == [
+    quantized = [path for path, value in values.items() if value.is_quantized]
+    assert quantized == [
         "images", "rescaling", "first_relu", "pool", "depthwise_relu6", "pointwise",
         "up", "add_relu", "joined", "logits",
     ]  # fmt: skip
@@ -41,7 +41,7 @@ def test_pooling_has_the_range_of_its_input_and_dropout_none_of_its_own():
     assert not values["dropout"].is_quantized
 
 
-def test_readers_are_what_is_computed_from_a_tensor():
+def test_consumers_are_computed_from_a_tensor():
     values = by_path(blocky_network())
     assert paths(values["first_relu"].quantized_consumers()) == {
         "pool",
@@ -53,7 +53,7 @@ def test_readers_are_what_is_computed_from_a_tensor():
     assert paths(with_consumers([values["up"]])) == {"up", "add_relu"}
 
 
-def test_what_is_read_before_its_activation_is_rounded_before_it():
+def test_a_tensor_with_two_consumers_is_quantized_before_its_activation():
     images = keras.Input((8, 8, 3))
     x = layers.Conv2D(4, 1, name="conv")(images)
     y = layers.ReLU(name="relu")(x)

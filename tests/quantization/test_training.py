@@ -117,11 +117,12 @@ class _KillsAt(SilentProgress):
             raise _Killed
 
 
-def test_a_killed_training_goes_on_and_ends_the_same(
+def test_a_killed_run_resumes_and_ends_the_same(
     trained, images, tiny_dataset, tmp_path
 ):
     ranges = observed_ranges(trained, images[0])
-    settings = finetuning_settings(SETTINGS, 3)
+    settings = finetuning_settings(SETTINGS, 2)
+    settings = settings.model_copy(update={"tiles_per_epoch": 8})
 
     def run(folder, **options):
         context = TrainingContext(dataset=tiny_dataset, folder=folder, **options)
@@ -130,7 +131,7 @@ def test_a_killed_training_goes_on_and_ends_the_same(
 
     _, whole = run(tmp_path / "whole")
     with pytest.raises(_Killed):
-        run(tmp_path / "killed", progress=_KillsAt(15))
+        run(tmp_path / "killed", progress=_KillsAt(3))
     _, found = run(tmp_path / "killed")
     assert found == whole
     expected = load_model(tmp_path / "whole" / "model.keras").get_weights()
@@ -139,7 +140,7 @@ def test_a_killed_training_goes_on_and_ends_the_same(
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_settings_go_on_with_smaller_steps():
+def test_finetuning_has_a_smaller_learning_rate():
     found = finetuning_settings(SETTINGS, 2)
     assert (found.epochs, found.learning_rate) == (2, pytest.approx(0.001))
     assert found.tiles_per_epoch == SETTINGS.tiles_per_epoch
