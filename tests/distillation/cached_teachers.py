@@ -11,8 +11,8 @@ SIZES = [(16, 16), (13, 21), (5, 6)]
 VIEWS = {"views": 3, "photometric": 0.4}
 
 
-class Asked(keras.Model):
-    """Counts how often it is asked."""
+class Counted(keras.Model):
+    """Counts its calls."""
 
     times = 0
 
@@ -26,26 +26,26 @@ class Asked(keras.Model):
 
 
 def pointwise(seed=0, *, tile_px=TILE_PX, classes=3, bias=0.0, activation=None):
-    """Sees one pixel at a time, so that tiles do not matter."""
+    """A pointwise teacher, whose logits do not depend on tiles."""
     keras.utils.set_random_seed(seed)
     images = keras.Input((tile_px, tile_px, 3), name="images")
     x = layers.Rescaling(1 / 64, name="rescaled")(images)
     x = layers.Conv2D(classes, 1, activation=activation, name="logits")(x)
-    model = Asked(images, x, name="pointwise")
+    model = Counted(images, x, name="pointwise")
     kernel = np.random.default_rng(seed).normal(size=(1, 1, 3, classes))
     model.get_layer("logits").set_weights([kernel, np.full(classes, bias)])
     return model
 
 
 def in_context(seed=0):
-    """Sees the neighbourhood, and behaves otherwise in training."""
+    """A teacher with a neighbourhood, which differs between training and inference."""
     keras.utils.set_random_seed(seed)
     images = keras.Input((TILE_PX, TILE_PX, 3), name="images")
     x = layers.Rescaling(1 / 255, name="rescaled")(images)
     x = layers.Conv2D(4, 3, padding="same", activation="relu", name="first")(x)
     x = layers.BatchNormalization(name="norm")(x)
     x = layers.Dropout(0.5, name="drop")(x)
-    return Asked(images, layers.Conv2D(3, 1, name="logits")(x), name="in_context")
+    return Counted(images, layers.Conv2D(3, 1, name="logits")(x), name="in_context")
 
 
 def pixels_of(part, index):
@@ -53,7 +53,7 @@ def pixels_of(part, index):
 
 
 def logits_of(teacher, image):
-    """A pointwise teacher's, in NumPy."""
+    """Logits of a pointwise teacher, in NumPy."""
     kernel, bias = teacher.get_layer("logits").get_weights()
     return image / 64 @ kernel[0, 0].astype(float) + bias
 
@@ -103,7 +103,7 @@ def maps_in(folder):
 
 
 class Listener(SilentProgress):
-    """Writes down what it is told."""
+    """Records the progress that it receives."""
 
     def __init__(self):
         self.said = []

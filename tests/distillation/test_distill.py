@@ -1,4 +1,4 @@
-"""distill(): the student's files, the teacher's logits, and continuing."""
+"""distill(): the student's files, the teacher's logits, and resuming."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ SETTINGS = TrainingSettings(
 )
 STEPS = 3  # an epoch
 
-# Ways to learn, by what they need of the teacher.
+# Settings by what they need of the teacher.
 CACHED = {"losses": {"pixel_kl": 0.5}, "supervised": 0.5}
 ONLINE = CACHED | {"cache": False, "boundary_weight": 2.0, "fade": True}
 FEATURES = {"losses": {"feature_hint": 1.0, "dist": 0.5}, "layers": ["bottleneck"]}
@@ -40,7 +40,7 @@ def network(seed, filters, name="network"):
 
 
 class Said(SilentProgress):
-    """Remembers what was said, and counts the pieces of work."""
+    """Records messages and pieces of work."""
 
     def __init__(self):
         self.text = []
@@ -202,11 +202,11 @@ def test_the_student_is_trained(distilled, way):
     )
 
 
-# -- Continuing ----------------------------------------------------------------------
+# -- Resuming ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_continues_as_if_never_stopped(tmp_path, tiny_dataset, distilled, way):
+def test_resumes_as_if_never_stopped(tmp_path, tiny_dataset, distilled, way):
     with pytest.raises(Interrupted):
         killer = KillIn("student", STEPS + 1)
         run(tmp_path, tiny_dataset, way=WAYS[way], progress=killer)
@@ -220,7 +220,7 @@ def test_continues_as_if_never_stopped(tmp_path, tiny_dataset, distilled, way):
         assert told.endswith("3 of 3 maps are there.")
 
 
-def test_continues_after_a_stop_among_the_teachers_logits(
+def test_resumes_after_a_stop_among_the_teachers_logits(
     tmp_path, tiny_dataset, distilled
 ):
     with pytest.raises(Interrupted):
@@ -232,7 +232,7 @@ def test_continues_after_a_stop_among_the_teachers_logits(
     assert_same_outcome(tmp_path, distilled("cached")[0])
 
 
-def test_continues_with_the_same_settings_and_teacher_only(tmp_path, tiny_dataset):
+def test_resumes_with_the_same_settings_and_teacher_only(tmp_path, tiny_dataset):
     online = CACHED | {"cache": False}
     with pytest.raises(Interrupted):
         run(tmp_path, tiny_dataset, way=online, progress=KillIn("student", STEPS + 1))
@@ -257,7 +257,7 @@ def unnamed(seed):
     return keras.Model(images, layers.Conv2D(3, 1)(x))
 
 
-def test_continues_with_a_teacher_that_was_built_again(tmp_path, tiny_dataset):
+def test_resumes_with_a_rebuilt_teacher(tmp_path, tiny_dataset):
     online = CACHED | {"cache": False}
     with pytest.raises(Interrupted):
         killer = KillIn("student", STEPS + 1)
@@ -268,7 +268,7 @@ def test_continues_with_a_teacher_that_was_built_again(tmp_path, tiny_dataset):
 # -- The teacher's logits ------------------------------------------------------------
 
 
-def test_logits_are_made_once_and_told(distilled):
+def test_logits_are_computed_once_and_reported(distilled):
     folder, _, _, said = distilled("cached")
     (told,) = said.about("Teacher's logits of 3 images")
     assert told.endswith(" MB at stride 4.")
@@ -286,7 +286,7 @@ def test_without_a_cache_none_is_made_and_nothing_said_of_it(distilled):
     assert not (folder / "checkpoint" / "teacher-logits").exists()
 
 
-def test_feature_maps_are_told_and_asked_for_online(distilled):
+def test_feature_maps_are_listed_and_computed_in_each_step(distilled):
     folder, _, _, said = distilled("features")
     table, reason = said.text
     assert table.startswith("Feature maps that are compared:\nrole ")
@@ -312,7 +312,7 @@ class UntilTraining(Said):
             raise Enough
 
 
-def told_before_training(folder, dataset, way=CACHED, **options):
+def said_before_training(folder, dataset, way=CACHED, **options):
     said = UntilTraining()
     with pytest.raises(Enough):
         run(folder, dataset, way=way, progress=said, **options)
@@ -325,10 +325,10 @@ def with_augmentation(**changes):
 
 
 @pytest.mark.parametrize("jitter", [(0.4, 1.0), (1.0, 2.5), (0.5, 2.001)])
-def test_the_teacher_is_asked_where_the_zoom_is_too_wide(
+def test_the_teacher_runs_in_each_step_if_the_zoom_is_too_wide(
     tmp_path, tiny_dataset, jitter
 ):
-    said = told_before_training(
+    said = said_before_training(
         tmp_path, tiny_dataset, settings=with_augmentation(scale_jitter=jitter)
     )
     (told,) = said.text
@@ -340,15 +340,15 @@ def test_the_teacher_is_asked_where_the_zoom_is_too_wide(
 
 def test_a_zoom_of_two_is_replayed(tmp_path, tiny_dataset):
     settings = with_augmentation(scale_jitter=(0.5, 2.0), photometric=0.0)
-    said = told_before_training(tmp_path, tiny_dataset, settings=settings)
+    said = said_before_training(tmp_path, tiny_dataset, settings=settings)
     (told,) = said.text
     assert told.startswith("Teacher's logits of 3 images")
 
 
-def test_the_teacher_is_asked_where_its_logits_take_too_much(tmp_path, draw_dataset):
+def test_the_teacher_runs_in_each_step_if_logits_are_too_large(tmp_path, draw_dataset):
     # 64x64 cells of 3 float16 of each of 3 images at stride 8: 73,728 bytes.
     dataset = draw_dataset(512)
-    said = told_before_training(tmp_path, dataset, CACHED | {"cache_mb": 0.07})
+    said = said_before_training(tmp_path, dataset, CACHED | {"cache_mb": 0.07})
     (told,) = said.text
     assert told.startswith(
         "The teacher runs in each step: its logits need 0.0737 MB even at stride "
@@ -380,16 +380,16 @@ class UntilCache(Said):
 
 def test_views_are_replayed_with_their_colours(tmp_path, tiny_dataset):
     way = CACHED | {"cache_views": 2}
-    said = told_before_training(tmp_path, tiny_dataset, way)
+    said = said_before_training(tmp_path, tiny_dataset, way)
     assert not any("targets are for the unchanged" in text for text in said.text)
     assert said.begun[0] == ("teacher's logits", 6)
     # Without changes of colours, all views would be the same.
     plain = with_augmentation(photometric=0.0)
     with pytest.raises(UsageError, match="views and photometric go together"):
-        told_before_training(tmp_path / "plain", tiny_dataset, way, settings=plain)
+        said_before_training(tmp_path / "plain", tiny_dataset, way, settings=plain)
 
 
-def test_a_cache_that_is_given_is_used_again(tmp_path, tiny_dataset, distilled):
+def test_a_given_cache_is_reused(tmp_path, tiny_dataset, distilled):
     cache = tmp_path / "cache"
     first, second = Said(), Said()
     run(tmp_path / "one", tiny_dataset, cache=cache, progress=first)
@@ -407,15 +407,15 @@ def test_a_cache_that_is_given_is_used_again(tmp_path, tiny_dataset, distilled):
 
 def test_a_cache_of_another_teacher_is_not_used(tmp_path, tiny_dataset):
     cache = tmp_path / "cache"
-    told_before_training(tmp_path / "one", tiny_dataset, cache=cache)
-    said = told_before_training(
+    said_before_training(tmp_path / "one", tiny_dataset, cache=cache)
+    said = said_before_training(
         tmp_path / "two", tiny_dataset, cache=cache, teacher_seed=6
     )
     assert said.begun[0] == ("teacher's logits", 3)
 
 
 def test_a_cache_of_its_own_goes_with_the_checkpoint(tmp_path, tiny_dataset):
-    told_before_training(tmp_path, tiny_dataset)
+    said_before_training(tmp_path, tiny_dataset)
     assert list(tmp_path.rglob("*.npy"))
     discard_checkpoint(tmp_path)
     assert not list(tmp_path.rglob("*.npy"))
@@ -430,7 +430,7 @@ def test_a_pruned_student_is_compared_with_what_it_kept(tmp_path, tiny_dataset):
     kept = {layer.name: layer.kept for layer in plan.layers}
     way = {"losses": {"feature_hint": 1.0}, "layers": ["encoder", "bottleneck"]}
     options = {"student": plan.apply(teacher), "teacher": teacher}
-    said = told_before_training(tmp_path, tiny_dataset, way, kept=kept, **options)
+    said = said_before_training(tmp_path, tiny_dataset, way, kept=kept, **options)
     assert "kept channels" in said.text[0] and "projection" not in said.text[0]
     with pytest.raises(ValueError, match="channels were kept, but the student has"):
         wrong = kept | {"deep": (0,)}

@@ -78,7 +78,7 @@ def test_compiled_by_xla_or_not_it_is_the_same():
     assert_same(*students, rtol=1e-4, atol=1e-4)
 
 
-def test_a_step_says_nothing():
+def test_a_step_prints_nothing():
     """Keras warns of inputs whose structure it did not expect."""
     distiller, *_ = valleys(every_loss)
     with warnings.catch_warnings():

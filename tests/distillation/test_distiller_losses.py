@@ -217,7 +217,7 @@ def test_logs_of_an_epoch_of_uneven_batches_add_up():
     )
 
 
-def test_logs_begin_anew_with_each_epoch():
+def test_logs_start_over_with_each_epoch():
     distiller, *_ = pair()
     distiller.compile(keras.optimizers.SGD(0.0), run_eagerly=True)
     for name, values in distiller.fit(

@@ -240,7 +240,7 @@ def test_many_maps_do_not_use_up_what_may_be_open(tmp_path, teacher):
 
 
 @pytest.mark.parametrize("options", [{"stride": 1}, {"stride": 8}, {}, VIEWS])
-def test_says_its_size_in_bytes(tmp_path, part, teacher, options):
+def test_size_is_in_bytes(tmp_path, part, teacher, options):
     cache = TeacherCache(tmp_path / "logits", teacher, part, CacheSettings(**options))
     cache.fill()
     arrays = [np.load(path) for path in maps_in(tmp_path / "logits")]
@@ -292,7 +292,7 @@ def test_numbers_of_the_refusal_are_readable(tmp_path, teacher):
 
 
 @pytest.mark.parametrize("of_another_teacher", [False, True])
-def test_tells_the_size_before_anything_is_written(
+def test_the_size_is_reported_before_anything_is_written(
     tmp_path, part, teacher, of_another_teacher
 ):
     folder = tmp_path / "logits"
@@ -318,7 +318,7 @@ def test_tells_the_size_before_anything_is_written(
     assert "3 images" in listener.text and "stride 2" in listener.text
 
 
-def test_tells_of_every_map(tmp_path, part, teacher):
+def test_reports_progress_for_every_map(tmp_path, part, teacher):
     listener = Listener()
     cache = TeacherCache(tmp_path / "logits", teacher, part, CacheSettings(**VIEWS))
     assert cache.fill(listener) == 9

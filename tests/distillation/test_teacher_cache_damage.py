@@ -77,9 +77,7 @@ def put(path, data):
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_what_is_damaged_is_made_anew_and_nothing_else(
-    copied, filled, part, teacher, damage
-):
+def test_damaged_files_are_rebuilt_and_no_others(copied, filled, part, teacher, damage):
     victim = maps_in(copied)[1]
     before = files_in(copied)
     put(victim, damage(victim.read_bytes()))
@@ -121,7 +119,7 @@ def test_a_cut_at_any_place_is_found(tmp_path, teacher):
     assert path.read_bytes() == whole
 
 
-def test_a_map_that_was_made_anew_is_read_anew(copied, filled, part, teacher):
+def test_a_rebuilt_map_is_read_again(copied, filled, part, teacher):
     """Also if the damaged one had been read before: only `fill` looks for damage."""
     victim = maps_in(copied)[0]
     put(victim, flipped(-20)(victim.read_bytes()))
@@ -135,7 +133,7 @@ def test_a_map_that_was_made_anew_is_read_anew(copied, filled, part, teacher):
     "content",
     [b"", b"{", b"\xff\xfe", b"null", b"[]", b"{}", b"3", b'"text"', b"[1]", b"true"],
 )
-def test_a_damaged_description_is_written_anew(copied, filled, part, teacher, content):
+def test_a_damaged_record_is_rewritten(copied, filled, part, teacher, content):
     about = copied / "about.json"
     before = about.read_bytes()
     about.write_bytes(content)
@@ -233,7 +231,7 @@ def test_what_was_made_otherwise_is_not_read_before_fill(
 @pytest.mark.parametrize(
     "damage", ["missing", "empty", "three bytes are left", "half is lost", "zeros"]
 )
-def test_what_cannot_be_read_says_what_to_do(copied, part, teacher, damage):
+def test_the_error_of_an_unreadable_map_names_the_remedy(copied, part, teacher, damage):
     victim = maps_in(copied)[1]
     put(victim, DAMAGES[damage](victim.read_bytes()))
     cache = TeacherCache(copied, teacher, part)
@@ -316,9 +314,7 @@ def trained(folder, dataset, logits, **options):
     )
 
 
-def test_a_training_that_was_killed_continues_as_if_never_stopped(
-    tmp_path, tiny_dataset
-):
+def test_a_killed_run_resumes_as_if_never_stopped(tmp_path, tiny_dataset):
     teacher = pointwise(tile_px=32)
 
     def logits():

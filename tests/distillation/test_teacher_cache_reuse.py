@@ -1,4 +1,4 @@
-"""TeacherCache: when it is used again, and when the teacher is asked anew."""
+"""TeacherCache: when it is reused, and when it is rebuilt."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from data.pictures import THREE_CLASSES, add_pair, held, noise, scenes_folder
 from distillation.cached_teachers import (
     TILE_PX,
     VIEWS,
-    Asked,
+    Counted,
     Listener,
     assert_same_maps,
     assert_to_half_precision,
@@ -32,7 +32,7 @@ from segshrink.objectives import CrossEntropy
 
 
 @pytest.mark.parametrize("options", [{}, VIEWS | {"seed": 7}])
-def test_is_used_again_without_asking_the_teacher(tmp_path, part, options):
+def test_is_reused_without_running_the_teacher(tmp_path, part, options):
     teacher, folder = pointwise(), tmp_path / "logits"
     cache = TeacherCache(folder, teacher, part, CacheSettings(**options))
     made = cache.fill()
@@ -51,7 +51,7 @@ def test_is_used_again_without_asking_the_teacher(tmp_path, part, options):
 def test_a_teacher_from_its_file_is_the_same(copied, tmp_path, part, teacher):
     teacher.save(tmp_path / "teacher.keras")
     loaded = keras.saving.load_model(
-        tmp_path / "teacher.keras", custom_objects={"Asked": Asked}
+        tmp_path / "teacher.keras", custom_objects={"Counted": Counted}
     )
     assert TeacherCache(copied, loaded, part).fill() == 0
 
@@ -149,7 +149,7 @@ def with_views(tmp_path_factory, part, teacher):
         ({"teacher": {"classes": 4}}, "teacher"),
     ],
 )
-def test_what_was_made_otherwise_is_made_anew(
+def test_logits_of_other_settings_are_rebuilt(
     with_views, tmp_path, part, teacher, options, named
 ):
     folder = shutil.copytree(with_views, tmp_path / "logits")
@@ -198,7 +198,7 @@ def _rename(root):
 
 
 @pytest.mark.parametrize("change", [_replace, _touch, _add, _remove, _rename])
-def test_other_images_are_asked_anew(tmp_path, teacher, change):
+def test_logits_of_other_images_are_rebuilt(tmp_path, teacher, change):
     root, folder = scenes_folder(tmp_path / "scenes"), tmp_path / "logits"
     assert TeacherCache(folder, teacher, images_in(root)).fill() == 6
     change(root)
@@ -211,7 +211,7 @@ def test_other_images_are_asked_anew(tmp_path, teacher, change):
         assert_to_half_precision(cache.get(index), expected)
 
 
-def test_images_in_another_order_are_asked_anew(copied, part, teacher):
+def test_logits_of_images_in_another_order_are_rebuilt(copied, part, teacher):
     backwards = Part("train", list(part)[::-1], THREE_CLASSES)
     cache = TeacherCache(copied, teacher, backwards)
     assert cache.fill() == 3

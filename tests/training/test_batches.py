@@ -35,7 +35,7 @@ class NumberedTilesWithMaps(NumberedTiles):
 
 
 class Listening(keras.Model):
-    """Writes down which batches it is trained with."""
+    """Records the batches that it is trained on."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""A training that was killed ends as if it had never stopped."""
+"""A killed training run resumes and ends as if it had never stopped."""
 
 import json
 import shutil
@@ -49,7 +49,7 @@ def assert_same_outcome(folder: Path, expected: Path) -> None:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, tiny_dataset):
-    """A folder and what its training said and left in memory."""
+    """A folder, the result and the model of a whole run."""
     folder = tmp_path_factory.mktemp("undisturbed")
     model = small_model()
     result = run(folder, tiny_dataset, model=model)
@@ -62,7 +62,7 @@ def test_augmentation_and_dropout_are_on():
     assert any(isinstance(x, keras.layers.Dropout) for x in small_model().layers)
 
 
-def test_continues_as_if_never_stopped(tmp_path, tiny_dataset, undisturbed):
+def test_resumes_as_if_never_stopped(tmp_path, tiny_dataset, undisturbed):
     folder, result, model = undisturbed
     with pytest.raises(Interrupted):
         run(tmp_path, tiny_dataset, progress=KillAfter(2 * STEPS + 1))
@@ -76,7 +76,7 @@ def test_continues_as_if_never_stopped(tmp_path, tiny_dataset, undisturbed):
         np.testing.assert_array_equal(mine, other)
 
 
-def test_a_training_in_float16_goes_on(tmp_path, tiny_dataset):
+def test_a_run_in_float16_resumes(tmp_path, tiny_dataset):
     """Keras wraps the optimizer, in one that has variables of its own."""
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -97,7 +97,7 @@ def test_killed_again_and_again(tmp_path, tiny_dataset, undisturbed):
     assert_same_outcome(tmp_path, undisturbed[0])
 
 
-def test_continues_a_checkpoint_without_validation_loss(
+def test_resumes_a_checkpoint_without_validation_loss(
     tmp_path, tiny_dataset, undisturbed
 ):
     """Such as versions left that computed none."""
@@ -174,7 +174,7 @@ def test_half_a_file_does_not_count(finished):
     assert names_in(state_path(folder).parent) == ["best-1.keras", "last.npz"]
 
 
-def test_a_finished_training_is_not_repeated(finished, tiny_dataset):
+def test_a_finished_run_is_not_repeated(finished, tiny_dataset):
     folder, result = finished
     settings, progress = small_settings(epochs=1), KillAfter(STEPS)
     assert run(folder, tiny_dataset, settings=settings, progress=progress) == result
@@ -256,9 +256,7 @@ def begun(tmp_path_factory, tiny_dataset):
         ({"model": small_model(filters=5)}, "model"),
     ],
 )
-def test_refuses_the_checkpoint_of_another_training(
-    begun, tiny_dataset, changes, named
-):
+def test_refuses_the_checkpoint_of_another_run(begun, tiny_dataset, changes, named):
     before = state_path(begun).read_bytes()
     with pytest.raises(RunFolderError) as caught:
         run(begun, tiny_dataset, **changes)

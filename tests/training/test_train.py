@@ -120,8 +120,8 @@ def test_saved_model_is_plain_keras(trained):
     """It opens where segshrink cannot be imported, and holds nothing of training."""
     path = trained[0] / "model.keras"
     code = (
-        "import sys; sys.modules |= dict.fromkeys(('segshrink', 'tensorflow', 'torch'));"
-        "import keras;"
+        "import sys, keras;"
+        "sys.modules['segshrink'] = None;"
         f"model = keras.saving.load_model({str(path)!r});"
         "print(model.output_shape, model.compiled)"
     )
