@@ -10,7 +10,7 @@ import keras
 from segshrink.data import Part
 from segshrink.distillation.digests import model_digest
 from segshrink.distillation.distiller import Distiller
-from segshrink.distillation.matching import has_layers_of
+from segshrink.distillation.feature_maps import has_layers_of
 from segshrink.distillation.mix import build_terms, completed
 from segshrink.distillation.teacher_cache import (
     STRIDES,

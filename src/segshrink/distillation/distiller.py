@@ -8,8 +8,9 @@ import keras
 from keras import ops
 
 from segshrink.distillation.comparison import Outputs, compare, projection_for
+from segshrink.distillation.feature_maps import feature_model
 from segshrink.distillation.losses import boundary_weights
-from segshrink.distillation.matching import LayerPair, feature_model
+from segshrink.distillation.matching import LayerPair
 from segshrink.distillation.term import (
     Term,
     Weight,

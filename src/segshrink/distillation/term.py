@@ -7,10 +7,11 @@ from typing import TypeAlias
 
 import keras
 
+from segshrink.distillation.feature_maps import map_shapes
 from segshrink.distillation.losses import DIST, MaskedLoss
 from segshrink.distillation.losses.dist import require_relations
 from segshrink.distillation.losses.masked_loss import require_factor
-from segshrink.distillation.matching import LayerPair, map_shapes
+from segshrink.distillation.matching import LayerPair
 
 Weight: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 """A factor >= 0, or a schedule that gives one for each training step."""
