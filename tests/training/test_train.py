@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import asdict
 
 import keras
 import numpy as np
@@ -87,7 +88,7 @@ def test_result_counts_what_was_done(trained):
     seconds = sum(float(row["seconds"]) for row in rows)
     assert result.seconds == pytest.approx(seconds, abs=0.06)
     assert (result.epochs, result.tiles) == (2, 24)
-    assert set(result.as_record()) == {
+    assert set(asdict(result)) == {
         "epochs",
         "best_epoch",
         "best_val_miou",

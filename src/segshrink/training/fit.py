@@ -2,9 +2,8 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -47,10 +46,6 @@ class TrainingResult:
     seconds: float
     tiles: int
     teacher_seconds: float = 0.0
-
-    def as_record(self) -> dict[str, Any]:
-        """The same as a dict for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
