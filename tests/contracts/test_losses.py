@@ -331,8 +331,10 @@ def test_weights_of_other_shapes_are_refused(name, shape):
     labels, logits = batch()
     loss = LOSSES[name]()
     # A sum hands them on to its first loss.
-    told = "cross_entropy" if name == "sum" else loss.name
-    with pytest.raises(ValueError, match=rf"^{told}: sample_weight must be \(batch,\)"):
+    named = "cross_entropy" if name == "sum" else loss.name
+    with pytest.raises(
+        ValueError, match=rf"^{named}: sample_weight must be \(batch,\)"
+    ):
         loss(labels, logits, sample_weight=np.ones(shape))
 
 

@@ -1,4 +1,4 @@
-"""Teachers, images and looks at what a cache holds, for its tests."""
+"""Teachers, images and readers of a cache, for its tests."""
 
 import keras
 import numpy as np

@@ -131,7 +131,7 @@ def main(root: Path) -> None:
     def copy_of_other(folder: Path) -> None:
         shutil.copytree(root / "other", folder)
 
-    scenarios = {"first": lambda folder: None, "anew": copy_of_other}
+    scenarios = {"first": lambda folder: None, "rebuilt": copy_of_other}
     report = {
         name: outcomes(root / name, prepare, whole)
         for name, prepare in scenarios.items()

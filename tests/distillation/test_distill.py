@@ -176,9 +176,9 @@ def test_saves_a_plain_student(distilled, way):
     folder, result, *_ = distilled(way)
     saved = keras.saving.load_model(folder / "model.keras")
     assert type(saved).__name__ == "Functional"
-    twin = network(1, 2)
+    expected = network(1, 2)
     assert [layer.name for layer in saved.layers if layer.weights] != []
-    assert [x.shape for x in saved.weights] == [x.shape for x in twin.weights]
+    assert [x.shape for x in saved.weights] == [x.shape for x in expected.weights]
     assert not saved.compiled
     assert result.epochs == 2
 
@@ -216,8 +216,8 @@ def test_resumes_as_if_never_stopped(tmp_path, tiny_dataset, distilled, way):
     assert_same_outcome(tmp_path, distilled(way)[0])
     assert "student: resumes after epoch 1." in said.text
     if way == "cached":
-        (told,) = said.about("Teacher's logits")
-        assert told.endswith("3 of 3 maps are there.")
+        (line,) = said.about("Teacher's logits")
+        assert line.endswith("3 of 3 maps are there.")
 
 
 def test_resumes_after_a_stop_among_the_teachers_logits(
@@ -227,8 +227,8 @@ def test_resumes_after_a_stop_among_the_teachers_logits(
         run(tmp_path, tiny_dataset, progress=KillIn("teacher's logits", 1))
     said = Said()
     run(tmp_path, tiny_dataset, progress=said)
-    (told,) = said.about("Teacher's logits")
-    assert told.endswith("2 of 3 maps are there.")
+    (line,) = said.about("Teacher's logits")
+    assert line.endswith("2 of 3 maps are there.")
     assert_same_outcome(tmp_path, distilled("cached")[0])
 
 
@@ -270,8 +270,8 @@ def test_resumes_with_a_rebuilt_teacher(tmp_path, tiny_dataset):
 
 def test_logits_are_computed_once_and_reported(distilled):
     folder, _, _, said = distilled("cached")
-    (told,) = said.about("Teacher's logits of 3 images")
-    assert told.endswith(" MB at stride 4.")
+    (line,) = said.about("Teacher's logits of 3 images")
+    assert line.endswith(" MB at stride 4.")
     assert said.begun == [("teacher's logits", 3), ("student", 2 * STEPS)]
     assert said.about("The teacher runs") == []
     # The default augmentation changes colours, which one view does not replay.
@@ -331,8 +331,8 @@ def test_the_teacher_runs_in_each_step_if_the_zoom_is_too_wide(
     said = said_before_training(
         tmp_path, tiny_dataset, settings=with_augmentation(scale_jitter=jitter)
     )
-    (told,) = said.text
-    assert told.startswith(
+    (line,) = said.text
+    assert line.startswith(
         f"The teacher runs in each step: a zoom of {jitter[0]:g} to {jitter[1]:g} "
     )
     assert not list(tmp_path.rglob("*.npy"))
@@ -341,16 +341,16 @@ def test_the_teacher_runs_in_each_step_if_the_zoom_is_too_wide(
 def test_a_zoom_of_two_is_replayed(tmp_path, tiny_dataset):
     settings = with_augmentation(scale_jitter=(0.5, 2.0), photometric=0.0)
     said = said_before_training(tmp_path, tiny_dataset, settings=settings)
-    (told,) = said.text
-    assert told.startswith("Teacher's logits of 3 images")
+    (line,) = said.text
+    assert line.startswith("Teacher's logits of 3 images")
 
 
 def test_the_teacher_runs_in_each_step_if_logits_are_too_large(tmp_path, draw_dataset):
     # 64x64 cells of 3 float16 of each of 3 images at stride 8: 73,728 bytes.
     dataset = draw_dataset(512)
     said = said_before_training(tmp_path, dataset, CACHED | {"cache_mb": 0.07})
-    (told,) = said.text
-    assert told.startswith(
+    (line,) = said.text
+    assert line.startswith(
         "The teacher runs in each step: its logits need 0.0737 MB even at stride "
         "8, more than the 0.07 of cache_mb"
     )
@@ -367,12 +367,12 @@ def test_the_stride_is_coarser_where_the_limit_asks_for_it(
     said = UntilCache()
     with pytest.raises(Enough):
         run(tmp_path, draw_dataset(512), way=way, progress=said)
-    (told,) = said.about("Teacher's logits")
-    assert told.endswith(f"MB at stride {stride}.")
+    (line,) = said.about("Teacher's logits")
+    assert line.endswith(f"MB at stride {stride}.")
 
 
 class UntilCache(Said):
-    """Ends when the teacher is first asked."""
+    """Ends when the teacher first runs."""
 
     def start(self, label, total):
         raise Enough
@@ -397,8 +397,8 @@ def test_a_given_cache_is_reused(tmp_path, tiny_dataset, distilled):
     discard_checkpoint(tmp_path / "one")
     assert len(list(cache.glob("*.npy"))) == 3
     run(tmp_path / "two", tiny_dataset, cache=cache, progress=second)
-    (told,) = second.about("Teacher's logits")
-    assert told.endswith("3 of 3 maps are there.")
+    (line,) = second.about("Teacher's logits")
+    assert line.endswith("3 of 3 maps are there.")
     assert [label for label, _ in second.begun] == ["student"]
     # Where the logits lie makes no difference.
     for folder in ("one", "two"):

@@ -111,7 +111,7 @@ def report_steps(weights_file, out_file):
     logs = distiller.train_on_batch(
         IMAGES, LABELS, sample_weight=weight, return_dict=True
     )
-    # train_on_batch leaves the weights elsewhere on JAX until it is asked.
+    # On JAX, train_on_batch does not write the weights back by itself.
     if hasattr(distiller, "jax_state_sync"):
         distiller.jax_state_sync()
     report = {"logs": {name: float(value) for name, value in logs.items()}}
@@ -140,7 +140,7 @@ def _fading(teacher, data):
     distiller.compile(keras.optimizers.SGD(0.0))
     try:
         history = distiller.fit(IMAGES, LABELS, batch_size=4, epochs=3, verbose=0)
-    except Exception as error:  # noqa: BLE001  # told by the test
+    except Exception as error:  # noqa: BLE001  # reported by the test
         return f"{type(error).__name__}: {error}"
     return [float(x) for x in history.history["loss"]]
 

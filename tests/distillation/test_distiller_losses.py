@@ -67,10 +67,10 @@ def test_what_the_layers_of_the_student_add_is_added():
 def test_every_loss_agrees_with_plain_loops():
     distiller, _, teacher = valleys(every_loss, supervised_weight=0.6)
     fixed_projections(distiller)
-    twin = valley(1, 2)
+    copy = valley(1, 2)
 
     def batch(name, projection=None):
-        ours, theirs = features(twin, name, training=True), features(teacher, name)
+        ours, theirs = features(copy, name, training=True), features(teacher, name)
         if projection is not None:
             ours = projected(distiller, ours, projection)
         return Batch(theirs, ours, VALID)
@@ -134,7 +134,7 @@ def test_maps_of_other_resolution_are_resized_to_the_teachers():
 def test_a_pruned_student_is_compared_with_the_channels_it_kept():
     teacher = valley(2, 6)
     plan = plan_pruning(teacher, keep=0.5, criterion="random", multiple_of=1)
-    student, twin = plan.apply(teacher), plan.apply(teacher)
+    student, copy = plan.apply(teacher), plan.apply(teacher)
     kept = {layer.name: list(layer.kept) for layer in plan.layers}
     matches = match_layers(teacher, student, kept=kept).select(
         "encoder", "bottleneck", "decoder"
@@ -151,7 +151,7 @@ def test_a_pruned_student_is_compared_with_the_channels_it_kept():
         loops.feature_hint(
             Batch(
                 features(teacher, name)[..., some],
-                features(twin, name, training=True),
+                features(copy, name, training=True),
                 VALID,
             )
         )

@@ -200,7 +200,7 @@ def test_pixels_at_boundaries_count_by_their_weight(weight, radius_px, sample_we
         terms, boundary_weight=weight, boundary_px=radius_px
     )
     fixed_projections(distiller)
-    twin = valley(1, 2)
+    copy = valley(1, 2)
     # No other pixel weighs so: it is neither 0 nor 1 somewhere.
     pixels = ops.convert_to_numpy(boundary_weights(BLOCKS, weight, radius_px))
     assert {1.0, weight} == set(pixels.ravel().tolist())
@@ -209,9 +209,9 @@ def test_pixels_at_boundaries_count_by_their_weight(weight, radius_px, sample_we
     valid = BLOCKS != IGNORE_INDEX
     taught, logits = (
         features(teacher, "logits"),
-        features(twin, "logits", training=True),
+        features(copy, "logits", training=True),
     )
-    deep = projected(distiller, features(twin, "bottom", training=True), 0)
+    deep = projected(distiller, features(copy, "bottom", training=True), 0)
     weighted = Batch(taught, logits, valid, pixels)
     expected = {
         "supervised": float(CrossEntropy()(BLOCKS, logits, sample_weight)),

@@ -57,7 +57,7 @@ def test_a_nested_models_map_is_that_of_its_call(size):
 
 
 def grown_sequential():
-    """As by `add`, which calls all layers anew each time."""
+    """A model built by `add`, which calls all layers again each time."""
     model = keras.Sequential()
     for layer in (
         keras.Input((8, 8, 3)),

@@ -28,7 +28,7 @@ from segshrink.records.plan import PlannedLayerRecord, PlanRecord
 
 
 def maps_of(model):
-    """Names of all feature maps that are no vectors."""
+    """Names of all feature maps that are not vectors."""
     names = []
     for layer in model.layers:
         shape = tuple(layer.output.shape)

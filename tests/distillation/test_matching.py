@@ -20,7 +20,7 @@ from segshrink.errors import ModelError
 
 @pytest.fixture(scope="module")
 def teacher():
-    """A U-Net of four levels; only looked at."""
+    """A U-Net of four levels; only read."""
     return unet()
 
 
@@ -307,7 +307,7 @@ def test_select_by_role(teacher):
     matches = match_layers(teacher, unet(base_filters=4))
     chosen = matches.select("decoder", "bottleneck")
     assert isinstance(chosen, LayerMatches)
-    # In the order of the graph, whatever the order asked for.
+    # In the order of the graph, whatever the order of the roles.
     assert [pair.role for pair in chosen] == [
         "bottleneck", "decoder 1/8", "decoder 1/4", "decoder 1/2", "decoder 1/1",
     ]  # fmt: skip

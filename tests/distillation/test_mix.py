@@ -128,12 +128,12 @@ def test_terms_in_the_order_of_the_settings(models):
 
 def test_pairs_are_those_of_the_layers(models):
     whole = match_layers(*models)
-    for asked, roles in (
+    for chosen_layers, roles in (
         (None, ("bottleneck", "decoder")),
         (("encoder",), ("encoder",)),
         (("encoder 1/2", "logits"), ("encoder 1/2", "logits")),
     ):
-        _, pairs = terms_of(models, losses={"feature_hint": 1.0}, layers=asked)
+        _, pairs = terms_of(models, losses={"feature_hint": 1.0}, layers=chosen_layers)
         assert pairs == whole.select(*roles)
 
 
@@ -195,7 +195,7 @@ def test_a_wrong_plan_is_no_fault_of_the_layers():
 
 
 def test_models_without_a_common_decoder_learn_by_default_what_there_is():
-    """Nobody asked for the roles that are missing."""
+    """The missing roles were not chosen."""
     student = build_model(
         "compact", num_classes=3, input_shape=(32, 32, 3), width=8, stem_stride=4
     )

@@ -168,12 +168,12 @@ def test_views_are_of_the_colors_that_the_generator_gives(tmp_path, part, teache
         for index in range(3)
         for view in (1, 2)
     }
-    # The same each time it is asked for, another one for each map.
+    # It is the same at each call, and differs between maps.
     assert len(draws) == 6
 
 
 def test_training_tiles_and_their_maps_belong_together(tmp_path, teacher):
-    """All the way: what the teacher says of the very tile is what is replayed."""
+    """A replayed tile has the logits that the teacher predicts for it."""
     sizes = [(32, 32), (19, 45), (9, 11)]
     images = [
         held(noise(*s, seed=i), np.zeros(s, np.uint8)) for i, s in enumerate(sizes)
@@ -280,7 +280,7 @@ def test_refuses_what_exceeds_the_limit(tmp_path, part, teacher):
 
 def test_numbers_of_the_refusal_are_readable(tmp_path, teacher):
     large = held(np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1), np.uint8))
-    # Only the size that it says is looked at.
+    # Only its declared size is used.
     large = type(large)(**{**vars(large), "height_px": 20_000, "width_px": 30_000})
     with pytest.raises(UsageError, match=r"225,000,000 bytes at stride 4, .*1,000,000"):
         TeacherCache(
@@ -301,19 +301,19 @@ def test_the_size_is_reported_before_anything_is_written(
     before = files_in(folder)
 
     class Checking(Listener):
-        told = False
+        seen = False
 
         def say(self, text):
             super().say(text)
-            if " MB " in text and not self.told:
-                self.told = True
+            if " MB " in text and not self.seen:
+                self.seen = True
                 now = files_in(folder)
                 assert all(now[name] == before.get(name) for name in now)
 
     listener = Checking()
     cache = TeacherCache(folder, teacher, part, CacheSettings(stride=2))
     cache.fill(listener)
-    assert listener.told
+    assert listener.seen
     assert f"{cache.size_bytes / 1e6:.1f} MB" in listener.text
     assert "3 images" in listener.text and "stride 2" in listener.text
 

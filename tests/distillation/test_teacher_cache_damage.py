@@ -270,7 +270,7 @@ def kills(tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("scenario", ["first", "anew"])
+@pytest.mark.parametrize("scenario", ["first", "rebuilt"])
 def test_survives_sigkill_at_any_moment(kills, scenario):
     outcomes = kills[scenario]
     assert len(outcomes) > 10

@@ -93,7 +93,7 @@ class Pickler(pickle.Pickler):
         if value is FloatStorage:
             return "FloatStorage"
         if isinstance(value, Tensor):
-            return _rebuild_tensor_v2, (*value.facts, False, None)
+            return _rebuild_tensor_v2, (*value.arguments, False, None)
         return NotImplemented
 
 
@@ -111,7 +111,7 @@ class Storage:
 
 class Tensor:
     def __init__(self, storage, offset, shape, strides):
-        self.facts = (storage, offset, shape, strides)
+        self.arguments = (storage, offset, shape, strides)
 
 
 def _rebuild_tensor_v2():

@@ -116,7 +116,7 @@ def test_without_activations_it_is_pruned_and_exported(norm, tmp_path):
 
 
 @pytest.mark.parametrize("norm", ["batch", None])
-def test_without_activations_its_twin_computes_as_the_int8_file(norm, tmp_path):
+def test_without_activations_its_int8_file_is_predicted(norm, tmp_path):
     images = blotchy_images(12)
     model = linear_unet(norm)
     observed = observed_ranges(model, images)
@@ -126,14 +126,14 @@ def test_without_activations_its_twin_computes_as_the_int8_file(norm, tmp_path):
     path = export_model(
         model, tmp_path / "m.tflite", quantize="int8", calibration=images, ranges=ranges
     )
-    of_float, of_twin = (
+    of_float, of_quantized = (
         x.predict(images.astype(np.float32), verbose=0)
         for x in (model, FakeQuantizedModel(model, ranges).model)
     )
     of_file = load_artifact(path).predict(images)
     loss = np.square(of_file - of_float).mean()
     assert loss > 0.1 * of_float.var()
-    assert np.square(of_file - of_twin).mean() < 0.02 * loss
+    assert np.square(of_file - of_quantized).mean() < 0.02 * loss
 
 
 @pytest.mark.parametrize("levels", [1, 3])

@@ -76,7 +76,7 @@ def test_it_has_the_variables_of_the_model(model, ranges):
 
 @pytest.mark.parametrize("format", ["litert", "onnx", "openvino"])
 def test_it_computes_as_the_file_does(format, tmp_path):
-    """On a model that int8 hurts, so that agreement is no accident."""
+    """On a model that int8 hurts, so that agreement is not an accident."""
     keras.utils.set_random_seed(0)
     model = scaled_channels(two_convolutions(), 300.0)
     ranges = observed_ranges(model, IMAGES)

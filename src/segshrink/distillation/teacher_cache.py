@@ -271,7 +271,7 @@ class TeacherCache:
                 stored = read_json(self.folder / _RECORD)
         record = stored if isinstance(stored, dict) and stored else None
         is_own = record is None or record.get("kind") == TEACHER_LOGITS
-        # A damaged record is told from a foreign file by the names of its neighbours.
+        # The names of other files tell a damaged record from a foreign file.
         if not is_own or not all(map(_OWN_FILES.fullmatch, names)):
             raise RunFolderError(
                 f"{self.folder}: holds something else than a teacher's logits. "

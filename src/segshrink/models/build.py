@@ -39,7 +39,7 @@ def build_model(
 
     Raises:
         ValueError: if the name or an option is unknown, or a value is out of range.
-        UsageError: if the package with weights that are asked for is not installed.
+        UsageError: if the package with the weights is not installed.
 
     Example:
         >>> model = build_model("unet", num_classes=6, base_filters=16)

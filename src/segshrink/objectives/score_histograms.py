@@ -59,7 +59,7 @@ class ScoreHistograms:
                 classes, in 0 to 1 (softmax, not logits).
 
         Raises:
-            ValueError: if the shapes do not match, a label is no class, or a score is
+            ValueError: if the shapes do not match, a label is not a class, or a score is
                 no probability.
         """
         labels = np.asarray(labels)
