@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from export.tiny_models import blotchy_images
-from segshrink.export import export_model
+from segshrink.export import Calibration, export_model
 from segshrink.models import build_model
 from segshrink.pruning import plan_pruning
 from segshrink.quantization import FakeQuantizedModel, observed_ranges
@@ -124,7 +124,10 @@ def test_without_activations_its_int8_file_is_predicted(norm, tmp_path):
     ranges = {name: (0.3 * low, 0.3 * high) for name, (low, high) in observed.items()}
     ranges |= {name: observed[name] for name in ("images", "rescaling")}
     path = export_model(
-        model, tmp_path / "m.tflite", quantize="int8", calibration=images, ranges=ranges
+        model,
+        tmp_path / "m.tflite",
+        quantize="int8",
+        calibration=Calibration(images, ranges),
     )
     of_float, of_quantized = (
         x.predict(images.astype(np.float32), verbose=0)

@@ -59,8 +59,8 @@ class ScoreHistograms:
                 classes, in 0 to 1 (softmax, not logits).
 
         Raises:
-            ValueError: if the shapes do not match, a label is not a class, or a score is
-                no probability.
+            ValueError: if the shapes do not match, a label is not a class, or a score
+                is not a probability.
         """
         labels = np.asarray(labels)
         probabilities = np.asarray(probabilities, dtype=np.float32)
