@@ -200,7 +200,7 @@ def latency_ratios(model, candidates: list, runtime: str) -> list[float]:
             for place, each in enumerate([model, *candidates])
         ]
         records = measure_latency(files, threads=1, rounds=9)
-    times = [records[file]["median_ms"] for file in files]
+    times = [records[file].median_ms for file in files]
     return [ms / times[0] for ms in times[1:]]
 
 

@@ -142,7 +142,7 @@ class Measure:
         export_model(model, self.path, **options)
         artifact = load_artifact(self.path, threads=2)
         part, classes = self.dataset.test, self.dataset.classes
-        return measure_quality(artifact, part, classes)["mean_iou"]
+        return measure_quality(artifact, part, classes).mean_iou
 
 
 def scale_channels(model, spread: float, random) -> None:

@@ -125,8 +125,8 @@ def run(work: Path, seed: int, arguments: argparse.Namespace) -> dict:
         )
         rows[name] = {
             "val_miou": best["miou"],
-            "test_miou": quality["mean_iou"],
-            "latency_ms": latency[files[name]]["median_ms"],
+            "test_miou": quality.mean_iou,
+            "latency_ms": latency[files[name]].median_ms,
             "size_bytes": best["size_bytes"],
             "trial": best["number"],
             "values": best["values"],

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 import pytest
+from segshrink.latencys.measurement import ClassColor
+from segshrink.latencys.metadata import FileMetadata, Reached
 
 from export.tiny_models import blotchy_images
 from segshrink.export import export_model, read_metadata, write_metadata
@@ -10,8 +12,6 @@ from segshrink.formats import EXPORTED, Precision
 from segshrink.measuring import check_export, measure_latency, measure_size
 from segshrink.models import build_model
 from segshrink.pruning import plan_pruning
-from segshrink.records.measurement import ClassColor
-from segshrink.records.metadata import FileMetadata, Reached
 from segshrink.runtimes import load_artifact
 
 SIZE = (64, 96)
@@ -92,6 +92,6 @@ def test_a_student_in_every_format(student, file, format, precision):
     assert again.metadata.classes == METADATA.classes
     np.testing.assert_array_equal(again.predict(IMAGES[:2]), before)
 
-    record = measure_latency([file], rounds=3)[file]
-    assert 0 < record["min_ms"] <= record["median_ms"]
-    assert measure_size(file)["size_bytes"] > 0
+    latency = measure_latency([file], rounds=3)[file]
+    assert 0 < latency.min_ms <= latency.median_ms
+    assert measure_size(file).size_bytes > 0

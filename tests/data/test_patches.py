@@ -67,7 +67,7 @@ def test_it_needs_no_third_scene_and_no_split(tmp_path):
     patches = open_patches(folder, split)
     assert patches.name == "data"
     assert len(patches.images) == 2
-    assert patches.split_record() == {
+    assert patches.split_record().as_plain() == {
         "source": "file patches.json",
         "patch_px": 10,
         "train_patches": 1,

@@ -1,4 +1,4 @@
-"""The details against scikit-learn's on the same pixels."""
+"""Detailed scores against scikit-learn's on the same pixels."""
 
 import json
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ CLASSES = Classes(
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn(AnnotatedImage):
-    """An image whose red channel betrays its labels, but for a share of its pixels."""
+    """An image whose red channel shows its labels, except in a share of its pixels."""
 
     seed: int
     wrong: float
@@ -62,7 +62,7 @@ ARTIFACT = SimpleNamespace(
 
 
 @pytest.fixture(scope="module")
-def found():
+def quality():
     return evaluate_artifact(ARTIFACT, PART, CLASSES)
 
 
@@ -76,48 +76,51 @@ def pixels(images):
     return np.concatenate(labels), np.concatenate(predictions)
 
 
-def test_it_begins_with_the_plain_measures(found):
-    assert found.items() >= measure_quality(ARTIFACT, PART, CLASSES).items()
-    json.dumps(found, allow_nan=False)
+def test_it_begins_with_the_plain_measures(quality):
+    plain = json.loads(json.dumps(quality.as_plain(), allow_nan=False))
+    measures = measure_quality(ARTIFACT, PART, CLASSES).as_plain()
+    assert plain.items() >= measures.items()
+    details = {"confusion", "boundary_iou", "scenes", "by_image"}
+    assert set(plain) == set(measures) | details
 
 
-def test_confusion(found):
+def test_confusion(quality):
     expected = metrics.confusion_matrix(*pixels(PART))
-    np.testing.assert_array_equal(found["confusion"], expected)
+    np.testing.assert_array_equal(quality.confusion, expected)
 
 
-def test_scores_by_scene(found):
-    assert [(x["name"], x["images"]) for x in found["scenes"]] == [
+def test_scores_by_scene(quality):
+    assert [(x.name, x.images) for x in quality.scenes] == [
         ("north", 2), ("south", 1),
     ]  # fmt: skip
-    for entry in found["scenes"]:
-        labels, predictions = pixels(x for x in PART if x.scene == entry["name"])
-        assert entry["mean_iou"] == pytest.approx(
+    for entry in quality.scenes:
+        labels, predictions = pixels(x for x in PART if x.scene == entry.name)
+        assert entry.mean_iou == pytest.approx(
             metrics.jaccard_score(labels, predictions, average="macro")
         )
-        assert entry["pixel_accuracy"] == pytest.approx(
+        assert entry.pixel_accuracy == pytest.approx(
             metrics.accuracy_score(labels, predictions)
         )
 
 
-def test_images_come_worst_first(found):
-    assert [x["image"] for x in found["by_image"]] == [
+def test_images_come_worst_first(quality):
+    assert [x.image for x in quality.by_image] == [
         "south/no. 2", "north/no. 3", "north/no. 1",
     ]  # fmt: skip
-    for entry in found["by_image"]:
-        labels, predictions = pixels([PART[entry["index"]]])
-        assert entry["mean_iou"] == pytest.approx(
+    for entry in quality.by_image:
+        labels, predictions = pixels([PART[entry.index]])
+        assert entry.mean_iou == pytest.approx(
             metrics.jaccard_score(labels, predictions, average="macro")
         )
 
 
-def test_borders(found):
-    borders = BoundaryIoU(3)
+def test_boundaries(quality):
+    boundaries = BoundaryIoU(3)
     for image in PART:
         shown, labels = image.read()
-        borders.update(labels, logits_of(shown).argmax(-1))
-    assert found["boundary_iou"]["mean"] == pytest.approx(borders.mean_iou())
-    assert found["boundary_iou"]["classes"] == pytest.approx(borders.iou.tolist())
+        boundaries.update(labels, logits_of(shown).argmax(-1))
+    assert quality.boundary_iou.mean == pytest.approx(boundaries.mean_iou())
+    assert quality.boundary_iou.classes == pytest.approx(tuple(boundaries.iou.tolist()))
 
 
 def test_an_image_of_void_comes_last_and_has_no_scores():
@@ -129,14 +132,14 @@ def test_an_image_of_void_comes_last_and_has_no_scores():
 
     void = Void(scene="void", name="v", seed=0, wrong=0, height_px=8, width_px=8)
     part = Part("test", [void, drawn("north", 1, 0.1)], CLASSES)
-    record = evaluate_artifact(ARTIFACT, part, CLASSES)
-    assert record["by_image"][-1]["image"] == "v"
-    assert record["by_image"][-1]["mean_iou"] is None
-    assert record["scenes"][0]["mean_iou"] is None
+    quality = evaluate_artifact(ARTIFACT, part, CLASSES)
+    assert quality.by_image[-1].image == "v"
+    assert quality.by_image[-1].mean_iou is None
+    assert quality.scenes[0].mean_iou is None
 
 
-def test_pictures_of_the_worst(found, tmp_path):
-    files = write_worst(ARTIFACT, PART, CLASSES, found, tmp_path / "new", count=2)
+def test_pictures_of_the_worst(quality, tmp_path):
+    files = write_worst(ARTIFACT, PART, CLASSES, quality, tmp_path / "new", count=2)
     assert [file.name for file in files] == [
         "01-south_no__2.png", "02-north_no__3.png",
     ]  # fmt: skip

@@ -1,3 +1,5 @@
+"""Peak multiplication rate of the machine."""
+
 import time
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Measures of whole images against scikit-learn's on the same pixels."""
+"""Scores of whole images against scikit-learn's on the same pixels."""
 
 import json
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ CLASSES = Classes(
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn(AnnotatedImage):
-    """An image whose red channel betrays most of its labels."""
+    """An image whose red channel shows most of its labels."""
 
     seed: int
 
@@ -47,7 +47,7 @@ PART = Part(
 
 
 def logits_of(images):
-    """Closeness of red to what each class is drawn with."""
+    """Closeness of red to the level that each class is drawn with."""
     red = images[..., 0].astype(np.float32)
     return np.stack(
         [-((red - center) ** 2) / 400 for center in (20, 50, 80, 130)], axis=-1
@@ -78,11 +78,11 @@ def pixels():
 
 def test_counts(quality, pixels):
     labels, _ = pixels
-    assert quality["part"] == "test"
-    assert quality["images"] == 2
-    assert quality["pixels"] == len(labels)
-    assert quality["void_pixels"] == 40 * 30 + 9 * 50 - len(labels) > 0
-    counts = [of_class["pixels"] for of_class in quality["classes"]]
+    assert quality.part == "test"
+    assert quality.images == 2
+    assert quality.pixels == len(labels)
+    assert quality.void_pixels == 40 * 30 + 9 * 50 - len(labels) > 0
+    counts = [of_class.pixels for of_class in quality.classes]
     assert counts == np.bincount(labels, minlength=4).tolist()
 
 
@@ -100,34 +100,34 @@ def test_classes_match_scikit_learn(quality, pixels, measure, reference):
     expected = reference(
         labels, scores.argmax(-1), labels=range(4), average=None, zero_division=0
     )
-    found = [of_class[measure] for of_class in quality["classes"]]
+    found = [getattr(of_class, measure) for of_class in quality.classes]
     np.testing.assert_allclose(np.array(found[:3], float), expected[:3], rtol=1e-6)
 
 
 def test_accuracy_and_average_precision_match_scikit_learn(quality, pixels):
     labels, scores = pixels
     accuracy = metrics.accuracy_score(labels, scores.argmax(-1))
-    assert quality["pixel_accuracy"] == pytest.approx(accuracy)
+    assert quality.pixel_accuracy == pytest.approx(accuracy)
     expected = [
         metrics.average_precision_score(labels == c, scores[:, c]) for c in range(3)
     ]
-    found = [of_class["average_precision"] for of_class in quality["classes"][:3]]
+    found = [of_class.average_precision for of_class in quality.classes[:3]]
     # Blending the tiles rounds logits that are equal pixel by pixel apart.
     np.testing.assert_allclose(found, expected, atol=0.01)
-    assert quality["mean_average_precision"] == pytest.approx(np.mean(found))
+    assert quality.mean_average_precision == pytest.approx(np.mean(found))
 
 
 def test_class_that_never_occurs_is_undefined_not_wrong(quality):
-    boat = quality["classes"][3]
-    assert boat["name"] == "Boat"
-    assert boat["recall"] is boat["average_precision"] is None
-    assert "Boat" not in quality["curves"]
+    boat = quality.classes[3]
+    assert boat.name == "Boat"
+    assert boat.recall is boat.average_precision is None
+    assert "Boat" not in quality.curves
 
 
 def test_record_is_json_without_nan_and_curves_are_short(quality):
-    json.dumps(quality, allow_nan=False)
-    for curve in quality["curves"].values():
-        assert len(curve["precision"]) == len(curve["recall"]) <= 101
+    json.dumps(quality.as_plain(), allow_nan=False)
+    for curve in quality.curves.values():
+        assert len(curve.precision) == len(curve.recall) <= 101
 
 
 def test_images_are_handed_out_as_they_are_measured():
@@ -136,7 +136,7 @@ def test_images_are_handed_out_as_they_are_measured():
         ARTIFACT,
         PART,
         CLASSES,
-        on_image=lambda *facts: seen.append(facts),
+        on_image=lambda *measured: seen.append(measured),
     )
     assert [(index, image.name) for index, image, _, _ in seen] == [
         (0, "a/1"),
@@ -149,7 +149,7 @@ def test_images_are_handed_out_as_they_are_measured():
         assert (predictions == expected).mean() > 0.999
 
 
-def test_other_number_of_classes_is_told():
+def test_other_number_of_classes_is_refused():
     three = SimpleNamespace(**{**vars(ARTIFACT), "num_classes": 3})
     with pytest.raises(
         ModelError, match=r"gives 3 classes, but the data set has 4 \(R"
@@ -157,11 +157,11 @@ def test_other_number_of_classes_is_told():
         measure_quality(three, PART, CLASSES)
 
 
-def test_empty_part_is_told():
+def test_empty_part_is_refused():
     with pytest.raises(UsageError, match="the part 'val' has no images"):
         measure_quality(ARTIFACT, Part("val", [], CLASSES), CLASSES)
 
 
-def test_softmax_bears_large_logits():
+def test_softmax_of_large_logits_is_finite():
     scores = softmax(np.array([[1000.0, 1000.0, -1000.0]], np.float32))
     np.testing.assert_allclose(scores, [[0.5, 0.5, 0]])

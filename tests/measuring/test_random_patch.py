@@ -57,19 +57,19 @@ def check_against_references(found, labels, logits):
         ("recall_at_half", keras.metrics.Recall(thresholds=0.5)),
     ):
         metric.update_state(truth, scores.astype(np.float32).ravel())
-        assert found[name] == pytest.approx(float(metric.result()), rel=1e-5), name
-    assert found["soft_jaccard"] == pytest.approx(
-        loop_jaccard(labels, scores), rel=1e-5
-    )
+        assert getattr(found, name) == pytest.approx(
+            float(metric.result()), rel=1e-5
+        ), name
+    assert found.soft_jaccard == pytest.approx(loop_jaccard(labels, scores), rel=1e-5)
     flat, predicted = labels.ravel(), logits.argmax(-1).ravel()
-    assert found["pixel_accuracy"] == metrics.accuracy_score(flat, predicted)
+    assert found.pixel_accuracy == metrics.accuracy_score(flat, predicted)
     occurring = np.union1d(flat, predicted)
     expected = metrics.jaccard_score(flat, predicted, labels=occurring, average=None)
     for index, iou in zip(occurring, expected, strict=True):
-        assert found["classes"][index]["iou"] == pytest.approx(iou)
-    assert found["mean_iou"] == pytest.approx(expected.mean())
+        assert found.classes[index].iou == pytest.approx(iou)
+    assert found.mean_iou == pytest.approx(expected.mean())
     np.testing.assert_array_equal(
-        found["confusion"],
+        found.confusion,
         metrics.confusion_matrix(flat, predicted, labels=range(num_classes)),
     )
 
@@ -96,8 +96,8 @@ def test_scores_match_keras_scikit_learn_and_a_loop(batch, data):
     for patch, own in zip(labels, logits, strict=True):
         scores.update(patch, own)
     found = scores.as_record([f"class {index}" for index in range(num_classes)])
-    assert found["void_pixels"] == (labels == 255).sum()
-    assert found["pixels"] == labels.size
+    assert found.void_pixels == (labels == 255).sum()
+    assert found.pixels == labels.size
     filled = np.where(labels == 255, void_label, labels)
     check_against_references(found, filled, logits)
 
@@ -124,8 +124,8 @@ def test_the_threshold_itself_is_not_above_it(rows, precision, recall):
 def test_without_pixels_nothing_is_divided_by_zero():
     scores = PatchScores(2, 0)
     found = scores.as_record(["a", "b"])
-    assert found["soft_jaccard"] is found["mean_iou"] is None
-    assert found["precision_at_half"] == found["recall_at_half"] == 0
+    assert found.soft_jaccard is found.mean_iou is None
+    assert found.precision_at_half == found.recall_at_half == 0
 
 
 def test_void_must_count_as_a_class():
@@ -153,7 +153,7 @@ def test_stretched_values_are_not_rounded():
 
 
 def logits_of(images):
-    """Closeness of red to what each class is drawn with; exact for whole numbers."""
+    """Closeness of red to the level of each class; exact for whole numbers."""
     red = images[..., 0].astype(np.float32)
     return np.stack([-((red - level) ** 2) / 900 for level in (0, 100, 255)], axis=-1)
 
@@ -184,14 +184,14 @@ def patches_of(void_as=None):
 
 
 @pytest.mark.parametrize(("void_as", "label"), [(None, 0), ("green", 1)])
-def test_a_record_is_that_of_the_stretched_patches(void_as, label):
+def test_scores_are_those_of_the_stretched_patches(void_as, label):
     patches = patches_of(void_as)
     found = measure_random_patch(artifact(), patches)
-    json.dumps(found, allow_nan=False)
-    assert (found["protocol"], found["leaks"]) == ("random-patch", True)
-    assert (found["patches"], found["patch_px"]) == (3, SIDE_PX)
-    assert found["neighbours_in_training"] == 1
-    assert found["void_as"] == THREE_CLASSES.names[label]
+    json.dumps(found.as_plain(), allow_nan=False)
+    assert (found.protocol, found.leaks) == ("random-patch", True)
+    assert (found.patches, found.patch_px) == (3, SIDE_PX)
+    assert found.neighbours_in_training == 1
+    assert found.void_as == THREE_CLASSES.names[label]
     labels, logits = [], []
     for name, row, column in (("t/1", 1, 1), ("t/0", 1, 1), ("t/1", 0, 0)):
         [image] = [image for image in patches.images if image.name == name]
@@ -205,18 +205,18 @@ def test_a_record_is_that_of_the_stretched_patches(void_as, label):
         labels.append(truth[here])
         logits.append(logits_of(255 * (patch - low) / (high - low)))
     labels, logits = np.stack(labels), np.stack(logits)
-    assert found["void_pixels"] == (labels == 255).sum() > 0
+    assert found.void_pixels == (labels == 255).sum() > 0
     check_against_references(found, np.where(labels == 255, label, labels), logits)
 
 
-def test_a_file_of_another_size_is_used_all_the_same():
+def test_a_file_of_another_size_is_measured_too():
     found = measure_random_patch(artifact(side_px=24), patches_of())
     expected = measure_random_patch(artifact(), patches_of())
-    assert found["pixels"] == expected["pixels"] == 3 * SIDE_PX**2
-    assert found["mean_iou"] == pytest.approx(expected["mean_iou"])
+    assert found.pixels == expected.pixels == 3 * SIDE_PX**2
+    assert found.mean_iou == pytest.approx(expected.mean_iou)
 
 
-def test_other_number_of_classes_is_told():
+def test_other_number_of_classes_is_refused():
     with pytest.raises(ModelError, match="gives 4 classes, but the data set has 3"):
         measure_random_patch(artifact(num_classes=4), patches_of())
 
@@ -226,7 +226,7 @@ def test_the_published_split_of_the_aerial_set():
     folder = Path(AERIAL) / "Semantic segmentation dataset"
     file = Path(AERIAL) / "splits" / "random_patch.json"
     patches = open_patches(folder, file)
-    assert patches.split_record() == {
+    assert patches.split_record().as_plain() == {
         "source": "file random_patch.json", "patch_px": 256,
         "train_patches": 1044, "val_patches": 261,
     }  # fmt: skip
@@ -237,16 +237,16 @@ def test_the_published_split_of_the_aerial_set():
         filled = np.where(labels == 255, patches.void_label, labels)
         scores.update(labels, 40 * one_hot(filled, 6))
     found = scores.as_record(patches.images.classes.names)
-    assert found["pixel_accuracy"] == found["mean_iou"] == 1
+    assert found.pixel_accuracy == found.mean_iou == 1
     counts = colors_of_patches(folder, json.loads(file.read_text())["val"])
     colors = dict(
         zip(patches.images.classes.names, patches.images.classes.colors, strict=True)
     )
-    assert found["void_pixels"] == counts[0, 0, 0] > 0
-    for row in found["classes"]:
-        black = counts[0, 0, 0] if row["name"] == "Building" else 0
-        assert row["pixels"] == counts[colors[row["name"]]] + black
-    assert sum(row["pixels"] for row in found["classes"]) == 261 * 256**2
+    assert found.void_pixels == counts[0, 0, 0] > 0
+    for row in found.classes:
+        black = counts[0, 0, 0] if row.name == "Building" else 0
+        assert row.pixels == counts[colors[row.name]] + black
+    assert sum(row.pixels for row in found.classes) == 261 * 256**2
 
 
 def colors_of_patches(folder, entries):

@@ -4,18 +4,32 @@ import json
 from types import SimpleNamespace
 
 import segshrink
-from segshrink.measuring import ModelSize, Subject, measure_size, measurement_record
-
-SUBJECT = Subject(
-    name="student-int8",
-    role="student",
-    file="artifacts/student-int8.tflite",
-    format="litert",
-    precision="int8",
+from segshrink.formats import Format, Precision
+from segshrink.measuring import Subject, measure_size, measurement_record
+from segshrink.records.machine import this_machine
+from segshrink.records.measurement import (
+    DataRecord,
+    Export,
+    Latency,
+    Measurement,
+    ModelCost,
+    Quality,
+    Role,
 )
 
+SUBJECT = Subject(
+    name="student-int8-litert",
+    role=Role.NO_TEACHER,
+    file="artifacts/student-int8.tflite",
+    format=Format.LITERT,
+    precision=Precision.INT8,
+    cost=ModelCost(parameters=7, macs=11),
+    export=Export(agreement=0.9, drop=0.5),
+)
+LATENCY = Latency(median_ms=1.5, p25_ms=1.25, p75_ms=1.75, threads=1)
 
-def test_record_has_every_field_of_its_form(tmp_path):
+
+def test_the_record_holds_every_part(tmp_path):
     path = tmp_path / "m.tflite"
     path.write_bytes(b"model")
     artifact = SimpleNamespace(
@@ -24,30 +38,28 @@ def test_record_has_every_field_of_its_form(tmp_path):
     record = measurement_record(
         SUBJECT,
         artifact,
-        model_size=ModelSize(parameters=7, macs=11),
-        latency={"median_ms": 1.5},
-        quality={"mean_iou": 0.5},
-        data={"name": "aerial"},
+        latency=LATENCY,
+        quality=Quality(part="test", mean_iou=0.5),
+        data=DataRecord(name="aerial"),
         seed=3,
     )
-    machine = record.pop("machine")
-    assert {"processor", "int8_dot_products", "cores", "system", "python"} == set(
-        machine
-    )
-    assert record == {
-        "name": "student-int8",
-        "role": "student",
+    record.write(tmp_path / "record.json")
+    assert Measurement.read(tmp_path / "record.json") == record
+    assert json.loads((tmp_path / "record.json").read_text()) == {
+        "name": "student-int8-litert",
+        "role": "alone",
         "file": "artifacts/student-int8.tflite",
         "format": "litert",
         "precision": "int8",
         "runtime": "litert",
         "runtime_version": "2.1.0",
-        "size": measure_size(path),
+        "size": measure_size(path).as_plain(),
         "model": {"parameters": 7, "macs": 11, "input_shape": [64, 96, 3]},
-        "latency": {"median_ms": 1.5},
-        "quality": {"mean_iou": 0.5},
+        "latency": {"median_ms": 1.5, "p25_ms": 1.25, "p75_ms": 1.75, "threads": 1},
+        "quality": {"part": "test", "mean_iou": 0.5},
         "data": {"name": "aerial"},
         "seed": 3,
+        "machine": this_machine().as_plain(),
         "segshrink": segshrink.__version__,
+        "export": {"agreement": 0.9, "drop": 0.5},
     }
-    json.dumps(record, allow_nan=False)

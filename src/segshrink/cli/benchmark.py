@@ -1,7 +1,9 @@
 """segshrink benchmark."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +12,10 @@ from segshrink.cli.options import SplitFile, SplitSeed, refuse_unknown_part
 from segshrink.cli.scores import warn_of_other_split
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
+
+if TYPE_CHECKING:
+    from segshrink.records.benchmark import Benchmark
+    from segshrink.records.machine import Machine
 
 
 def benchmark(
@@ -51,7 +57,7 @@ def benchmark(
         raise UsageError(f"--plot {plot}: the plot is a PNG. End its name in .png.")
     load_keras()
     from segshrink.measuring.benchmark import benchmark_files
-    from segshrink.records import usable_cores, write_json
+    from segshrink.records import usable_cores
     from segshrink.runtimes import load_artifact
 
     progress = TerminalProgress()
@@ -70,76 +76,75 @@ def benchmark(
         progress=progress,
     )
     _print_files(found)
-    for place, count in enumerate(found["peak_macs_per_second"]):
+    for place, count in enumerate(found.peak_macs_per_second):
         _print_latency(found, place, count)
-    _print_machine(found["machine"], rounds)
+    _print_machine(found.machine, rounds)
     if json_file is not None:
-        write_json(json_file, found)
+        found.write(json_file)
     if plot is not None:
         _write_plot(plot, found)
 
 
-def _print_machine(machine: dict[str, Any], rounds: int) -> None:
-    from segshrink.records.machine import Machine
+def _print_machine(machine: Machine, rounds: int) -> None:
     from segshrink.reporting.caption import machine_text
 
-    output.out(f"{rounds} rounds, {machine_text(Machine(**machine))}")
+    output.out(f"{rounds} rounds, {machine_text(machine)}")
 
 
-def _write_plot(path: Path, found: dict[str, Any]) -> None:
+def _write_plot(path: Path, found: Benchmark) -> None:
     from segshrink.records import atomic_write
-    from segshrink.records.benchmark import Benchmark
     from segshrink.reporting.plots import LIGHT, benchmark_plot
 
-    plot = benchmark_plot(Benchmark.parse(found, where="benchmark"))
+    plot = benchmark_plot(found)
     with atomic_write(path) as partial:
         partial.write_bytes(plot.png(LIGHT))
 
 
-def _print_files(found: dict[str, Any]) -> None:
+def _print_files(found: Benchmark) -> None:
     from rich.table import Table
 
     from segshrink.reporting.units import human_bytes, human_count, human_percent
 
     table = Table("file", "size", "gzipped", "weights", "MACs", "memory", "mIoU %")
     table.columns[0].no_wrap = True
-    for entry in found["files"]:
-        model, quality = entry["model"] or {}, entry["quality"] or {}
+    for entry in found.files:
+        model, quality = entry.model, entry.quality
         table.add_row(
-            entry["file"],
-            human_bytes(entry["size"]["size_bytes"]),
-            human_bytes(entry["size"]["gzipped_bytes"]),
-            human_count(model.get("parameters")),
-            human_count(model.get("macs")),
-            human_bytes(entry["memory"]["model_bytes"]),
-            human_percent(quality.get("mean_iou")),
+            entry.file,
+            human_bytes(entry.size.size_bytes),
+            human_bytes(entry.size.gzipped_bytes),
+            human_count(model.parameters if model else None),
+            human_count(model.macs if model else None),
+            human_bytes(entry.memory.model_bytes if entry.memory else None),
+            human_percent(quality.mean_iou if quality else None),
         )
     output.print(table)
-    threads = found["files"][0]["memory"]["threads"]
+    memory = found.files[0].memory
+    threads = memory.threads if memory and memory.threads else 1
     output.out(
         "Memory: bytes that a fresh process needs beyond the runtime itself, with "
         f"{threads} thread{'s' * (threads > 1)}."
     )
 
 
-def _print_latency(found: dict[str, Any], place: int, count: str) -> None:
+def _print_latency(found: Benchmark, place: int, count: str) -> None:
     from rich.table import Table
 
     from segshrink.reporting.units import MISSING, human_ms, human_ratio
 
-    peak = found["peak_macs_per_second"][count]
-    first = found["files"][0]["latency"][place]["median_ms"]
+    peak = found.peak_macs_per_second[count]
+    first = found.files[0].latency[place].median_ms
     table = Table("file", "median ms", "quartiles", "faster", "GMAC/s", "% of peak")
     table.columns[0].no_wrap = True
-    for entry in found["files"]:
-        timed = entry["latency"][place]
-        doubt = " (doubtful)" if timed.get("spread_doubtful") else ""
-        rate = timed.get("macs_per_second")
+    for entry in found.files:
+        timed = entry.latency[place]
+        doubt = " (doubtful)" if timed.spread_doubtful else ""
+        rate = timed.macs_per_second
         table.add_row(
-            entry["file"],
-            human_ms(timed["median_ms"]),
-            f"{human_ms(timed['p25_ms'])} - {human_ms(timed['p75_ms'])}{doubt}",
-            human_ratio(first / timed["median_ms"]),
+            entry.file,
+            human_ms(timed.median_ms),
+            f"{human_ms(timed.p25_ms)} - {human_ms(timed.p75_ms)}{doubt}",
+            human_ratio(first / timed.median_ms),
             MISSING if rate is None else f"{rate / 1e9:.1f}",
             MISSING if rate is None else f"{100 * rate / peak:.0f}",
         )

@@ -1,8 +1,10 @@
 """segshrink evaluate."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,11 +21,14 @@ from segshrink.cli.random_patch import evaluate_random_patch
 from segshrink.cli.scores import (
     print_mean_iou_without,
     require_class,
+    scored_file,
     shown,
     warn_of_other_split,
-    write_quality,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
+
+if TYPE_CHECKING:
+    from segshrink.records.evaluation import DetailedQuality
 
 
 def evaluate(
@@ -74,7 +79,9 @@ def evaluate(
     if out is None:
         refuse_idle("without --out", worst=worst)
     load_keras()
+    from segshrink.measuring import data_record
     from segshrink.measuring.evaluation import evaluate_artifact, write_worst
+    from segshrink.records.evaluation import Evaluation
     from segshrink.runtimes import load_artifact
 
     progress = TerminalProgress()
@@ -86,10 +93,11 @@ def evaluate(
     quality = evaluate_artifact(opened, images, classes, progress=progress)
     _print(quality)
     if without is not None:
-        print_mean_iou_without(without, quality["confusion"], classes.names)
+        print_mean_iou_without(without, quality.confusion, classes.names)
     if json_file is not None:
-        data_record = {"name": dataset.name, "split": dataset.split.as_record()}
-        write_quality(json_file, opened, data_record, quality)
+        Evaluation(
+            **dict(scored_file(opened)), data=data_record(dataset), quality=quality
+        ).write(json_file)
     if out is not None:
         _write_confusion(out / "confusion.png", quality, classes.names)
         write_worst(
@@ -99,34 +107,35 @@ def evaluate(
         output.out(f"Confusion and worst images: {out}")
 
 
-def _print(quality: dict[str, Any]) -> None:
+def _print(quality: DetailedQuality) -> None:
     from rich.table import Table
 
     table = Table("class", "pixels", "IoU", "border IoU", "precision", "recall", "AP")
-    borders = quality["boundary_iou"]
-    for row, border in zip(quality["classes"], borders["classes"], strict=True):
-        measures = ("precision", "recall", "average_precision")
-        values = (row["iou"], border, *(row[name] for name in measures))
-        table.add_row(row["name"], f"{row['pixels']:,}", *map(shown, values))
+    boundaries = quality.boundary_iou
+    for row, boundary in zip(quality.classes, boundaries.classes, strict=True):
+        values = (row.iou, boundary, row.precision, row.recall, row.average_precision)
+        table.add_row(row.name, f"{row.pixels:,}", *map(shown, values))
     output.print(table)
     scenes = Table("scene", "images", "mean IoU", "pixel accuracy")
-    for scene in quality["scenes"]:
-        scores = (scene["mean_iou"], scene["pixel_accuracy"])
-        scenes.add_row(scene["name"], str(scene["images"]), *map(shown, scores))
+    for scene in quality.scenes:
+        scores = (scene.mean_iou, scene.pixel_accuracy)
+        scenes.add_row(scene.name, str(scene.images), *map(shown, scores))
     output.print(scenes)
     output.out(
-        f"{quality['images']} images of {quality['part']}: "
-        f"mean IoU {shown(quality['mean_iou'])}, "
-        f"pixel accuracy {shown(quality['pixel_accuracy'])}, "
-        f"border IoU {shown(borders['mean'])} (within {borders['share']:.0%} of the "
+        f"{quality.images} images of {quality.part}: "
+        f"mean IoU {shown(quality.mean_iou)}, "
+        f"pixel accuracy {shown(quality.pixel_accuracy)}, "
+        f"border IoU {shown(boundaries.mean)} (within {boundaries.share:.0%} of the "
         "diagonal)"
     )
 
 
-def _write_confusion(path: Path, quality: dict[str, Any], names: Sequence[str]) -> None:
+def _write_confusion(
+    path: Path, quality: DetailedQuality, names: Sequence[str]
+) -> None:
     from segshrink.records import atomic_write
     from segshrink.reporting.plots import LIGHT, confusion_plot
 
-    plot = confusion_plot(quality["confusion"], names)
+    plot = confusion_plot(quality.confusion, names)
     with atomic_write(path) as partial:
         partial.write_bytes(plot.png(LIGHT))

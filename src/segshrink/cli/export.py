@@ -176,7 +176,7 @@ def _print_check(out: Path, check: Agreement, images: str) -> None:
     from segshrink.measuring import measure_size
 
     output.out(
-        f"{out}: {measure_size(out)['size_bytes']:,} bytes, with the model's class for "
+        f"{out}: {measure_size(out).size_bytes:,} bytes, with the model's class for "
         f"{check.agreement:.2%} of the pixels of {images}"
     )
     if check.mean_iou is not None:

@@ -65,8 +65,8 @@ def _artifact(path: Path) -> None:
     output.out(f"{path}: opened by {artifact.runtime} {artifact.runtime_version}")
     output.out(f"images {height_px} x {width_px} x 3, {artifact.num_classes} classes")
     output.out(
-        f"{size['size_bytes']:,} bytes, {size['gzipped_bytes']:,} gzipped, "
-        f"sha256 {size['sha256']}"
+        f"{size.size_bytes:,} bytes, {size.gzipped_bytes:,} gzipped, "
+        f"sha256 {size.sha256}"
     )
     if artifact.metadata is None:
         output.out("It has no metadata about its classes or data.")

@@ -1,16 +1,21 @@
 """segshrink evaluate --protocol random-patch."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from segshrink.cli.data_options import DataOptions
 from segshrink.cli.scores import (
     print_mean_iou_without,
     require_class,
+    scored_file,
     shown,
-    write_quality,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
+
+if TYPE_CHECKING:
+    from segshrink.records.evaluation import RandomPatchQuality
 
 # Published figures have as many digits.
 _DIGITS = 4
@@ -26,6 +31,7 @@ def evaluate_random_patch(
     """Measure a file as the public notebooks do, and report that the split leaks."""
     load_keras()
     from segshrink.measuring.random_patch import measure_random_patch
+    from segshrink.records.evaluation import PatchDataRecord, RandomPatchEvaluation
     from segshrink.runtimes import load_artifact
 
     progress = TerminalProgress()
@@ -36,45 +42,48 @@ def evaluate_random_patch(
     quality = measure_random_patch(opened, patches, progress=progress)
     _print(quality)
     if without is not None:
-        print_mean_iou_without(without, quality["confusion"], classes, _DIGITS)
+        print_mean_iou_without(without, quality.confusion, classes, _DIGITS)
     _print_warnings(quality)
     if json_file is not None:
-        data_record = {"name": patches.name, "split": patches.split_record()}
-        write_quality(json_file, opened, data_record, quality)
+        RandomPatchEvaluation(
+            **dict(scored_file(opened)),
+            data=PatchDataRecord(name=patches.name, split=patches.split_record()),
+            quality=quality,
+        ).write(json_file)
 
 
-def _print(quality: dict[str, Any]) -> None:
+def _print(quality: RandomPatchQuality) -> None:
     from rich.table import Table
 
     table = Table("class", "pixels", "predicted", "IoU", "precision", "recall")
-    for row in quality["classes"]:
-        counts = (f"{row['pixels']:,}", f"{row['predicted_pixels']:,}")
-        scores = (row["iou"], row["precision"], row["recall"])
-        table.add_row(row["name"], *counts, *(shown(x, _DIGITS) for x in scores))
+    for row in quality.classes:
+        counts = (f"{row.pixels:,}", f"{row.predicted_pixels:,}")
+        scores = (row.iou, row.precision, row.recall)
+        table.add_row(row.name, *counts, *(shown(x, _DIGITS) for x in scores))
     output.print(table)
     measures = ", ".join(
-        f"{name} {shown(quality[key], _DIGITS)}"
-        for name, key in (
-            ("mean IoU", "mean_iou"),
-            ("pixel accuracy", "pixel_accuracy"),
-            ("soft Jaccard", "soft_jaccard"),
-            ("precision", "precision_at_half"),
-            ("recall", "recall_at_half"),
+        f"{name} {shown(value, _DIGITS)}"
+        for name, value in (
+            ("mean IoU", quality.mean_iou),
+            ("pixel accuracy", quality.pixel_accuracy),
+            ("soft Jaccard", quality.soft_jaccard),
+            ("precision", quality.precision_at_half),
+            ("recall", quality.recall_at_half),
         )
     )
-    size_px = quality["patch_px"]
+    size_px = quality.patch_px
     output.out(
-        f"{quality['patches']} validation patches of {size_px} x {size_px}: {measures}"
+        f"{quality.patches} validation patches of {size_px} x {size_px}: {measures}"
     )
 
 
-def _print_warnings(quality: dict[str, Any]) -> None:
+def _print_warnings(quality: RandomPatchQuality) -> None:
     output.out(
         "Precision and recall count scores above 0.5, all classes together; void "
-        f"({quality['void_pixels']:,} pixels) counts as {quality['void_as']}."
+        f"({quality.void_pixels:,} pixels) counts as {quality.void_as}."
     )
     output.out(
-        f"LEAK: {quality['neighbours_in_training']} of {quality['patches']} validation "
+        f"LEAK: {quality.neighbours_in_training} of {quality.patches} validation "
         "patches are neighbours of training patches in the same image. These figures "
         "do not carry over to new scenes. They compare only with figures published "
         "under the same protocol, for a file trained on this split; any other file may "

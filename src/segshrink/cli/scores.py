@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,33 +12,27 @@ from segshrink.errors import UsageError
 
 if TYPE_CHECKING:
     from segshrink.data import Dataset
+    from segshrink.records.evaluation import ScoredFile
     from segshrink.records.metadata import FileMetadata
     from segshrink.runtimes import Artifact
 
 
-def write_quality(
-    path: Path,
-    opened: Artifact,
-    data: Mapping[str, object],
-    quality: Mapping[str, object],
-) -> None:
-    """Write the quality of a file, with its runtime, the data set and the machine."""
+def scored_file(opened: Artifact) -> ScoredFile:
+    """Record of a scored file, its runtime and the machine."""
     from segshrink._version import __version__
     from segshrink.measuring import measure_size
-    from segshrink.records import this_machine, write_json
+    from segshrink.records.evaluation import ScoredFile
+    from segshrink.records.machine import this_machine
 
-    record = {
-        "file": opened.path.name,
-        "size": measure_size(opened.path),
-        "runtime": opened.runtime,
-        "runtime_version": opened.runtime_version,
-        "threads": opened.threads,
-        "machine": this_machine().as_plain(),
-        "segshrink": __version__,
-        "data": data,
-        "quality": quality,
-    }
-    write_json(path, record)
+    return ScoredFile(
+        file=opened.path.name,
+        size=measure_size(opened.path),
+        runtime=opened.runtime,
+        runtime_version=opened.runtime_version,
+        threads=opened.threads,
+        machine=this_machine(),
+        segshrink=__version__,
+    )
 
 
 def warn_of_other_split(

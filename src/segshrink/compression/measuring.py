@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,19 +11,24 @@ from segshrink.compression.run_folder import Run
 from segshrink.data import AnnotatedImage, Classes, Dataset, Part
 from segshrink.export import read_metadata, write_metadata
 from segshrink.measuring import (
-    ModelSize,
     Subject,
+    data_record,
     measure_latency,
     measure_quality,
     measurement_record,
 )
 from segshrink.progress import Progress
-from segshrink.records import atomic_write, read_json, write_json
+from segshrink.records import atomic_write, write_json
+from segshrink.records.measurement import (
+    Export,
+    Latency,
+    Measurement,
+    Quality,
+    Role,
+)
 from segshrink.records.metadata import FileMetadata, Reached
+from segshrink.records.run import ExportRecord
 from segshrink.runtimes import load_artifact
-
-# What a record tells of the comparison of a file with its model.
-_OF_EXPORT = ("max_logit_error", "agreement", "drop", "remedy", "float_layers")
 
 
 def measure_files(run: Run, dataset: Dataset, progress: Progress) -> None:
@@ -34,7 +38,7 @@ def measure_files(run: Run, dataset: Dataset, progress: Progress) -> None:
     if all((run.measurements / f"{item.name}.json").is_file() for item in wanted):
         # One that was deleted and made again says nothing yet.
         for item in wanted:
-            kept = read_json(_kept_quality(run, item))
+            kept = Quality.read(_kept_quality(run, item))
             _carry_quality(run.artifacts / item.file_name, kept)
         return
     quality = {
@@ -55,44 +59,41 @@ def measure_files(run: Run, dataset: Dataset, progress: Progress) -> None:
         record = _record(
             run, dataset, item, latency[paths[item.name]], quality[item.name]
         )
-        write_json(run.measurements / f"{item.name}.json", record)
+        record.write(run.measurements / f"{item.name}.json")
 
 
 def _record(
     run: Run,
     dataset: Dataset,
     item: ExportedFile,
-    latency: dict[str, Any],
-    quality: dict[str, Any],
-) -> dict[str, Any]:
+    latency: Latency,
+    quality: Quality,
+) -> Measurement:
     path = run.artifacts / item.file_name
-    exported = read_json(path.with_name(f"{path.name}.json"))
+    exported = ExportRecord.read(path.with_name(f"{path.name}.json"))
     subject = Subject(
         name=item.name,
-        role=item.role,
+        role=Role(item.role),
         file=f"artifacts/{item.file_name}",
         format=item.format,
         precision=item.precision,
+        cost=exported.model,
+        export=Export(**{key: getattr(exported, key) for key in Export.model_fields}),
     )
-    record = measurement_record(
+    data = data_record(dataset).model_copy(update={"tile_px": run.recipe.data.tile_px})
+    return measurement_record(
         subject,
         load_artifact(path, threads=run.recipe.measuring.threads),
-        model_size=ModelSize(**exported["model"]),
         latency=latency,
         quality=quality,
-        data={
-            "name": dataset.name,
-            "split": dataset.split.as_record(),
-            "tile_px": run.recipe.data.tile_px,
-        },
+        data=data,
         seed=run.recipe.seed,
     )
-    return record | {"export": {key: exported.get(key) for key in _OF_EXPORT}}
 
 
 def _quality(
     run: Run, item: ExportedFile, part: Part, classes: Classes, progress: Progress
-) -> dict[str, Any]:
+) -> Quality:
     kept = _kept_quality(run, item)
     if not kept.is_file():
         artifact = load_artifact(run.artifacts / item.file_name)
@@ -100,24 +101,28 @@ def _quality(
             run.measurements / "samples", part, classes, run.recipe.measuring.samples,
             item.name,
         )  # fmt: skip
-        found = measure_quality(
+        measured = measure_quality(
             artifact, part, classes, progress=progress, on_image=draw
         )
-        write_json(kept, found)
-    found = read_json(kept)
-    _carry_quality(run.artifacts / item.file_name, found)
-    return found
+        measured.write(kept)
+    quality = Quality.read(kept)
+    _carry_quality(run.artifacts / item.file_name, quality)
+    return quality
 
 
 def _kept_quality(run: Run, item: ExportedFile) -> Path:
     return run.measurements / "quality" / f"{item.name}.json"
 
 
-def _carry_quality(path: Path, quality: dict[str, Any]) -> None:
-    """Let a file say what it was measured to reach; it is then measured as it ships."""
-    told = ("part", "images", "mean_iou", "pixel_accuracy")
+def _carry_quality(path: Path, quality: Quality) -> None:
+    """Write the scores of a file into its metadata, before it is timed as it ships."""
     metadata = read_metadata(path) or FileMetadata()
-    reached = Reached(**{key: quality[key] for key in told})
+    reached = Reached(
+        part=quality.part,
+        images=quality.images,
+        mean_iou=quality.mean_iou,
+        pixel_accuracy=quality.pixel_accuracy,
+    )
     if metadata.quality != reached:
         write_metadata(path, metadata.model_copy(update={"quality": reached}))
 

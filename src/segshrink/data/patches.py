@@ -19,6 +19,7 @@ from segshrink.data.description import all_faults, read_mapping
 from segshrink.data.splits import shortened
 from segshrink.errors import DatasetError
 from segshrink.progress import Progress
+from segshrink.records.evaluation import PatchSplitRecord
 
 _SHOWN_FAULTS = 12
 
@@ -147,14 +148,14 @@ class PatchDataset:
                 here = slice(top, top + side_px), slice(left, left + side_px)
                 yield image[here], labels[here]
 
-    def split_record(self) -> dict[str, str | int]:
-        """The split as plain data for JSON, with numbers of patches."""
-        return {
-            "source": self.source,
-            "patch_px": self.split.patch_size_px,
-            "train_patches": len(self.split.train),
-            "val_patches": len(self.split.val),
-        }
+    def split_record(self) -> PatchSplitRecord:
+        """The split as a record, with numbers of patches."""
+        return PatchSplitRecord(
+            source=self.source,
+            patch_px=self.split.patch_size_px,
+            train_patches=len(self.split.train),
+            val_patches=len(self.split.val),
+        )
 
 
 def open_patches(

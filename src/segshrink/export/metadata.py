@@ -33,7 +33,7 @@ def write_metadata(path: Path | str, metadata: FileMetadata) -> None:
         metadata: only the fields that were given are written.
 
     Raises:
-        ExportError: for a file of another format, or metadata that JSON cannot hold.
+        ExportError: for a file of another format.
         MissingExtraError: if the package of the format is not installed.
     """
     path = Path(path)
@@ -48,11 +48,7 @@ def write_metadata(path: Path | str, metadata: FileMetadata) -> None:
             f"{path}: metadata go into {', '.join(each.suffix for each in EXPORTED)} "
             f"files, got {path.suffix or 'no suffix'!r}."
         )
-    try:
-        text = json.dumps(metadata.as_plain(), allow_nan=False)
-    except ValueError as error:
-        raise ExportError(f"{path}: metadata must be plain data ({error}).") from error
-    writers[format](path, text)
+    writers[format](path, json.dumps(metadata.as_plain(), allow_nan=False))
 
 
 def read_metadata(path: Path | str) -> FileMetadata | None:

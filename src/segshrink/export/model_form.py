@@ -1,4 +1,4 @@
-"""The form a model takes in a file: fixed input size, float32 throughout."""
+"""Models as a file needs them: of fixed input size, and in float32 throughout."""
 
 from __future__ import annotations
 
@@ -99,11 +99,11 @@ def in_float32(model: keras.Model) -> keras.Model:
 
 
 def for_onnx(model: keras.Model) -> keras.Model:
-    """The same function in operations that the ONNX converter follows.
+    """The same function in operations that the ONNX converter supports.
 
-    On TensorFlow, Keras compiles grouped convolutions by themselves, holds statistics
-    of Normalization outside of the graph, and computes GELU by erfc; the converter
-    takes none of that.
+    On TensorFlow, Keras compiles grouped convolutions separately, holds statistics of
+    Normalization outside of the graph, and computes GELU by erfc. The converter
+    supports none of that.
     """
     import keras
 

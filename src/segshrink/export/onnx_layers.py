@@ -1,4 +1,4 @@
-"""Layers of the same weights and function that the ONNX converter follows."""
+"""Layers of the same weights and function that the ONNX converter supports."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ import tensorflow as tf
 
 
 class _PlainConvolution:
-    """A convolution in TensorFlow's own operation, also with groups.
+    """A convolution by TensorFlow's own operation, also with groups.
 
-    That operation cannot run grouped on a processor, but it need not: only its graph is
+    TensorFlow cannot run that operation grouped on a processor, but only its graph is
     converted.
     """
 
@@ -53,17 +53,17 @@ class Normalization(keras.layers.Normalization):
 
 
 def gelu(values: Any) -> Any:
-    """GELU by erf: the converter lacks the erfc that Keras takes."""
+    """GELU by erf, since the converter lacks the erfc that Keras uses."""
     return values * (1 + tf.math.erf(values / np.sqrt(2).astype(np.float32))) / 2
 
 
 def needs_stand_in(layer: keras.Layer) -> bool:
-    """Whether the converter does not follow a layer as it is."""
+    """Whether the converter does not support a layer as it is."""
     return _class(layer) is not type(layer) or _has_gelu(layer)
 
 
 def stand_in(layer: keras.Layer) -> keras.Layer:
-    """A layer without weights yet, of the same config and function."""
+    """A layer of the same config and function, without weights yet."""
     other = _class(layer).from_config(layer.get_config())
     if _has_gelu(layer):
         other.activation = gelu

@@ -1,4 +1,4 @@
-"""What a model file is worth: quality, latency, size, cost; as records."""
+"""Quality, latency, memory, size and cost of model files, as records."""
 
 from segshrink.measuring.agreement import check_export
 from segshrink.measuring.cost import (
@@ -12,7 +12,7 @@ from segshrink.measuring.latency import measure_latency
 from segshrink.measuring.machine_peak import measure_peak_macs
 from segshrink.measuring.memory import measure_memory
 from segshrink.measuring.quality import measure_quality
-from segshrink.measuring.record import Subject, measurement_record
+from segshrink.measuring.record import Subject, data_record, measurement_record
 from segshrink.measuring.size import measure_size
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "batch_factor",
     "check_export",
     "count_macs",
+    "data_record",
     "measure_latency",
     "measure_memory",
     "measure_peak_macs",

@@ -1,18 +1,19 @@
-"""Files beside each other: quality, latency, memory, size and use of the machine."""
+"""Files side by side: quality, latency, memory, size and use of the machine."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from segshrink.data import Dataset
 from segshrink.measuring.latency import measure_latency
 from segshrink.measuring.machine_peak import measure_peak_macs
 from segshrink.measuring.memory import measure_memory
 from segshrink.measuring.quality import measure_quality
+from segshrink.measuring.record import data_record
 from segshrink.measuring.size import measure_size
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import this_machine
-from segshrink.records.measurement import ModelCost
+from segshrink.records.benchmark import Benchmark, BenchmarkFile
+from segshrink.records.measurement import Latency, ModelCost, Quality
 from segshrink.runtimes import load_artifact
 
 
@@ -24,7 +25,7 @@ def benchmark_files(
     dataset: Dataset | None = None,
     part: str = "test",
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Benchmark:
     """Measure files, each in its own runtime.
 
     Args:
@@ -33,21 +34,18 @@ def benchmark_files(
         rounds: as for `measure_latency`.
         dataset: with it, quality is measured too.
         part: "val" or "test", where quality is measured.
-        progress: told of all long work.
+        progress: receives the progress of all long work.
 
     Returns:
-        Plain data: `"machine"`, `"peak_macs_per_second"` by number of threads, and
-        `"files"`, each with `"file"`, `"size"`, `"memory"`, `"model"` (weights and MACs
-        where the file tells them, else None), `"quality"` (None without `dataset`) and
-        `"latency"`, one record for each number of threads, with `"macs_per_second"`
-        where the MACs are known.
+        The record of the files, in the order of `paths`.
 
     Raises:
-        UsageError, ModelError, MissingExtraError: as those for the single measures.
+        UsageError, ModelError, MissingExtraError: as the single measures raise them.
     """
     progress = progress or SilentProgress()
     files = [Path(path) for path in paths]
-    # First, since it opens all files: a fault of the last must not cost the others.
+    # Latency comes first, since it opens all files: a fault of the last file must not
+    # cost the measurements of the others.
     timed = [
         measure_latency(files, threads=count, rounds=rounds, progress=progress)
         for count in threads
@@ -60,40 +58,47 @@ def benchmark_files(
         progress.advance(file=path.name)
     progress.finish()
     if dataset is not None:
-        for path, entry in zip(files, entries, strict=True):
-            entry["quality"] = measure_quality(
-                load_artifact(path), getattr(dataset, part), dataset.classes,
-                progress=progress,
-            )  # fmt: skip
-    return {
-        "machine": this_machine().as_plain(),
-        "peak_macs_per_second": peaks,
-        "data": None
-        if dataset is None
-        else {"name": dataset.name, "split": dataset.split.as_record()},
-        "files": entries,
-    }
+        qualities = [_quality(path, dataset, part, progress) for path in files]
+        entries = [
+            entry.model_copy(update={"quality": quality})
+            for entry, quality in zip(entries, qualities, strict=True)
+        ]
+    return Benchmark(
+        machine=this_machine(),
+        peak_macs_per_second=peaks,
+        data=None if dataset is None else data_record(dataset),
+        files=tuple(entries),
+    )
+
+
+def _quality(path: Path, dataset: Dataset, part: str, progress: Progress) -> Quality:
+    return measure_quality(
+        load_artifact(path),
+        getattr(dataset, part),
+        dataset.classes,
+        progress=progress,
+    )
 
 
 def _entry(
-    path: Path, latency: list[dict[str, Any]], memory_threads: int
-) -> dict[str, Any]:
+    path: Path, latency: Sequence[Latency], memory_threads: int
+) -> BenchmarkFile:
     artifact = load_artifact(path)
     model = artifact.metadata.model if artifact.metadata else ModelCost()
-    macs = model.macs
-    if macs is not None:
-        for record in latency:
-            record["macs_per_second"] = 1000 * macs / record["median_ms"]
-    return {
-        "file": path.name,
-        "runtime": artifact.runtime,
-        "runtime_version": artifact.runtime_version,
-        "size": measure_size(path),
-        "memory": {
-            "threads": memory_threads,
-            **measure_memory(path, threads=memory_threads),
-        },
-        "model": None if macs is None else model.as_plain(),
-        "quality": None,
-        "latency": latency,
-    }
+    if model.macs is not None:
+        latency = [_with_rate(each, model.macs) for each in latency]
+    return BenchmarkFile(
+        file=path.name,
+        runtime=artifact.runtime,
+        runtime_version=artifact.runtime_version,
+        size=measure_size(path),
+        memory=measure_memory(path, threads=memory_threads),
+        model=None if model.macs is None else model,
+        quality=None,
+        latency=tuple(latency),
+    )
+
+
+def _with_rate(latency: Latency, macs: int) -> Latency:
+    rate = 1000 * macs / latency.median_ms
+    return latency.model_copy(update={"macs_per_second": rate})

@@ -1,4 +1,4 @@
-"""What a model costs by its shape alone: parameters and multiply-accumulates."""
+"""Cost of a model by its shape alone: parameters and multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _macs(model: keras.Model) -> int:
 
 
 def _counted(model: keras.Model, entries: Fraction) -> tuple[Fraction, Fraction]:
-    """MACs of an image that is so many entries of the batch; entries of its output."""
+    """MACs of an image that takes `entries` of the batch, and entries of its output."""
     from keras import Model
 
     total = Fraction(0)
@@ -76,7 +76,7 @@ def _counted(model: keras.Model, entries: Fraction) -> tuple[Fraction, Fraction]
 
 
 def batch_factor(operation: Any, before: tuple, after: tuple) -> Fraction:
-    """By how much an operation multiplies the entries of the batch.
+    """Factor by which an operation multiplies the entries of the batch.
 
     Args:
         operation: a layer or operation.
@@ -106,7 +106,7 @@ class Multiplication:
     """Multiply-accumulates of one call of a layer: `times` * the sizes of `axes`.
 
     Attributes:
-        times: how often for one image, such as the number of output positions.
+        times: repetitions for one image, such as the number of output positions.
         axes: pairs (position in `layer.weights`, axis of that weight).
     """
 
@@ -117,7 +117,7 @@ class Multiplication:
 def multiplications(
     layer: Any, input_shapes: Sequence[tuple], output_shape: tuple
 ) -> tuple[Multiplication, ...]:
-    """What one call of `layer` multiplies, by the axes of its weights.
+    """Multiplications of one call of `layer`, by the axes of its weights.
 
     Args:
         layer: a built Keras layer, or an operation (which has no weights).
@@ -142,8 +142,8 @@ def multiplications(
     convolutions = (layers.Conv1D, layers.Conv2D, layers.Conv3D)
     depthwise = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
     if isinstance(layer, convolutions + depthwise):
-        # Of a grouped convolution the kernel holds the inputs of one group only, which
-        # is what each output channel multiplies with.
+        # The kernel of a grouped convolution holds the inputs of one group only, which
+        # each output channel is multiplied with.
         return (_whole(layer, _kernel(layer), _positions(layer, output_shape)),)
     if isinstance(layer, layers.Dense):
         times = _product(layer, output_shape, output_shape[1:-1])
@@ -160,7 +160,7 @@ def _whole(layer: Any, weight: Any, times: int) -> Multiplication:
 
 
 def _kernel(layer: Any) -> Any:
-    """The variable; `layer.kernel` of a layer with LoRA is computed from several."""
+    """The kernel's variable; with LoRA, `layer.kernel` is computed from several."""
     return getattr(layer, "_kernel", layer.kernel)
 
 

@@ -1,7 +1,7 @@
-"""Quality in detail: by scene and image, at borders, and what is taken for what."""
+"""Quality in detail: by scene and image, at boundaries, and confusion."""
 
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,12 @@ from segshrink.measuring.quality import measure_quality
 from segshrink.objectives import BoundaryIoU, ConfusionMatrix
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import atomic_write
+from segshrink.records.evaluation import (
+    BoundaryQuality,
+    DetailedQuality,
+    ImageQuality,
+    SceneQuality,
+)
 from segshrink.runtimes import Artifact, classes_of_image
 
 _GAP_PX = 8
@@ -24,61 +30,81 @@ def evaluate_artifact(
     classes: Classes,
     *,
     progress: Progress | None = None,
-) -> dict[str, Any]:
-    """What `measure_quality` says, and more of it.
+) -> DetailedQuality:
+    """Measure the quality of a file, also by scene, image and boundary.
 
     Args:
         artifact: an opened model file.
         part: images with labels.
         classes: the classes of the data set.
-        progress: told of every image.
+        progress: receives every image.
 
     Returns:
-        The record of `measure_quality` with, as plain data, `"confusion"` (pixels by
-        true class, then by predicted class), `"boundary_iou"` (see `BoundaryIoU`),
-        `"scenes"` in the order of the data set, and `"by_image"`, worst first; mean IoU
-        and pixel accuracy of each, None where undefined.
+        The scores of `measure_quality` with those of the scenes, in the order of the
+        data set, and of the images, worst first; None where a measure is undefined.
 
     Raises:
         ModelError, UsageError: as `measure_quality`.
     """
-    total = ConfusionMatrix(classes.num_classes)
-    borders = BoundaryIoU(classes.num_classes)
-    scenes: dict[str, ConfusionMatrix] = {}
-    counted: dict[str, int] = {}
-    by_image: list[dict[str, Any]] = []
-
-    def look(
-        index: int, image: AnnotatedImage, labels: np.ndarray, predictions: np.ndarray
-    ) -> None:
-        own = ConfusionMatrix(classes.num_classes)
-        own.update(labels, predictions)
-        borders.update(labels, predictions)
-        of_scene = scenes.setdefault(image.scene, ConfusionMatrix(classes.num_classes))
-        for sums in (total, of_scene):
-            sums.counts += own.counts
-        counted[image.scene] = counted.get(image.scene, 0) + 1
-        entry = {"index": index, "image": image.name, "scene": image.scene}
-        by_image.append(entry | _scores(own))
-
-    quality = measure_quality(artifact, part, classes, progress=progress, on_image=look)
-    # Images without any valid pixel have no mIoU; they come last.
-    by_image.sort(
-        key=lambda entry: (entry["mean_iou"] is None, entry["mean_iou"], entry["index"])
+    details = _Details(classes)
+    quality = measure_quality(
+        artifact, part, classes, progress=progress, on_image=details.add
     )
-    return quality | {
-        "confusion": total.counts.tolist(),
-        "boundary_iou": {
-            "share": borders.share,
-            "mean": _or_none(borders.mean_iou()),
-            "classes": [_or_none(value) for value in borders.iou],
-        },
-        "scenes": [
-            {"name": name, "images": counted[name], **_scores(confusion)}
-            for name, confusion in scenes.items()
-        ],
-        "by_image": by_image,
-    }
+    return DetailedQuality(
+        **dict(quality),
+        confusion=details.total.counts.tolist(),
+        boundary_iou=BoundaryQuality(
+            share=details.boundaries.share,
+            mean=_or_none(details.boundaries.mean_iou()),
+            classes=tuple(_or_none(value) for value in details.boundaries.iou),
+        ),
+        scenes=tuple(
+            SceneQuality(name=name, images=details.images[name], **_scores(confusion))
+            for name, confusion in details.scenes.items()
+        ),
+        # Images without any valid pixel have no mIoU; they come last.
+        by_image=tuple(
+            sorted(
+                details.by_image,
+                key=lambda each: (each.mean_iou is None, each.mean_iou, each.index),
+            )
+        ),
+    )
+
+
+class _Details:
+    """Sums over images, from which the scores in detail are computed."""
+
+    def __init__(self, classes: Classes) -> None:
+        self._num_classes = classes.num_classes
+        self.total = ConfusionMatrix(classes.num_classes)
+        self.boundaries = BoundaryIoU(classes.num_classes)
+        self.scenes: dict[str, ConfusionMatrix] = {}
+        self.images: Counter[str] = Counter()
+        self.by_image: list[ImageQuality] = []
+
+    def add(
+        self,
+        index: int,
+        image: AnnotatedImage,
+        labels: np.ndarray,
+        predictions: np.ndarray,
+    ) -> None:
+        """Add the pixels of one image."""
+        own = ConfusionMatrix(self._num_classes)
+        own.update(labels, predictions)
+        self.boundaries.update(labels, predictions)
+        of_scene = self.scenes.setdefault(
+            image.scene, ConfusionMatrix(self._num_classes)
+        )
+        for sums in (self.total, of_scene):
+            sums.counts += own.counts
+        self.images[image.scene] += 1
+        self.by_image.append(
+            ImageQuality(
+                index=index, image=image.name, scene=image.scene, **_scores(own)
+            )
+        )
 
 
 def _scores(confusion: ConfusionMatrix) -> dict[str, float | None]:
@@ -96,44 +122,44 @@ def write_worst(
     artifact: Artifact,
     part: Part,
     classes: Classes,
-    record: dict[str, Any],
+    quality: DetailedQuality,
     folder: Path,
     *,
     count: int = 8,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Pictures of the images with the lowest mean IoU: image, truth, prediction, wrong.
+    """Write pictures of the worst images: image, truth, prediction and wrong pixels.
 
     Args:
         artifact: as for `evaluate_artifact`.
         part: as for `evaluate_artifact`.
         classes: as for `evaluate_artifact`.
-        record: what `evaluate_artifact` gave.
-        folder: where to write, made if missing.
+        quality: result of `evaluate_artifact`.
+        folder: folder to write into, created if missing.
         count: number of pictures.
-        progress: told of every picture.
+        progress: receives every picture.
 
     Returns:
         The files, worst first.
     """
     progress = progress or SilentProgress()
-    worst = [x for x in record["by_image"] if x["mean_iou"] is not None][:count]
+    worst = [x for x in quality.by_image if x.mean_iou is not None][:count]
     progress.start("worst images", len(worst))
     written = []
     for place, entry in enumerate(worst, 1):
-        image, labels = part[entry["index"]].read()
+        image, labels = part[entry.index].read()
         predictions = classes_of_image(artifact, image)
-        name = "".join(x if x.isalnum() or x in "-_" else "_" for x in entry["image"])
+        name = "".join(x if x.isalnum() or x in "-_" else "_" for x in entry.image)
         path = folder / f"{place:02}-{name}.png"
         with atomic_write(path) as partial:
-            _beside_each_other(image, labels, predictions, classes).save(partial)
+            _side_by_side(image, labels, predictions, classes).save(partial)
         written.append(path)
-        progress.advance(miou=entry["mean_iou"])
+        progress.advance(miou=entry.mean_iou or 0.0)
     progress.finish()
     return written
 
 
-def _beside_each_other(
+def _side_by_side(
     image: np.ndarray, labels: np.ndarray, predictions: np.ndarray, classes: Classes
 ) -> Image.Image:
     void = labels == IGNORE_INDEX

@@ -1,18 +1,18 @@
-"""Latency of model files, measured in turn so that they share the machine's moods."""
+"""Latency of model files, measured in turn so that all share the machine's state."""
 
 import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from segshrink.errors import UsageError
 from segshrink.progress import Progress, SilentProgress
+from segshrink.records.measurement import Latency
 from segshrink.runtimes import Artifact, load_artifact
 
-# A shorter sample would hang on the clock and on single interruptions.
+# A shorter sample would depend on the clock and on single interruptions.
 _SAMPLE_SECONDS = 0.03
 _DOUBTFUL_SPREAD = 0.25
 
@@ -25,26 +25,26 @@ def measure_latency(
     warmup: int = 3,
     seed: int = 0,
     progress: Progress | None = None,
-) -> dict[Path, dict[str, Any]]:
+) -> dict[Path, Latency]:
     """Time one image through each file, round after round.
 
-    In every round each file gives one sample, in an order drawn anew, so that a machine
-    that slows down slows all files down. A sample is the mean over as many predictions
+    In every round each file gives one sample, in a random order, so that a machine that
+    slows down slows all files down. A sample is the mean over as many predictions
     in a row as last 30 ms. Every file is opened once and stays open.
 
     Args:
         paths: files that `load_artifact` opens.
         threads: int >= 1, threads a prediction may compute with. A `.keras` file takes
-            what its backend takes, and its record states that number.
-        rounds: int >= 3, samples a file.
+            as many as its backend does, and its record states that number.
+        rounds: int >= 3, samples per file.
         warmup: int >= 1, predictions before the first sample.
-        seed: of the test image and of the order.
-        progress: told of every sample.
+        seed: seed of the test image and of the order.
+        progress: receives every sample.
 
     Returns:
-        For each path the `"latency"` section of its measurement record: milliseconds
-        an image (median, quartiles, minimum), and `"spread_doubtful": True` where the
-        quartiles lie further apart than a quarter of the median.
+        The latency of each path: milliseconds per image (median, quartiles, minimum),
+        and `spread_doubtful` where the quartiles lie further apart than a quarter of
+        the median.
 
     Raises:
         UsageError: for no paths, the same path twice, or a number out of range.
@@ -62,7 +62,7 @@ def measure_latency(
         for index in random.permutation(len(timers)):
             progress.advance(ms=timers[index].sample())
     progress.finish()
-    return {path: timer.record() for path, timer in zip(files, timers, strict=True)}
+    return {path: timer.latency() for path, timer in zip(files, timers, strict=True)}
 
 
 def _check(paths: list[Path], rounds: int, warmup: int) -> None:
@@ -89,12 +89,12 @@ class _Timer:
         self._samples_ms: list[float] = []
 
     def warm_up(self, predictions: int) -> None:
-        """Predict so often, then settle how many predictions make a sample."""
+        """Predict several times, and choose how many predictions make a sample."""
         shortest_ms = min(self._mean_ms() for _ in range(predictions))
         self._repeats = max(1, math.ceil(_SAMPLE_SECONDS * 1000 / shortest_ms))
 
     def sample(self) -> float:
-        """Take one sample; its milliseconds an image."""
+        """Take one sample and return its milliseconds per image."""
         self._samples_ms.append(self._mean_ms())
         return self._samples_ms[-1]
 
@@ -104,22 +104,23 @@ class _Timer:
             self._artifact.predict(self._image)
         return (time.perf_counter() - start) * 1000 / self._repeats
 
-    def record(self) -> dict[str, Any]:
-        """The samples as plain data."""
-        return summary(self._samples_ms) | {"threads": self._artifact.threads}
+    def latency(self) -> Latency:
+        """Summary of the samples."""
+        return summary(self._samples_ms, self._artifact.threads)
 
 
-def summary(samples_ms: Sequence[float]) -> dict[str, Any]:
-    """Median, quartiles and minimum of samples in milliseconds, as plain data."""
+def summary(samples_ms: Sequence[float], threads: int) -> Latency:
+    """Median, quartiles and minimum of samples in milliseconds."""
     low, median, high = (float(q) for q in np.percentile(samples_ms, [25, 50, 75]))
-    record: dict[str, Any] = {
-        "rounds": len(samples_ms),
-        "batch": 1,
-        "median_ms": median,
-        "p25_ms": low,
-        "p75_ms": high,
-        "min_ms": float(min(samples_ms)),
-    }
+    latency = Latency(
+        rounds=len(samples_ms),
+        batch=1,
+        median_ms=median,
+        p25_ms=low,
+        p75_ms=high,
+        min_ms=float(min(samples_ms)),
+        threads=threads,
+    )
     if high - low > _DOUBTFUL_SPREAD * median:
-        record["spread_doubtful"] = True
-    return record
+        return latency.model_copy(update={"spread_doubtful": True})
+    return latency

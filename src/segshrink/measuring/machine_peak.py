@@ -1,4 +1,4 @@
-"""What this machine can multiply: the yardstick for how well a file uses it."""
+"""Peak multiplication rate of this machine, to judge how well a file uses it."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from segshrink.errors import UsageError
 
 _SIDE = 1024
 _REPEATS = 8
-# Read by the libraries of linear algebra that NumPy may be built with, at their start.
+# The libraries of linear algebra that NumPy may be built with read these at start.
 _THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -31,10 +31,11 @@ print(json.dumps({_SIDE}**3 / best))
 
 
 def measure_peak_macs(*, threads: int = 1) -> float:
-    """Multiply-accumulates a second of a large float32 matrix product in NumPy.
+    """Multiply-accumulates per second of a large float32 matrix product in NumPy.
 
-    The best of some, in a process of its own, since the number of threads is settled
-    when a process starts. Few networks come near it; integer arithmetic can exceed it.
+    It is the best of several products in a process of its own, since the number of
+    threads is settled when a process starts. Few networks come near it; integer
+    arithmetic can exceed it.
 
     Args:
         threads: int >= 1.

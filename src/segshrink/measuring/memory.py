@@ -1,4 +1,4 @@
-"""Memory that running a model file takes, of a process that does nothing else.
+"""Memory that running a model file takes, in a process that does nothing else.
 
 The process is `python -m segshrink.measuring.memory FILE THREADS`.
 """
@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 from segshrink.errors import SegshrinkError, UsageError
+from segshrink.formats import Format
+from segshrink.records.benchmark import Memory
 
 _PREDICTIONS = 3
 
 
-def measure_memory(path: Path | str, *, threads: int = 1) -> dict[str, int]:
+def measure_memory(path: Path | str, *, threads: int = 1) -> Memory:
     """Peak memory of a fresh process that opens a file and predicts with it.
 
     Args:
@@ -21,12 +23,11 @@ def measure_memory(path: Path | str, *, threads: int = 1) -> dict[str, int]:
         threads: int >= 1, as for `load_artifact`.
 
     Returns:
-        `{"peak_bytes": int, "model_bytes": int}`: resident memory at its highest, and
-        how much of it came after the runtime had been imported.
+        Resident memory at its highest, and the part of it that came after the runtime
+        had been imported.
 
     Raises:
-        SegshrinkError: if the file cannot be opened.
-        UsageError: if the process ended otherwise than it should.
+        UsageError: if the file cannot be opened or the process failed.
     """
     finished = subprocess.run(
         [sys.executable, "-m", __name__, str(path), str(threads)],
@@ -35,16 +36,15 @@ def measure_memory(path: Path | str, *, threads: int = 1) -> dict[str, int]:
     )
     lines = finished.stdout.splitlines()
     if finished.returncode == 0 and lines:
-        found: dict[str, int] = json.loads(lines[-1])
-        return found
-    reason = (finished.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        return Memory.parse(json.loads(lines[-1]) | {"threads": threads}, where=path)
+    reason = (finished.stderr.strip().splitlines() or ["it printed nothing"])[-1]
     raise UsageError(f"{path}: its memory could not be measured ({reason}).")
 
 
 def _peak_bytes() -> int:
     """Highest resident memory of this process so far."""
     try:
-        # Not ru_maxrss, which a process inherits from the one that started it.
+        # A process inherits ru_maxrss from the one that started it.
         status = Path("/proc/self/status").read_text()
     except OSError:
         import resource
@@ -55,26 +55,26 @@ def _peak_bytes() -> int:
     return 1024 * int(line.split()[1])
 
 
-def _import_runtime(suffix: str) -> None:
-    if suffix == ".tflite":
+def _import_runtime(format: Format | None) -> None:
+    if format is Format.LITERT:
         import ai_edge_litert.interpreter  # noqa: F401
-    elif suffix == ".onnx":
+    elif format is Format.ONNX:
         import onnxruntime  # noqa: F401
-    elif suffix == ".xml":
+    elif format is Format.OPENVINO:
         import openvino  # noqa: F401
     else:
         import keras  # noqa: F401
 
 
 def main(arguments: list[str]) -> int:
-    """Run one file and print what it took; see the module's text."""
+    """Run one file and print the memory that it took; see the module's docstring."""
     import numpy as np
 
     from segshrink.runtimes import load_artifact
 
     path, threads = Path(arguments[0]), int(arguments[1])
     try:
-        _import_runtime(path.suffix)
+        _import_runtime(Format.of_file(path))
         before = _peak_bytes()
         artifact = load_artifact(path, threads=threads)
         image = np.zeros((1, *artifact.input_shape, 3), np.uint8)

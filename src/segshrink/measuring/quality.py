@@ -1,7 +1,6 @@
 """Quality of a model file on whole images it was not trained on."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -9,6 +8,7 @@ from segshrink.data import AnnotatedImage, Classes, Part
 from segshrink.errors import ModelError, UsageError
 from segshrink.objectives import ConfusionMatrix, ScoreHistograms
 from segshrink.progress import Progress, SilentProgress
+from segshrink.records.measurement import Quality
 from segshrink.runtimes import Artifact, predict_image
 
 OnImage = Callable[[int, AnnotatedImage, np.ndarray, np.ndarray], None]
@@ -22,7 +22,7 @@ def measure_quality(
     progress: Progress | None = None,
     overlap: float = 0.25,
     on_image: OnImage | None = None,
-) -> dict[str, Any]:
+) -> Quality:
     """Run a model file over every image of a part and measure its predictions.
 
     Each image is predicted whole by `predict_image`; every pixel that is not void
@@ -32,14 +32,13 @@ def measure_quality(
         artifact: an opened model file.
         part: images with labels.
         classes: the classes of the data set.
-        progress: told of every image.
+        progress: receives every image.
         overlap: share of a tile that overlaps with the next, as in `predict_image`.
         on_image: called with the index of each image, the image, its labels and the
             predicted classes, both uint8 `(height, width)`; to keep samples.
 
     Returns:
-        The `"quality"` section of a measurement record: plain data, None where a
-        measure is undefined.
+        The scores; None where a measure is undefined.
 
     Raises:
         ModelError: if the file and the data set differ in their number of classes.
@@ -60,7 +59,7 @@ def measure_quality(
             on_image(index, image, labels, predictions)
         progress.advance(miou=confusion.mean_iou())
     progress.finish()
-    return _record(part, classes, confusion, scores)
+    return _quality(part, classes, confusion, scores)
 
 
 def _check(artifact: Artifact, part: Part, classes: Classes) -> None:
@@ -70,10 +69,10 @@ def _check(artifact: Artifact, part: Part, classes: Classes) -> None:
 
 
 def require_same_classes(artifact: Artifact, classes: Classes) -> None:
-    """See that a file gives as many classes as the data set has.
+    """Check that a file gives as many classes as the data set has.
 
     Raises:
-        ModelError: if it does not.
+        ModelError: if the numbers differ.
     """
     if artifact.num_classes != classes.num_classes:
         raise ModelError(
@@ -91,20 +90,24 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted
 
 
-def _record(
+def _quality(
     part: Part, classes: Classes, confusion: ConfusionMatrix, scores: ScoreHistograms
-) -> dict[str, Any]:
-    record = confusion.as_record(classes.names)
+) -> Quality:
+    measures = confusion.as_record(classes.names)
     average_precision = [
         None if np.isnan(value) else float(value) for value in scores.average_precision
     ]
-    for of_class, value in zip(record["classes"], average_precision, strict=True):
-        of_class["average_precision"] = value
     defined = [value for value in average_precision if value is not None]
-    return {
+    plain = measures | {
         "part": part.name,
         "images": len(part),
-        **record,
+        "classes": [
+            of_class | {"average_precision": value}
+            for of_class, value in zip(
+                measures["classes"], average_precision, strict=True
+            )
+        ],
         "mean_average_precision": float(np.mean(defined)) if defined else None,
         "curves": scores.as_curves(classes.names),
     }
+    return Quality.parse(plain, where=part.name)

@@ -1,11 +1,10 @@
 """The public protocol on random patches: it leaks, and is for comparison only.
 
-Patches of one image are trained on and measured on, so the figures say little about a
-scene that a model never saw. They are there to stand beside published ones.
+Patches of one image are both trained on and measured on, so the figures say little
+about a scene that a model never saw. They exist to be compared with published ones.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,11 @@ from segshrink.data import IGNORE_INDEX, PatchDataset, stretch_channels
 from segshrink.measuring.quality import require_same_classes, softmax
 from segshrink.objectives import ConfusionMatrix
 from segshrink.progress import Progress, SilentProgress
+from segshrink.records.evaluation import (
+    PatchClassQuality,
+    PatchQuality,
+    RandomPatchQuality,
+)
 from segshrink.runtimes import Artifact, predict_image
 
 PROTOCOL = "random-patch"
@@ -25,8 +29,8 @@ def measure_random_patch(
     patches: PatchDataset,
     *,
     progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Run a model file over the validation patches and measure as was published.
+) -> RandomPatchQuality:
+    """Measure a model file on the validation patches, as published figures are.
 
     Each patch is stretched by `stretch_channels`, and void counts as a class: the one
     that the split names, else the first. A patch of another size than the file takes
@@ -39,12 +43,10 @@ def measure_random_patch(
     Args:
         artifact: an opened model file.
         patches: the data set and its split.
-        progress: told of every patch.
+        progress: receives every patch.
 
     Returns:
-        Plain data, None where a measure is undefined: `"protocol"`, `"leaks"` (true),
-        `"patches"`, `"patch_px"`, `"neighbours_in_training"` (patches with a training
-        patch at an edge), `"void_as"`, and what `PatchScores.as_record` gives.
+        The scores, marked as leaking; None where a measure is undefined.
 
     Raises:
         ModelError: if the file and the data set differ in their number of classes.
@@ -58,22 +60,22 @@ def measure_random_patch(
         scores.update(labels, predict_image(artifact, stretch_channels(patch)))
         progress.advance(miou=scores.confusion.mean_iou())
     progress.finish()
-    return {
-        "protocol": PROTOCOL,
-        "leaks": True,
-        "patches": len(split.val),
-        "patch_px": split.patch_size_px,
-        "neighbours_in_training": split.neighbours_in_training,
-        "void_as": classes.names[patches.void_label],
-        **scores.as_record(classes.names),
-    }
+    return RandomPatchQuality(
+        **dict(scores.as_record(classes.names)),
+        protocol=PROTOCOL,
+        leaks=True,
+        patches=len(split.val),
+        patch_px=split.patch_size_px,
+        neighbours_in_training=split.neighbours_in_training,
+        void_as=classes.names[patches.void_label],
+    )
 
 
 class PatchScores:
-    """Sums over patches from which the measures of the protocol come.
+    """Sums over patches, from which the measures of the protocol are computed.
 
     Counts are integers and sums float64, so that neither the order nor the number of
-    patches matters, while Keras counts in float32.
+    patches matters; Keras counts in float32.
 
     Args:
         num_classes: int in 1 to 255.
@@ -91,9 +93,9 @@ class PatchScores:
         self.confusion = ConfusionMatrix(num_classes)
         self.void_pixels = 0
         self._void_label = void_label
-        self._sure = 0  # scores above the threshold
-        self._sure_and_right = 0
-        self._shared = 0.0  # sum of y * p
+        self._above_half = 0  # scores above the threshold
+        self._right_above_half = 0
+        self._overlap = 0.0  # sum of y * p
         self._probability = 0.0  # sum of p
 
     def update(self, labels: np.ndarray, logits: np.ndarray) -> None:
@@ -104,7 +106,7 @@ class PatchScores:
             logits: float array of the shape of `labels` and a last axis of classes.
 
         Raises:
-            ValueError: if the shapes do not match or a label is no class.
+            ValueError: if the shapes do not match or a label is not a class.
         """
         void = labels == IGNORE_INDEX
         labels = np.where(void, self._void_label, labels)
@@ -112,68 +114,60 @@ class PatchScores:
         self.void_pixels += int(np.count_nonzero(void))
         scores = softmax(logits)
         own = np.take_along_axis(scores, labels[..., None].astype(np.intp), axis=-1)
-        self._sure += int(np.count_nonzero(scores > _THRESHOLD))
-        self._sure_and_right += int(np.count_nonzero(own > _THRESHOLD))
-        self._shared += float(own.sum(dtype=np.float64))
+        self._above_half += int(np.count_nonzero(scores > _THRESHOLD))
+        self._right_above_half += int(np.count_nonzero(own > _THRESHOLD))
+        self._overlap += float(own.sum(dtype=np.float64))
         self._probability += float(scores.sum(dtype=np.float64))
 
     @property
     def precision(self) -> float:
-        """Of the scores above 0.5, the share that belongs to the pixel's class.
+        """Share of the scores above 0.5 that belong to the pixel's class.
 
-        As `keras.metrics.Precision` over flattened one-hot labels: 0 without any.
+        It equals `keras.metrics.Precision` over flattened one-hot labels; 0 without any
+        such score.
         """
-        return self._sure_and_right / self._sure if self._sure else 0.0
+        return self._right_above_half / self._above_half if self._above_half else 0.0
 
     @property
     def recall(self) -> float:
         """Share of pixels whose own class scores above 0.5; 0 without pixels.
 
-        As `keras.metrics.Recall` over flattened one-hot labels.
+        It equals `keras.metrics.Recall` over flattened one-hot labels.
         """
         pixels = int(self.confusion.counts.sum())
-        return self._sure_and_right / pixels if pixels else 0.0
+        return self._right_above_half / pixels if pixels else 0.0
 
     @property
     def soft_jaccard(self) -> float | None:
         """sum(y p) / (sum(y) + sum(p) - sum(y p)) over all pixels and classes.
 
-        y is one-hot and p the softmax. It flatters: large classes outweigh small ones.
-        None without pixels.
+        y is one-hot and p the softmax. The measure flatters, since large classes
+        outweigh small ones. None without pixels.
         """
         pixels = int(self.confusion.counts.sum())
         if not pixels:
             return None
-        return self._shared / (pixels + self._probability - self._shared)
+        return self._overlap / (pixels + self._probability - self._overlap)
 
-    def as_record(self, names: Sequence[str]) -> dict[str, Any]:
-        """The measures as plain data for JSON; None where undefined.
-
-        `"precision_at_half"` and `"recall_at_half"` are those of the protocol, which
-        are not the means over classes that other records call precision and recall.
+    def as_record(self, names: Sequence[str]) -> PatchQuality:
+        """The measures as a record; None where undefined.
 
         Args:
             names: names of the classes in the order of their indices.
-
-        Returns:
-            `"pixels"`, `"void_pixels"` (counted as a class), `"pixel_accuracy"`,
-            `"precision_at_half"`, `"recall_at_half"`, `"soft_jaccard"`, `"mean_iou"`,
-            `"classes"` with pixels and measures of each, and `"confusion"`, pixels by
-            true class, then by predicted class.
         """
         of_counts = self.confusion.as_record(names)
         predicted = self.confusion.predicted_pixels.tolist()
-        return {
-            "pixels": of_counts["pixels"],
-            "void_pixels": self.void_pixels,
-            "pixel_accuracy": of_counts["pixel_accuracy"],
-            "precision_at_half": self.precision,
-            "recall_at_half": self.recall,
-            "soft_jaccard": self.soft_jaccard,
-            "mean_iou": of_counts["mean_iou"],
-            "classes": [
-                row | {"predicted_pixels": pixels}
+        return PatchQuality(
+            pixels=of_counts["pixels"],
+            void_pixels=self.void_pixels,
+            pixel_accuracy=of_counts["pixel_accuracy"],
+            precision_at_half=self.precision,
+            recall_at_half=self.recall,
+            soft_jaccard=self.soft_jaccard,
+            mean_iou=of_counts["mean_iou"],
+            classes=tuple(
+                PatchClassQuality(**row, predicted_pixels=pixels)
                 for row, pixels in zip(of_counts["classes"], predicted, strict=True)
-            ],
-            "confusion": self.confusion.counts.tolist(),
-        }
+            ),
+            confusion=self.confusion.counts.tolist(),
+        )

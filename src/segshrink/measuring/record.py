@@ -1,69 +1,91 @@
 """The record of one measured file, which reports read."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from segshrink._version import __version__
-from segshrink.measuring.cost import ModelSize
+from segshrink.data import Dataset
+from segshrink.formats import Format, Precision
 from segshrink.measuring.size import measure_size
 from segshrink.records import this_machine
+from segshrink.records.measurement import (
+    DataRecord,
+    Export,
+    Latency,
+    Measurement,
+    ModelCost,
+    Quality,
+    Role,
+    SplitRecord,
+)
 from segshrink.runtimes import Artifact
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a measured file is within its run.
+    """A measured file within its run.
 
     Attributes:
-        name: unique in the run, such as `"student-int8"`.
-        role: `"teacher"`, `"student"`, or the baselines `"masked"` and `"alone"`.
+        name: unique in the run, such as `"student-int8-litert"`.
+        role: what the file is compared as.
         file: path of the file as the report shows it, relative to the run folder.
-        format: `"litert"`, `"onnx"` or `"keras"`.
-        precision: `"float32"` or `"int8"`.
+        format: format of the file.
+        precision: precision of the file.
+        cost: parameters and multiply-accumulates of the model behind the file.
+        export: how the file differs from that model.
     """
 
     name: str
-    role: str
+    role: Role
     file: str
-    format: str
-    precision: str
+    format: Format
+    precision: Precision
+    cost: ModelCost
+    export: Export
 
 
 def measurement_record(
     subject: Subject,
     artifact: Artifact,
     *,
-    model_size: ModelSize,
-    latency: dict[str, Any],
-    quality: dict[str, Any],
-    data: dict[str, Any],
+    latency: Latency,
+    quality: Quality,
+    data: DataRecord,
     seed: int,
-) -> dict[str, Any]:
-    """Everything known of one file, as plain data for JSON.
+) -> Measurement:
+    """Put together everything that was measured of one file.
 
     Args:
-        subject: what the file is.
+        subject: the file within its run.
         artifact: the file, opened; it gives runtime, version, image size and bytes.
-        model_size: of the model the file was made from.
-        latency: of `measure_latency`.
-        quality: of `measure_quality`.
-        data: `{"name", "split", "tile_px"}` of the data set.
-        seed: of the run.
+        latency: result of `measure_latency`.
+        quality: result of `measure_quality`.
+        data: data that the quality was measured on.
+        seed: seed of the run.
     """
-    return {
-        **asdict(subject),
-        "runtime": artifact.runtime,
-        "runtime_version": artifact.runtime_version,
-        "size": measure_size(Path(artifact.path)),
-        "model": {
-            **asdict(model_size),
-            "input_shape": [*artifact.input_shape, 3],
-        },
-        "latency": latency,
-        "quality": quality,
-        "data": data,
-        "seed": seed,
-        "machine": this_machine().as_plain(),
-        "segshrink": __version__,
-    }
+    return Measurement(
+        name=subject.name,
+        role=subject.role,
+        file=subject.file,
+        format=subject.format,
+        precision=subject.precision,
+        runtime=artifact.runtime,
+        runtime_version=artifact.runtime_version,
+        size=measure_size(Path(artifact.path)),
+        model=subject.cost.model_copy(
+            update={"input_shape": (*artifact.input_shape, 3)}
+        ),
+        latency=latency,
+        quality=quality,
+        data=data,
+        seed=seed,
+        machine=this_machine(),
+        segshrink=__version__,
+        export=subject.export,
+    )
+
+
+def data_record(dataset: Dataset) -> DataRecord:
+    """Name and split of a data set, for records."""
+    split = SplitRecord.parse(dataset.split.as_record(), where=dataset.name)
+    return DataRecord(name=dataset.name, split=split)

@@ -1,20 +1,17 @@
 """Size of a file as it is stored and as it travels."""
 
 from pathlib import Path
-from typing import Any
 
 from segshrink.errors import UsageError
 from segshrink.records import gzipped_size_bytes, model_files, model_sha256
+from segshrink.records.measurement import Size
 
 
-def measure_size(path: Path | str) -> dict[str, Any]:
+def measure_size(path: Path | str) -> Size:
     """Bytes of a file, plain and gzipped, and its SHA-256.
 
-    Of an OpenVINO `.xml` all three are those of the `.bin` with its weights too; the
-    SHA-256 is that of both, one after the other.
-
-    Returns:
-        `{"size_bytes": int, "gzipped_bytes": int, "sha256": str}`.
+    All three cover the `.bin` with the weights of an OpenVINO `.xml` too; the SHA-256
+    is that of both, one after the other.
 
     Raises:
         UsageError: if there is no such file.
@@ -23,8 +20,8 @@ def measure_size(path: Path | str) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"{path}: no such file to measure.")
     files = model_files(path)
-    return {
-        "size_bytes": sum(file.stat().st_size for file in files),
-        "gzipped_bytes": sum(gzipped_size_bytes(file) for file in files),
-        "sha256": model_sha256(path),
-    }
+    return Size(
+        size_bytes=sum(file.stat().st_size for file in files),
+        gzipped_bytes=sum(gzipped_size_bytes(file) for file in files),
+        sha256=model_sha256(path),
+    )

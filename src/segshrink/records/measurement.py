@@ -20,7 +20,7 @@ Channel = Annotated[int, Field(ge=0, le=255)]
 
 
 class Role(StrEnum):
-    """What a file is compared as.
+    """Role of a model and its files in a comparison.
 
     The two baselines are the student's architecture trained without a teacher, and the
     teacher with its weights masked but not removed. Files and records on disk name

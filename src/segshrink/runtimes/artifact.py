@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from segshrink.errors import ModelError, UsageError
+from segshrink.formats import Format
 from segshrink.records.metadata import FileMetadata
 
 
@@ -14,7 +15,7 @@ class Artifact(Protocol):
 
     Attributes:
         path: the file.
-        runtime: `"keras"`, `"litert"`, `"onnx"` or `"openvino"`.
+        runtime: format of the file, which names its runtime too.
         runtime_version: version of the runtime, such as `"2.1.0"`.
         threads: threads that one prediction may compute with.
         input_shape: height and width in pixels of the images it takes.
@@ -26,7 +27,7 @@ class Artifact(Protocol):
     @property
     def path(self) -> Path: ...  # noqa: D102
     @property
-    def runtime(self) -> str: ...  # noqa: D102
+    def runtime(self) -> Format: ...  # noqa: D102
     @property
     def runtime_version(self) -> str: ...  # noqa: D102
     @property

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from segshrink.errors import ModelError
+from segshrink.formats import Format
 from segshrink.records import usable_cores
 from segshrink.runtimes.artifact import checked_images, checked_signature
 
@@ -23,7 +24,7 @@ class KerasArtifact:
         ModelError: if the file is not a Keras model, or not one image in, logits out.
     """
 
-    runtime = "keras"
+    runtime = Format.KERAS
     metadata = None
 
     def __init__(self, path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from segshrink.errors import MissingExtraError, ModelError
 from segshrink.export.metadata import litert_metadata
+from segshrink.formats import Format
 from segshrink.quiet import quiet
 from segshrink.runtimes.artifact import checked_images, checked_signature
 
@@ -23,7 +24,7 @@ class LiteRTArtifact:
         MissingExtraError: if the `litert` extra is not installed.
     """
 
-    runtime = "litert"
+    runtime = Format.LITERT
 
     def __init__(self, path: Path, threads: int) -> None:
         try:

@@ -7,6 +7,7 @@ import numpy as np
 
 from segshrink.errors import MissingExtraError, ModelError
 from segshrink.export.metadata import NAME, parse_metadata
+from segshrink.formats import Format
 from segshrink.runtimes.artifact import checked_images, checked_signature
 
 
@@ -22,7 +23,7 @@ class ONNXArtifact:
         MissingExtraError: if the `onnx` extra is not installed.
     """
 
-    runtime = "onnx"
+    runtime = Format.ONNX
 
     def __init__(self, path: Path, threads: int) -> None:
         try:

@@ -8,6 +8,7 @@ import numpy as np
 from segshrink.errors import ModelError, first_line
 from segshrink.export.metadata import openvino_metadata
 from segshrink.export.openvino import read_model, weights_path
+from segshrink.formats import Format
 from segshrink.quiet import quiet
 from segshrink.runtimes.artifact import checked_images, checked_signature
 
@@ -25,7 +26,7 @@ class OpenVINOArtifact:
         MissingExtraError: if the `openvino` extra is not installed.
     """
 
-    runtime = "openvino"
+    runtime = Format.OPENVINO
 
     def __init__(self, path: Path, threads: int) -> None:
         self.path = path

@@ -7,11 +7,11 @@ from segshrink.data import SlidingWindow, map_by_tiles, stream_by_tiles
 from segshrink.errors import UsageError
 from segshrink.runtimes.artifact import Artifact
 
-# Wide images are gone through in swaths of this width, so that memory does not grow
-# with them; tiles on a border of two are predicted twice, one column in eleven.
+# Wide images are predicted in swaths of this width, so that memory does not grow with
+# them. Tiles on the border of two swaths are predicted twice, one column in eleven.
 SWATH_PX = 2048
 
-# Rows whose classes are sought at once; so many stay in the processor's cache.
+# Rows whose classes are searched at once: as many as fit the processor's cache.
 _ROWS = 8
 
 
@@ -20,8 +20,8 @@ def predict_image(
 ) -> np.ndarray:
     """Logits of every pixel of an image larger or smaller than the artifact's tiles.
 
-    See `segshrink.data.map_by_tiles` for how tiles of `artifact.input_shape` are laid
-    and blended.
+    `segshrink.data.map_by_tiles` describes how tiles of `artifact.input_shape` are
+    placed and blended.
 
     Args:
         artifact: an opened model file.
@@ -33,7 +33,7 @@ def predict_image(
         float32 logits `(height, width, classes)`.
 
     Raises:
-        UsageError: if `image` is no RGB image or `overlap` out of range.
+        UsageError: if `image` is not an RGB image or `overlap` is out of range.
     """
     image = _checked(image, overlap)
     return map_by_tiles(
@@ -48,7 +48,9 @@ def predict_image(
 def classes_of_image(
     artifact: Artifact, image: np.ndarray, overlap: float = 0.25
 ) -> npt.NDArray[np.uint8]:
-    """The likeliest class of every pixel: of `predict_image`, but its logits not held.
+    """The most likely class of every pixel, without holding the logits in memory.
+
+    The classes are those of `predict_image`.
 
     Args:
         artifact: as for `predict_image`.
@@ -87,7 +89,7 @@ def classes_of_image(
 def likeliest_classes(logits: np.ndarray) -> npt.NDArray[np.uint8]:
     """The class of the highest logit of each pixel, the first of equal ones.
 
-    Does what `argmax` over the last axis does, which is slow over so short an axis.
+    The result is that of `argmax` over the last axis, which is slow over a short axis.
 
     Args:
         logits: float `(height, width, classes)`.
@@ -99,13 +101,13 @@ def likeliest_classes(logits: np.ndarray) -> npt.NDArray[np.uint8]:
     classes = np.zeros((height, width), np.uint8)
     for start in range(0, height, _ROWS):
         rows = slice(start, start + _ROWS)
-        highest, found = logits[rows, :, 0].copy(), classes[rows]
+        highest, best = logits[rows, :, 0].copy(), classes[rows]
         for index in range(1, num_classes):
             plane = np.ascontiguousarray(logits[rows, :, index])
             is_higher = plane > highest
             np.maximum(highest, plane, out=highest)
             # The index grows, so that the last class to win is the highest so far.
-            np.maximum(found, is_higher * np.uint8(index), out=found)
+            np.maximum(best, is_higher * np.uint8(index), out=best)
     return classes
 
 

@@ -9,7 +9,6 @@ from segshrink.compression.teacher import make_teacher
 from segshrink.export import export_model
 from segshrink.measuring import measure_latency, measure_quality
 from segshrink.models import load_model
-from segshrink.records.measurement import Latency
 from segshrink.records.search import TeacherFigures
 from segshrink.runtimes import load_artifact
 
@@ -52,7 +51,7 @@ def _measured(context: Context, folder: Path) -> TeacherFigures:
         progress=context.progress,
     )
     return TeacherFigures(
-        miou=quality["mean_iou"],
-        latency_ms=Latency.model_validate(timed[path]).median_ms,
+        miou=quality.mean_iou,
+        latency_ms=timed[path].median_ms,
         size_bytes=path.stat().st_size,
     )

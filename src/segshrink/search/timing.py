@@ -25,7 +25,7 @@ def time_alone(path: Path, recipe: Recipe, others: Sequence[Path]) -> Latency:
         timed = measure_latency(
             [path], threads=settings.threads, rounds=settings.rounds, seed=recipe.seed
         )
-    return Latency.model_validate(timed[path])
+    return timed[path]
 
 
 @contextmanager

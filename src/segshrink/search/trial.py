@@ -88,7 +88,7 @@ def _train_student(context: Context, job: Job) -> Result:
         load_artifact(path), context.dataset.val, context.dataset.classes
     )
     file = {
-        "miou": quality["mean_iou"],
+        "miou": quality.mean_iou,
         "file": path.name,
         "size_bytes": path.stat().st_size,
         "remedy": exported.remedy,

@@ -115,7 +115,7 @@ class LatencyBudget:
                 model, Path(folder), "whole", self.runtime, self.quantize
             )
             records = measure_latency([path], threads=self.threads, rounds=self.rounds)
-            return float(records[path]["median_ms"])
+            return records[path].median_ms
 
     def as_record(self) -> BudgetRecord:
         """The budget as it stands in the record of a plan."""
@@ -153,9 +153,9 @@ class _Bench:
             threads=self._budget.threads,
             rounds=longer * self._budget.rounds,
         )
-        before = records[whole]["median_ms"]
+        before = records[whole].median_ms
         samples = [
-            Sample(kept, records[path]["median_ms"])
+            Sample(kept, records[path].median_ms)
             for kept, path in zip(candidates, paths, strict=True)
         ]
         self._problem.progress.advance(len(candidates), ms=samples[-1].ms)

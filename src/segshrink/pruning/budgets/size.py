@@ -135,4 +135,4 @@ class SizeBudget:
             path = export_candidate(
                 model, Path(folder), "candidate", self.runtime, self.quantize
             )
-            return int(measure_size(path)["size_bytes"])
+            return measure_size(path).size_bytes
