@@ -6,9 +6,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segshrink.compression.exporting import ExportedFile, files_to_make
+from segshrink.compression.context import Context
+from segshrink.compression.exporting import (
+    ExportedFile,
+    export_record_path,
+    files_to_make,
+)
 from segshrink.compression.run_folder import Run
-from segshrink.data import AnnotatedImage, Classes, Dataset, Part
+from segshrink.data import AnnotatedImage, Classes, Part
 from segshrink.export import read_metadata, write_metadata
 from segshrink.measuring import (
     Subject,
@@ -17,101 +22,106 @@ from segshrink.measuring import (
     measure_quality,
     measurement_record,
 )
-from segshrink.progress import Progress
 from segshrink.records import atomic_write, write_json
 from segshrink.records.measurement import (
+    ClassColor,
     Export,
     Latency,
     Measurement,
     Quality,
-    Role,
 )
 from segshrink.records.metadata import FileMetadata, Reached
-from segshrink.records.run import ExportRecord
+from segshrink.records.run import ExportRecord, SampleEntry
 from segshrink.runtimes import load_artifact
 
 
-def measure_files(run: Run, dataset: Dataset, progress: Progress) -> None:
+def measure_files(context: Context) -> None:
     """Measure every exported file in its own runtime; one record each."""
-    wanted = files_to_make(run)
-    part: Part = getattr(dataset, run.recipe.measuring.part)
-    if all((run.measurements / f"{item.name}.json").is_file() for item in wanted):
-        # One that was deleted and made again says nothing yet.
-        for item in wanted:
-            kept = Quality.read(_kept_quality(run, item))
-            _carry_quality(run.artifacts / item.file_name, kept)
+    run, files = context.run, files_to_make(context.run)
+    if all(_record_path(run, file).is_file() for file in files):
+        # A file that was deleted and exported again carries no scores yet.
+        for file in files:
+            quality = Quality.read(_quality_path(run, file))
+            _carry_quality(run.artifacts / file.file_name, quality)
         return
-    quality = {
-        item.name: _quality(run, item, part, dataset.classes, progress)
-        for item in wanted
-    }
-    _write_classes(run.measurements / "classes.json", dataset.classes)
-    # Latency last and in one go: files are compared, so they share the same minutes.
-    paths = {item.name: run.artifacts / item.file_name for item in wanted}
-    latency = measure_latency(
-        list(paths.values()),
-        threads=run.recipe.measuring.threads,
-        rounds=run.recipe.measuring.rounds,
-        seed=run.recipe.seed,
-        progress=progress,
+    qualities = [_quality(context, file) for file in files]
+    classes = context.dataset.classes
+    _write_classes(run.measurements / "classes.json", classes)
+    # Latency is measured last and of all files together: they are compared, so they
+    # share the same minutes.
+    paths = [run.artifacts / file.file_name for file in files]
+    settings = context.recipe.measuring
+    latencies = measure_latency(
+        paths,
+        threads=settings.threads,
+        rounds=settings.rounds,
+        seed=context.recipe.seed,
+        progress=context.progress,
     )
-    for item in wanted:
-        record = _record(
-            run, dataset, item, latency[paths[item.name]], quality[item.name]
-        )
-        record.write(run.measurements / f"{item.name}.json")
+    for file, path, quality in zip(files, paths, qualities, strict=True):
+        record = _record(context, file, latencies[path], quality)
+        record.write(_record_path(run, file))
 
 
 def _record(
-    run: Run,
-    dataset: Dataset,
-    item: ExportedFile,
-    latency: Latency,
-    quality: Quality,
+    context: Context, file: ExportedFile, latency: Latency, quality: Quality
 ) -> Measurement:
-    path = run.artifacts / item.file_name
-    exported = ExportRecord.read(path.with_name(f"{path.name}.json"))
+    path = context.run.artifacts / file.file_name
+    exported = ExportRecord.read(export_record_path(path))
     subject = Subject(
-        name=item.name,
-        role=Role(item.role),
-        file=f"artifacts/{item.file_name}",
-        format=item.format,
-        precision=item.precision,
+        name=file.name,
+        role=file.role,
+        file=f"artifacts/{file.file_name}",
+        format=file.format,
+        precision=file.precision,
         cost=exported.model,
-        export=Export(**{key: getattr(exported, key) for key in Export.model_fields}),
+        export=Export(
+            max_logit_error=exported.max_logit_error,
+            agreement=exported.agreement,
+            drop=exported.drop,
+            remedy=exported.remedy,
+            float_layers=exported.float_layers,
+        ),
     )
-    data = data_record(dataset).model_copy(update={"tile_px": run.recipe.data.tile_px})
+    data = data_record(context.dataset)
     return measurement_record(
         subject,
-        load_artifact(path, threads=run.recipe.measuring.threads),
+        load_artifact(path, threads=context.recipe.measuring.threads),
         latency=latency,
         quality=quality,
-        data=data,
-        seed=run.recipe.seed,
+        data=data.model_copy(update={"tile_px": context.tile_px}),
+        seed=context.recipe.seed,
     )
 
 
-def _quality(
-    run: Run, item: ExportedFile, part: Part, classes: Classes, progress: Progress
-) -> Quality:
-    kept = _kept_quality(run, item)
+def _record_path(run: Run, file: ExportedFile) -> Path:
+    return run.measurements / f"{file.name}.json"
+
+
+def _quality(context: Context, file: ExportedFile) -> Quality:
+    """Scores of a file on the part to measure, from its record if that is there."""
+    run, classes = context.run, context.dataset.classes
+    settings = context.recipe.measuring
+    path, kept = run.artifacts / file.file_name, _quality_path(run, file)
     if not kept.is_file():
-        artifact = load_artifact(run.artifacts / item.file_name)
-        draw = sample_writer(
-            run.measurements / "samples", part, classes, run.recipe.measuring.samples,
-            item.name,
-        )  # fmt: skip
+        part: Part = getattr(context.dataset, settings.part)
+        samples = run.measurements / "samples"
+        on_image = sample_writer(samples, part, classes, settings.samples, file.name)
         measured = measure_quality(
-            artifact, part, classes, progress=progress, on_image=draw
+            load_artifact(path),
+            part,
+            classes,
+            progress=context.progress,
+            on_image=on_image,
         )
         measured.write(kept)
     quality = Quality.read(kept)
-    _carry_quality(run.artifacts / item.file_name, quality)
+    _carry_quality(path, quality)
     return quality
 
 
-def _kept_quality(run: Run, item: ExportedFile) -> Path:
-    return run.measurements / "quality" / f"{item.name}.json"
+def _quality_path(run: Run, file: ExportedFile) -> Path:
+    return run.measurements / "quality" / f"{file.name}.json"
 
 
 def _carry_quality(path: Path, quality: Quality) -> None:
@@ -129,7 +139,8 @@ def _carry_quality(path: Path, quality: Quality) -> None:
 
 def _write_classes(path: Path, classes: Classes) -> None:
     pairs = zip(classes.names, classes.colors, strict=True)
-    write_json(path, [{"name": name, "color": list(color)} for name, color in pairs])
+    records = [ClassColor(name=name, color=color) for name, color in pairs]
+    write_json(path, [record.as_plain() for record in records])
 
 
 def sample_writer(
@@ -154,11 +165,11 @@ def sample_writer(
             _write_png(own / "image.png", image.read()[0])
             _write_png(own / "truth.png", classes.colorize(labels))
 
-    index = [
-        {"image": part[at].name, "folder": f"{number:02d}"}
+    entries = [
+        SampleEntry(image=part[at].name, folder=f"{number:02d}")
         for at, number in chosen.items()
     ]
-    write_json(folder / "samples.json", index)
+    write_json(folder / "samples.json", [entry.as_plain() for entry in entries])
     return on_image
 
 

@@ -76,7 +76,7 @@ def compress(
             _train(Role.MASKS_ONLY, run, partial(train_masks_only, context))
             _train(Role.NO_TEACHER, run, partial(train_without_teacher, context))
         export_files(context)
-        measure_files(run, dataset, progress)
+        measure_files(context)
         if not _report_is_current(run):
             write_report(run.folder, progress)
     return run
