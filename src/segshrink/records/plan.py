@@ -16,7 +16,7 @@ Number = int | float
 
 
 class BudgetRecord(Record):
-    """What the smaller model may cost.
+    """Cost that the smaller model may have.
 
     `target` is up to 1 a share of the model's cost, above 1 a number in the unit of the
     budget. The other fields belong to budgets that are measured on exported files.
@@ -46,7 +46,7 @@ class PlanSettings(Record):
 
 
 class PlannedGroupRecord(Record):
-    """What stays of one group of channels that leave together."""
+    """Kept channels of one group whose channels leave together."""
 
     layers: tuple[str, ...]
     units_before: Count
@@ -57,7 +57,7 @@ class PlannedGroupRecord(Record):
 
 
 class PlannedLayerRecord(Record):
-    """What stays of the output channels of one layer."""
+    """Kept output channels of one layer."""
 
     name: str
     channels_before: Count
@@ -74,7 +74,7 @@ class FrozenRecord(Record):
 
 
 class MeasuredSize(Record):
-    """What a budget of bytes predicted and measured on exported files."""
+    """Bytes of exported files, as a budget predicted and measured them."""
 
     unit: Literal["bytes"]
     runtime: str
@@ -111,7 +111,7 @@ class SlowLayer(Record):
 
 
 class MeasuredLatency(Record):
-    """What a budget of milliseconds predicted and measured on exported files.
+    """Milliseconds of exported files, as a budget predicted and measured them.
 
     `fit_error` is the relative error of the latency model on samples left out, and
     `prices` are its coefficients.
