@@ -3,8 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from segshrink.latencys.measurement import ClassColor
-from segshrink.latencys.metadata import FileMetadata, Reached
 
 from export.tiny_models import blotchy_images
 from segshrink.export import export_model, read_metadata, write_metadata
@@ -12,6 +10,8 @@ from segshrink.formats import EXPORTED, Precision
 from segshrink.measuring import check_export, measure_latency, measure_size
 from segshrink.models import build_model
 from segshrink.pruning import plan_pruning
+from segshrink.records.measurement import ClassColor
+from segshrink.records.metadata import FileMetadata, Reached
 from segshrink.runtimes import load_artifact
 
 SIZE = (64, 96)

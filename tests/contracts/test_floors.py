@@ -136,7 +136,7 @@ def test_every_module_of_compression_has_its_floor():
     assert modules == set(LEVEL_IN_COMPRESSION)
 
 
-@pytest.mark.parametrize("module", LEVEL_IN_COMPRESSION)
+@pytest.mark.parametrize("module", sorted(LEVEL_IN_COMPRESSION))
 def test_imports_lead_down_inside_compression(module):
     imported = imports_of(MODULES[_COMPRESSION + module])
     for other in filter(None, map(module_of_compression, imported)):
