@@ -1,6 +1,8 @@
 """Result of a run in sentences, losses stated as plainly as gains."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from segshrink.formats import Precision
 from segshrink.records.measurement import Measurement, Role
@@ -15,15 +17,13 @@ from segshrink.reporting.run_records import RunRecords
 from segshrink.reporting.table import format_of
 from segshrink.reporting.units import (
     human_bytes,
-    human_ms,
     human_percent,
     human_points,
     human_ratio,
+    ms_text,
     runtime_name,
 )
 
-# Ratios within half a percent of 1 are shown as 1.00×, which is no gain to speak of.
-_SAME_RATIO = 0.005
 # Points of mIoU below this are shown as 0.0.
 _SAME_POINTS = 0.05
 
@@ -47,22 +47,36 @@ class Headline:
 
 
 def ratio_figure(
-    ratio: float, gain: str, loss: str, detail: str, *, is_same: bool = False
+    own: float,
+    other: float,
+    text: Callable[[Any], str],
+    words: tuple[str, str],
+    note: str = "",
+    *,
+    is_same: bool = False,
 ) -> Figure:
-    """`9.84× smaller`, or below 1 its inverse in the words of `loss`.
+    """`9.84× smaller`, or where the own number is the larger one, `1.20× larger`.
 
     Args:
-        ratio: above 1 is a gain.
-        gain: meaning of a ratio above 1.
-        loss: meaning of a ratio below 1.
-        detail: the two numbers.
+        own: size or latency of what the report is about.
+        other: the same of what it is compared with.
+        text: shows either of them in the detail.
+        words: meaning of a gain and of a loss.
+        note: ends the detail.
         is_same: whether no difference is established, however large the ratio is.
     """
-    if is_same or abs(ratio - 1) < _SAME_RATIO:
+    ratio, (gain, loss) = other / own, words
+    detail = f"{text(own)} against {text(other)}{note}"
+    if is_same or is_same_ratio(ratio):
         return Figure(human_ratio(ratio), f"no {gain}", detail, None)
     if ratio > 1:
         return Figure(human_ratio(ratio), gain, detail, True)
     return Figure(human_ratio(1 / ratio), loss, detail, False)
+
+
+def is_same_ratio(ratio: float) -> bool:
+    """Whether a ratio is shown as 1.00×, which is no gain to speak of."""
+    return abs(ratio - 1) < 0.005
 
 
 def points_figure(points: float, detail: str) -> Figure:
@@ -78,12 +92,10 @@ def headline(records: RunRecords) -> Headline:
     if shipped is None:
         return Headline(("No student has been measured yet.",), ())
     students = [shipped, *records.of_role(Role.STUDENT)]
+    masked = records.of_role(Role.MASKS_ONLY)
     sentences = [
         *(_against_teacher(compare(each, measurements)) for each in students),
-        *(
-            _masks_only(compare(each, measurements))
-            for each in records.of_role(Role.MASKS_ONLY)
-        ),
+        *(_masks_only(compare(each, measurements)) for each in masked),
         *(_no_teacher(each, records) for each in records.of_role(Role.NO_TEACHER)),
     ]
     comparison = compare(shipped, measurements)
@@ -99,9 +111,8 @@ def _against_teacher(comparison: Comparison) -> str:
     kind = "float" if own.precision == Precision.FLOAT32 else own.precision
     subject = f"The {kind} student ({own.name})"
     if reference is None:
-        return (
-            f"{subject} has no teacher's float file in {runtime} to be compared with."
-        )
+        alone = f"has no teacher's float file in {runtime} to be compared with"
+        return f"{subject} {alone}."
     costs, quality = _costs(comparison), _quality(comparison)
     if not costs:
         return f"{subject} {quality} against the teacher."
@@ -111,11 +122,10 @@ def _against_teacher(comparison: Comparison) -> str:
 def _costs(comparison: Comparison) -> str:
     """`9.84× smaller gzipped and 3.17× faster`, or `but` where they point apart."""
     figures = _cost_figures(comparison)
-    phrases = [
-        f"{'' if each.is_gain is None else f'{each.number} '}{each.meaning} "
-        f"({each.detail})"
-        for each in figures
-    ]
+    phrases = []
+    for each in figures:
+        number = "" if each.is_gain is None else f"{each.number} "
+        phrases.append(f"{number}{each.meaning} ({each.detail})")
     are_apart = len({bool(each.is_gain) for each in figures}) > 1
     return (" but " if are_apart else " and ").join(phrases)
 
@@ -134,35 +144,21 @@ def _quality(comparison: Comparison) -> str:
 def _cost_figures(comparison: Comparison) -> list[Figure]:
     """Gzipped size, then latency, as far as they can be compared."""
     own, reference = comparison.measurement, comparison.reference
-    figures: list[Figure] = []
-    if reference is None:
-        return figures
-    if comparison.times_smaller and own.size and reference.size:
-        detail = (
-            f"{human_bytes(own.size.gzipped_bytes)} against "
-            f"{human_bytes(reference.size.gzipped_bytes)}"
-        )
-        figures.append(
-            ratio_figure(
-                comparison.times_smaller, "smaller gzipped", "larger gzipped", detail
-            )
-        )
-    if comparison.times_faster and own.latency and reference.latency:
-        detail = (
-            f"{human_ms(own.latency.median_ms)} ms against "
-            f"{human_ms(reference.latency.median_ms)} ms"
-        )
-        if own.latency.spread_doubtful or reference.latency.spread_doubtful:
-            detail += ", doubtful spread"
-        is_same = comparison.latencies_overlap
-        is_same = is_same or abs(comparison.times_faster - 1) < _SAME_RATIO
+    figures = []
+    if comparison.times_smaller and own.size and reference and reference.size:
+        sizes = own.size.gzipped_bytes, reference.size.gzipped_bytes
+        words = ("smaller gzipped", "larger gzipped")
+        figures.append(ratio_figure(*sizes, human_bytes, words))
+    if comparison.times_faster and own.latency and reference and reference.latency:
+        timed, note = own.latency, ""
+        if timed.spread_doubtful or reference.latency.spread_doubtful:
+            note += ", doubtful spread"
+        is_same = comparison.latencies_overlap or is_same_ratio(comparison.times_faster)
         if is_same:
-            detail += ", within the spread"
-        figures.append(
-            ratio_figure(
-                comparison.times_faster, "faster", "slower", detail, is_same=is_same
-            )
-        )
+            note += ", within the spread"
+        medians = timed.median_ms, reference.latency.median_ms
+        words = ("faster", "slower")
+        figures.append(ratio_figure(*medians, ms_text, words, note, is_same=is_same))
     return figures
 
 
@@ -170,12 +166,9 @@ def _quality_figure(comparison: Comparison) -> Figure | None:
     points, reference = comparison.miou_points, comparison.reference
     if points is None or reference is None:
         return None
-    own = comparison.measurement
-    return points_figure(
-        points,
-        f"{human_percent(own.mean_iou)} % against "
-        f"{human_percent(reference.mean_iou)} %",
-    )
+    own = human_percent(comparison.measurement.mean_iou)
+    other = human_percent(reference.mean_iou)
+    return points_figure(points, f"{own} % against {other} %")
 
 
 def _no_teacher(baseline: Measurement, records: RunRecords) -> str | None:
@@ -184,24 +177,18 @@ def _no_teacher(baseline: Measurement, records: RunRecords) -> str | None:
     points = against(student, baseline).miou_points if student else None
     if student is None or points is None:
         return None
-    if abs(points) < _SAME_POINTS:
-        verdict = "the teacher brings nothing"
-    elif points > 0:
-        verdict = f"the teacher brings {points:.1f} points"
-    else:
-        verdict = f"the teacher costs {-points:.1f} points"
+    verdict = "the teacher brings nothing"
+    if abs(points) >= _SAME_POINTS:
+        verb = "brings" if points > 0 else "costs"
+        verdict = f"the teacher {verb} {abs(points):.1f} points"
+    own, reached = human_percent(student.mean_iou), human_percent(baseline.mean_iou)
     return (
-        f"Trained without the teacher, the same student reaches "
-        f"{human_percent(baseline.mean_iou)} % of mIoU against "
-        f"{human_percent(student.mean_iou)} % ({format_of(baseline)}): {verdict}."
+        f"Trained without the teacher, the same student reaches {reached} % of mIoU "
+        f"against {own} % ({format_of(baseline)}): {verdict}."
     )
 
 
 def _masks_only(comparison: Comparison) -> str | None:
-    costs = _costs(comparison)
-    if not costs:
-        return None
-    return (
-        f"With masks only, nothing removed, the file "
-        f"({comparison.measurement.name}) is {costs} than the teacher."
-    )
+    costs, name = _costs(comparison), comparison.measurement.name
+    start = f"With masks only, nothing removed, the file ({name}) is"
+    return f"{start} {costs} than the teacher." if costs else None

@@ -74,6 +74,11 @@ def human_ms(milliseconds: float | None) -> str:
     return f"{milliseconds:.{_decimals(milliseconds, 2)}f}"
 
 
+def ms_text(milliseconds: float) -> str:
+    """`14.6 ms`."""
+    return f"{human_ms(milliseconds)} ms"
+
+
 def human_seconds(seconds: float) -> str:
     """`812` as `13 min 32 s`; below a minute to one decimal where that tells."""
     if seconds < 9.95:

@@ -2,7 +2,7 @@ import pytest
 
 from segshrink.reporting.search.objective import (
     Objective,
-    best_so_far,
+    improvements,
     ranked,
     worst_shown,
 )
@@ -32,13 +32,16 @@ def test_of_a_front_its_trials_come_first() -> None:
 
 def test_only_trials_within_the_limits_are_the_best_so_far() -> None:
     # Trial 2 has more mIoU than any other and is over a limit.
-    assert best_so_far(read_record(small_search())) == ([0, 4], [61.0, 63.0])
+    better = improvements(read_record(small_search()))
+    assert [trial.number for trial in better] == [0, 4]
 
 
 @pytest.mark.parametrize("objective", ["miou", "val_loss"])
 def test_the_best_so_far_never_gets_worse(objective: str) -> None:
     record = large_search(80, objective=objective)
-    places, values = best_so_far(read_record(record))
+    better = improvements(read_record(record))
+    places = [trial.number for trial in better]
+    values = [Objective(objective).of(trial) for trial in better]
     assert places == sorted(places)
     assert values == sorted(values, reverse=objective == "val_loss")
     assert places[-1] == record["best"]

@@ -1,22 +1,16 @@
 """Result of a search in sentences; no result is stated as plainly as a good one."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from segshrink.records.search import Limits, SearchRecord, State, TeacherFigures, Trial
-from segshrink.reporting.headline import (
-    Figure,
-    Headline,
-    points_figure,
-    ratio_figure,
-)
+from segshrink.reporting.headline import Figure, Headline, points_figure, ratio_figure
 from segshrink.reporting.search.objective import Objective, ranked, with_result
 from segshrink.reporting.units import (
     counted,
     human_bytes,
-    human_ms,
     human_percent,
     human_seconds,
+    ms_text,
 )
 
 _ENDINGS: dict[State, tuple[str, str]] = {
@@ -29,74 +23,60 @@ _ENDINGS: dict[State, tuple[str, str]] = {
 
 def search_headline(record: SearchRecord) -> Headline:
     """`sentences[0]` is the result; the others count trials and time."""
-    sentences = [_result(record), _without_default(record), _endings(record)]
-    sentences.append(_time(record))
+    parts = (_result, _without_default, _endings, _time)
+    sentences = (part(record) for part in parts)
     return Headline(tuple(filter(None, sentences)), _figures(record))
 
 
 def _result(record: SearchRecord) -> str:
-    best, trials = record.best_trial, counted(len(record.trials), "trial")
-    within = costs_text(record.limits)
-    within = f" within {within}" if within else ""
     if not record.trials:
         return "No trial has ended yet."
+    best, trials = record.best_trial, counted(len(record.trials), "trial")
+    limits = costs_text(record.limits)
+    within = f" within {limits}" if limits else ""
     if record.objective == "front" and record.front:
-        subject = f"Of {trials} {_front(record, within)}"
-    elif best is None:
-        return _nothing_found(record, trials)
+        result = f"Of {trials} {_front(record, within)}"
+    elif best:
+        result = f"{_best(best, record, trials)}{within}: {_trial_text(best, record)}"
+    elif limits and with_result(record):
+        nearest, *_ = (each for each in ranked(record) if each in with_result(record))
+        result = (
+            f"Nothing was found: of {trials} none is within the limits of {limits}. "
+            f"The best over them, number {nearest.number}, has "
+            f"{_trial_text(nearest, record)}"
+        )
     else:
-        if len(record.trials) == 1:
-            whose = " (the recipe's own values)" if best.is_default else ""
-            subject = f"There is only trial {best.number}{whose}"
-        elif best.is_default:
-            subject = (
-                f"Of {trials} none is better than the recipe's own values "
-                f"(trial {best.number})"
-            )
-        else:
-            is_loss = record.objective == "val_loss"
-            rank = "has the least validation loss" if is_loss else "is the best"
-            subject = f"Of {trials} number {best.number} {rank}"
-        subject += f"{within}: {_trial_text(best, record)}"
-    return f"{subject}{_references(record)}."
+        return f"Nothing was found: of {trials} none came to a result."
+    return f"{result}{_references(record)}."
 
 
 def _front(record: SearchRecord, within: str) -> str:
-    fastest, *_ = front = record.front_trials
-    if len(front) == 1:
-        return (
-            f"number {fastest.number} alone is on the Pareto front{within}: "
-            f"{_trial_text(fastest, record)}"
-        )
-    return (
-        f"{len(front)} are on the Pareto front{within}, from "
-        f"{_trial_text(fastest, record)} (number {fastest.number}) to "
-        f"{_trial_text(front[-1], record)} (number {front[-1].number})"
-    )
+    front = record.front_trials
+    ends = [f"{_trial_text(each, record)} (number {each.number})" for each in front]
+    if len(front) > 1:
+        start = f"{len(front)} are on the Pareto front{within}"
+        return f"{start}, from {ends[0]} to {ends[-1]}"
+    alone = f"number {front[0].number} alone is on the Pareto front{within}"
+    return f"{alone}: {_trial_text(front[0], record)}"
 
 
-def _nothing_found(record: SearchRecord, trials: str) -> str:
-    nearest = next(
-        (each for each in ranked(record) if each in with_result(record)), None
-    )
-    limits = costs_text(record.limits)
-    if nearest is None or not limits:
-        return f"Nothing was found: of {trials} none came to a result."
-    return (
-        f"Nothing was found: of {trials} none is within the limits of {limits}. The "
-        f"best over them, number {nearest.number}, has "
-        f"{_trial_text(nearest, record)}{_references(record)}."
-    )
+def _best(best: Trial, record: SearchRecord, trials: str) -> str:
+    if len(record.trials) == 1:
+        whose = " (the recipe's own values)" if best.is_default else ""
+        return f"There is only trial {best.number}{whose}"
+    if best.is_default:
+        own = f"the recipe's own values (trial {best.number})"
+        return f"Of {trials} none is better than {own}"
+    is_loss = record.objective == "val_loss"
+    rank = "has the least validation loss" if is_loss else "is the best"
+    return f"Of {trials} number {best.number} {rank}"
 
 
 def costs_text(one: Limits | Trial | TeacherFigures) -> str:
     """`5.00 ms and 200 kB`; empty without either."""
-    texts = []
-    if one.latency_ms is not None:
-        texts.append(_ms_text(one.latency_ms))
-    if one.size_bytes is not None:
-        texts.append(human_bytes(one.size_bytes))
-    return " and ".join(texts)
+    latency = "" if one.latency_ms is None else ms_text(one.latency_ms)
+    size = "" if one.size_bytes is None else human_bytes(one.size_bytes)
+    return " and ".join(filter(None, (latency, size)))
 
 
 def _trial_text(trial: Trial, record: SearchRecord) -> str:
@@ -144,37 +124,31 @@ def _without_default(record: SearchRecord) -> str:
     )
 
 
-def counts_text(record: SearchRecord) -> list[str]:
+def counts_text(record: SearchRecord) -> dict[State, str]:
     """`12 ran to the end`, for every way in which a trial ended."""
     counts = {state: len(record.in_state(state)) for state in _ENDINGS}
-    return [
-        f"{count} {_ENDINGS[state][count > 1]}"
+    return {
+        state: f"{count} {_ENDINGS[state][count > 1]}"
         for state, count in counts.items()
         if count
-    ]
+    }
 
 
 def _endings(record: SearchRecord) -> str:
-    texts = list(
-        filter(None, (_ending(each, record.in_state(each)) for each in _ENDINGS))
-    )
+    texts = []
+    for state, count in counts_text(record).items():
+        trials = record.in_state(state)
+        over = sum(not trial.is_feasible for trial in trials)
+        note = f"{over} over a limit, " if state == "complete" and over else ""
+        seconds = human_seconds(sum(trial.seconds for trial in trials))
+        texts.append(f"{count} ({note}{seconds})")
     if not texts:
         return ""
-    listed = " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
+    *others, last = texts
+    listed = f"{', '.join(others)} and {last}" if others else last
     is_short = len(record.trials) < record.trials_wanted
     wanted = f" {record.trials_wanted} were requested." if is_short else ""
     return f"Trials: {listed}.{wanted}"
-
-
-def _ending(state: State, trials: Sequence[Trial]) -> str:
-    if not trials:
-        return ""
-    over = sum(not trial.is_feasible for trial in trials)
-    words = _ENDINGS[state][len(trials) > 1]
-    notes = [human_seconds(sum(trial.seconds for trial in trials))]
-    if state == "complete" and over:
-        notes.insert(0, f"{over} over a limit")
-    return f"{len(trials)} {words} ({', '.join(notes)})"
 
 
 def _time(record: SearchRecord) -> str:
@@ -182,10 +156,10 @@ def _time(record: SearchRecord) -> str:
     if outside is None:
         return ""
     whose = "its" if record.workers == 1 else "their"
+    took, workers = human_seconds(record.seconds), counted(record.workers, "worker")
     return (
-        f"The search took {human_seconds(record.seconds)} with "
-        f"{counted(record.workers, 'worker')}; "
-        f"{human_percent(outside)} % of {whose} time went into no trial."
+        f"The search took {took} with {workers}; {human_percent(outside)} % of {whose} "
+        "time went into no trial."
     )
 
 
@@ -205,37 +179,22 @@ def _figures(record: SearchRecord) -> tuple[Figure, ...]:
     if default is not best and _is_complete(default):
         figures.append(_points(best, default, "the recipe's own values"))
     if teacher:
-        figures += [
-            _points(best, teacher, "the teacher"),
-            _times(best, teacher, "latency_ms", _ms_text, "faster", "slower"),
-            _times(best, teacher, "size_bytes", human_bytes, "smaller", "larger"),
-        ]
+        note = " of the teacher"
+        figures.append(_points(best, teacher, "the teacher"))
+        if best.latency_ms and teacher.latency_ms:
+            latencies, words = (
+                (best.latency_ms, teacher.latency_ms),
+                ("faster", "slower"),
+            )
+            figures.append(ratio_figure(*latencies, ms_text, words, note))
+        if best.size_bytes and teacher.size_bytes:
+            sizes, words = (best.size_bytes, teacher.size_bytes), ("smaller", "larger")
+            figures.append(ratio_figure(*sizes, human_bytes, words, note))
     return tuple(figure for figure in figures if figure)
 
 
-def _points(
-    best: Trial, other: Trial | TeacherFigures | None, whose: str
-) -> Figure | None:
-    if best.miou is None or other is None or other.miou is None:
+def _points(best: Trial, other: Trial | TeacherFigures, whose: str) -> Figure | None:
+    if best.miou is None or other.miou is None:
         return None
     detail = f"against {human_percent(other.miou)} % of {whose}"
     return points_figure(100 * (best.miou - other.miou), detail)
-
-
-def _ms_text(latency_ms: float) -> str:
-    return f"{human_ms(latency_ms)} ms"
-
-
-def _times(
-    best: Trial,
-    teacher: TeacherFigures,
-    field: str,
-    text: Callable[[Any], str],
-    gain: str,
-    loss: str,
-) -> Figure | None:
-    own, other = getattr(best, field), getattr(teacher, field)
-    if own is None or other is None:
-        return None
-    detail = f"{text(own)} against {text(other)} of the teacher"
-    return ratio_figure(other / own, gain, loss, detail)

@@ -9,20 +9,18 @@ from segshrink.reporting.units import MISSING
 
 def short_names(places: Iterable[str]) -> dict[str, str]:
     """The last part of each dotted place, or as many parts as tell it from others."""
-    parts = {place: place.split(".") for place in places}
+    all_places = list(places)
     short = {}
-    for place, own in parts.items():
-        others = [each for other, each in parts.items() if other != place]
-        needed = next(
-            (
-                length
-                for length in range(1, len(own))
-                if all(each[-length:] != own[-length:] for each in others)
-            ),
-            len(own),
-        )
-        short[place] = ".".join(own[-needed:])
+    for place in all_places:
+        parts = place.split(".")
+        tails = [".".join(parts[start:]) for start in reversed(range(len(parts)))]
+        unique = (tail for tail in tails if _ending_in(tail, all_places) == [place])
+        short[place] = next(unique, place)
     return short
+
+
+def _ending_in(tail: str, places: Sequence[str]) -> list[str]:
+    return [place for place in places if f".{place}".endswith(f".{tail}")]
 
 
 def value_text(value: Any) -> str:

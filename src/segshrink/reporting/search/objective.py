@@ -1,7 +1,7 @@
 """Order of trials by the objective of the search."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segshrink.records.search import ObjectiveName, SearchRecord, State, Trial
@@ -48,13 +48,15 @@ class Objective:
             return self.of(trial)
         return seen[-1] if self.is_least_best else 100 * seen[-1]
 
+    def cost(self, value: float | None) -> float:
+        """The value so that less is better; infinite where there is none."""
+        if value is None:
+            return math.inf
+        return value if self.is_least_best else -value
+
     def is_better(self, one: float, other: float) -> bool:
         """Whether `one` is strictly better than `other`."""
-        return one < other if self.is_least_best else one > other
-
-    def best_of(self, values: Iterable[float]) -> float:
-        """The best of some numbers, of which there is at least one."""
-        return min(values) if self.is_least_best else max(values)
+        return self.cost(one) < self.cost(other)
 
     def text(self, value: float | None) -> str:
         """The number as people read it, without its unit."""
@@ -70,22 +72,17 @@ def with_result(record: SearchRecord) -> tuple[Trial, ...]:
     return tuple(trial for trial in complete if objective.of(trial) is not None)
 
 
-def best_so_far(record: SearchRecord) -> tuple[list[int], list[float]]:
-    """Numbers of the trials that improved on all before, and their objectives.
-
-    Trials over a limit do not count.
-    """
+def improvements(record: SearchRecord) -> list[Trial]:
+    """Trials within the limits that are better than all before them, by number."""
     objective = Objective(record.objective)
-    numbers: list[int] = []
-    values: list[float] = []
+    found: list[Trial] = []
+    least = math.inf
     for trial in with_result(record):
-        value = objective.of(trial)
-        if value is None or not trial.is_feasible:
-            continue
-        if not values or objective.is_better(value, values[-1]):
-            numbers.append(trial.number)
-            values.append(value)
-    return numbers, values
+        cost = objective.cost(objective.of(trial))
+        if trial.is_feasible and cost < least:
+            found.append(trial)
+            least = cost
+    return found
 
 
 def ranked(record: SearchRecord) -> tuple[Trial, ...]:
@@ -95,15 +92,13 @@ def ranked(record: SearchRecord) -> tuple[Trial, ...]:
     them, then what was stopped early, what was skipped, and what failed.
     """
     objective = Objective(record.objective)
-    sign = 1 if objective.is_least_best else -1
 
     def place(trial: Trial) -> tuple[bool, int, bool, float, int]:
-        value = objective.shown(trial)
         return (
             trial not in record.chosen,
             _STATE_ORDER.index(trial.state),
             not trial.is_feasible,
-            math.inf if value is None else sign * value,
+            objective.cost(objective.shown(trial)),
             trial.number,
         )
 
@@ -118,10 +113,7 @@ def worst_shown(values: Sequence[float], objective: Objective) -> float | None:
     """
     if len(values) < _FEWEST_TO_CUT:
         return None
-    best = objective.best_of(values)
-    median = sorted(values)[len(values) // 2]
-    reach = 3 * abs(best - median)
-    if not reach:
-        return None
-    end = best + reach if objective.is_least_best else best - reach
-    return end if any(objective.is_better(end, value) for value in values) else None
+    best = min(values, key=objective.cost)
+    end = best + 3 * (sorted(values)[len(values) // 2] - best)
+    cuts = end != best and any(objective.is_better(end, value) for value in values)
+    return end if cuts else None

@@ -14,7 +14,7 @@ from segshrink.reporting.search.plots import (
     importance_plot,
     parallel_plot,
 )
-from segshrink.reporting.search.plots.trials import search_colors
+from segshrink.reporting.search.plots.trials import TrialColors
 from segshrink.reporting.search.report import search_plots
 
 from ..search_folder import (
@@ -26,7 +26,7 @@ from ..search_folder import (
     trial_record,
 )
 
-COLORS = search_colors(LIGHT)
+COLORS = TrialColors(LIGHT)
 
 
 def drawn(plot: Plot | None) -> tuple[Figure, Any]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from segshrink.records.search import SearchedRange, SearchRecord, Trial
@@ -35,81 +36,61 @@ def field_axis(
     """The axis of a searched field, wide enough for all that the trials tried."""
     tried = [trial.values[place] for trial in trials if place in trial.values]
     if searched.choice is not None or not all(map(is_number, tried)):
-        labels = dict.fromkeys(map(value_text, [*(searched.choice or ()), *tried]))
-        # The first stands at the head, as one reads a list.
-        heights = dict(zip(labels, _evenly(len(labels)), strict=True))
-        return FieldAxis(
-            title,
-            tuple((height, label) for label, height in heights.items()),
-            lambda trial: (
-                heights.get(value_text(trial.values[place]))
-                if place in trial.values
-                else None
-            ),
-        )
+        return _of_choices(place, title, [*(searched.choice or ()), *tried])
     numbers = [*(searched.bounds or ()), *tried] or [0.0, 1.0]
     low, high = min(numbers), max(numbers)
     is_log = searched.log and low > 0
+    if is_log:
+        title += "\n(log)"
     return _of_numbers(
-        f"{title}\n(log)" if is_log else title,
-        (low, high),
-        lambda trial: trial.values.get(place),
-        is_log=is_log,
-        tick_format="g",
+        title, (low, high), lambda trial: trial.values.get(place), is_log
     )
-
-
-def _evenly(count: int) -> list[float]:
-    if count == 1:
-        return [0.5]
-    return [1 - index / (count - 1) for index in range(count)]
 
 
 def objective_axis(record: SearchRecord) -> FieldAxis:
     """The objective, the best at the head; very bad trials are put at the foot."""
     objective = Objective(record.objective)
     values = [v for v in map(objective.of, with_result(record)) if v is not None]
-    best = objective.best_of(values)
+    best, worst = (each(values, key=objective.cost) for each in (min, max))
     end = worst_shown(values, objective)
-    if end is None:
-        end = max(values) if objective.is_least_best else min(values)
-    return _of_numbers(
-        objective.label, (end, best), objective.of, level=1.0, tick_format=".4g"
-    )
+    ends = (worst if end is None else end, best)
+    return _of_numbers(objective.label, ends, objective.of)
+
+
+def _of_choices(place: str, title: str, choices: Sequence[object]) -> FieldAxis:
+    """An axis of words at equal distances."""
+    labels = list(dict.fromkeys(map(value_text, choices)))
+    # The first stands at the head, as one reads a list.
+    heights = dict(zip(labels, np.linspace(1, 0, len(labels)).tolist(), strict=True))
+
+    def height(trial: Trial) -> float | None:
+        tried = place in trial.values
+        return heights[value_text(trial.values[place])] if tried else None
+
+    return FieldAxis(title, tuple((at, label) for label, at in heights.items()), height)
 
 
 def _of_numbers(
     title: str,
     ends: tuple[float, float],
     value_of: Callable[[Trial], float | None],
-    *,
     is_log: bool = False,
-    level: float = 0.5,
-    tick_format: str,
 ) -> FieldAxis:
-    """An axis from the first end at the foot to the second at the head.
-
-    `level` is the height where both ends are the same.
-    """
-    foot, head = ends
+    """An axis from the first end at the foot to the second at the head."""
+    scale = math.log if is_log else float
+    foot, head = map(scale, ends)
 
     def height_of(value: float) -> float:
         if foot == head:
-            return level
-        if is_log:
-            return math.log(value / foot) / math.log(head / foot)
-        return min(max((value - foot) / (head - foot), 0.0), 1.0)
+            return 0.5
+        return min(max((scale(value) - foot) / (head - foot), 0.0), 1.0)
 
     def height(trial: Trial) -> float | None:
         value = value_of(trial)
         return None if value is None else height_of(value)
 
     ticks = _ticks(min(ends), max(ends), is_log)
-    return FieldAxis(
-        title,
-        tuple((height_of(each), f"{each:{tick_format}}") for each in ticks),
-        height,
-    )
+    return FieldAxis(title, tuple((height_of(x), f"{x:g}") for x in ticks), height)
 
 
 def _ticks(low: float, high: float, is_log: bool) -> list[float]:

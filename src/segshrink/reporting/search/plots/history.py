@@ -11,23 +11,20 @@ from segshrink.records.search import SearchRecord, Trial
 from segshrink.reporting.plots.plot import WIDTH_INCHES, Plot, draw_legend, limits
 from segshrink.reporting.plots.theme import Theme
 from segshrink.reporting.search.headline import counts_text
-from segshrink.reporting.search.objective import (
-    Objective,
-    best_so_far,
-    worst_shown,
-)
-from segshrink.reporting.search.plots.trials import Cut, search_colors
+from segshrink.reporting.search.objective import Objective, improvements, worst_shown
+from segshrink.reporting.search.plots.trials import Cut, TrialColors
 
 _MARGIN = 0.08
 _ROOM_FOR_NAME = 0.06
-_FEW_TRIALS = 4
 _LEAST_OF_LOSS = 0.05
 # Shares of the height: the strip for trials without a number, and its middle.
 _STRIP = 0.12
 _STRIP_CENTER = 0.04
-
-_Shown = Sequence[tuple[Trial, float]]
-"""Trials with the number they are shown with."""
+_KINDS = {
+    "pruned": "stopped early",
+    "skipped": "skipped untrained",
+    "failed": "failed",
+}
 
 
 def history_plot(record: SearchRecord) -> Plot | None:
@@ -35,41 +32,33 @@ def history_plot(record: SearchRecord) -> Plot | None:
     if not record.trials:
         return None
     objective = Objective(record.objective)
-    shown = [
-        (trial, value)
-        for trial in (*record.in_state("pruned"), *record.in_state("complete"))
-        if (value := objective.shown(trial)) is not None
-    ]
-    values = [value for _, value in shown]
+    shown = [objective.shown(trial) for trial in record.trials]
+    values = [value for value in shown if value is not None]
     cut = Cut(objective, worst_shown(values, objective))
-    numbers, bests = best_so_far(record)
-    notes = [
-        "The line is the best so far within the limits." if numbers else "",
-        "Trials that were stopped early stand at their last epoch."
-        if record.in_state("pruned")
-        else "",
-        cut.note(values),
-    ]
+    result, notes = "; none is within the limits with a result.", []
     steps = [
-        f"{objective.text(value)} in trial {number}"
-        for number, value in zip(numbers, bests, strict=True)
+        f"{objective.text(objective.of(trial))} in trial {trial.number}"
+        for trial in improvements(record)
     ]
-    result = (
-        f". Best so far: {', '.join(steps)}."
-        if steps
-        else "; none is within the limits with a result."
-    )
-    counts = ", ".join(counts_text(record))
+    if steps:
+        result = f". Best so far: {', '.join(steps)}."
+        notes.append("The line is the best so far within the limits.")
+    if record.in_state("pruned"):
+        notes.append("Trials that were stopped early stand at their last epoch.")
+    notes.append(cut.note(values))
+    counts = ", ".join(counts_text(record).values())
     return Plot(
         stem="history",
         title="Trial by trial",
         alt=f"{objective.title} of each trial; {counts}{result}",
         note=" ".join(filter(None, notes)),
-        figure=partial(_draw, record, shown, cut),
+        figure=partial(_draw, record, values, cut),
     )
 
 
-def _draw(record: SearchRecord, shown: _Shown, cut: Cut, theme: Theme) -> Figure:
+def _draw(
+    record: SearchRecord, values: Sequence[float], cut: Cut, theme: Theme
+) -> Figure:
     objective = cut.objective
     figure = Figure((WIDTH_INCHES, 4.0))
     axes = figure.subplots()
@@ -82,61 +71,68 @@ def _draw(record: SearchRecord, shown: _Shown, cut: Cut, theme: Theme) -> Figure
     numbers = [trial.number for trial in record.trials]
     beside = max(0.6, 0.02 * (max(numbers) - min(numbers)))
     axes.set_xlim(min(numbers) - beside, max(numbers) + beside)
-    _set_heights(axes, record, cut.clipped([value for _, value in shown]))
-    if len(numbers) <= _FEW_TRIALS:
-        axes.set_xticks(numbers)
-    else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _set_heights(axes, record, [cut.clipped(value) for value in values])
     size = 7.0 if len(numbers) <= 60 else 5.5 if len(numbers) <= 120 else 4.5
-    _draw_trials(axes, shown, cut, size, theme)
+    _draw_trials(axes, record, cut, size, theme)
     _draw_best(axes, record, size, theme)
-    _draw_without_number(axes, record, size, theme)
     draw_legend(figure)
     return figure
 
 
 def _set_heights(axes: Axes, record: SearchRecord, values: Sequence[float]) -> None:
     if not values:
-        axes.set_ylim(0, 1)
-        axes.set_yticks([])
+        axes.set(ylim=(0, 1), yticks=[])
         return
     has_strip = record.in_state("skipped") or record.in_state("failed")
     is_loss = record.objective == "val_loss"
-    axes.set_ylim(
-        limits(
-            values,
-            # Such trials have no number and stand in a strip below the others.
-            below=_MARGIN + (_STRIP if has_strip else 0),
-            above=_MARGIN + _ROOM_FOR_NAME,
-            least=_LEAST_OF_LOSS * abs(max(values)) if is_loss else 4.0,
-        )
+    ends = limits(
+        values,
+        least=_LEAST_OF_LOSS * abs(max(values)) if is_loss else 4.0,
+        # Trials without a number stand in a strip below the others.
+        below=_MARGIN + (_STRIP if has_strip else 0),
+        above=_MARGIN + _ROOM_FOR_NAME,
     )
+    axes.set_ylim(ends)
 
 
 def _kind(trial: Trial) -> str:
-    if trial.state == "pruned":
-        return "stopped early"
+    if trial.state in _KINDS:
+        return _KINDS[trial.state]
     if not trial.is_feasible:
         return "over a limit"
     return "recipe's own values" if trial.is_default else "ran to the end"
 
 
 def _draw_trials(
-    axes: Axes, shown: _Shown, cut: Cut, size: float, theme: Theme
+    axes: Axes, record: SearchRecord, cut: Cut, size: float, theme: Theme
 ) -> None:
-    """All trials with a number, kind by kind, those in front last."""
-    colors = search_colors(theme)
+    """All trials kind by kind, those in front last."""
+    colors = TrialColors(theme)
     looks = {
         "stopped early": ("o", "none", colors.stopped),
         "over a limit": ("s", colors.over, theme.paper),
         "ran to the end": ("o", colors.trial, theme.paper),
         "recipe's own values": ("D", colors.default, theme.paper),
+        "skipped untrained": ("|", "none", theme.faint),
+        "failed": ("x", "none", theme.ink),
     }
     for kind, (marker, color, edge) in looks.items():
+        trials = [trial for trial in record.trials if _kind(trial) == kind]
+        if not trials:
+            continue
+        if kind in ("skipped untrained", "failed"):
+            axes.plot(
+                [trial.number for trial in trials], [_STRIP_CENTER] * len(trials),
+                marker, color=color, markeredgecolor=edge, markersize=size,
+                markeredgewidth=1.4, label=kind, clip_on=False,
+                transform=axes.get_xaxis_transform(),
+            )  # fmt: skip
+            continue
         points = [
             (float(trial.number), value)
-            for trial, value in shown
-            if _kind(trial) == kind
+            for trial in trials
+            if (value := cut.objective.shown(trial)) is not None
         ]
         cut.draw(
             axes, points, kind, marker, color=color, markeredgecolor=edge,
@@ -145,50 +141,32 @@ def _draw_trials(
 
 
 def _draw_best(axes: Axes, record: SearchRecord, size: float, theme: Theme) -> None:
-    numbers, values = best_so_far(record)
-    if not numbers:
+    objective, color = Objective(record.objective), TrialColors(theme).chosen
+    steps = [
+        (trial.number, value)
+        for trial in improvements(record)
+        if (value := objective.of(trial)) is not None
+    ]
+    if not steps:
         return
-    objective, color = Objective(record.objective), search_colors(theme).chosen
-    best = record.best_trial
-    # Where trials are equally good the record says which one is taken.
-    is_tie = best is not None and objective.of(best) == values[-1]
-    number = best.number if best and is_tie else numbers[-1]
+    number, value = steps[-1]
     last = max(trial.number for trial in record.trials)
     axes.step(
-        [*numbers, last], [*values, values[-1]], where="post", color=color, lw=1.6,
+        *zip(*steps, (last, value), strict=True), where="post", color=color, lw=1.6,
         zorder=2, label="best so far",
     )  # fmt: skip
+    # Where trials are equally good the record says which one is taken.
+    if record.best_trial and objective.of(record.best_trial) == value:
+        number = record.best_trial.number
     axes.plot(
-        number, values[-1], "o", color="none", markeredgecolor=color,
+        number, value, "o", color="none", markeredgecolor=color,
         markeredgewidth=1.8, markersize=size + 6, zorder=4,
     )  # fmt: skip
     is_right = number > sum(axes.get_xlim()) / 2
     is_below = objective.is_least_best
     axes.annotate(
-        f"trial {number}: {objective.text(values[-1])}{'' if is_below else ' %'}",
-        (number, values[-1]),
-        xytext=(-8 if is_right else 8, -9 if is_below else 9),
-        textcoords="offset points",
-        ha="right" if is_right else "left",
-        va="top" if is_below else "bottom",
-        fontsize=8.5,
-        zorder=5,
-    )
-
-
-def _draw_without_number(
-    axes: Axes, record: SearchRecord, size: float, theme: Theme
-) -> None:
-    """Skipped and failed trials on the axis, since they have no number."""
-    kinds = (
-        ("skipped untrained", record.in_state("skipped"), "|", theme.faint),
-        ("failed", record.in_state("failed"), "x", theme.ink),
-    )
-    for label, trials, marker, color in kinds:
-        if trials:
-            axes.plot(
-                [trial.number for trial in trials], [_STRIP_CENTER] * len(trials),
-                linestyle="", marker=marker, markersize=size, markeredgewidth=1.4,
-                markeredgecolor=color, label=label, clip_on=False,
-                transform=axes.get_xaxis_transform(),
-            )  # fmt: skip
+        f"trial {number}: {objective.text(value)}{'' if is_below else ' %'}",
+        (number, value), (-8 if is_right else 8, -9 if is_below else 9),
+        textcoords="offset points", ha="right" if is_right else "left",
+        va="top" if is_below else "bottom", fontsize=8.5, zorder=5,
+    )  # fmt: skip

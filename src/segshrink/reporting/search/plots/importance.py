@@ -11,7 +11,7 @@ from segshrink.reporting.plots.plot import WIDTH_INCHES, Plot
 from segshrink.reporting.plots.theme import Theme
 from segshrink.reporting.search.naming import short_names
 from segshrink.reporting.search.objective import with_result
-from segshrink.reporting.search.plots.trials import search_colors
+from segshrink.reporting.search.plots.trials import TrialColors
 from segshrink.reporting.units import shortened
 
 _BAR_INCHES = 0.32
@@ -58,7 +58,7 @@ def _draw(shown: Sequence[tuple[str, float]], theme: Theme) -> Figure:
         percents,
         [f"{each:.0f}" if each >= 0.95 or not each else "< 1" for each in percents],
         theme,
-        color=search_colors(theme).chosen,
+        color=TrialColors(theme).chosen,
         room=1.1,
     )
     name_bars(axes, [shortened(name, _LONGEST_NAME) for name, _ in shown], theme)

@@ -1,8 +1,7 @@
 """Parallel coordinates: which values go with which objective."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from matplotlib.axes import Axes
@@ -20,7 +19,7 @@ from segshrink.reporting.search.plots.axes_of_fields import (
     field_axis,
     objective_axis,
 )
-from segshrink.reporting.search.plots.trials import search_colors
+from segshrink.reporting.search.plots.trials import TrialColors
 from segshrink.reporting.units import shortened
 
 _FEWEST_TRIALS = 2
@@ -78,10 +77,7 @@ def _draw(
     ]
     figure = Figure((max(WIDTH_INCHES, 1.2 * len(columns)), 4.4))
     axes = figure.subplots()
-    axes.grid(False)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_visible(False)
+    axes.set_axis_off()
     axes.set_xlim(-0.15, len(columns) - 1 + 0.55)
     axes.set_ylim(_NOT_USED - 0.06 if any(unused) else -0.05, 1.05)
     _draw_trials(axes, record, columns, trials, theme)
@@ -91,37 +87,26 @@ def _draw(
     return figure
 
 
-@dataclass(frozen=True)
-class _Look:
-    """The line of one kind of trial; kinds with a label stand in the legend."""
-
-    color: str
-    label: str = ""
-    width: float = 1.4
-    style: str | tuple[int, tuple[int, int]] = "-"
-    marker_size: float = 0.0
-    alpha: float = 1.0
-    zorder: float = 2.0
-
-
-def _look(trial: Trial, record: SearchRecord, height: float, theme: Theme) -> _Look:
-    colors = search_colors(theme)
+def _look(
+    trial: Trial, record: SearchRecord, height: float, theme: Theme
+) -> Mapping[str, object]:
+    """The line of a trial; those with a label stand in the legend."""
+    colors = TrialColors(theme)
     if trial in record.chosen:
-        if record.objective == "front":
-            label, (width, size) = "Pareto front", (1.8, 4.5)
-        else:
-            label, (width, size) = f"best (trial {trial.number})", (3.0, 7.0)
-        return _Look(colors.chosen, label, width, marker_size=size, zorder=5)
+        is_front = record.objective == "front"
+        label = "Pareto front" if is_front else f"best (trial {trial.number})"
+        width, size = (1.8, 4.5) if is_front else (3.0, 7.0)
+        dot = {"marker": "o", "ms": size, "markeredgecolor": colors.chosen}
+        return {"color": colors.chosen, "label": label, "lw": width, "zorder": 5} | dot
     if trial.is_default:
-        label = "recipe's own values"
-        return _Look(colors.default, label, width=1.8, style=(0, (4, 2)), zorder=4)
+        line = {"color": colors.default, "lw": 1.8, "ls": (0, (4, 2)), "zorder": 4}
+        return {"label": "recipe's own values"} | line
     if not trial.is_feasible:
-        return _Look(
-            colors.over, "over a limit", width=0.8, style=":", alpha=0.6, zorder=1
-        )
+        line = {"color": colors.over, "lw": 0.8, "ls": ":", "alpha": 0.6, "zorder": 1}
+        return {"label": "over a limit"} | line
     shades = LinearSegmentedColormap.from_list("", [colors.weakest, colors.trial])
     width = 0.7 if len(with_result(record)) > _MANY_TRIALS else 1.4
-    return _Look(to_hex(shades(height)), width=width, zorder=2 + height)
+    return {"color": to_hex(shades(height)), "lw": width, "zorder": 2 + height}
 
 
 def _draw_trials(
@@ -139,12 +124,7 @@ def _draw_trials(
     # The best first, as the legend takes them in this order.
     for trial, heights in sorted(lines, key=lambda line: -line[1][-1]):
         look = _look(trial, record, heights[-1], theme)
-        axes.plot(
-            range(len(columns)), heights, color=look.color, label=look.label or None,
-            lw=look.width, ls=look.style, alpha=look.alpha, zorder=look.zorder,
-            marker="o" if look.marker_size else None, markersize=look.marker_size,
-            markeredgecolor=look.color,
-        )  # fmt: skip
+        axes.plot(range(len(columns)), heights, **look)  # type: ignore[arg-type]
 
 
 def _draw_axis(

@@ -1,7 +1,6 @@
 """mIoU over latency of every timed trial, and the Pareto front of those unbeaten."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from matplotlib.axes import Axes
@@ -18,78 +17,70 @@ from segshrink.reporting.plots.scatter import (
 from segshrink.reporting.plots.theme import Mark, Theme
 from segshrink.reporting.search.headline import figures_text
 from segshrink.reporting.search.objective import Objective, worst_shown
-from segshrink.reporting.search.plots.trials import Cut, search_colors
+from segshrink.reporting.search.plots.trials import Cut, TrialColors
 from segshrink.reporting.units import counted, human_bytes, human_ms
 
 _WIDE = 3.0
 _MOST_NAMED = 8
 # Points of the front nearer than this to a named one have no name of their own.
 _APART_PX = 40
+_MOST_IN_ALT = 12
 _MIOU = Objective("miou")
+
+_Places = Mapping[int, tuple[float, float]]
+"""Latency in milliseconds and mIoU in per cent, by number of the trial."""
 
 
 def front_plot(record: SearchRecord) -> Plot | None:
     """One point per trial that ran to the end; `None` where none was timed."""
-    timed = [
-        _Timed(trial, 100 * trial.miou, trial.latency_ms)
+    places = {
+        trial.number: (trial.latency_ms, 100 * trial.miou)
         for trial in record.in_state("complete")
         if trial.latency_ms is not None and trial.miou is not None
-    ]
-    if not timed:
+    }
+    if not places:
         return None
-    notes = [
+    cut = _cut(record, places)
+    note = (
         "Up and to the left is better. Named trials are listed below with the size of "
-        "their file."
-    ]
+        "their file. "
+    )
     if record.limits.size_bytes is not None:
-        notes.append(
-            f"Trials above {human_bytes(record.limits.size_bytes)} are over a limit "
-            "too, wherever they lie."
-        )
-    cut = _cut(record, timed)
-    notes.append(cut.note([each.miou_percent for each in timed]))
-    named = [
-        f"trial {trial.number} {figures_text(trial)}"
-        for trial in record.front_trials[:12]
-    ]
-    alt = [
-        f"mIoU against latency of {len(timed)} trials",
-        f"On the Pareto front: {'; '.join(named)}" if named else "",
-        f"Teacher: {figures_text(record.teacher)}" if record.teacher else "",
-    ]
+        size = human_bytes(record.limits.size_bytes)
+        note += f"Trials above {size} are over a limit too, wherever they lie. "
+    note += cut.note([miou for _, miou in places.values()])
+    alt = f"mIoU against latency of {len(places)} trials."
+    if record.front:
+        trials = record.front_trials[:_MOST_IN_ALT]
+        named = [f"trial {each.number} {figures_text(each)}" for each in trials]
+        alt += f" On the Pareto front: {'; '.join(named)}."
+    if record.teacher:
+        alt += f" Teacher: {figures_text(record.teacher)}."
     return Plot(
         stem="front",
         title="mIoU against latency",
-        alt=f"{'. '.join(filter(None, alt))}.",
-        note=" ".join(filter(None, notes)),
-        figure=partial(_draw, record, timed, cut),
+        alt=alt,
+        note=note.rstrip(),
+        figure=partial(_draw, record, places, cut),
     )
 
 
-@dataclass(frozen=True)
-class _Timed:
-    """A trial with both numbers of the picture."""
-
-    trial: Trial
-    miou_percent: float
-    latency_ms: float
-
-    @property
-    def place(self) -> tuple[float, float]:
-        return self.latency_ms, self.miou_percent
-
-
-def _cut(record: SearchRecord, timed: Sequence[_Timed]) -> Cut:
+def _cut(record: SearchRecord, places: _Places) -> Cut:
     """Where the axis ends; trials that have a name are never beyond."""
-    end = worst_shown([each.miou_percent for each in timed], _MIOU)
-    named = (*record.front_trials, record.best_trial, record.default_trial)
-    ends = [each.miou_percent for each in timed if each.trial in named]
-    return Cut(_MIOU, None if end is None else min([end, *ends]))
+    end = worst_shown([miou for _, miou in places.values()], _MIOU)
+    if end is None:
+        return Cut(_MIOU, None)
+    named = {*record.front, *_own_names(record)} & {*places}
+    return Cut(_MIOU, min([end, *(places[number][1] for number in named)]))
 
 
-def _draw(
-    record: SearchRecord, timed: Sequence[_Timed], cut: Cut, theme: Theme
-) -> Figure:
+def _own_names(record: SearchRecord) -> list[int]:
+    """Numbers of the best trial and of the recipe's own values."""
+    named = (record.best_trial, record.default_trial)
+    return [trial.number for trial in named if trial]
+
+
+def _draw(record: SearchRecord, places: _Places, cut: Cut, theme: Theme) -> Figure:
     figure = Figure((WIDTH_INCHES, 4.4))
     axes = figure.subplots()
     threads = f", {counted(record.threads, 'thread')}" if record.threads else ""
@@ -98,33 +89,35 @@ def _draw(
         xlabel=f"latency of the file, ms{threads}",
         ylabel="mIoU, %",
     )
+    shown = [(latency, cut.clipped(miou)) for latency, miou in places.values()]
     teacher = _teacher_point(record.teacher, theme)
-    _set_limits(axes, record, timed, cut, teacher)
+    ends = [*shown, *((point.median_ms, point.miou_percent) for point in teacher)]
+    _set_limits(axes, ends, record.limits.latency_ms)
     limit = record.limits.latency_ms
     if limit is not None:
         label = f"limit, {human_ms(limit)} ms"
         axes.axvline(limit, color=theme.faint, ls=(0, (4, 3)), lw=1.2, label=label)
-    _draw_trials(axes, record, timed, cut, theme)
-    points = [_trial_point(each, record, theme) for each in _named(axes, record, timed)]
-    points += teacher
+    _draw_trials(axes, record, places, cut, theme)
+    trials = {trial.number: trial for trial in record.trials}
+    points = [
+        *(
+            _trial_point(trials[number], places[number], record, theme)
+            for number in _named(axes, record, places)
+        ),
+        *teacher,
+    ]
     draw_points(axes, points)
     draw_legend(figure)
-    others = [(x, max(y, cut.end or y)) for x, y in (each.place for each in timed)]
-    draw_names(axes, points, theme, others)
+    draw_names(axes, points, theme, shown)
     return figure
 
 
 def _set_limits(
-    axes: Axes,
-    record: SearchRecord,
-    timed: Sequence[_Timed],
-    cut: Cut,
-    teacher: Sequence[Point],
+    axes: Axes, places: Sequence[tuple[float, float]], limit_ms: float | None
 ) -> None:
-    latencies = [each.latency_ms for each in timed]
-    latencies += [point.median_ms for point in teacher]
-    if record.limits.latency_ms is not None:
-        latencies.append(record.limits.latency_ms)
+    latencies = [latency for latency, _ in places]
+    if limit_ms is not None:
+        latencies.append(limit_ms)
     low, high = min(latencies), max(latencies)
     if high / low >= _WIDE:
         use_log_latency(axes)
@@ -133,85 +126,62 @@ def _set_limits(
     else:
         room = max(0.1 * (high - low), 0.05 * high)
         axes.set_xlim(low - room, high + room)
-    mious = cut.clipped([each.miou_percent for each in timed])
-    mious += [point.miou_percent for point in teacher]
-    axes.set_ylim(limits(mious, least=1.0, below=0.1, above=0.1))
+    axes.set_ylim(limits([y for _, y in places], least=1.0, below=0.1, above=0.1))
 
 
 def _draw_trials(
-    axes: Axes,
-    record: SearchRecord,
-    timed: Sequence[_Timed],
-    cut: Cut,
-    theme: Theme,
+    axes: Axes, record: SearchRecord, places: _Places, cut: Cut, theme: Theme
 ) -> None:
     """All trials as small points, and the line of the Pareto front."""
-    colors = search_colors(theme)
-    front = _front(record, timed)
+    colors = TrialColors(theme)
+    front = [places[number] for number in record.front if number in places]
     if front:
         axes.step(
-            *zip(*(each.place for each in front), strict=True), where="post",
-            color=colors.chosen, lw=1.6, marker="o", markersize=7, zorder=3,
-            label="Pareto front",
+            *zip(*front, strict=True), where="post", color=colors.chosen, lw=1.6,
+            marker="o", markersize=7, zorder=3, label="Pareto front",
         )  # fmt: skip
-    others = [
-        each
-        for each in timed
-        if each not in front
-        and not each.trial.is_default
-        and each.trial.number != record.best
-    ]
+    apart = {*record.front, *_own_names(record)}
     kinds = (("over a limit", False, colors.over), ("other trials", True, colors.trial))
     for label, is_feasible, color in kinds:
-        places = [
-            each.place for each in others if each.trial.is_feasible is is_feasible
+        others = [
+            places[trial.number]
+            for trial in record.trials
+            if trial.number in {*places} - apart and trial.is_feasible is is_feasible
         ]
-        cut.draw(axes, places, label, "o", color=color, markersize=6, zorder=2)
+        cut.draw(axes, others, label, "o", color=color, markersize=6, zorder=2)
 
 
-def _front(record: SearchRecord, timed: Sequence[_Timed]) -> list[_Timed]:
-    by_number = {each.trial.number: each for each in timed}
-    return [by_number[number] for number in record.front if number in by_number]
-
-
-def _named(axes: Axes, record: SearchRecord, timed: Sequence[_Timed]) -> list[_Timed]:
+def _named(axes: Axes, record: SearchRecord, places: _Places) -> list[int]:
     """The best, the recipe's own, the ends of the front, and what stands apart."""
-    front = _front(record, timed)
-    named = [each for each in timed if each.trial.number == record.best]
-    named += [each for each in timed if each.trial.is_default]
-    named += [*front[:1], *front[-1:]]
-    named = list({each.trial.number: each for each in named}.values())
-    for each in front:
-        places = axes.transData.transform([other.place for other in (each, *named)])
-        is_apart = (abs(places[1:] - places[0]).max(axis=1) > _APART_PX).all()
+    front = [number for number in record.front if number in places]
+    own = [number for number in _own_names(record) if number in places]
+    named = list(dict.fromkeys([*own, *front[:1], *front[-1:]]))
+    for number in front:
+        spots = axes.transData.transform([places[each] for each in (number, *named)])
+        is_apart = (abs(spots[1:] - spots[0]).max(axis=1) > _APART_PX).all()
         if len(named) < _MOST_NAMED and is_apart:
-            named.append(each)
+            named.append(number)
     return named
 
 
-def _trial_point(each: _Timed, record: SearchRecord, theme: Theme) -> Point:
-    colors, trial = search_colors(theme), each.trial
-    is_best = trial.number == record.best
+def _trial_point(
+    trial: Trial, place: tuple[float, float], record: SearchRecord, theme: Theme
+) -> Point:
+    colors, is_best = TrialColors(theme), trial.number == record.best
     color = colors.chosen if is_best or trial.number in record.front else colors.trial
-    kind, mark = "best, " * is_best, Mark(color, "o")
+    kind, mark = "best, " if is_best else "", Mark(color, "o")
     if trial.is_default:
         kind += "recipe's own, "
         mark = Mark(colors.default if trial.is_feasible else colors.over, "D")
-    return Point(
-        name=str(trial.number),
-        label=f"{kind}trial {trial.number}{_size(trial)}",
-        median_ms=each.latency_ms,
-        miou_percent=each.miou_percent,
-        mark=mark,
-        diameter=10.0 if is_best else 8.0,
-    )
+    label = f"{kind}trial {trial.number}{_size(trial)}"
+    diameter = 10.0 if is_best else 8.0
+    return Point(str(trial.number), label, *place, mark, diameter=diameter)
 
 
 def _teacher_point(teacher: TeacherFigures | None, theme: Theme) -> list[Point]:
     if teacher is None or teacher.latency_ms is None or teacher.miou is None:
         return []
-    mark = Mark(search_colors(theme).teacher, "s")
-    label = f"teacher{_size(teacher)}"
+    mark, label = Mark(TrialColors(theme).teacher, "s"), f"teacher{_size(teacher)}"
     return [Point("teacher", label, teacher.latency_ms, 100 * teacher.miou, mark)]
 
 

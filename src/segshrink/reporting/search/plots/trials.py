@@ -11,9 +11,8 @@ from segshrink.reporting.search.objective import Objective
 from segshrink.reporting.units import counted
 
 
-@dataclass(frozen=True)
-class SearchColors:
-    """A colour for each kind of trial.
+class TrialColors:
+    """A colour for each kind of trial, on the paper of a theme.
 
     Attributes:
         chosen: the best, or the Pareto front.
@@ -25,28 +24,11 @@ class SearchColors:
         stopped: stopped early.
     """
 
-    chosen: str
-    trial: str
-    weakest: str
-    default: str
-    teacher: str
-    over: str
-    stopped: str
-
-
-def search_colors(theme: Theme) -> SearchColors:
-    """The colours on the theme's paper."""
-    students = theme.families[Role.STUDENT]
-    stopped, over = theme.families[Role.MASKS_ONLY]
-    return SearchColors(
-        chosen=students[0],
-        trial=students[1],
-        weakest=students[3],
-        default=theme.families[Role.NO_TEACHER][0],
-        teacher=theme.families[Role.TEACHER][0],
-        over=over,
-        stopped=stopped,
-    )
+    def __init__(self, theme: Theme) -> None:
+        self.chosen, self.trial, _, self.weakest = theme.families[Role.STUDENT]
+        self.stopped, self.over = theme.families[Role.MASKS_ONLY]
+        self.default = theme.families[Role.NO_TEACHER][0]
+        self.teacher = theme.families[Role.TEACHER][0]
 
 
 @dataclass(frozen=True)
@@ -59,25 +41,20 @@ class Cut:
     objective: Objective
     end: float | None
 
-    def is_beyond(self, value: float) -> bool:
-        """Whether a trial is too bad for the axis."""
-        return self.end is not None and self.objective.is_better(self.end, value)
-
-    def clipped(self, values: Sequence[float]) -> list[float]:
-        """The values as far as the axis goes."""
-        return [self.end if self.is_beyond(v) else v for v in values]  # type: ignore[misc]
+    def clipped(self, value: float) -> float:
+        """The value, or the end of the axis where it is beyond."""
+        is_beyond = self.end is not None and self.objective.is_better(self.end, value)
+        return self.end if is_beyond else value  # type: ignore[return-value]
 
     def note(self, values: Sequence[float]) -> str:
         """A sentence that counts the triangles; empty without any."""
-        count = sum(map(self.is_beyond, values))
+        count = sum(self.clipped(value) != value for value in values)
         if not count:
             return ""
         verb = "lies" if count == 1 else "lie"
         side = "above" if self.objective.is_least_best else "below"
-        return (
-            f"{counted(count, 'trial')} {verb} {side} the picture, where the triangles "
-            "point."
-        )
+        trials = counted(count, "trial")
+        return f"{trials} {verb} {side} the picture, where the triangles point."
 
     def draw(
         self,
@@ -90,10 +67,10 @@ class Cut:
         """Points of one kind, with a label where there are any."""
         triangle = "^" if self.objective.is_least_best else "v"
         for is_beyond, shape in ((False, marker), (True, triangle)):
-            some = [point for point in points if self.is_beyond(point[1]) is is_beyond]
+            some = [(x, y) for x, y in points if (self.clipped(y) != y) is is_beyond]
             axes.plot(
                 [x for x, _ in some],
-                self.clipped([y for _, y in some]),
+                [self.clipped(y) for _, y in some],
                 linestyle="",
                 marker=shape,
                 label=label if points and not is_beyond else None,
