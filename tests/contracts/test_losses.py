@@ -12,6 +12,8 @@ import pytest
 from keras import ops
 
 from segshrink.objectives import CrossEntropy, Dice, Focal, WeightedSum
+from segshrink.objectives.build import LOSSES as LOSSES_OF_RECIPES
+from segshrink.recipe import LossSettings
 
 tf = pytest.importorskip("tensorflow")
 
@@ -86,6 +88,11 @@ def loss_and_gradient(loss, labels, logits):
 
 
 each_loss = pytest.mark.parametrize("name", LOSSES)
+
+
+def test_every_loss_of_a_recipe_is_built_and_checked_here():
+    assert LOSSES_OF_RECIPES.keys() == LossSettings().weights.keys()
+    assert LOSSES_OF_RECIPES.keys() <= LOSSES.keys()
 
 
 @each_loss

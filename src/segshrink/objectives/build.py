@@ -1,6 +1,6 @@
 """The supervised loss of a recipe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -12,6 +12,13 @@ from segshrink.objectives.focal import Focal
 from segshrink.objectives.weighted_sum import WeightedSum
 from segshrink.recipe import LossSettings
 
+# One entry per weight of `LossSettings`, under the name of its field.
+LOSSES: dict[str, Callable[..., keras.losses.Loss]] = {
+    "cross_entropy": CrossEntropy,
+    "dice": Dice,
+    "focal": Focal,
+}
+
 
 def build_loss(
     settings: LossSettings,
@@ -22,7 +29,7 @@ def build_loss(
     """Build the supervised loss that `settings` describe.
 
     Args:
-        settings: weights of cross-entropy, Dice and focal loss.
+        settings: weight of each of `LOSSES`.
         num_classes: int > 0, classes of the data set.
         class_weights: one factor per class, in place of those in `settings`; needed
             where `settings.class_weights` is "balanced", see
@@ -36,15 +43,11 @@ def build_loss(
         ValueError: if the settings say "balanced" and no weights are passed.
     """
     factors = _class_weights(settings, num_classes, class_weights)
-    terms: list[tuple[keras.losses.Loss, float]] = [
-        (CrossEntropy(class_weights=factors), settings.cross_entropy),
-        (Dice(class_weights=factors), settings.dice),
-        (Focal(class_weights=factors), settings.focal),
-    ]
-    used = [(loss, weight) for loss, weight in terms if weight > 0]
-    if len(used) == 1 and used[0][1] == 1:
-        return used[0][0]
-    return WeightedSum([loss for loss, _ in used], [weight for _, weight in used])
+    weights = {name: weight for name, weight in settings.weights.items() if weight > 0}
+    losses = [LOSSES[name](class_weights=factors) for name in weights]
+    if list(weights.values()) == [1]:
+        return losses[0]
+    return WeightedSum(losses, list(weights.values()))
 
 
 def _class_weights(

@@ -33,9 +33,14 @@ class LossSettings(Settings):
 
     @model_validator(mode="after")
     def _something_to_minimize(self) -> Self:
-        if not (self.cross_entropy or self.dice or self.focal):
+        if not any(self.weights.values()):
             raise ValueError("at least one loss needs a weight above 0")
         return self
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each loss by its name: every field except `class_weights`."""
+        return {name: value for name, value in self if name != "class_weights"}
 
 
 def _are_weights(value: Any) -> bool:

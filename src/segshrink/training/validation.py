@@ -35,11 +35,11 @@ class Validator:
 
     The loss of a part does not depend on how tiles fall into batches: it is computed
     tile by tile, and the mean weights each tile by its pixels that have a class, each
-    pixel by its class weight if the loss has those. For cross-entropy and focal loss
-    that is the mean over all pixels of the part, as if it were one batch. Dice is
-    computed per tile, over the classes present in it, and in training per batch, so
-    that the two rank models alike but differ in value. The terms of a `WeightedSum` are
-    averaged separately.
+    pixel by its class weight if the loss has those. For a loss that is a mean over
+    pixels, such as cross-entropy, that is the mean over all pixels of the part, as if
+    it were one batch. A loss over regions, such as Dice, is computed per tile, and in
+    training per batch, so that the two rank models alike but differ in value. The terms
+    of a `WeightedSum` are averaged separately.
 
     Args:
         model: images `(batch, tile_px, tile_px, 3)` to logits

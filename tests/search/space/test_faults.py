@@ -3,6 +3,7 @@
 import pytest
 
 from segshrink.errors import RecipeError
+from segshrink.recipe import LossSettings
 from segshrink.search.space import parse_search_recipe
 
 RATE = {"float": [1e-3, 1e-2]}
@@ -29,8 +30,8 @@ def faults_of(space: dict, of: str = "student", **recipe) -> list[str]:
         ),
         (
             "student.training.loss.dce.x",
-            "not a field of the recipe; student.training.loss has cross_entropy, dice, "
-            "focal, class_weights",
+            "not a field of the recipe; student.training.loss has "
+            + ", ".join(LossSettings.model_fields),
         ),
         ("student.kind.pruned", "student.kind is a value and holds no fields"),
         ("stu", "not a field of the recipe; a recipe has seed, data, teacher, student"),

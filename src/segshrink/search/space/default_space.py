@@ -28,9 +28,10 @@ def _teacher_space(recipe: Recipe) -> dict[str, Dimension]:
         f"{section}.batch_size": Dimension(int=(4, 32), log=True),
         f"{section}.weight_decay": _real(1e-6, 1e-2, log=True),
     }
-    loss = recipe.teacher.training.loss
+    others = recipe.teacher.training.loss.weights
+    del others["dice"]
     # The only loss needs a weight above 0, and its size then changes nothing.
-    if loss.cross_entropy or loss.focal:
+    if any(others.values()):
         space[f"{section}.loss.dice"] = _real(0.0, 2.0)
     return space
 
