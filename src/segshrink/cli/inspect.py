@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from segshrink.cli.options import refuse_idle
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import DatasetError, UsageError
 from segshrink.formats import EXPORTED, Format
@@ -20,23 +21,31 @@ def inspect(
         typer.Option(help="For a .keras model: show what this share would keep."),
     ] = None,
     write: Annotated[
-        bool,
-        typer.Option(help="Write a starter dataset.yaml where the data set has none."),
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--write/--no-write",
+            help="Write a starter dataset.yaml where the data set has none; on by "
+            "default.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Show the contents of a data set or a model, and what is wrong with it.
 
     Example: segshrink inspect path/to/dataset
     """
-    suffix = Path(path).suffix
-    if suffix in (Format.KERAS.suffix, ".h5", ".hdf5"):
-        _model(Path(path), keep)
-    elif keep is not None:
+    is_keras = Path(path).suffix in (Format.KERAS.suffix, ".h5", ".hdf5")
+    if keep is not None and not is_keras:
         raise UsageError(f"--keep is for Keras models, but {path} is not one.")
+    if is_keras or Format.of_file(path) in EXPORTED:
+        option = "no_write" if write is False else "write"
+        refuse_idle("on a model file", **{option: write})
+    if is_keras:
+        _model(Path(path), keep)
     elif Format.of_file(path) in EXPORTED:
         _artifact(Path(path))
     else:
-        _dataset(path, write)
+        _dataset(path, write is not False)
 
 
 def _model(path: Path, keep: float | None) -> None:
