@@ -82,6 +82,18 @@ def test_by_hand():
     np.testing.assert_allclose(recall, [1, 1 / 2, 1 / 2, 0])
 
 
+def test_a_perfect_ranking_is_not_above_one():
+    """Records refuse a share above 1, as sums of rounded steps of recall may be."""
+    for pixels in range(2, 80):
+        own = 1 - np.arange(pixels) / (3 * pixels)
+        scores = ScoreHistograms(2)
+        probabilities = np.stack([own, 1 - own], axis=-1)[None].astype(np.float32)
+        labels = np.zeros((1, pixels), np.uint8)
+        scores.update(labels, probabilities)
+        assert scores.average_precision[0] == pytest.approx(1.0)
+        assert scores.average_precision[0] <= 1.0
+
+
 def test_curves_have_even_recall_and_leave_absent_classes_out():
     scores = np.array([[0.1, 0.9, 0], [0.4, 0.6, 0], [0.8, 0.2, 0]], np.float32)
     curves = filled(np.array([1, 0, 1]), scores).as_curves(["Road", "Tree", "Car"], 5)

@@ -126,7 +126,8 @@ class ScoreHistograms:
         precision, recall = self.precision_recall_curve(class_index)
         if not precision.size:
             return float("nan")
-        return float(-np.sum(np.diff(recall) * precision[:-1]))
+        # The steps of recall add up to 1 only within rounding.
+        return min(1.0, float(-np.sum(np.diff(recall) * precision[:-1])))
 
     def precision_recall_curve(self, class_index: int) -> tuple[np.ndarray, np.ndarray]:
         """Precision and recall of one class for every threshold, from low to high.

@@ -70,7 +70,10 @@ class Record(BaseModel):
 
 
 class SparseRecord(Record):
-    """A record that is written without the fields that it was not given."""
+    """A record that is written without the fields that it was not given.
+
+    The record of a whole file decides this for all records inside it.
+    """
 
     def as_plain(self) -> dict[str, Any]:
         """This record as plain data, without the fields that were not given."""

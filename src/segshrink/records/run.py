@@ -46,11 +46,15 @@ class ExportCheck(ExportAttempt):
     attempts: tuple[ExportAttempt, ...] = ()
 
 
-class ExportRecord(ExportCheck):
-    """An exported file of a run, `artifacts/FILE.json`."""
+class _ExportedFile(SparseRecord):
+    """Name of an exported file, and cost of its model."""
 
     file: str
     model: ModelCost
+
+
+class ExportRecord(ExportCheck, _ExportedFile):
+    """An exported file of a run, `artifacts/FILE.json`."""
 
 
 class SampleEntry(Record):

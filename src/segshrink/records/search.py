@@ -108,7 +108,6 @@ class SearchRecord(SparseRecord):
 
     format: Literal[1]
     objective: ObjectiveName
-    trials: tuple[Trial, ...]
     of: Literal["student", "teacher"] = "student"
     limits: Limits = Limits()
     sampler: str = ""
@@ -128,6 +127,7 @@ class SearchRecord(SparseRecord):
     scheduling_seconds: Seconds | None = None
     space: Mapping[str, SearchedRange] = Field(default_factory=dict)
     teacher: TeacherFigures | None = None
+    trials: tuple[Trial, ...]
     best: Count | None = None
     front: tuple[Count, ...] = ()
     importance: Mapping[str, Share] = Field(default_factory=dict)

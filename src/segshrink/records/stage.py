@@ -45,7 +45,7 @@ class TakenRecord(StageRecord):
     sha256: str
 
 
-class TrainedRecord(StageRecord, TrainingTime):
+class TrainedRecord(TrainingTime, StageRecord):
     """A model that was trained.
 
     `best_epoch` is the 1-based epoch of the saved model, `best_val_miou` its mean IoU
