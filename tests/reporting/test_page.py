@@ -12,9 +12,9 @@ from PIL import Image
 from segshrink.errors import RunFolderError
 from segshrink.reporting import page as page_module
 from segshrink.reporting.drawing import DrawnPlot
-from segshrink.reporting.embedding import png_uri
+from segshrink.reporting.embedding import data_uri
 from segshrink.reporting.page import report_page
-from segshrink.reporting.plots import Plot
+from segshrink.reporting.plots.plot import Plot
 from segshrink.reporting.plots.theme import LIGHT
 from segshrink.reporting.run_records import RunRecords, read_run
 
@@ -51,8 +51,8 @@ class Parsed(HTMLParser):
 
 
 def a_plot() -> DrawnPlot:
-    plot = Plot("cost", "Cost", 'alt "quoted"', "note", lambda _: Figure((2, 1)))
-    uri = png_uri(plot.png(LIGHT))
+    plot = Plot("cost", "Cost", 'alt "quoted"', lambda _: Figure((2, 1)), "note")
+    uri = data_uri(plot.png(LIGHT))
     return DrawnPlot(plot, uri, uri)
 
 

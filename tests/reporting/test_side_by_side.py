@@ -9,7 +9,7 @@ from PIL import Image
 
 from segshrink.errors import RunFolderError
 from segshrink.reporting.embedding import panel_uri
-from segshrink.reporting.plots import LIGHT
+from segshrink.reporting.plots.theme import LIGHT
 from segshrink.reporting.run_records import read_run
 from segshrink.reporting.side_by_side import Panel, legend_colors, side_plots, sides
 

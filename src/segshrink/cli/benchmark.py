@@ -93,7 +93,8 @@ def _print_machine(machine: Machine, rounds: int) -> None:
 
 def _write_plot(path: Path, found: Benchmark) -> None:
     from segshrink.records import atomic_write
-    from segshrink.reporting.plots import LIGHT, benchmark_plot
+    from segshrink.reporting.plots.benchmark import benchmark_plot
+    from segshrink.reporting.plots.theme import LIGHT
 
     plot = benchmark_plot(found)
     with atomic_write(path) as partial:

@@ -134,7 +134,8 @@ def _write_confusion(
     path: Path, quality: DetailedQuality, names: Sequence[str]
 ) -> None:
     from segshrink.records import atomic_write
-    from segshrink.reporting.plots import LIGHT, confusion_plot
+    from segshrink.reporting.plots.confusion import confusion_plot
+    from segshrink.reporting.plots.theme import LIGHT
 
     plot = confusion_plot(quality.confusion, names)
     with atomic_write(path) as partial:

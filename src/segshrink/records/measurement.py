@@ -193,6 +193,16 @@ class Measurement(SparseRecord):
         """Mean IoU over classes, in 0 to 1, where it was measured."""
         return self.quality.mean_iou if self.quality else None
 
+    @property
+    def gzipped_bytes(self) -> int | None:
+        """Bytes of the file after gzip, where they were measured."""
+        return self.size.gzipped_bytes if self.size else None
+
+    @property
+    def median_ms(self) -> float | None:
+        """Median latency in milliseconds, where it was measured."""
+        return self.latency.median_ms if self.latency else None
+
 
 class ClassColor(Record):
     """A class and its colour in masks, red, green and blue in 0 to 255."""

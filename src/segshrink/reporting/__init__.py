@@ -2,10 +2,9 @@
 
 from segshrink.reporting.report import markdown_table, summary_table, write_report
 from segshrink.reporting.run_records import read_run
-from segshrink.reporting.search import (
-    is_search,
+from segshrink.reporting.search.reading import is_search, read_search
+from segshrink.reporting.search.report import (
     markdown_search_table,
-    read_search,
     search_table,
     write_search_report,
 )

@@ -39,27 +39,11 @@ def reference_of(
     measurement: Measurement, measurements: Iterable[Measurement]
 ) -> Measurement | None:
     """The teacher's float file of the same format in the same runtime, if any."""
-    return _first_like(
-        measurements,
-        role=Role.TEACHER,
-        precision=Precision.FLOAT32,
-        runtime=measurement.runtime,
-        format=measurement.format,
-    )
-
-
-def _first_like(
-    measurements: Iterable[Measurement], **fields: str
-) -> Measurement | None:
-    """The first measurement with these values of its fields."""
-    return next(
-        (
-            each
-            for each in measurements
-            if all(getattr(each, name) == value for name, value in fields.items())
-        ),
-        None,
-    )
+    wanted = (Role.TEACHER, Precision.FLOAT32, measurement.runtime, measurement.format)
+    for each in measurements:
+        if (each.role, each.precision, each.runtime, each.format) == wanted:
+            return each
+    return None
 
 
 def compare(
@@ -73,11 +57,11 @@ def against(measurement: Measurement, reference: Measurement | None) -> Comparis
     """Compare one file with another, number by number where both have one."""
     if reference is None:
         return Comparison(measurement, None)
-    own, other = measurement.size, reference.size
+    own, other = measurement.gzipped_bytes, reference.gzipped_bytes
     return Comparison(
         measurement,
         reference,
-        other.gzipped_bytes / own.gzipped_bytes if own and other else None,
+        other / own if own and other else None,
         _times_faster(measurement, reference),
         _miou_points(measurement, reference),
     )
@@ -85,22 +69,26 @@ def against(measurement: Measurement, reference: Measurement | None) -> Comparis
 
 def _times_faster(one: Measurement, other: Measurement) -> float | None:
     own, reference = one.latency, other.latency
-    if own is None or reference is None or one.machine != other.machine:
+    if own is None or reference is None:
         return None
-    same_calls = (own.threads, own.batch, one.model.input_shape) == (
-        *(reference.threads, reference.batch, other.model.input_shape),
-    )
-    return reference.median_ms / own.median_ms if same_calls else None
+    conditions = [
+        (each.machine, each.model.input_shape, timed.threads, timed.batch)
+        for each, timed in ((one, own), (other, reference))
+    ]
+    are_same = conditions[0] == conditions[1]
+    return reference.median_ms / own.median_ms if are_same else None
 
 
 def _miou_points(one: Measurement, other: Measurement) -> float | None:
-    own, reference = one.quality, other.quality
-    if own is None or reference is None or one.data.name != other.data.name:
+    own, reference = one.mean_iou, other.mean_iou
+    if own is None or reference is None:
         return None
-    same_pixels = (own.part, own.pixels) == (reference.part, reference.pixels)
-    if not same_pixels or own.mean_iou is None or reference.mean_iou is None:
-        return None
-    return 100 * (own.mean_iou - reference.mean_iou)
+    pixels = [
+        (each.data.name, each.quality.part, each.quality.pixels)
+        for each in (one, other)
+        if each.quality
+    ]
+    return 100 * (own - reference) if pixels[0] == pixels[1] else None
 
 
 def shipped_student(measurements: Iterable[Measurement]) -> Measurement | None:
@@ -110,18 +98,16 @@ def shipped_student(measurements: Iterable[Measurement]) -> Measurement | None:
 
 
 def _shipping_order(student: Measurement) -> tuple[bool, bool, int, str]:
-    size = student.size.gzipped_bytes if student.size else 0
     is_float = student.precision == Precision.FLOAT32
-    return is_float, student.size is None, size, student.name
+    return is_float, student.size is None, student.gzipped_bytes or 0, student.name
 
 
 def student_like(
     baseline: Measurement, measurements: Iterable[Measurement]
 ) -> Measurement | None:
     """The student's file of the same runtime and precision as a baseline's."""
-    return _first_like(
-        measurements,
-        role=Role.STUDENT,
-        runtime=baseline.runtime,
-        precision=baseline.precision,
-    )
+    wanted = (Role.STUDENT, baseline.runtime, baseline.precision)
+    for each in measurements:
+        if (each.role, each.runtime, each.precision) == wanted:
+            return each
+    return None

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import atomic_write, write_text
-from segshrink.reporting.embedding import png_uri
-from segshrink.reporting.plots import DARK, LIGHT, Plot
+from segshrink.reporting.embedding import data_uri
+from segshrink.reporting.plots.plot import Plot
+from segshrink.reporting.plots.theme import DARK, LIGHT
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ def write_pages(
         plots: pictures that the page holds, on light and on dark paper.
         page: makes the page from the drawn plots.
         samples: pictures that are only written.
-        known: names of the pictures that a report may have; those that this one does
-            not have are removed, whatever else lies in the folder stays.
+        known: names of the pictures that a report may have, as patterns; those that
+            this one does not have are removed, whatever else lies in the folder stays.
         progress: reports every picture.
 
     Returns:
@@ -50,13 +51,15 @@ def write_pages(
         drawn = []
         for plot in plots:
             light = _write_png(plot, folder)
-            drawn.append(DrawnPlot(plot, png_uri(light), png_uri(plot.png(DARK))))
+            drawn.append(DrawnPlot(plot, data_uri(light), data_uri(plot.png(DARK))))
             progress.advance()
         for sample in samples:
             _write_png(sample, folder)
             progress.advance()
-        for name in {*known} - {f"{plot.stem}.png" for plot in (*plots, *samples)}:
-            (folder / name).unlink(missing_ok=True)
+        written = {f"{plot.stem}.png" for plot in (*plots, *samples)}
+        for path in {path for pattern in known for path in folder.glob(pattern)}:
+            if path.name not in written:
+                path.unlink()
         path = folder / "index.html"
         write_text(path, page(drawn))
         progress.advance()

@@ -7,12 +7,10 @@ from PIL import Image
 
 from segshrink.reporting.side_by_side import Panel, read_picture
 
-_MOST_PALETTE_COLORS = 256
 
-
-def png_uri(data: bytes) -> str:
-    """A PNG file as a data URI."""
-    return _uri("png", data)
+def data_uri(data: bytes, kind: str = "png") -> str:
+    """A picture file as a data URI."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def panel_uri(panel: Panel, *, longest_px: int, jpeg_quality: int) -> str:
@@ -26,26 +24,10 @@ def panel_uri(panel: Panel, *, longest_px: int, jpeg_quality: int) -> str:
     Raises:
         RunFolderError: if the file is not a picture.
     """
-    picture = read_picture(panel, longest_px)
-    indexed = None if panel.is_photo else _indexed(picture)
-    buffer = io.BytesIO()
-    if indexed is None:
+    picture, buffer = read_picture(panel, longest_px), io.BytesIO()
+    if panel.is_photo:
         picture.save(buffer, "JPEG", quality=jpeg_quality, optimize=True)
-        return _uri("jpeg", buffer.getvalue())
-    indexed.save(buffer, "PNG")
-    return _uri("png", buffer.getvalue())
-
-
-def _indexed(picture: Image.Image) -> Image.Image | None:
-    """The same colours as a palette and indices; `None` if they are too many."""
-    colors = picture.getcolors(_MOST_PALETTE_COLORS)
-    if colors is None:
-        return None
-    palette = Image.new("P", (1, 1))
-    flat = [channel for _, color in colors for channel in color]  # type: ignore[union-attr]
-    palette.putpalette(flat)
-    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
-
-
-def _uri(kind: str, data: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+        return data_uri(buffer.getvalue(), "jpeg")
+    # Without loss, as no mask has more than 256 colours.
+    picture.quantize(256, dither=Image.Dither.NONE).save(buffer, "PNG")
+    return data_uri(buffer.getvalue())

@@ -111,19 +111,20 @@ def _all_conditions(measurements: Sequence[Measurement]) -> dict[str, str]:
 
 def _conditions(measurement: Measurement) -> Mapping[str, str]:
     quality, latency = measurement.quality, measurement.latency
+    pixels = timing = ""
+    if quality:
+        pixels = f"{quality.pixels:,} of {quality.images} images, "
+        pixels += f"{quality.void_pixels:,} void left out"
+    if latency:
+        rounds = f"{latency.rounds} rounds, batch of {latency.batch}"
+        timing = f"{rounds}, median and quartiles"
     return {
         **data_rows(measurement.data),
         "Scored part": quality.part if quality else "",
-        "Scored pixels": f"{quality.pixels:,} of {quality.images} images, "
-        f"{quality.void_pixels:,} void left out"
-        if quality
-        else "",
+        "Scored pixels": pixels,
         "Machine": machine_text(measurement.machine),
         "Threads": str(latency.threads) if latency else "",
-        "Timing": f"{latency.rounds} rounds, batch of {latency.batch}, median and "
-        "quartiles"
-        if latency
-        else "",
+        "Timing": timing,
         "Runtimes": runtime_text(measurement),
         "Python": measurement.machine.python,
         "segshrink": measurement.segshrink,

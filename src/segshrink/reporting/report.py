@@ -1,5 +1,6 @@
 """A run's report: the page, the pictures, and the table for terminal and README."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,20 +11,23 @@ from segshrink.reporting.caption import caption_lines, warning_lines
 from segshrink.reporting.drawing import write_pages
 from segshrink.reporting.headline import headline
 from segshrink.reporting.page import report_page
-from segshrink.reporting.plots import (
-    Plot,
-    class_iou_plot,
-    cost_plot,
-    precision_recall_plot,
-    quality_latency_plot,
-    training_plot,
-)
+from segshrink.reporting.plots.bars import class_iou_plot, cost_plot
+from segshrink.reporting.plots.plot import Plot
+from segshrink.reporting.plots.precision_recall import precision_recall_plot
+from segshrink.reporting.plots.quality_latency import quality_latency_plot
+from segshrink.reporting.plots.training import training_plot
 from segshrink.reporting.run_records import RunRecords, read_run
 from segshrink.reporting.side_by_side import side_plots
 from segshrink.reporting.table import results_table
-from segshrink.reporting.table_rendering import markdown_summary, terminal_summary
+from segshrink.reporting.table_rendering import Summary
 
-_PLOTS = ("quality_latency", "cost", "class_iou", "precision_recall", "training")
+_PLOTS = {
+    "quality_latency.png": quality_latency_plot,
+    "cost.png": cost_plot,
+    "class_iou.png": class_iou_plot,
+    "precision_recall.png": precision_recall_plot,
+    "training.png": training_plot,
+}
 
 
 def write_report(run_folder: Path | str, progress: Progress | None = None) -> Path:
@@ -43,30 +47,20 @@ def write_report(run_folder: Path | str, progress: Progress | None = None) -> Pa
         RunFolderError: if the folder has no measurements, or a record is unreadable.
     """
     records = read_run(run_folder)
-    folder = records.folder / "report"
     return write_pages(
-        folder,
+        records.folder / "report",
         number_plots(records),
         partial(report_page, records),
         samples=side_plots(records),
-        known=[
-            *(f"{stem}.png" for stem in _PLOTS),
-            *(path.name for path in folder.glob("sample_[0-9][0-9].png")),
-        ],
+        known=(*_PLOTS, "sample_[0-9][0-9].png"),
         progress=progress,
     )
 
 
 def number_plots(records: RunRecords) -> list[Plot]:
     """The plots that the records suffice for, in the order of the page."""
-    plots = [
-        quality_latency_plot(records),
-        cost_plot(records),
-        class_iou_plot(records),
-        precision_recall_plot(records),
-        training_plot(records.histories),
-    ]
-    return [plot for plot in plots if plot is not None]
+    plots = (plot(records) for plot in _PLOTS.values())
+    return [plot for plot in plots if plot]
 
 
 def summary_table(run_folder: Path | str) -> RenderableType:
@@ -76,12 +70,7 @@ def summary_table(run_folder: Path | str) -> RenderableType:
         RunFolderError: if the folder has no measurements, or a record is unreadable.
     """
     records = read_run(run_folder)
-    return terminal_summary(
-        headline(records).sentences[:1],
-        [results_table(records)],
-        caption_lines(records),
-        warning_lines(records),
-    )
+    return _summary(records, headline(records).sentences[:1]).for_terminal()
 
 
 def markdown_table(run_folder: Path | str) -> str:
@@ -90,7 +79,9 @@ def markdown_table(run_folder: Path | str) -> str:
     Raises:
         RunFolderError: if the folder has no measurements, or a record is unreadable.
     """
-    records = read_run(run_folder)
-    return markdown_summary(
-        (), [results_table(records)], caption_lines(records), warning_lines(records)
-    )
+    return _summary(read_run(run_folder), ()).as_markdown()
+
+
+def _summary(records: RunRecords, sentences: Sequence[str]) -> Summary:
+    tables = [results_table(records)]
+    return Summary(sentences, tables, caption_lines(records), warning_lines(records))

@@ -14,8 +14,8 @@ from PIL import Image
 from segshrink.errors import RunFolderError
 from segshrink.records.measurement import ClassColor, Role
 from segshrink.reporting.comparison import compare, shipped_student
-from segshrink.reporting.plots import Plot, Theme
-from segshrink.reporting.plots.plot import draw_legend
+from segshrink.reporting.plots.plot import Plot, draw_legend
+from segshrink.reporting.plots.theme import Theme
 from segshrink.reporting.run_records import RunRecords, Sample
 from segshrink.reporting.table import label_of
 
@@ -114,7 +114,6 @@ def side_plots(records: RunRecords) -> list[Plot]:
             stem=f"sample_{number:02d}",
             title=side.name,
             alt=f"{side.name}: {', '.join(panel.label for panel in side.panels)}.",
-            note="",
             figure=partial(_draw, side, legend_colors(records)),
         )
         for number, side in enumerate(sides(records))

@@ -1,6 +1,7 @@
 """A table for the terminal, for a README, and for a web page."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 import jinja2
@@ -18,7 +19,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from segshrink.reporting.table import Column, Table
+from segshrink.reporting.table import Table
 
 # Characters that Markdown takes as markup wherever they stand in a table cell.
 _MARKDOWN_SPECIAL = "\\|`*_[]<>&~$"
@@ -38,17 +39,15 @@ def page_templates() -> jinja2.Environment:
 def html_table(table: Table, label: str) -> Markup:
     """The table as an HTML fragment; `label` names it to screen readers."""
     template = page_templates().get_template("table.html")
-    return Markup(
-        template.render(table=table, label=label, groups=_group_spans(table.columns))
-    )
+    groups = column_groups(table)
+    return Markup(template.render(table=table, label=label, groups=groups))
 
 
-def _group_spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
-    """Neighbouring columns of one group as (group, number of columns)."""
-    # A column without a group stands by itself.
-    by_group = groupby(columns, key=lambda column: column.group or column)
-    groups = [list(neighbours) for _, neighbours in by_group]
-    return [(group[0].group, len(group)) for group in groups]
+def column_groups(table: Table) -> list[list[int]]:
+    """Places of the columns, those of one group together; others stand alone."""
+    places = range(len(table.columns))
+    by_group = groupby(places, key=lambda place: table.columns[place].group or place)
+    return [list(group) for _, group in by_group]
 
 
 def markdown_rows(table: Table) -> str:
@@ -70,10 +69,8 @@ def _markdown_line(cells: Sequence[str]) -> str:
 
 def markdown_text(text: str) -> str:
     """`text` so that Markdown shows it as it is, on one line."""
-    escaped = "".join(
-        f"\\{each}" if each in _MARKDOWN_SPECIAL else each for each in text
-    )
-    return " ".join(escaped.split())
+    escapes = str.maketrans({each: f"\\{each}" for each in _MARKDOWN_SPECIAL})
+    return " ".join(text.translate(escapes).split())
 
 
 class TerminalTable:
@@ -90,8 +87,8 @@ class TerminalTable:
     ) -> RenderResult:
         """Yield as few tables as fit the width."""
         unbound = options.update(width=10_000, max_width=10_000)
-        part: list[int] = [0]
-        for group in self._column_groups():
+        part: list[int] = []
+        for group in column_groups(self._table):
             drawn = self._drawn([*part, *group])
             width = Width.get(console, unbound, drawn).maximum
             if len(part) > 1 and width > options.max_width:
@@ -99,15 +96,6 @@ class TerminalTable:
                 part = [0]
             part += group
         yield self._drawn(part)
-
-    def _column_groups(self) -> list[list[int]]:
-        """Places of the columns after the first, those of one group together."""
-        groups = []
-        place = 0
-        for _, span in _group_spans(self._table.columns):
-            groups.append([each for each in range(place, place + span) if each])
-            place += span
-        return [group for group in groups if group]
 
     def _drawn(self, places: list[int]) -> RichTable:
         drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
@@ -126,33 +114,31 @@ class TerminalTable:
         return drawn
 
 
-def terminal_summary(
-    sentences: Sequence[str],
-    tables: Sequence[Table],
-    notes: Sequence[str],
-    warnings: Sequence[str],
-) -> RenderableType:
-    """A report for the terminal: sentences, tables, small print, what to doubt."""
-    small_print = Text("\n".join(notes), style="dim")
-    return Group(
-        *map(Text, sentences),
-        *map(TerminalTable, tables),
-        Padding(small_print, (0, 0, 1 if warnings else 0, 0)),
-        *(Text(f"Warning: {line}", style="yellow") for line in warnings),
-    )
+@dataclass(frozen=True)
+class Summary:
+    """A report without pictures: sentences, tables, small print, what to doubt."""
 
+    sentences: Sequence[str]
+    tables: Sequence[Table]
+    notes: Sequence[str]
+    warnings: Sequence[str]
 
-def markdown_summary(
-    sentences: Sequence[str],
-    tables: Sequence[Table],
-    notes: Sequence[str],
-    warnings: Sequence[str],
-) -> str:
-    """The same in Markdown, for a README; ends with a line break."""
-    blocks = [
-        *map(markdown_text, sentences),
-        *map(markdown_rows, tables),
-        " ".join(map(markdown_text, notes)),
-        *(f"**Warning:** {markdown_text(line)}" for line in warnings),
-    ]
-    return "\n\n".join(blocks) + "\n"
+    def for_terminal(self) -> RenderableType:
+        """The summary for Rich to print."""
+        small_print = Text("\n".join(self.notes), style="dim")
+        return Group(
+            *map(Text, self.sentences),
+            *map(TerminalTable, self.tables),
+            Padding(small_print, (0, 0, 1 if self.warnings else 0, 0)),
+            *(Text(f"Warning: {line}", style="yellow") for line in self.warnings),
+        )
+
+    def as_markdown(self) -> str:
+        """The summary for a README; ends with a line break."""
+        blocks = [
+            *map(markdown_text, self.sentences),
+            *map(markdown_rows, self.tables),
+            " ".join(map(markdown_text, self.notes)),
+            *(f"**Warning:** {markdown_text(line)}" for line in self.warnings),
+        ]
+        return "\n\n".join(blocks) + "\n"

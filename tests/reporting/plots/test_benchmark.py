@@ -9,7 +9,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from segshrink.records.benchmark import Benchmark
-from segshrink.reporting.plots import DARK, LIGHT, benchmark_plot
+from segshrink.reporting.plots.benchmark import benchmark_plot
+from segshrink.reporting.plots.theme import DARK, LIGHT
 
 # Name, runtime, bytes, milliseconds with one thread, mIoU.
 FILES = (

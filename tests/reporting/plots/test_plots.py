@@ -1,5 +1,6 @@
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +9,11 @@ from matplotlib.text import Text
 from PIL import Image
 
 from segshrink.records.measurement import Role
-from segshrink.reporting.plots import (
-    DARK,
-    LIGHT,
-    class_iou_plot,
-    cost_plot,
-    precision_recall_plot,
-    quality_latency_plot,
-    training_plot,
-)
-from segshrink.reporting.plots.theme import marks_of
+from segshrink.reporting.plots.bars import class_iou_plot, cost_plot
+from segshrink.reporting.plots.precision_recall import precision_recall_plot
+from segshrink.reporting.plots.quality_latency import quality_latency_plot
+from segshrink.reporting.plots.theme import DARK, LIGHT, marks_of
+from segshrink.reporting.plots.training import training_plot
 from segshrink.reporting.report import number_plots
 from segshrink.reporting.run_records import History, RunRecords, read_run
 
@@ -112,7 +108,7 @@ def test_curves_are_the_recorded_points(records: RunRecords) -> None:
 
 
 def test_training_marks_the_best_epoch(records: RunRecords) -> None:
-    plot = training_plot(records.histories)
+    plot = training_plot(records)
     assert plot is not None
     _, qualities = plot.draw(LIGHT).axes
     epochs, mious = records.histories["teacher"].points("val_miou")
@@ -123,8 +119,9 @@ def test_training_marks_the_best_epoch(records: RunRecords) -> None:
     assert f"teacher {100 * best:.1f} % in epoch" in plot.alt
 
 
-def test_one_epoch_without_validation_still_draws() -> None:
-    plot = training_plot({Role.TEACHER: History((1,), {"loss": (0.5,)})})
+def test_one_epoch_without_validation_still_draws(records: RunRecords) -> None:
+    histories = {Role.TEACHER: History((1,), {"loss": (0.5,)})}
+    plot = training_plot(replace(records, histories=histories))
     assert plot is not None
     losses, _ = plot.draw(LIGHT).axes
     assert losses.lines[0].get_marker() == "o"
@@ -136,7 +133,7 @@ def test_nothing_to_show_is_no_plot(
     bare = measurement_record("teacher", size=None, latency=None, quality=None)
     records = read_run(run_folder(records={"teacher": bare}, samples=0))
     assert [plot.stem for plot in number_plots(records)] == ["training"]
-    assert training_plot({}) is None
+    assert training_plot(replace(records, histories={})) is None
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])

@@ -6,17 +6,17 @@ from functools import partial
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from segshrink.records.measurement import Measurement, Role
-from segshrink.reporting.comparison import Comparison, compare, shipped_student
+from segshrink.records.measurement import Latency, Measurement, Role
+from segshrink.reporting.comparison import compare, shipped_student
 from segshrink.reporting.plots.plot import WIDTH_INCHES, Plot, draw_legend
 from segshrink.reporting.plots.theme import Theme, marks_of
 from segshrink.reporting.run_records import RunRecords
 from segshrink.reporting.table import format_of, label_of
 from segshrink.reporting.units import (
     human_bytes,
-    human_ms,
     human_percent,
     human_ratio,
+    ms_text,
     runtime_name,
 )
 
@@ -35,7 +35,7 @@ def draw_bars(
     *,
     color: str | Sequence[str],
     room: float,
-    quartiles: Sequence[tuple[float, float]] = (),
+    errors: Sequence[Sequence[float]] | None = None,
 ) -> None:
     """One bar per length from the top down, without an axis below.
 
@@ -46,26 +46,23 @@ def draw_bars(
         theme: colours.
         color: of all bars, or one per bar.
         room: how many times the longest bar the panel is wide.
-        quartiles: ends of a dark line over each bar.
+        errors: ends of a line over each bar, below and above its length.
     """
-    errors = [
-        [abs(end - length) for length, end in zip(lengths, ends, strict=True)]
-        for ends in zip(*quartiles, strict=True)
-    ]
-    bars = axes.barh(
-        range(len(lengths)),
-        lengths,
-        height=0.62,
-        color=color,
-        xerr=errors or None,
-        ecolor=theme.ink,
-    )
+    places = range(len(lengths))
+    bars = axes.barh(places, lengths, 0.62, color=color, xerr=errors, ecolor=theme.ink)
     axes.bar_label(bars, texts, padding=3)
     axes.set_xlim(0, (max(lengths) or 1.0) * room)
     axes.set_xticks([])
     axes.grid(False)
     axes.spines["bottom"].set_visible(False)
     axes.set_ylim(len(lengths) - 0.5, -0.5)
+
+
+def quartile_errors(timed: Sequence[Latency | None]) -> list[list[float]]:
+    """How far the quartiles lie below and above each median; 0 where none is known."""
+    below = [each.median_ms - each.p25_ms if each else 0.0 for each in timed]
+    above = [each.p75_ms - each.median_ms if each else 0.0 for each in timed]
+    return [below, above]
 
 
 def name_bars(axes: Axes, names: Sequence[str], theme: Theme) -> None:
@@ -79,7 +76,10 @@ def cost_plot(records: RunRecords) -> Plot | None:
     shown = [each for each in records.measurements if each.size]
     if not shown:
         return None
-    costs = [f"{label_of(each)}: {_size(each)}, {_latency(each)}" for each in shown]
+    costs = [
+        f"{label_of(each)}: {human_bytes(each.gzipped_bytes)}, {_latency(each)}"
+        for each in shown
+    ]
     return Plot(
         stem="cost",
         title="Size and latency",
@@ -90,14 +90,9 @@ def cost_plot(records: RunRecords) -> Plot | None:
     )
 
 
-def _size(measurement: Measurement) -> str:
-    size = measurement.size
-    return human_bytes(size.gzipped_bytes if size else None)
-
-
 def _latency(measurement: Measurement) -> str:
     latency = measurement.latency
-    return f"{human_ms(latency.median_ms)} ms" if latency else "not timed"
+    return ms_text(latency.median_ms) if latency else "not timed"
 
 
 def _draw_cost(shown: Sequence[Measurement], theme: Theme) -> Figure:
@@ -109,24 +104,23 @@ def _draw_cost(shown: Sequence[Measurement], theme: Theme) -> Figure:
     marks = marks_of(shown, theme)
     colors = [marks[each.name].color for each in shown]
     draw = partial(draw_bars, theme=theme, color=colors, room=_COST_ROOM)
-    draw(
-        sizes,
-        [each.size.gzipped_bytes if each.size else 0 for each in shown],
-        [_size(c.measurement) + _ratio(c, c.times_smaller) for c in comparisons],
-    )
-    timed = [each.latency for each in shown]
-    draw(
-        latencies,
-        [each.median_ms if each else 0.0 for each in timed],
-        [_latency(c.measurement) + _ratio(c, c.times_faster) for c in comparisons],
-        quartiles=[(each.p25_ms, each.p75_ms) if each else (0, 0) for each in timed],
-    )
+    bytes_texts = [
+        human_bytes(each.gzipped_bytes) + _ratio(each, against.times_smaller)
+        for each, against in zip(shown, comparisons, strict=True)
+    ]
+    draw(sizes, [each.gzipped_bytes or 0 for each in shown], bytes_texts)
+    ms_texts = [
+        _latency(each) + _ratio(each, against.times_faster)
+        for each, against in zip(shown, comparisons, strict=True)
+    ]
+    errors = quartile_errors([each.latency for each in shown])
+    draw(latencies, [each.median_ms or 0 for each in shown], ms_texts, errors=errors)
     name_bars(sizes, [f"{label_of(each)}\n{format_of(each)}" for each in shown], theme)
     return figure
 
 
-def _ratio(comparison: Comparison, ratio: float | None) -> str:
-    is_teacher = comparison.measurement.role is Role.TEACHER
+def _ratio(measurement: Measurement, ratio: float | None) -> str:
+    is_teacher = measurement.role is Role.TEACHER
     return "" if ratio is None or is_teacher else f" ({human_ratio(ratio)})"
 
 
@@ -153,10 +147,10 @@ def _classes(measurement: Measurement) -> dict[str, float | None]:
 
 
 def _scores_text(measurement: Measurement) -> str:
-    scores = [
-        f"{name} undefined" if iou is None else f"{name} {human_percent(iou)} %"
-        for name, iou in _classes(measurement).items()
-    ]
+    scores = []
+    for name, iou in _classes(measurement).items():
+        text = "undefined" if iou is None else f"{human_percent(iou)} %"
+        scores.append(f"{name} {text}")
     return f"{label_of(measurement)}: {', '.join(scores)}"
 
 
@@ -178,13 +172,9 @@ def _draw_iou(shown: Sequence[Measurement], theme: Theme) -> Figure:
             for index, name in enumerate(names)
             if (iou := scores.get(name)) is not None
         }
-        bars = axes.barh(
-            list(known),
-            list(known.values()),
-            height=thickness * 0.9,
-            color=marks[measurement.name].color,
-            label=label_of(measurement),
-        )
+        color, label = marks[measurement.name].color, label_of(measurement)
+        ends, height = [*known.values()], thickness * 0.9
+        bars = axes.barh([*known], ends, height, color=color, label=label)
         axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=7, color=theme.faint)
     for index, name in enumerate(names):
         # Without a bar it would look like an IoU of 0.

@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from functools import partial
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from segshrink.records.benchmark import Benchmark, BenchmarkFile
 from segshrink.records.measurement import Latency, Role
+from segshrink.reporting.plots.bars import quartile_errors
 from segshrink.reporting.plots.plot import WIDTH_INCHES, Plot, draw_legend
 from segshrink.reporting.plots.scatter import Panel, Point, scatter_figure
 from segshrink.reporting.plots.theme import Mark, Theme, color_of_runtime
 from segshrink.reporting.units import (
     counted,
     human_bytes,
-    human_ms,
+    ms_text,
     runtime_name,
     shortened,
 )
@@ -38,19 +38,16 @@ def benchmark_plot(benchmark: Benchmark) -> Plot:
     of threads; the area of a point is the size of its file. Without quality it is a bar
     for each file and number of threads. Lines are the quartiles of the latency.
     """
-    is_scored = all(
-        file.quality and file.quality.mean_iou is not None for file in benchmark.files
-    )
+    qualities = [file.quality for file in benchmark.files]
+    is_scored = all(each and each.mean_iou is not None for each in qualities)
+    draw = _draw_quality if is_scored else _draw_latency
     threads = [int(count) for count in benchmark.peak_macs_per_second]
     names = ", ".join(file.file for file in benchmark.files)
     return Plot(
         stem="benchmark",
         title="Benchmark",
         alt=f"Quality and latency of {names}.",
-        note="",
-        figure=partial(
-            _draw_quality if is_scored else _draw_latency, benchmark, threads
-        ),
+        figure=partial(draw, benchmark, threads),
     )
 
 
@@ -77,21 +74,19 @@ def _points(
     points = []
     for number, file in enumerate(files, 1):
         size_bytes, timed = file.size.size_bytes, file.latency[place]
-        name = shortened(file.file, _LONGEST_NAME)
-        runtime = runtime_name(file.runtime)
+        name, runtime = shortened(file.file, _LONGEST_NAME), runtime_name(file.runtime)
+        miou = file.quality.mean_iou if file.quality else None
+        diameter = _LARGEST_MARKER * (size_bytes / largest) ** 0.5
         points.append(
             Point(
                 name=f"{number}{_other_threads(timed, count)}",
                 label=f"{number}: {name}, {human_bytes(size_bytes)}, {runtime}",
                 median_ms=timed.median_ms,
-                miou_percent=100
-                * (file.quality.mean_iou or 0.0 if file.quality else 0),
+                miou_percent=100 * (miou or 0.0),
                 # Circles for all: areas of different shapes cannot be compared.
                 mark=Mark(color_of_runtime(file.runtime, theme), "o"),
                 quartiles_ms=(timed.p25_ms, timed.p75_ms),
-                diameter=max(
-                    _LARGEST_MARKER * (size_bytes / largest) ** 0.5, _LEAST_MARKER
-                ),
+                diameter=max(diameter, _LEAST_MARKER),
             )
         )
     return points
@@ -116,16 +111,20 @@ def _draw_latency(benchmark: Benchmark, threads: Sequence[int], theme: Theme) ->
     shades = [*theme.families[Role.TEACHER], *theme.families[Role.NO_TEACHER]]
     for place, count in enumerate(threads):
         heights = [index * lines + 1 + place for index in range(len(files))]
-        _draw_timings(
-            axes, heights, [file.latency[place] for file in files], count,
-            shades[place % len(shades)], theme,
+        timings = [file.latency[place] for file in files]
+        bars = axes.barh(
+            heights, [timed.median_ms for timed in timings], 0.84,
+            xerr=quartile_errors(timings), ecolor=theme.ink, capsize=2.5,
+            color=shades[place % len(shades)], label=counted(count, "thread"),
         )  # fmt: skip
+        texts = [
+            ms_text(each.median_ms) + _other_threads(each, count) for each in timings
+        ]
+        axes.bar_label(bars, texts, padding=4)
     for index, file in enumerate(files):
         # Above its bars, where a long name has the whole width.
-        axes.text(
-            0, index * lines, shortened(file.file, _LONGEST_NAME_OF_BARS),
-            va="center", fontsize=8.5,
-        )  # fmt: skip
+        name = shortened(file.file, _LONGEST_NAME_OF_BARS)
+        axes.text(0, index * lines, name, va="center", fontsize=8.5)
     # Room for the text beside the longest bar.
     longest = max(timed.p75_ms for file in files for timed in file.latency)
     axes.set_xlim(0, longest * 1.2)
@@ -134,33 +133,3 @@ def _draw_latency(benchmark: Benchmark, threads: Sequence[int], theme: Theme) ->
     if len(threads) > 1:
         draw_legend(figure)
     return figure
-
-
-def _draw_timings(
-    axes: Axes,
-    heights: Sequence[float],
-    timings: Sequence[Latency],
-    count: int,
-    color: str,
-    theme: Theme,
-) -> None:
-    """Bars of the medians with their quartiles as a line, and the median in words."""
-    medians = [timed.median_ms for timed in timings]
-    bars = axes.barh(
-        heights,
-        medians,
-        height=0.84,
-        color=color,
-        label=counted(count, "thread"),
-        xerr=[
-            [timed.median_ms - timed.p25_ms for timed in timings],
-            [timed.p75_ms - timed.median_ms for timed in timings],
-        ],
-        ecolor=theme.ink,
-        capsize=2.5,
-    )
-    texts = [
-        f"{human_ms(timed.median_ms)} ms{_other_threads(timed, count)}"
-        for timed in timings
-    ]
-    axes.bar_label(bars, texts, padding=4)

@@ -26,7 +26,6 @@ def confusion_plot(counts: Sequence[Sequence[int]], names: Sequence[str]) -> Plo
         stem="confusion",
         title="Confusion",
         alt=f"Share of each true class predicted as each of {', '.join(names)}.",
-        note="",
         figure=partial(_draw, np.asarray(counts, float), names),
     )
 

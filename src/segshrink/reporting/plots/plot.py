@@ -26,8 +26,8 @@ class Plot:
     stem: str
     title: str
     alt: str
-    note: str
     figure: Callable[[Theme], Figure]
+    note: str = ""
 
     def draw(self, theme: Theme) -> Figure:
         """The figure in the style of a theme."""

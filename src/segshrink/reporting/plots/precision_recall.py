@@ -17,6 +17,7 @@ from segshrink.reporting.units import human_percent
 
 _MOST_CLASSES = 12
 _COLUMNS = 3
+_TICKS = (0, 0.5, 1)
 _LINES = {Role.STUDENT: "-", Role.TEACHER: "--"}
 
 
@@ -26,10 +27,10 @@ def precision_recall_plot(records: RunRecords) -> Plot | None:
     if student is None or student.quality is None or not student.quality.curves:
         return None
     shown = _largest_classes(student.quality)
-    averages = [
-        f"{name} {human_percent(_average_precision(student.quality, name))} %"
-        for name in shown
-    ]
+    averages = []
+    for name in shown:
+        average = human_percent(_average_precision(student.quality, name))
+        averages.append(f"{name} {average} %")
     note = "The numbers are average precisions in %, the areas under the curves."
     known = len(student.quality.curves)
     if len(shown) < known:
@@ -58,9 +59,7 @@ def _largest_classes(quality: Quality) -> tuple[str, ...]:
 
 
 def _average_precision(quality: Quality, name: str) -> float | None:
-    return next(
-        (each.average_precision for each in quality.classes if each.name == name), None
-    )
+    return {each.name: each.average_precision for each in quality.classes}[name]
 
 
 def _draw(
@@ -74,8 +73,7 @@ def _draw(
         axes.set_visible(False)
     for place, (axes, name) in enumerate(zip(panels.flat, shown, strict=False)):
         axes.set(title=name, xlim=(0, 1.02), ylim=(0, 1.02))
-        axes.set_xticks((0, 0.5, 1), ("0", "0.5", "1"))
-        axes.set_yticks((0, 0.5, 1), ("0", "0.5", "1"))
+        axes.set(xticks=_TICKS, xticklabels=_TICKS, yticks=_TICKS, yticklabels=_TICKS)
         if place % columns == 0:
             axes.set_ylabel("precision")
         # The lowest panel of its column.
@@ -90,27 +88,17 @@ def _draw(
 def _draw_class(
     axes: Axes, name: str, files: Mapping[Role, tuple[str, Quality]], theme: Theme
 ) -> None:
-    with_curve = [
-        role for role, (_, quality) in files.items() if name in quality.curves
-    ]
-    for row, role in enumerate(with_curve):
-        label, quality = files[role]
-        color = theme.families[role][0]
+    box = {"facecolor": theme.paper, "edgecolor": "none", "pad": 1, "alpha": 0.7}
+    height = 0.17
+    for role, (label, quality) in files.items():
+        if name not in quality.curves:
+            continue
+        color, line = theme.families[role][0], _LINES[role]
         recall, precision = _points(quality.curves[name])
-        axes.plot(recall, precision, _LINES[role], color=color, lw=1.8, label=label)
-        axes.text(
-            0.05,
-            0.17 - 0.11 * row,
-            f"{role} {human_percent(_average_precision(quality, name))}",
-            color=color,
-            fontweight="bold",
-            bbox={
-                "facecolor": theme.paper,
-                "edgecolor": "none",
-                "pad": 1,
-                "alpha": 0.7,
-            },
-        )
+        axes.plot(recall, precision, line, color=color, lw=1.8, label=label)
+        text = f"{role} {human_percent(_average_precision(quality, name))}"
+        axes.text(0.05, height, text, color=color, fontweight="bold", bbox=box)
+        height -= 0.11
 
 
 def _points(curve: Curve) -> tuple[list[float], list[float]]:

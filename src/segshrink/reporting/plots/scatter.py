@@ -47,6 +47,11 @@ class Point:
     quartiles_ms: tuple[float, float] | None = None
     diameter: float = 9.0
 
+    @property
+    def place(self) -> tuple[float, float]:
+        """Where it lies in the axes."""
+        return self.median_ms, self.miou_percent
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -123,28 +128,25 @@ def draw_names(
     """
     axes.figure.draw_without_rendering()  # type: ignore[union-attr]
     area, pixels = axes.get_window_extent(), axes.figure.dpi / 72
-    markers = [((p.median_ms, p.miou_percent), p.diameter / 2 + 1) for p in points]
-    markers += [(place, _OTHER_RADIUS) for place in others]
-    taken = [
-        Bbox([center - radius * pixels, center + radius * pixels])
-        for place, radius in markers
-        for center in [axes.transData.transform(place)]
-    ]
+    dots = [(point.place, point.diameter / 2 + 1) for point in points]
+    dots += [(place, _OTHER_RADIUS) for place in others]
+    taken = []
+    for place, radius in dots:
+        center = axes.transData.transform(place)
+        taken.append(Bbox([center, center]).padded(radius * pixels))
     for point in points:
         ends = [(x, point.miou_percent) for x in point.quartiles_ms or ()]
         if ends:
             taken.append(Bbox(axes.transData.transform(ends)).padded(pixels))
     for point in points:
-        at = (point.median_ms, point.miou_percent)
-        probe = axes.text(*at, point.name, ha="center", va="center")
+        probe = axes.text(*point.place, point.name, ha="center", va="center")
         size = probe.get_window_extent()
         probe.remove()
         offset, box = (0.0, 0.0), size
         for offset in _offsets(point, size.width / pixels, size.height / pixels):
             box = size.translated(offset[0] * pixels, offset[1] * pixels)
-            is_inside = area.x0 <= box.x0 and box.x1 <= area.x1
-            is_inside = is_inside and area.y0 <= box.y0 and box.y1 <= area.y1
-            if is_inside and not any(box.overlaps(other) for other in taken):
+            is_inside = area.count_contains(box.corners()) == 4
+            if is_inside and not box.count_overlaps(taken):
                 break
         taken.append(box)
         _annotate(axes, point, offset, theme)
@@ -158,10 +160,8 @@ def _offsets(
         reach = point.diameter / 2 + distance
         for degrees in _DIRECTIONS:
             angle = math.radians(degrees)
-            yield (
-                math.cos(angle) * (reach + width / 2),
-                math.sin(angle) * (reach + height / 2),
-            )
+            across, up = reach + width / 2, reach + height / 2
+            yield math.cos(angle) * across, math.sin(angle) * up
 
 
 def _annotate(
@@ -170,14 +170,8 @@ def _annotate(
     is_apart = math.hypot(*offset) > point.diameter / 2 + _NEAR
     line = {"arrowstyle": "-", "color": theme.faint, "lw": 0.7, "shrinkA": 0}
     text = axes.annotate(
-        point.name,
-        (point.median_ms, point.miou_percent),
-        offset,
-        textcoords="offset points",
-        ha="center",
-        va="center",
-        arrowprops=line if is_apart else None,
+        point.name, point.place, offset, textcoords="offset points", ha="center",
+        va="center", arrowprops=line if is_apart else None, zorder=5,
         path_effects=[withStroke(linewidth=2.5, foreground=theme.paper)],
-        zorder=5,
-    )
+    )  # fmt: skip
     text.set_in_layout(False)

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from segshrink.records.measurement import Role
 from segshrink.reporting.plots.plot import WIDTH_INCHES, Plot, draw_legend
 from segshrink.reporting.plots.theme import Theme
-from segshrink.reporting.run_records import History
+from segshrink.reporting.run_records import History, RunRecords
 from segshrink.reporting.units import human_percent
 
 _NAMES = {
@@ -21,8 +21,9 @@ _NAMES = {
 _LINES = {Role.NO_TEACHER: "--", Role.MASKS_ONLY: ":"}
 
 
-def training_plot(histories: Mapping[Role, History]) -> Plot | None:
+def training_plot(records: RunRecords) -> Plot | None:
     """Two panels over epochs; `None` where nothing was trained."""
+    histories = records.histories
     trained = {role: histories[role] for role in _NAMES if role in histories}
     if not any(history.epochs for history in trained.values()):
         return None
@@ -52,14 +53,11 @@ def _draw(trained: Mapping[Role, History], theme: Theme) -> Figure:
         color, line = theme.families[role][0], _LINES.get(role, "-")
         epochs, loss = history.points("loss")
         # One epoch alone would leave a line without length.
-        marker = "o" if len(epochs) == 1 else None
-        losses.plot(
-            epochs, loss, line, color=color, marker=marker, lw=1.8, label=_NAMES[role]
-        )
+        dot, name = "o" if len(epochs) == 1 else None, _NAMES[role]
+        losses.plot(epochs, loss, line, color=color, marker=dot, lw=1.8, label=name)
         epochs, mious = history.points("val_miou")
-        qualities.plot(
-            epochs, [100 * miou for miou in mious], line, color=color, lw=1.8
-        )
+        percents = [100 * miou for miou in mious]
+        qualities.plot(epochs, percents, line, color=color, lw=1.8)
         if history.best_epoch:
             epoch, miou = history.best_epoch
             qualities.plot(epoch, 100 * miou, "o", color=color, markersize=7)

@@ -12,28 +12,26 @@ from segshrink.progress import Progress
 from segshrink.records.search import SearchRecord, Trial
 from segshrink.reporting.drawing import DrawnPlot, write_pages
 from segshrink.reporting.page import first_that_fits
-from segshrink.reporting.plots import Plot
+from segshrink.reporting.plots.plot import Plot
 from segshrink.reporting.search.caption import note_lines, settings, warning_lines
 from segshrink.reporting.search.headline import search_headline
 from segshrink.reporting.search.objective import ranked
-from segshrink.reporting.search.plots import (
-    front_plot,
-    history_plot,
-    importance_plot,
-    parallel_plot,
-)
+from segshrink.reporting.search.plots.history import history_plot
+from segshrink.reporting.search.plots.importance import importance_plot
+from segshrink.reporting.search.plots.parallel import parallel_plot
+from segshrink.reporting.search.plots.pareto_front import front_plot
 from segshrink.reporting.search.reading import read_search
 from segshrink.reporting.search.table import top_trials, trials_table, values_table
 from segshrink.reporting.table import Table
-from segshrink.reporting.table_rendering import (
-    html_table,
-    markdown_summary,
-    page_templates,
-    terminal_summary,
-)
+from segshrink.reporting.table_rendering import Summary, html_table, page_templates
 from segshrink.reporting.units import shortened
 
-_PLOTS = ("history", "front", "importance", "parallel")
+_PLOTS = {
+    "history.png": history_plot,
+    "front.png": front_plot,
+    "importance.png": importance_plot,
+    "parallel.png": parallel_plot,
+}
 # So many trials stand in one table; of more, the best do and the others are folded.
 _MOST_UNFOLDED = 25
 _TOP_OF_MANY = 15
@@ -66,20 +64,15 @@ def write_search_report(folder: Path | str, progress: Progress | None = None) ->
         folder / "report",
         search_plots(record),
         partial(search_page, folder, record),
-        known=[f"{stem}.png" for stem in _PLOTS],
+        known=[*_PLOTS],
         progress=progress,
     )
 
 
 def search_plots(record: SearchRecord) -> list[Plot]:
     """The plots that the record suffices for, in the order of the page."""
-    plots = [
-        history_plot(record),
-        front_plot(record),
-        importance_plot(record),
-        parallel_plot(record),
-    ]
-    return [plot for plot in plots if plot is not None]
+    plots = (plot(record) for plot in _PLOTS.values())
+    return [plot for plot in plots if plot]
 
 
 def search_table(folder: Path | str) -> RenderableType:
@@ -92,15 +85,15 @@ def search_table(folder: Path | str) -> RenderableType:
         RunFolderError: if there is no record of a search, or it is unreadable.
     """
     record = read_search(folder)
-    return terminal_summary(
-        search_headline(record).sentences,
-        [
-            _with_short_cells(table)
-            for table in _tables(record, with_ranges=False, most=_MOST_IN_TERMINAL)
-        ],
-        note_lines(record),
-        warning_lines(record),
-    )
+    tables = _tables(record, with_ranges=False, most=_MOST_IN_TERMINAL)
+    short = [_with_short_cells(table) for table in tables]
+    return _summary(record, search_headline(record).sentences, short).for_terminal()
+
+
+def _summary(
+    record: SearchRecord, sentences: Sequence[str], tables: Sequence[Table]
+) -> Summary:
+    return Summary(sentences, tables, note_lines(record), warning_lines(record))
 
 
 def _tables(
@@ -116,14 +109,11 @@ def _tables(
 
 def _with_short_cells(table: Table) -> Table:
     """Long names and reasons cut, which would press all else together."""
-    most = [
-        _LONGEST_TEXT if column.is_wrapped else _LONGEST_CELL
-        for column in table.columns
-    ]
     columns = tuple(
         replace(column, heading=shortened(column.heading, _LONGEST_CELL))
         for column in table.columns
     )
+    most = [_LONGEST_TEXT if each.is_wrapped else _LONGEST_CELL for each in columns]
     rows = tuple(
         replace(row, cells=tuple(map(shortened, row.cells, most))) for row in table.rows
     )
@@ -137,12 +127,8 @@ def markdown_search_table(folder: Path | str) -> str:
         RunFolderError: if there is no record of a search, or it is unreadable.
     """
     record = read_search(folder)
-    return markdown_summary(
-        search_headline(record).sentences[:1],
-        _tables(record, with_ranges=True),
-        note_lines(record),
-        warning_lines(record),
-    )
+    tables = _tables(record, with_ranges=True)
+    return _summary(record, search_headline(record).sentences[:1], tables).as_markdown()
 
 
 def search_page(folder: Path, record: SearchRecord, plots: Sequence[DrawnPlot]) -> str:
@@ -151,34 +137,29 @@ def search_page(folder: Path, record: SearchRecord, plots: Sequence[DrawnPlot]) 
     Raises:
         RunFolderError: if the page is too large.
     """
-    values = values_table(record, with_ranges=True)
-    in_order = ranked(record)
+    values, in_order = values_table(record, with_ranges=True), ranked(record)
     are_many = len(in_order) > _MOST_UNFOLDED
     shown = top_trials(record, _TOP_OF_MANY) if are_many else in_order
-    every = in_order[:_MOST_ROWS]
+    every = in_order[:_MOST_ROWS] if are_many else ()
     all_label = f"All {len(in_order)} trials"
-    if len(every) < len(in_order):
-        all_label = f"The best {len(every)} of {len(in_order)} trials; "
-        all_label += "search.json has all"
-    whose = (
-        "along the Pareto front" if record.objective == "front" else "of the best trial"
-    )
-    text = (
-        page_templates()
-        .get_template("search.html")
-        .render(
-            title=folder.resolve().name,
-            headline=search_headline(record),
-            warnings=warning_lines(record),
-            notes=note_lines(record),
-            top=_html(record, shown, "Best trials" if are_many else "Trials"),
-            all_trials=_html(record, every, "All trials") if are_many else None,
-            all_label=all_label,
-            values=html_table(values, "Values of the best trials") if values else None,
-            values_title=f"Values {whose}",
-            plots=plots,
-            facts=settings(record),
-        )
+    if len(in_order) > _MOST_ROWS:
+        all_label = f"The best {_MOST_ROWS} of {len(in_order)} trials"
+        all_label += "; search.json has all"
+    is_front = record.objective == "front"
+    which = "along the Pareto front" if is_front else "of the best trial"
+    template = page_templates().get_template("search.html")
+    text = template.render(
+        title=folder.resolve().name,
+        headline=search_headline(record),
+        warnings=warning_lines(record),
+        notes=note_lines(record),
+        top=_html(record, shown, "Best trials" if are_many else "Trials"),
+        all_trials=_html(record, every, "All trials"),
+        all_label=all_label,
+        values=html_table(values, "Values of the best trials") if values else None,
+        values_title=f"Values {which}",
+        plots=plots,
+        facts=settings(record),
     )
     remedy = "Reasons or values in search.json are too long to be shown."
     return first_that_fits([text], folder, remedy)

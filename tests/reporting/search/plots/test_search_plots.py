@@ -7,13 +7,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from segshrink.reporting.plots import DARK, LIGHT, Plot
-from segshrink.reporting.search.plots import (
-    front_plot,
-    history_plot,
-    importance_plot,
-    parallel_plot,
-)
+from segshrink.reporting.plots.plot import Plot
+from segshrink.reporting.plots.theme import DARK, LIGHT
+from segshrink.reporting.search.plots.history import history_plot
+from segshrink.reporting.search.plots.importance import importance_plot
+from segshrink.reporting.search.plots.parallel import parallel_plot
+from segshrink.reporting.search.plots.pareto_front import front_plot
 from segshrink.reporting.search.plots.trials import TrialColors
 from segshrink.reporting.search.report import search_plots
 
