@@ -512,7 +512,7 @@ def test_inspect_of_synthetic(tmp_path, monkeypatch):
 def test_inspect_of_a_model_counts_it_and_shows_what_pruning_would_keep(teacher):
     printed = succeeded("inspect", teacher, "--keep", 0.5)
     size = count_macs(keras.models.load_model(teacher, compile=False))
-    assert f"{size.parameters:,} parameters, {size.macs:,} MACs an image" in printed
+    assert f"{size.parameters:,} parameters, {size.macs:,} MACs per image" in printed
     assert "(None, 64, 64, 3) -> (None, 64, 64, 5)" in printed
     assert printed != succeeded("inspect", teacher)
 

@@ -192,3 +192,25 @@ def test_a_lock_ends_with_its_process(tmp_path):
     process.communicate()
     with locked(path, wait=False) as is_held:
         assert is_held
+
+
+def test_the_lock_of_a_killed_process_does_not_block_a_folder(tmp_path):
+    holder = (
+        "import sys; from pathlib import Path\n"
+        "from segshrink.records import exclusive_folder\n"
+        "with exclusive_folder(Path(sys.argv[1])):\n"
+        "    print('held', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
+    process.kill()
+    process.communicate()
+    assert (tmp_path / ".lock").is_file()
+    with exclusive_folder(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -57,7 +57,7 @@ def _model(path: Path, keep: float | None) -> None:
     model = load_model(path)
     size = count_macs(model)
     output.out(f"{path}: {model.input_shape} -> {model.output_shape}")
-    output.out(f"{size.parameters:,} parameters, {size.macs:,} MACs an image")
+    output.out(f"{size.parameters:,} parameters, {size.macs:,} MACs per image")
     output.print(plan_pruning(model, keep=1.0 if keep is None else keep))
 
 
