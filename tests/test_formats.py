@@ -2,7 +2,7 @@
 
 import pytest
 
-from segshrink.formats import EXPORTED, Format, Precision
+from segshrink.formats import EXPORTED, Format, Precision, listed_suffixes
 
 
 @pytest.mark.parametrize("format", Format)
@@ -16,8 +16,22 @@ def test_other_suffixes_name_no_format():
     assert Format.of_file("tflite") is None
 
 
+def test_no_two_formats_look_alike():
+    for names in (
+        {each.suffix for each in Format},
+        {each.label for each in Format},
+        {each.runtime_label for each in Format},
+        {each.runtime_module for each in Format},
+    ):
+        assert len(names) == len(Format)
+
+
 def test_keras_is_not_exported():
     assert set(EXPORTED) == set(Format) - {Format.KERAS}
+
+
+def test_suffixes_are_listed_for_readers():
+    assert listed_suffixes(EXPORTED) == ".tflite, .onnx, .xml"
 
 
 def test_quantize_names_a_precision_and_none_is_float32():

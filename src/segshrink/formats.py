@@ -4,28 +4,58 @@ This is the one vocabulary of everything that writes, runs, measures or names a 
 Both are strings, so that recipes, records and the command line hold them as they are.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
 
 class Format(StrEnum):
-    """Format of a model file, and the name of the runtime that opens it."""
+    """Format of a model file, and the name of the runtime that opens it.
 
-    KERAS = "keras"
+    Reports list the members in this order.
+    """
+
     LITERT = "litert"
     ONNX = "onnx"
     OPENVINO = "openvino"
+    KERAS = "keras"
 
     @property
     def suffix(self) -> str:
         """Suffix of a file of this format, with its dot."""
-        return _SUFFIXES[self]
+        return _TRAITS[self].suffix
+
+    @property
+    def weights_suffix(self) -> str | None:
+        """Suffix of the file beside it that holds the weights; None if one has all."""
+        return _TRAITS[self].weights_suffix
 
     @property
     def precisions(self) -> tuple["Precision", ...]:
         """Precisions that a file of this format can be exported with, float32 first."""
-        return _PRECISIONS[self]
+        return _TRAITS[self].precisions
+
+    @property
+    def label(self) -> str:
+        """Name of the format for readers."""
+        return _TRAITS[self].label
+
+    @property
+    def runtime_label(self) -> str:
+        """Name of its runtime for readers."""
+        return _TRAITS[self].runtime_label or self.label
+
+    @property
+    def runtime_module(self) -> str:
+        """Module that its runtime is imported as."""
+        return _TRAITS[self].runtime_module
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether files of this format are made of a Keras model."""
+        return _TRAITS[self].is_exported
 
     @classmethod
     def of_file(cls, path: Path | str) -> Self | None:
@@ -68,17 +98,52 @@ class Precision(StrEnum):
         return self in (Precision.INT8, Precision.FULL_INT8)
 
 
-EXPORTED = (Format.LITERT, Format.ONNX, Format.OPENVINO)
+@dataclass(frozen=True, kw_only=True)
+class _Traits:
+    """The properties of a `Format`, under the same names."""
 
-_SUFFIXES = {
-    Format.KERAS: ".keras",
-    Format.LITERT: ".tflite",
-    Format.ONNX: ".onnx",
-    Format.OPENVINO: ".xml",
+    suffix: str
+    weights_suffix: str | None = None
+    precisions: tuple[Precision, ...]
+    label: str
+    runtime_label: str | None = None
+    runtime_module: str
+    is_exported: bool = True
+
+
+_TRAITS = {
+    Format.LITERT: _Traits(
+        suffix=".tflite",
+        precisions=tuple(Precision),
+        label="LiteRT",
+        runtime_module="ai_edge_litert.interpreter",
+    ),
+    Format.ONNX: _Traits(
+        suffix=".onnx",
+        precisions=(Precision.FLOAT32, Precision.INT8),
+        label="ONNX",
+        runtime_label="ONNX Runtime",
+        runtime_module="onnxruntime",
+    ),
+    Format.OPENVINO: _Traits(
+        suffix=".xml",
+        weights_suffix=".bin",
+        precisions=(Precision.FLOAT32, Precision.FLOAT16, Precision.INT8),
+        label="OpenVINO",
+        runtime_module="openvino",
+    ),
+    Format.KERAS: _Traits(
+        suffix=".keras",
+        precisions=(Precision.FLOAT32,),
+        label="Keras",
+        runtime_module="keras",
+        is_exported=False,
+    ),
 }
-_PRECISIONS = {
-    Format.KERAS: (Precision.FLOAT32,),
-    Format.LITERT: tuple(Precision),
-    Format.ONNX: (Precision.FLOAT32, Precision.INT8),
-    Format.OPENVINO: (Precision.FLOAT32, Precision.FLOAT16, Precision.INT8),
-}
+
+EXPORTED = tuple(each for each in Format if each.is_exported)
+
+
+def listed_suffixes(formats: Iterable[Format]) -> str:
+    """`.tflite, .onnx`: suffixes for help and messages."""
+    return ", ".join(each.suffix for each in formats)

@@ -61,6 +61,7 @@ def student(request):
 
 @pytest.fixture
 def file(student, format, precision, tmp_path):
+    pytest.importorskip(format.runtime_module)
     calibration = IMAGES if precision.is_calibrated else None
     return export_model(
         student,
@@ -74,7 +75,6 @@ def file(student, format, precision, tmp_path):
 
 @each_case
 def test_a_student_in_every_format(student, file, format, precision):
-    pytest.importorskip({"litert": "ai_edge_litert"}.get(format, format))
     artifact = load_artifact(file)
     assert artifact.runtime == format
     assert artifact.input_shape == SIZE and artifact.num_classes == 4

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import segshrink
+from segshrink.formats import Format
 
 SOURCE = Path(segshrink.__file__).parent
 
@@ -191,7 +192,7 @@ def test_no_network_library_is_named(room):
 
 
 HEAVY = {"keras", "tensorflow", "jax", "torch"}
-HEAVY |= {"onnxruntime", "ai_edge_litert", "openvino"}
+HEAVY |= {each.runtime_module.partition(".")[0] for each in Format}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from segshrink.errors import ModelError, UsageError
 from segshrink.export import export_model
 from segshrink.formats import EXPORTED, Format
+from segshrink.records import model_files
 from segshrink.runtimes import load_artifact
 
 each_format = pytest.mark.parametrize("format", Format)
@@ -29,15 +30,14 @@ def files(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runtimes")
     model.save(folder / "m.keras")
     for format in EXPORTED:
-        if format is not Format.OPENVINO or importlib.util.find_spec("openvino"):
+        if importlib.util.find_spec(format.runtime_module.partition(".")[0]):
             export_model(model, folder / f"m{format.suffix}", format=format)
     return folder
 
 
 @pytest.fixture(params=Format)
 def path(request, files):
-    if request.param is Format.OPENVINO:
-        pytest.importorskip("openvino")
+    pytest.importorskip(request.param.runtime_module)
     return files / f"m{request.param.suffix}"
 
 
@@ -114,8 +114,8 @@ def test_damaged_files_are_refused(path, damage, tmp_path):
     }[damage]
     broken = tmp_path / f"broken{path.suffix}"
     broken.write_bytes(damaged)
-    if path.suffix == Format.OPENVINO.suffix:
-        shutil.copy(path.with_suffix(".bin"), broken.with_suffix(".bin"))
+    for other in model_files(path)[1:]:
+        shutil.copy(other, broken.with_suffix(other.suffix))
     with pytest.raises(ModelError, match="broken"):
         load_artifact(broken)
 

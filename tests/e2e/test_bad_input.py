@@ -13,6 +13,7 @@ from PIL import Image
 from e2e.command_line import refused, typed
 from e2e.run_files import times_of
 from e2e.scenes import COLORS, NAMES, SPLIT, VOID_COLORS, write_description
+from segshrink.formats import EXPORTED, listed_suffixes
 
 BRIEFLY = ("--rounds", 3, "--threads", 1)
 SOUTH = ("south/4", "south/5", "south/ö 6")
@@ -376,8 +377,8 @@ def test_export_options_that_contradict_each_other(finished_run, scenes, tmp_pat
     model, out = finished_run / "student" / "model.keras", tmp_path / "out"
     int8 = ("--quantize", "int8")
     for name, options, expected in [
-        ("m.pb", (), "must end in one of .tflite, .onnx, .xml"),
-        ("m", (), "must end in one of .tflite, .onnx, .xml"),
+        ("m.pb", (), f"must end in one of {listed_suffixes(EXPORTED)}"),
+        ("m", (), f"must end in one of {listed_suffixes(EXPORTED)}"),
         ("m.tflite", ("--split", "s.yaml"), "--split has no effect without --data"),
         ("m.tflite", ("--tiles", 3), "--tiles has no effect"),
         ("m.tflite", ("--quantize", "int8"), "--quantize int8 needs --data"),

@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 from export.tiny_models import blotchy_images, tiny_unet
 from segshrink.errors import ExportError, MissingExtraError, ModelError, UsageError
 from segshrink.export import export_model
+from segshrink.formats import EXPORTED
 from segshrink.runtimes import load_artifact
 
 
@@ -150,7 +151,7 @@ def test_failed_export_leaves_the_old_file(tmp_path, images):
 WRONG = {
     "unknown format": (
         {"format": "tf"},
-        "format must be one of litert, onnx, openvino, got 'tf'",
+        f"format must be one of {', '.join(EXPORTED)}, got 'tf'",
     ),
     "unknown quantize": (
         {"quantize": "int4"},

@@ -5,6 +5,7 @@ import pytest
 from segshrink.errors import ExportError
 from segshrink.export import read_metadata, write_metadata
 from segshrink.export.metadata import parse_metadata
+from segshrink.formats import EXPORTED, listed_suffixes
 from segshrink.records.metadata import FileMetadata, TrainingData
 
 
@@ -38,5 +39,6 @@ def test_a_keras_file_carries_none(tmp_path):
     path = tmp_path / "m.keras"
     path.write_bytes(b"model")
     assert read_metadata(path) is None
-    with pytest.raises(ExportError, match=r"go into .tflite, .onnx, .xml files, got"):
+    known = listed_suffixes(EXPORTED)
+    with pytest.raises(ExportError, match=f"go into {known} files, got '.keras'"):
         write_metadata(path, FileMetadata())

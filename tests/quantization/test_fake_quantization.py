@@ -11,6 +11,7 @@ from segshrink.export import Calibration, export_model
 from segshrink.formats import Format
 from segshrink.quantization import FakeQuantizedModel, observed_ranges
 from segshrink.quantization.fake_quantization import quantized_tensors
+from segshrink.quantization.fake_quantized_layers import LARGEST_WEIGHT
 from segshrink.runtimes import load_artifact
 
 IMAGES = blotchy_images(8)
@@ -47,7 +48,7 @@ def test_percentiles_are_means_over_images(model):
 
 
 def test_a_format_without_int8_files_is_refused(model, ranges):
-    with pytest.raises(UsageError, match="litert, onnx, openvino, got 'keras'"):
+    with pytest.raises(UsageError, match=f"{', '.join(LARGEST_WEIGHT)}, got 'keras'"):
         FakeQuantizedModel(model, ranges, format="keras")
 
 
@@ -74,7 +75,7 @@ def test_it_has_the_variables_of_the_model(model, ranges):
         assert (low, high) == pytest.approx(wide)
 
 
-@pytest.mark.parametrize("format", ["litert", "onnx", "openvino"])
+@pytest.mark.parametrize("format", LARGEST_WEIGHT)
 def test_it_computes_as_the_file_does(format, tmp_path):
     """On a model that int8 hurts, so that agreement is not an accident."""
     keras.utils.set_random_seed(0)

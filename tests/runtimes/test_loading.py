@@ -9,6 +9,7 @@ import pytest
 
 from segshrink.errors import MissingExtraError, ModelError, UsageError
 from segshrink.export import export_model
+from segshrink.formats import Format, listed_suffixes
 from segshrink.runtimes import load_artifact
 
 
@@ -20,9 +21,8 @@ def litert_file(tmp_path_factory):
 
 
 def test_unknown_suffix_lists_the_known(tmp_path):
-    with pytest.raises(
-        ModelError, match=r"one of .keras, .tflite, .onnx, .xml, got .pb"
-    ):
+    known = listed_suffixes(Format)
+    with pytest.raises(ModelError, match=rf"must be one of {known}, got .pb"):
         load_artifact(tmp_path / "model.pb")
 
 

@@ -26,13 +26,16 @@ from segshrink.cli.scores import (
     warn_of_other_split,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
+from segshrink.formats import Format, listed_suffixes
 
 if TYPE_CHECKING:
     from segshrink.records.evaluation import DetailedQuality
 
 
 def evaluate(
-    artifact: Annotated[Path, typer.Argument(help=".keras, .tflite or .onnx file.")],
+    artifact: Annotated[
+        Path, typer.Argument(help=f"Model file: {listed_suffixes(Format)}.")
+    ],
     data: Data,
     part: Annotated[str | None, typer.Option(help="val or test (test).")] = None,
     split: SplitFile = None,

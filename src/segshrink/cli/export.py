@@ -12,7 +12,7 @@ from segshrink.cli.options import SplitFile, SplitSeed, refuse_idle
 from segshrink.cli.scores import warn_of_other_split
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
-from segshrink.formats import EXPORTED, Format, Precision
+from segshrink.formats import EXPORTED, Format, Precision, listed_suffixes
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +26,10 @@ _RANDOM_IMAGES = 4
 def export(
     model: Annotated[Path, typer.Argument(help="Trained .keras model.")],
     out: Annotated[
-        Path, typer.Option("--out", help="FILE.tflite, FILE.onnx or FILE.xml.")
+        Path,
+        typer.Option(
+            "--out", help=f"File whose name ends in {listed_suffixes(EXPORTED)}."
+        ),
     ],
     quantize: Annotated[
         str | None,
@@ -117,8 +120,9 @@ def _target(out: Path, quantize: str | None) -> tuple[Format, Precision]:
     """The format that the name of the file asks for, and a precision it can have."""
     format = Format.of_file(out)
     if format not in EXPORTED:
-        suffixes = ", ".join(each.suffix for each in EXPORTED)
-        raise UsageError(f"--out {out}: the name must end in one of {suffixes}.")
+        raise UsageError(
+            f"--out {out}: the name must end in one of {listed_suffixes(EXPORTED)}."
+        )
     if quantize is not None and quantize not in format.precisions[1:]:
         known = ", ".join(format.precisions[1:])
         raise UsageError(

@@ -10,7 +10,7 @@ import typer
 from segshrink.cli.options import Threads
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import UsageError
-from segshrink.formats import Format
+from segshrink.formats import Format, listed_suffixes
 
 if TYPE_CHECKING:
     from segshrink.prediction import Cluster
@@ -20,9 +20,10 @@ def predict(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="A .keras, .tflite, .onnx or .xml file, if not the model for aerial "
-            "photographs that comes with segshrink; then images, or folders of them: "
-            "photographs of up to 178 megapixels, georeferenced TIFFs of any size.",
+            help=f"A model file ({listed_suffixes(Format)}), if not the model for "
+            "aerial photographs that comes with segshrink; then images, or folders of "
+            "them: photographs of up to 178 megapixels, georeferenced TIFFs of any "
+            "size.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],

@@ -61,9 +61,8 @@ def export_model(
     Args:
         model: segmentation model with one image of fixed size as its input; see
             `with_input_size` for another size.
-        path: file to write; `.tflite` for LiteRT, `.onnx` for ONNX, `.xml` for
-            OpenVINO.
-        format: `"litert"`, `"onnx"` or `"openvino"`.
+        path: file to write, with the suffix of its format.
+        format: `"litert"` (`.tflite`), `"onnx"` (`.onnx`) or `"openvino"` (`.xml`).
         quantize: None is float32. `"float16"` stores weights in 16 bits (LiteRT,
             OpenVINO). `"dynamic"` has int8 weights and float32 activations (LiteRT).
             `"int8"` has both in int8 (all formats). `"full_int8"` has input and output

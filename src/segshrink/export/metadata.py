@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from segshrink.errors import ExportError, MissingExtraError
-from segshrink.formats import EXPORTED, Format
+from segshrink.formats import EXPORTED, Format, listed_suffixes
 from segshrink.records import atomic_write
 from segshrink.records.metadata import FileMetadata
 
@@ -24,7 +24,7 @@ _ALIGNMENT = 16
 
 
 def write_metadata(path: Path | str, metadata: FileMetadata) -> None:
-    """Put metadata into a `.tflite`, `.onnx` or `.xml` file, replacing those in it.
+    """Put metadata into an exported file, replacing those in it.
 
     Weights and operations stay as they are. The file is replaced whole or not at all.
 
@@ -37,38 +37,24 @@ def write_metadata(path: Path | str, metadata: FileMetadata) -> None:
         MissingExtraError: if the package of the format is not installed.
     """
     path = Path(path)
-    writers = {
-        Format.LITERT: _write_litert,
-        Format.ONNX: _write_onnx,
-        Format.OPENVINO: _write_openvino,
-    }
     format = Format.of_file(path)
-    if format not in writers:
+    if format not in EXPORTED:
         raise ExportError(
-            f"{path}: metadata go into {', '.join(each.suffix for each in EXPORTED)} "
-            f"files, got {path.suffix or 'no suffix'!r}."
+            f"{path}: metadata go into {listed_suffixes(EXPORTED)} files, got "
+            f"{path.suffix or 'no suffix'!r}."
         )
-    writers[format](path, json.dumps(metadata.as_plain(), allow_nan=False))
+    _WRITERS[format](path, json.dumps(metadata.as_plain(), allow_nan=False))
 
 
 def read_metadata(path: Path | str) -> FileMetadata | None:
-    """Metadata of a `.tflite`, `.onnx` or `.xml` file; None if it carries none of ours.
+    """Metadata of an exported file; None if it carries none of ours.
 
     Raises:
         MissingExtraError: if the package of the format is not installed.
     """
     path = Path(path)
     format = Format.of_file(path)
-    if format is Format.LITERT:
-        return litert_metadata(path.read_bytes())
-    if format is Format.ONNX:
-        properties = {x.key: x.value for x in _onnx().load(str(path)).metadata_props}
-        return parse_metadata(properties.get(NAME))
-    if format is Format.OPENVINO:
-        from segshrink.export.openvino import read_model
-
-        return openvino_metadata(read_model(path))
-    return None
+    return _READERS[format](path) if format in EXPORTED else None
 
 
 def litert_metadata(content: bytes) -> FileMetadata | None:
@@ -94,6 +80,21 @@ def parse_metadata(text: str | bytes | None) -> FileMetadata | None:
         return FileMetadata.model_validate_json(text) if text else None
     except ValidationError:
         return None
+
+
+def _read_litert(path: Path) -> FileMetadata | None:
+    return litert_metadata(path.read_bytes())
+
+
+def _read_onnx(path: Path) -> FileMetadata | None:
+    properties = {x.key: x.value for x in _onnx().load(str(path)).metadata_props}
+    return parse_metadata(properties.get(NAME))
+
+
+def _read_openvino(path: Path) -> FileMetadata | None:
+    from segshrink.export.openvino import read_model
+
+    return openvino_metadata(read_model(path))
 
 
 def _write_litert(path: Path, text: str) -> None:
@@ -156,3 +157,15 @@ def _write_openvino(path: Path, text: str) -> None:
     model = read_model(path)
     model.set_rt_info(text, [NAME])
     replace_model(model, path)
+
+
+_READERS = {
+    Format.LITERT: _read_litert,
+    Format.ONNX: _read_onnx,
+    Format.OPENVINO: _read_openvino,
+}
+_WRITERS = {
+    Format.LITERT: _write_litert,
+    Format.ONNX: _write_onnx,
+    Format.OPENVINO: _write_openvino,
+}

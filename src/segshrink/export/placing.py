@@ -13,7 +13,8 @@ def place(written: Path, path: Path) -> None:
     An `.xml` is copied after its `.bin` and removed before it, so that wherever it is,
     its weights are.
     """
-    if Format.of_file(path) is Format.OPENVINO:
+    format = Format.of_file(path)
+    if format is not None and format.weights_suffix:
         path.unlink(missing_ok=True)
     for source in reversed(model_files(written)):
         with atomic_write(path.with_suffix(source.suffix)) as partial:

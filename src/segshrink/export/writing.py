@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segshrink.errors import ExportError
 from segshrink.export.calibration import Calibration
 from segshrink.export.model_form import fixed_input_shape
 from segshrink.export.tensor_matching import equal_tensors
@@ -32,11 +33,17 @@ def write_file(
         path: file to write.
         precision: one that the format has.
         calibration: for a precision that is calibrated.
+
+    Raises:
+        ExportError: if the format has no writer.
     """
-    if Format.of_file(path) is Format.LITERT:
-        _write_litert(model, path, precision, calibration)
-    else:
-        _write_by_onnx(model, path, precision, calibration)
+    format = Format.of_file(path)
+    if format not in _WRITERS:
+        raise ExportError(
+            f"{path}: the format must be one of {', '.join(_WRITERS)}, got the suffix "
+            f"{path.suffix or 'none'!r}."
+        )
+    _WRITERS[format](model, path, precision, calibration)
 
 
 def _write_litert(
@@ -61,38 +68,58 @@ def _write_litert(
     path.write_bytes(content)
 
 
-def _write_by_onnx(
+def _write_onnx(
     model: keras.Model,
     path: Path,
     precision: Precision,
     calibration: Calibration | None,
 ) -> None:
-    """Write an ONNX file, or an OpenVINO file, which is converted from ONNX."""
+    _onnx_file(model, path.parent / "steps", calibration).replace(path)
+
+
+def _write_openvino(
+    model: keras.Model,
+    path: Path,
+    precision: Precision,
+    calibration: Calibration | None,
+) -> None:
+    from segshrink.export.openvino import write_openvino
+
+    source = _onnx_file(model, path.parent / "steps", calibration)
+    write_openvino(source, path, half=precision is Precision.FLOAT16)
+
+
+def _onnx_file(
+    model: keras.Model, steps: Path, calibration: Calibration | None
+) -> Path:
+    """An ONNX file in the folder `steps`, int8 where there is a calibration."""
     from segshrink.export.onnx import write_onnx
 
-    steps = path.parent / "steps"
     steps.mkdir()
     source = steps / "float.onnx"
     write_onnx(model, source, *fixed_input_shape(model))
-    if calibration is not None:
-        from segshrink.export.onnx_quantized import (
-            prepare_onnx,
-            quantize_onnx,
-            tensors_of_onnx,
-        )
+    if calibration is None:
+        return source
+    from segshrink.export.onnx_quantized import (
+        prepare_onnx,
+        quantize_onnx,
+        tensors_of_onnx,
+    )
 
-        prepared = prepare_onnx(source, steps / "prepared.onnx")
-        if calibration.has_exceptions:
-            tensors = tensors_of_onnx(prepared, calibration.images[0])
-            calibration = _with_names_in_file(calibration, model, tensors)
-        source = steps / "quantized.onnx"
-        quantize_onnx(prepared, source, calibration)
-    if Format.of_file(path) is Format.OPENVINO:
-        from segshrink.export.openvino import write_openvino
+    prepared = prepare_onnx(source, steps / "prepared.onnx")
+    if calibration.has_exceptions:
+        tensors = tensors_of_onnx(prepared, calibration.images[0])
+        calibration = _with_names_in_file(calibration, model, tensors)
+    quantized = steps / "quantized.onnx"
+    quantize_onnx(prepared, quantized, calibration)
+    return quantized
 
-        write_openvino(source, path, half=precision is Precision.FLOAT16)
-    else:
-        source.replace(path)
+
+_WRITERS = {
+    Format.LITERT: _write_litert,
+    Format.ONNX: _write_onnx,
+    Format.OPENVINO: _write_openvino,
+}
 
 
 def _with_names_in_file(

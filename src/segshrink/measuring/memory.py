@@ -3,6 +3,7 @@
 The process is `python -m segshrink.measuring.memory FILE THREADS`.
 """
 
+import importlib
 import json
 import subprocess
 import sys
@@ -55,17 +56,6 @@ def _peak_bytes() -> int:
     return 1024 * int(line.split()[1])
 
 
-def _import_runtime(format: Format | None) -> None:
-    if format is Format.LITERT:
-        import ai_edge_litert.interpreter  # noqa: F401
-    elif format is Format.ONNX:
-        import onnxruntime  # noqa: F401
-    elif format is Format.OPENVINO:
-        import openvino  # noqa: F401
-    else:
-        import keras  # noqa: F401
-
-
 def main(arguments: list[str]) -> int:
     """Run one file and print the memory that it took; see the module's docstring."""
     import numpy as np
@@ -74,7 +64,9 @@ def main(arguments: list[str]) -> int:
 
     path, threads = Path(arguments[0]), int(arguments[1])
     try:
-        _import_runtime(Format.of_file(path))
+        format = Format.of_file(path)
+        if format is not None:
+            importlib.import_module(format.runtime_module)
         before = _peak_bytes()
         artifact = load_artifact(path, threads=threads)
         image = np.zeros((1, *artifact.input_shape, 3), np.uint8)

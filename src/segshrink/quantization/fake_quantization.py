@@ -10,6 +10,7 @@ import numpy as np
 from keras import layers, ops
 
 from segshrink.errors import UsageError
+from segshrink.formats import Format
 from segshrink.models.calls import arguments_of, run_calls
 from segshrink.quantization.fake_quantized_layers import (
     LARGEST_WEIGHT,
@@ -112,7 +113,7 @@ class FakeQuantizedModel:
     Args:
         model: Functional or Sequential model of one image, float32.
         ranges: ranges of its tensors, from `observed_ranges`.
-        format: format of the file, "litert", "onnx" or "openvino".
+        format: format of the file, one of `LARGEST_WEIGHT`.
 
     Attributes:
         model: Keras model with the input and output of the given one.
@@ -132,11 +133,11 @@ class FakeQuantizedModel:
     ) -> None:
         if format not in LARGEST_WEIGHT:
             raise UsageError(
-                f"format must be {', '.join(LARGEST_WEIGHT)}, got {format!r}."
+                f"format must be one of {', '.join(LARGEST_WEIGHT)}, got {format!r}."
             )
         self.values = values_of(model)
         self.before_activation: dict[str, Any] = {}
-        self._largest = LARGEST_WEIGHT[format]
+        self._largest = LARGEST_WEIGHT[Format(format)]
         self._given_ranges = ranges
         self._layers: dict[str, FakeQuantizedLayer] = {}
         self._quantizers: dict[Value, FakeQuantizedActivation] = {}

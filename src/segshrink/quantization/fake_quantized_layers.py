@@ -13,10 +13,12 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from segshrink.formats import Format
+
 _LEVELS = 255
 # Largest weight of a channel as int8, by the format of the file. The files of ONNX
 # Runtime's quantizer leave a bit to processors that add two products in 16 bits.
-LARGEST_WEIGHT = {"litert": 127, "onnx": 64, "openvino": 64}
+LARGEST_WEIGHT = {Format.LITERT: 127, Format.ONNX: 64, Format.OPENVINO: 64}
 _TINY = 1e-8
 # Ranges move that much faster than kernels; calibrated ones are often twice too wide.
 _RANGE_STEP = 10.0
@@ -46,7 +48,10 @@ def fake_quantize_activation(x: Any, low: Any, high: Any) -> Any:
 
 
 def fake_quantize_kernel(
-    kernel: Any, channel_axes: Sequence[int], *, largest: int = LARGEST_WEIGHT["litert"]
+    kernel: Any,
+    channel_axes: Sequence[int],
+    *,
+    largest: int = LARGEST_WEIGHT[Format.LITERT],
 ) -> Any:
     """Round weights to those that symmetric int8 with one scale per channel can hold.
 
@@ -139,7 +144,7 @@ class FakeQuantizedLayer(layers.Layer):
         layer: Any,
         normalization: Any = None,
         *,
-        largest: int = LARGEST_WEIGHT["litert"],
+        largest: int = LARGEST_WEIGHT[Format.LITERT],
         **options: Any,
     ) -> None:
         super().__init__(**options)

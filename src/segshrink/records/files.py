@@ -162,9 +162,11 @@ def model_files(path: Path) -> list[Path]:
     exists.
     """
     path = Path(path)
-    weights = path.with_suffix(".bin")
-    is_pair = Format.of_file(path) is Format.OPENVINO and weights.is_file()
-    return [path, weights] if is_pair else [path]
+    format = Format.of_file(path)
+    if format is None or format.weights_suffix is None:
+        return [path]
+    weights = path.with_suffix(format.weights_suffix)
+    return [path, weights] if weights.is_file() else [path]
 
 
 def model_sha256(path: Path) -> str:

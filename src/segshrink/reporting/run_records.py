@@ -13,7 +13,6 @@ from segshrink.records.measurement import ClassColor, Measurement, Role
 from segshrink.records.run import SampleEntry
 
 _ROLE_ORDER = (Role.TEACHER, Role.MASKS_ONLY, Role.NO_TEACHER, Role.STUDENT)
-_RUNTIME_ORDER = (Format.LITERT, Format.ONNX, Format.OPENVINO, Format.KERAS)
 _HISTORY_FOLDERS = {
     Role.TEACHER: "teacher",
     Role.STUDENT: "student",
@@ -134,7 +133,7 @@ def _read_measurements(folder: Path) -> tuple[Measurement, ...]:
 
 
 def _place_in_report(measurement: Measurement) -> tuple[int, int, bool, str]:
-    runtimes = [*_RUNTIME_ORDER, measurement.runtime]
+    runtimes = [*Format, measurement.runtime]
     return (
         _ROLE_ORDER.index(measurement.role),
         runtimes.index(measurement.runtime),

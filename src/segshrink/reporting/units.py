@@ -5,22 +5,18 @@ from segshrink.formats import Format
 MISSING = "–"
 _MINUS = "\N{MINUS SIGN}"
 
-_NAMES: dict[str, str] = {
-    Format.KERAS: "Keras",
-    Format.LITERT: "LiteRT",
-    Format.ONNX: "ONNX",
-    Format.OPENVINO: "OpenVINO",
-}
+_FORMATS: dict[str, str] = {each: each.label for each in Format}
+_RUNTIMES: dict[str, str] = {each: each.runtime_label for each in Format}
 
 
 def runtime_name(runtime: str) -> str:
     """The name of a runtime as its makers write it."""
-    return "ONNX Runtime" if runtime == Format.ONNX else format_name(runtime)
+    return _RUNTIMES.get(runtime, runtime)
 
 
 def format_name(file_format: str) -> str:
     """The name of a file format, short."""
-    return _NAMES.get(file_format, file_format)
+    return _FORMATS.get(file_format, file_format)
 
 
 def counted(count: int, noun: str) -> str:

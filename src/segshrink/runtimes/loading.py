@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from segshrink.errors import ModelError, UsageError
-from segshrink.formats import Format
+from segshrink.formats import Format, listed_suffixes
 from segshrink.runtimes.artifact import Artifact
 
 
 def load_artifact(path: Path | str, *, threads: int = 1) -> Artifact:
-    """Open a `.keras`, `.tflite`, `.onnx` or `.xml` (OpenVINO) file.
+    """Open a model file of any `Format`, which its suffix names.
 
     Args:
         path: the file.
@@ -30,32 +30,45 @@ def load_artifact(path: Path | str, *, threads: int = 1) -> Artifact:
     format = Format.of_file(path)
     if format is None:
         raise ModelError(
-            f"{path}: the suffix must be one of "
-            f"{', '.join(each.suffix for each in Format)}, got "
+            f"{path}: the suffix must be one of {listed_suffixes(Format)}, got "
             f"{path.suffix or 'none'}."
         )
     if not path.is_file():
         raise ModelError(f"{path}: no such file. Export a model first.")
-    return _open(path, format, threads)
+    return _OPENERS[format](path, threads)
 
 
-def _open(path: Path, format: Format, threads: int) -> Artifact:
-    # Each runtime takes a second or more to import: only the one that is needed is.
-    if format is Format.KERAS:
-        from segshrink.runtimes.keras import KerasArtifact
+# Each runtime takes a second or more to import: only the one that is needed is.
+def _open_litert(path: Path, threads: int) -> Artifact:
+    from segshrink.runtimes.litert import LiteRTArtifact
 
-        return KerasArtifact(path)
-    if format is Format.LITERT:
-        from segshrink.runtimes.litert import LiteRTArtifact
+    return LiteRTArtifact(path, threads)
 
-        return LiteRTArtifact(path, threads)
-    if format is Format.ONNX:
-        from segshrink.runtimes.onnx import ONNXArtifact
 
-        return ONNXArtifact(path, threads)
+def _open_onnx(path: Path, threads: int) -> Artifact:
+    from segshrink.runtimes.onnx import ONNXArtifact
+
+    return ONNXArtifact(path, threads)
+
+
+def _open_openvino(path: Path, threads: int) -> Artifact:
     from segshrink.runtimes.openvino import OpenVINOArtifact
 
     return OpenVINOArtifact(path, threads)
+
+
+def _open_keras(path: Path, threads: int) -> Artifact:
+    from segshrink.runtimes.keras import KerasArtifact
+
+    return KerasArtifact(path)
+
+
+_OPENERS = {
+    Format.LITERT: _open_litert,
+    Format.ONNX: _open_onnx,
+    Format.OPENVINO: _open_openvino,
+    Format.KERAS: _open_keras,
+}
 
 
 def shipped_model() -> Path:

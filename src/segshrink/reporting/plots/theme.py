@@ -119,4 +119,4 @@ def marks_of(measurements: Iterable[Measurement], theme: Theme) -> dict[str, Mar
 def color_of_runtime(runtime: str, theme: Theme) -> str:
     """A colour for every runtime, where files have no roles."""
     strongest = [family[0] for family in theme.families.values()]
-    return dict(zip(_MARKERS, strongest, strict=True)).get(runtime, theme.ink)
+    return dict(zip(_MARKERS, strongest, strict=False)).get(runtime, theme.ink)
