@@ -72,6 +72,12 @@ def test_a_file_is_no_folder(tmp_path):
         find_layout(path)
 
 
+def test_every_arrangement_is_named_in_what_was_expected(tmp_path):
+    with pytest.raises(DatasetError) as caught:
+        find_layout(tmp_path)
+    assert all(f" {kind.folders}" in str(caught.value) for kind in LayoutKind)
+
+
 def test_an_empty_folder(tmp_path):
     with pytest.raises(DatasetError, match="the folder is empty. Expected one of: SC"):
         find_layout(tmp_path)

@@ -12,7 +12,7 @@ from segshrink.data.classes import Classes
 from segshrink.data.description import DESCRIPTION_NAME, SplitEntry, read_split_file
 from segshrink.data.folder import Folder, read_folder
 from segshrink.data.generated import SOURCE_NAME, generated_images, split_by_number
-from segshrink.data.layout import PART_NAMES, Layout, LayoutKind
+from segshrink.data.layout import PART_NAMES, Layout
 from segshrink.data.splits import Split, choose_split, declared_split, shortened
 from segshrink.data.survey import SurveyedPair
 from segshrink.errors import DatasetError, UsageError
@@ -202,7 +202,7 @@ def _split_of_folder(
     description = folder.description
     if given is None and description is not None and description.split is not None:
         given = DESCRIPTION_NAME, description.split
-    if folder.layout.kind is LayoutKind.PARTS:
+    if folder.layout.kind.has_split:
         return _split_of_parts(folder, given)
     if given is not None:
         return declared_split(*given, sorted(class_pixels))
@@ -246,7 +246,7 @@ def _remedy(layout: Layout, holders: Sequence[str]) -> str:
             f"(`segshrink inspect {layout.root}` writes one to start from)."
         )
     found = f"It is in {shortened(holders)}: "
-    if layout.kind is LayoutKind.PARTS:
+    if layout.kind.has_split:
         return found + "move images that hold it into the folder train."
     return (
         found + "put one of these into train, with --split or `split` in dataset.yaml."

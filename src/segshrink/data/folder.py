@@ -19,18 +19,6 @@ from segshrink.progress import Progress
 
 _SHOWN_CODES = 12
 
-_KIND_NOTICES = {
-    LayoutKind.FLAT: (
-        "Each image is taken as a scene of its own, since all are in one folder. If "
-        "some show the same place, put each scene's images in a folder of its own, or "
-        "give a split."
-    ),
-    LayoutKind.PARTS: (
-        "The split is that of the folders train, val and test; whether it keeps "
-        "neighbouring images together is not known."
-    ),
-}
-
 
 @dataclass(frozen=True)
 class Folder:
@@ -80,7 +68,7 @@ def read_folder(root: Path, *, decode_images: bool, progress: Progress) -> Folde
         faults += _undeclared_faults(survey, classes)
     elif survey.pairs and not description_faults:
         faults.append(_unknown_classes_fault(root, survey))
-    kind_notice = _KIND_NOTICES.get(layout.kind)
+    kind_notice = layout.kind.notice
     return Folder(
         name=_name(root, description, preset),
         layout=layout,

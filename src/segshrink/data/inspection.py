@@ -44,7 +44,7 @@ class DatasetReport:
 
     Attributes:
         name: the data set's name.
-        layout: "scenes", "flat", "parts" or "synthetic".
+        layout: a `LayoutKind`, or "synthetic".
         classes: from dataset.yaml or a known data set; None if neither.
         scenes: one entry per scene, by name.
         class_shares: share of each class; empty without `classes`.

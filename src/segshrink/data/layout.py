@@ -19,11 +19,6 @@ PART_NAMES = ("train", "val", "test")
 _IMAGES, _MASKS = "images", "masks"
 _MASK_FOLDER_OF_PART = {part: f"{part}annot" for part in PART_NAMES}
 
-_EXPECTED = (
-    "Expected one of: SCENE/images and SCENE/masks at any depth; images and masks; "
-    "train, trainannot, val, valannot, test and testannot."
-)
-
 
 class LayoutKind(StrEnum):
     """Arrangement of images and masks in a folder."""
@@ -34,6 +29,52 @@ class LayoutKind(StrEnum):
     """`images` and `masks` in the given folder; each image is its own scene."""
     PARTS = "parts"
     """CamVid's `train` and `trainannot` and so on; each part is one scene."""
+
+    @property
+    def folders(self) -> str:
+        """Folders of this arrangement, as messages list them."""
+        return _TRAITS[self].folders
+
+    @property
+    def notice(self) -> str | None:
+        """Sentences for users about what follows from it; None if nothing does."""
+        return _TRAITS[self].notice
+
+    @property
+    def has_split(self) -> bool:
+        """Whether the folders are the split: its scenes are named as `PART_NAMES`."""
+        return _TRAITS[self].has_split
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Traits:
+    """The properties of a `LayoutKind`, under the same names."""
+
+    folders: str
+    notice: str | None = None
+    has_split: bool = False
+
+
+_TRAITS = {
+    LayoutKind.SCENES: _Traits(folders="SCENE/images and SCENE/masks at any depth"),
+    LayoutKind.FLAT: _Traits(
+        folders="images and masks",
+        notice=(
+            "Each image is taken as a scene of its own, since all are in one folder. "
+            "If some show the same place, put each scene's images in a folder of its "
+            "own, or give a split."
+        ),
+    ),
+    LayoutKind.PARTS: _Traits(
+        folders="train, trainannot, val, valannot, test and testannot",
+        notice=(
+            "The split is that of the folders train, val and test; whether it keeps "
+            "neighbouring images together is not known."
+        ),
+        has_split=True,
+    ),
+}
+_EXPECTED = f"Expected one of: {'; '.join(each.folders for each in LayoutKind)}."
 
 
 @dataclass(frozen=True)
