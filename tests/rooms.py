@@ -1,6 +1,6 @@
 """Which files of tests are slow, and why: the markers of pyproject.toml by path.
 
-`make test` leaves these out, but for the one end-to-end run that is marked `smoke`. A
+`make test` skips these, except the one end-to-end run that is marked `smoke`. A
 single slow test of a quick file is marked where it stands.
 """
 

@@ -1,11 +1,15 @@
 """Checks that every model of segshrink must pass."""
 
+from typing import get_args
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from segshrink.models import build_model, load_model, save_model
+from segshrink.models.build import _BUILDERS
+from segshrink.recipe.models import TeacherModelSettings
 
 SHAPE = (64, 96, 3)
 MODELS = {
@@ -36,6 +40,12 @@ def images(count=2, seed=0):
 
 
 each_model = pytest.mark.parametrize("case", MODELS)
+
+
+def test_every_model_of_a_recipe_is_built_and_checked_here():
+    families, _ = get_args(TeacherModelSettings)
+    tags = {get_args(each)[1].tag for each in get_args(families)}
+    assert tags == set(_BUILDERS) == {case.partition("-")[0] for case in MODELS}
 
 
 @each_model

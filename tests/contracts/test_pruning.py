@@ -1,5 +1,7 @@
 """Checks that every criterion and every scope must pass."""
 
+from typing import get_args
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from segshrink.pruning.data_statistics import DataStatistics
 from segshrink.pruning.graph import trace
 from segshrink.pruning.importance import group_weights, importance
 from segshrink.pruning.selection import SCOPES
+from segshrink.recipe import LOOK_AT_DATA, PruningSettings
 
 
 def residual_model():
@@ -29,7 +32,7 @@ def residual_model():
 
 def data_for(name):
     """Images and labels for criteria that look at data; None for the others."""
-    if name not in ("mean_activation", "taylor", "fisher"):
+    if name not in LOOK_AT_DATA:
         return None
     generator = np.random.default_rng(0)
     images = generator.uniform(0, 1, (2, 8, 8, 3)).astype(np.float32)
@@ -55,6 +58,12 @@ def scores_by_group(model, name):
 
 # Slimming refuses groups without a normalization; test_criteria.py tests it.
 EVERYWHERE = [name for name in CRITERIA if name != "slimming"]
+
+
+def test_a_recipe_may_name_every_criterion():
+    names = get_args(PruningSettings.model_fields["criterion"].annotation)
+    assert set(names) == set(CRITERIA)
+    assert set(LOOK_AT_DATA) < set(names)
 
 
 @pytest.mark.parametrize("name", EVERYWHERE)
