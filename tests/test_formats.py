@@ -31,7 +31,7 @@ def test_keras_is_not_exported():
 
 
 def test_suffixes_are_listed_for_readers():
-    assert listed_suffixes(EXPORTED) == ".tflite, .onnx, .xml"
+    assert listed_suffixes([Format.OPENVINO, Format.ONNX]) == ".xml, .onnx"
 
 
 def test_quantize_names_a_precision_and_none_is_float32():
