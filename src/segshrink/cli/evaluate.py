@@ -71,11 +71,12 @@ def evaluate(
     """
     options = DataOptions(data, split, split_seed, protocol)
     if options.protocol is not None:
+        idle = {"part": part, "split_seed": split_seed, "out": out, "worst": worst}
         refuse_idle(
             f"with --protocol {RANDOM_PATCH}, which measures the validation patches of "
             "its --split",
-            part=part, split_seed=split_seed, out=out, worst=worst,
-        )  # fmt: skip
+            **idle,
+        )
         evaluate_random_patch(artifact, options, without, threads, json_file)
         return
     refuse_unknown_part(part)
@@ -103,10 +104,10 @@ def evaluate(
         ).write(json_file)
     if out is not None:
         _write_confusion(out / "confusion.png", quality, classes.names)
+        folder, count = out / "worst", worst or 8
         write_worst(
-            opened, images, classes, quality, out / "worst",
-            count=worst or 8, progress=progress,
-        )  # fmt: skip
+            opened, images, classes, quality, folder, count=count, progress=progress
+        )
         output.out(f"Confusion and worst images: {out}")
 
 

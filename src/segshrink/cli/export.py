@@ -108,9 +108,14 @@ def export(
     dataset = options.open(progress)
     warn_of_other_split(model, None, dataset)
     record = export_checked(
-        trained, out, dataset, precision=precision, tiles=tiles or CALIBRATION_TILES,
-        control=_accuracy_control(max_drop, qat_epochs), progress=progress,
-    )  # fmt: skip
+        trained,
+        out,
+        dataset,
+        precision=precision,
+        tiles=tiles or CALIBRATION_TILES,
+        control=_accuracy_control(max_drop, qat_epochs),
+        progress=progress,
+    )
     _print_check(out, record, "validation tiles")
     if record.remedy:
         output.out(f"Exported with {record.remedy}.")

@@ -85,8 +85,10 @@ def _eroded(mask: np.ndarray, width_px: int) -> np.ndarray:
     sums = padded.cumsum(axis=0).cumsum(axis=1)
     side = 2 * width_px + 1
     squares = (
-        sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side]
+        sums[side:, side:]
+        - sums[:-side, side:]
+        - sums[side:, :-side]
         + sums[:-side, :-side]
-    )  # fmt: skip
+    )
     rows, columns = mask.shape
     return squares[:rows, :columns] == side * side

@@ -113,10 +113,15 @@ def _draw_latency(benchmark: Benchmark, threads: Sequence[int], theme: Theme) ->
         heights = [index * lines + 1 + place for index in range(len(files))]
         timings = [file.latency[place] for file in files]
         bars = axes.barh(
-            heights, [timed.median_ms for timed in timings], 0.84,
-            xerr=quartile_errors(timings), ecolor=theme.ink, capsize=2.5,
-            color=shades[place % len(shades)], label=counted(count, "thread"),
-        )  # fmt: skip
+            heights,
+            [timed.median_ms for timed in timings],
+            0.84,
+            xerr=quartile_errors(timings),
+            ecolor=theme.ink,
+            capsize=2.5,
+            color=shades[place % len(shades)],
+            label=counted(count, "thread"),
+        )
         texts = [
             ms_text(each.median_ms) + _other_threads(each, count) for each in timings
         ]

@@ -170,8 +170,14 @@ def _annotate(
     is_apart = math.hypot(*offset) > point.diameter / 2 + _NEAR
     line = {"arrowstyle": "-", "color": theme.faint, "lw": 0.7, "shrinkA": 0}
     text = axes.annotate(
-        point.name, point.place, offset, textcoords="offset points", ha="center",
-        va="center", arrowprops=line if is_apart else None, zorder=5,
+        point.name,
+        point.place,
+        offset,
+        textcoords="offset points",
+        ha="center",
+        va="center",
+        arrowprops=line if is_apart else None,
+        zorder=5,
         path_effects=[withStroke(linewidth=2.5, foreground=theme.paper)],
-    )  # fmt: skip
+    )
     text.set_in_layout(False)

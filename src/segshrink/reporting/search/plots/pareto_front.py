@@ -137,9 +137,15 @@ def _draw_trials(
     front = [places[number] for number in record.front if number in places]
     if front:
         axes.step(
-            *zip(*front, strict=True), where="post", color=colors.chosen, lw=1.6,
-            marker="o", markersize=7, zorder=3, label="Pareto front",
-        )  # fmt: skip
+            *zip(*front, strict=True),
+            where="post",
+            color=colors.chosen,
+            lw=1.6,
+            marker="o",
+            markersize=7,
+            zorder=3,
+            label="Pareto front",
+        )
     apart = {*record.front, *_own_names(record)}
     kinds = (("over a limit", False, colors.over), ("other trials", True, colors.trial))
     for label, is_feasible, color in kinds:
