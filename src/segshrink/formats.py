@@ -53,6 +53,11 @@ class Format(StrEnum):
         return _TRAITS[self].runtime_module
 
     @property
+    def runtime_package(self) -> str:
+        """Distribution that its runtime is installed with."""
+        return _TRAITS[self].runtime_package
+
+    @property
     def is_exported(self) -> bool:
         """Whether files of this format are made of a Keras model."""
         return _TRAITS[self].is_exported
@@ -108,6 +113,7 @@ class _Traits:
     label: str
     runtime_label: str | None = None
     runtime_module: str
+    runtime_package: str
     is_exported: bool = True
 
 
@@ -117,6 +123,7 @@ _TRAITS = {
         precisions=tuple(Precision),
         label="LiteRT",
         runtime_module="ai_edge_litert.interpreter",
+        runtime_package="ai-edge-litert",
     ),
     Format.ONNX: _Traits(
         suffix=".onnx",
@@ -124,6 +131,7 @@ _TRAITS = {
         label="ONNX",
         runtime_label="ONNX Runtime",
         runtime_module="onnxruntime",
+        runtime_package="onnxruntime",
     ),
     Format.OPENVINO: _Traits(
         suffix=".xml",
@@ -131,12 +139,14 @@ _TRAITS = {
         precisions=(Precision.FLOAT32, Precision.FLOAT16, Precision.INT8),
         label="OpenVINO",
         runtime_module="openvino",
+        runtime_package="openvino",
     ),
     Format.KERAS: _Traits(
         suffix=".keras",
         precisions=(Precision.FLOAT32,),
         label="Keras",
         runtime_module="keras",
+        runtime_package="keras",
         is_exported=False,
     ),
 }

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from segshrink.formats import Format
+
 CLASSES = {
     "Building": (60, 16, 152),
     "Land": (132, 41, 246),
@@ -56,7 +58,6 @@ FILES: dict[str, tuple[str, str, str, int, int, int, int, float, float]] = {
         *(1_275_000, 1_171_000, 311_000, 561_000_000, 22.9, 0.7731),
     ),
 }
-_SUFFIXES = {"litert": ".tflite", "onnx": ".onnx", "keras": ".keras"}
 
 
 def measurement_record(name: str, **changes: Any) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def measurement_record(name: str, **changes: Any) -> dict[str, Any]:
     record = {
         "name": name,
         "role": role,
-        "file": f"artifacts/{name}{_SUFFIXES[runtime]}",
+        "file": f"artifacts/{name}{Format(runtime).suffix}",
         "format": runtime,
         "precision": precision,
         "runtime": runtime,

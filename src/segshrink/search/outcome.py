@@ -25,6 +25,7 @@ from segshrink.search.kept_trials import ended_trials
 from segshrink.search.paths import RECORD
 from segshrink.search.ranking import best_of, pareto_front, refuted
 from segshrink.search.space import SearchRecipe
+from segshrink.search.trial import measured_format
 
 _LEAST_FOR_IMPORTANCE = 4
 
@@ -116,10 +117,8 @@ def _runtime(search_recipe: SearchRecipe) -> tuple[str | None, str | None]:
     """Runtime of the files and its version; None in a search of teachers."""
     if search_recipe.search.of == "teacher":
         return None, None
-    export = search_recipe.recipe.export
-    if export.int8 or export.litert:
-        return "litert", version("ai-edge-litert")
-    return "onnx", version("onnxruntime")
+    format, _ = measured_format(search_recipe.recipe.export)
+    return format, version(format.runtime_package)
 
 
 def _importance(

@@ -22,7 +22,11 @@ import keras
 
 from segshrink.compression.context import Context
 from segshrink.compression.data import open_recipe_data
-from segshrink.compression.exporting import accuracy_control_of, export_checked
+from segshrink.compression.exporting import (
+    accuracy_control_of,
+    export_checked,
+    formats_to_make,
+)
 from segshrink.compression.stage import run_stage
 from segshrink.compression.student import make_student, untrained_student
 from segshrink.compression.teacher import fit_teacher
@@ -46,12 +50,11 @@ _WAIT_SECONDS = 0.1
 def measured_format(settings: ExportSettings) -> tuple[Format, Precision]:
     """Format and precision of the file of a student that a search measures.
 
-    It is int8 LiteRT if the recipe exports that, else float32 LiteRT, else ONNX.
+    It is int8 LiteRT if the recipe exports that, else the first of its files.
     """
-    if settings.int8:
-        return Format.LITERT, Precision.INT8
-    format = Format.LITERT if settings.litert else Format.ONNX
-    return format, Precision.FLOAT32
+    int8 = Format.LITERT, Precision.INT8
+    made = formats_to_make(settings)
+    return int8 if int8 in made else made[0]
 
 
 def run_trial(folder: Path) -> None:
