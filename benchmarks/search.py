@@ -105,9 +105,14 @@ def run(work: Path, seed: int, arguments: argparse.Namespace) -> dict:
     tpe = searched(work / "tpe", seed, trials=arguments.trials, **common)
     minutes = round(tpe["seconds"] / 60, 3)
     random = searched(
-        work / "random", seed, trials=10 * arguments.trials, minutes=minutes,
-        sampler="random", scheduler="none", **common,
-    )  # fmt: skip
+        work / "random",
+        seed,
+        trials=10 * arguments.trials,
+        minutes=minutes,
+        sampler="random",
+        scheduler="none",
+        **common,
+    )
     found = {"default": default, "random": random, "tpe": tpe}
     files = {
         name: work / name / best_of(record)["file"] for name, record in found.items()
@@ -150,9 +155,14 @@ def run(work: Path, seed: int, arguments: argparse.Namespace) -> dict:
 
 
 def searched(
-    out: Path, seed: int, *, trials: int, workers: int, changes: dict | None = None,
+    out: Path,
+    seed: int,
+    *,
+    trials: int,
+    workers: int,
+    changes: dict | None = None,
     **options: object,
-) -> dict:  # fmt: skip
+) -> dict:
     """The record of a search, which runs unless the record is there."""
     from segshrink.errors import TrainingError
     from segshrink.search import search
