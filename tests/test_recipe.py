@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from segshrink.errors import RecipeError
 from segshrink.recipe import (
+    FEATURE_LOSSES,
+    LOGIT_LOSSES,
     Recipe,
     TrainingSettings,
     load_recipe,
@@ -80,9 +82,8 @@ def test_all_faults_at_once():
     [
         (
             {"student": {"distillation": {"losses": {"pixel_kl": 1, "kl": 1}}}},
-            "student.distillation.losses: must be weights of some of pixel_kl, "
-            "soft_dice, channel_wise, dist, feature_hint, attention_transfer, "
-            "pairwise_similarity",
+            "student.distillation.losses: must be weights of some of "
+            + ", ".join(LOGIT_LOSSES + FEATURE_LOSSES),
         ),
         (
             {"student": {"distillation": {"losses": {"dist": 0}}}},

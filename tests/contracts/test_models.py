@@ -21,6 +21,16 @@ MODELS = {
     "compact-4": {"width": 8, "stem_stride": 4},
     "compact-4-2": {"width": 8, "stem_stride": 4, "logits_stride": 2},
 }
+# Height and width of images must be multiples of these.
+DIVISORS = {
+    "unet": 8,
+    "unet-plain": 4,
+    "unet-linear": 4,
+    "efficientnet_lite": 32,
+    "compact": 16,
+    "compact-4": 32,
+    "compact-4-2": 32,
+}
 
 
 def build(case, **changes):
@@ -145,15 +155,7 @@ def test_logits_are_float32_under_mixed_precision(case):
 
 @each_model
 def test_a_size_that_does_not_divide_is_refused_with_one_that_does(case):
-    divisor = {
-        "unet": 8,
-        "unet-plain": 4,
-        "unet-linear": 4,
-        "efficientnet_lite": 32,
-        "compact": 16,
-        "compact-4": 32,
-        "compact-4-2": 32,
-    }[case]
+    divisor = DIVISORS[case]
     with pytest.raises(
         ValueError,
         match=rf"height and width must be divisible by {divisor} \(.+\), got 65 x 96. "

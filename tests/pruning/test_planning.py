@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 from segshrink.errors import ModelError, UsageError
-from segshrink.pruning import plan_pruning
+from segshrink.pruning import CRITERIA, plan_pruning
 
 from .networks import (
     chain,
@@ -174,9 +174,7 @@ def test_a_criterion_may_be_a_function(unet):
         ({"scope": "all"}, "scope must be one of layer, global, got 'all'."),
         (
             {"criterion": "l3"},
-            "criterion must be one of l1, l2, group_norm, slimming, geometric_median, "
-            "mean_activation, taylor, fisher, "
-            "random, or a function, got 'l3'.",
+            f"criterion must be one of {', '.join(CRITERIA)}, or a function, got 'l3'.",
         ),
         ({"skip": "up"}, "skip must be a list of layer names, got 'up'."),
         ({"skip": [1]}, "skip must be a list of layer names, got [1]."),

@@ -10,6 +10,8 @@ from segshrink.recipe.settings import Settings
 # Distillation losses by name: those of logits, and those of feature maps.
 LOGIT_LOSSES = ("pixel_kl", "soft_dice", "channel_wise", "dist")
 FEATURE_LOSSES = ("feature_hint", "attention_transfer", "pairwise_similarity")
+# Those that are means over pixels, in which `boundary_weight` has an effect.
+_PIXEL_LOSSES = ("dist", "feature_hint", "pixel_kl", "soft_dice")
 
 
 class DistillationSettings(Settings):
@@ -66,11 +68,10 @@ class DistillationSettings(Settings):
         for option in ("cache_mb", "cache_views", "cache_averaged"):
             if getattr(self, option) not in (None, False) and not self.cache:
                 raise ValueError(f"{option}: no effect without cache, drop it")
-        over_pixels = {"pixel_kl", "soft_dice", "dist", "feature_hint"}
-        if self.boundary_weight != 1 and not names & over_pixels:
+        if self.boundary_weight != 1 and not names & set(_PIXEL_LOSSES):
             raise ValueError(
                 "boundary_weight: no effect without a loss over pixels in losses "
-                f"({', '.join(sorted(over_pixels))}), drop it"
+                f"({', '.join(_PIXEL_LOSSES)}), drop it"
             )
         return self
 
