@@ -37,8 +37,7 @@ def caption_lines(records: RunRecords) -> tuple[str, ...]:
 
 
 def distinct(
-    measurements: Iterable[Measurement],
-    describe: Callable[[Measurement], str | None],
+    measurements: Iterable[Measurement], describe: Callable[[Measurement], str | None]
 ) -> list[str]:
     """The descriptions of all measurements, each once, in the order they come."""
     texts = [describe(measurement) for measurement in measurements]

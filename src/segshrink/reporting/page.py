@@ -66,8 +66,7 @@ def report_page(records: RunRecords, plots: Sequence[DrawnPlot]) -> str:
     }
     pages = (
         template.render(
-            content,
-            samples=[(side, _uris(side, *step)) for side in sides(records)],
+            content, samples=[(side, _uris(side, *step)) for side in sides(records)]
         )
         for step in _PICTURE_STEPS
     )

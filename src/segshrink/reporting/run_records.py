@@ -91,21 +91,18 @@ def read_run(run_folder: Path | str) -> RunRecords:
         )
     recipe = folder / "recipe.yaml"
     histories = {
-        role: folder / place / "history.csv" for role, place in _HISTORY_FOLDERS.items()
+        role: _read_history(path)
+        for role, place in _HISTORY_FOLDERS.items()
+        if (path := folder / place / "history.csv").is_file()
     }
     measurements = folder / "measurements"
-    classes = measurements / "classes.json"
+    index = measurements / "classes.json"
+    colors = tuple(ClassColor.parse(each, where=index) for each in _read_list(index))
     return RunRecords(
         folder=folder,
         measurements=_read_measurements(measurements),
-        histories={
-            role: _read_history(path)
-            for role, path in histories.items()
-            if path.is_file()
-        },
-        classes=tuple(
-            ClassColor.parse(each, where=classes) for each in _read_list(classes)
-        ),
+        histories=histories,
+        classes=colors,
         samples=_read_samples(measurements / "samples"),
         recipe_text=recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
     )

@@ -99,12 +99,9 @@ def read_picture(panel: Panel, longest_px: int) -> Image.Image:
             f"{panel.path}: not a readable picture ({error}). Delete the folder of "
             "samples and run `segshrink compress` again."
         ) from error
-    scale = min(1.0, longest_px / max(picture.size))
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    if size == picture.size:
-        return picture
     filter_ = Image.Resampling.LANCZOS if panel.is_photo else Image.Resampling.NEAREST
-    return picture.resize(size, filter_)
+    picture.thumbnail((longest_px, longest_px), filter_, reducing_gap=None)
+    return picture
 
 
 def side_plots(records: RunRecords) -> list[Plot]:
@@ -136,12 +133,7 @@ def _draw(side: Side, classes: Sequence[ClassColor], theme: Theme) -> Figure:
         axes.set_title(panel.label, loc="center", fontsize=8.5, pad=3)
     figure.suptitle(side.name, fontsize=9, color=theme.faint)
     patches = [
-        Patch(
-            facecolor=[channel / 255 for channel in each.color],
-            edgecolor=theme.faint,
-            linewidth=0.5,
-            label=each.name,
-        )
+        Patch(fc=[c / 255 for c in each.color], ec=theme.faint, lw=0.5, label=each.name)
         for each in classes
     ]
     draw_legend(figure, patches)

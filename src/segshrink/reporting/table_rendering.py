@@ -7,13 +7,7 @@ from itertools import groupby
 import jinja2
 from markupsafe import Markup
 from rich import box
-from rich.console import (
-    Console,
-    ConsoleOptions,
-    Group,
-    RenderableType,
-    RenderResult,
-)
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement as Width
 from rich.padding import Padding
 from rich.table import Table as RichTable

@@ -1,6 +1,6 @@
 """Quality over latency of every file: up and to the left is better."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 
 from matplotlib.figure import Figure
@@ -22,16 +22,16 @@ from segshrink.reporting.units import (
 
 def quality_latency_plot(records: RunRecords) -> Plot | None:
     """One point per file; `None` unless a file has both a latency and a mIoU."""
-    shown = {
-        each.name: (each, each.latency, each.mean_iou)
+    shown = [
+        (each, each.latency, each.mean_iou)
         for each in records.measurements
         if each.latency is not None and each.mean_iou is not None
-    }
+    ]
     if not shown:
         return None
     texts = [
         f"{label_of(each)} {human_percent(miou)} % at {human_ms(latency.median_ms)} ms"
-        for each, latency, miou in shown.values()
+        for each, latency, miou in shown
     ]
     return Plot(
         stem="quality_latency",
@@ -43,22 +43,20 @@ def quality_latency_plot(records: RunRecords) -> Plot | None:
     )
 
 
-def _draw(
-    shown: Mapping[str, tuple[Measurement, Latency, float]], theme: Theme
-) -> Figure:
-    marks = marks_of([each for each, _, _ in shown.values()], theme)
+def _draw(shown: Sequence[tuple[Measurement, Latency, float]], theme: Theme) -> Figure:
+    marks = marks_of([each for each, _, _ in shown], theme)
     points = [
         Point(
             name=str(number),
             label=f"{number}: {_label(each)}",
             median_ms=latency.median_ms,
             miou_percent=100 * miou,
-            mark=marks[name],
+            mark=marks[each.name],
             quartiles_ms=(latency.p25_ms, latency.p75_ms),
         )
-        for number, (name, (each, latency, miou)) in enumerate(shown.items(), 1)
+        for number, (each, latency, miou) in enumerate(shown, 1)
     ]
-    *others, most = sorted({latency.threads for _, latency, _ in shown.values()})
+    *others, most = sorted({latency.threads for _, latency, _ in shown})
     threads = "".join(f"{each} or " for each in others) + counted(most, "thread")
     title = "mIoU, % over latency, ms (logarithmic)"
     panel = Panel(title, f"median latency, ms, {threads}", points)

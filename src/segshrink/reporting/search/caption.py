@@ -6,7 +6,6 @@ from segshrink.reporting.page import data_rows
 from segshrink.reporting.search.headline import costs_text
 from segshrink.reporting.search.objective import with_result
 from segshrink.reporting.units import (
-    MISSING,
     counted,
     human_percent,
     human_seconds,
@@ -83,6 +82,10 @@ def settings(record: SearchRecord) -> dict[str, str]:
     threads, outside = record.threads, record.share_outside_trials
     timed = "" if threads is None else f", timed with {counted(threads, 'thread')}"
     scheduling, in_trials = record.scheduling_seconds, record.trial_seconds
+    between, of_workers = "", "" if outside is None else " % of the workers' time"
+    if scheduling is not None and in_trials:
+        share = human_percent(scheduling / in_trials)
+        between = f"{share} % of the time in trials"
     version = f" {record.runtime_version or ''}".rstrip()
     known = {
         "Searched": f"{_SEEKS[record.objective]} of a {record.of}",
@@ -96,12 +99,8 @@ def settings(record: SearchRecord) -> dict[str, str]:
         "Workers": f"{record.workers}{timed}",
         "Time": human_seconds(record.seconds),
         "Time in trials": human_seconds(in_trials),
-        "Between trials": ""
-        if scheduling is None or not in_trials
-        else f"{human_percent(scheduling / in_trials)} % of the time in trials",
-        "Outside of trials": MISSING
-        if outside is None
-        else f"{human_percent(outside)} % of the workers' time",
+        "Between trials": between,
+        "Outside of trials": f"{human_percent(outside)}{of_workers}",
         "Runtime": f"{runtime_name(record.runtime)}{version}" if record.runtime else "",
         "Backend": record.backend or "",
         "Python": record.machine.python,

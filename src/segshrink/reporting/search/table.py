@@ -11,12 +11,7 @@ from segshrink.reporting.search.naming import (
 )
 from segshrink.reporting.search.objective import Objective, ranked
 from segshrink.reporting.table import Column, Row, Table
-from segshrink.reporting.units import (
-    MISSING,
-    human_bytes,
-    human_ms,
-    human_percent,
-)
+from segshrink.reporting.units import MISSING, human_bytes, human_ms, human_percent
 
 TOP_TRIALS = 10
 _MOST_COMPARED = 6
@@ -81,7 +76,7 @@ def _cells(
     loss, miou = Objective("val_loss"), Objective("miou")
     cells: list[_Cell] = [
         (Column("trial", is_number=False), _label),
-        (Column("state", is_number=False), _state),
+        (Column("state", is_number=False), state_text),
         (Column("mIoU %"), lambda t: _text(t, miou, is_sought=not is_loss)),
         (Column("latency ms"), lambda t: human_ms(t.latency_ms)),
         (Column("file"), lambda t: human_bytes(t.size_bytes)),
@@ -102,7 +97,8 @@ def _label(trial: Trial) -> str:
     return f"{trial.number} (recipe's own)" if trial.is_default else str(trial.number)
 
 
-def _state(trial: Trial) -> str:
+def state_text(trial: Trial) -> str:
+    """How the trial ended, in a word or two."""
     if trial.state == "complete" and not trial.is_feasible:
         return "over a limit"
     return _STATES[trial.state]
@@ -164,16 +160,10 @@ def values_table(
         *searched,
         *(Column(_compared_label(trial), is_number=False) for trial in compared),
     ]
-    rows = [
-        Row(
-            (
-                place,
-                *[range_text(space)] * with_ranges,
-                *(tried_text(trial.values, place) for trial in compared),
-            )
-        )
-        for place, space in record.space.items()
-    ]
+    rows = []
+    for place, space in record.space.items():
+        tried = (tried_text(trial.values, place) for trial in compared)
+        rows.append(Row((place, *[range_text(space)] * with_ranges, *tried)))
     return Table(tuple(columns), tuple(rows))
 
 

@@ -66,11 +66,11 @@ def texts_overlap(figure: Figure, axes: Any) -> bool:
 def test_history_shows_each_kind_of_trial() -> None:
     _, axes = drawn(history_plot(read_record(small_search())))
     dots = points(axes, "o")
-    assert dots["ran to the end"] == [(1, 55.0), (4, 63.0)]
+    assert dots["complete"] == [(1, 55.0), (4, 63.0)]
     assert dots["stopped early"] == [(3, 31.0)]
     assert points(axes, "D") == {"recipe's own values": [(0, 61.0)]}
     assert points(axes, "s") == {"over a limit": [(2, 64.0)]}
-    assert [x for x, _ in points(axes, "|")["skipped untrained"]] == [5]
+    assert [x for x, _ in points(axes, "|")["skipped"]] == [5]
     assert [x for x, _ in points(axes, "x")["failed"]] == [6]
     steps = labelled(axes, "best so far")
     assert list(steps.get_xdata()) == [0, 4, 6]

@@ -14,6 +14,7 @@ from segshrink.reporting.plots.theme import Theme
 from segshrink.reporting.search.headline import counts_text
 from segshrink.reporting.search.objective import Objective, improvements, worst_shown
 from segshrink.reporting.search.plots.trials import Cut, TrialColors
+from segshrink.reporting.search.table import state_text
 
 _MARGIN = 0.08
 _ROOM_FOR_NAME = 0.06
@@ -21,11 +22,6 @@ _LEAST_OF_LOSS = 0.05
 # Shares of the height: the strip for trials without a number, and its middle.
 _STRIP = 0.12
 _STRIP_CENTER = 0.04
-_KINDS = {
-    "pruned": "stopped early",
-    "skipped": "skipped untrained",
-    "failed": "failed",
-}
 
 
 def history_plot(record: SearchRecord) -> Plot | None:
@@ -98,11 +94,8 @@ def _set_heights(axes: Axes, record: SearchRecord, values: Sequence[float]) -> N
 
 
 def _kind(trial: Trial) -> str:
-    if trial.state in _KINDS:
-        return _KINDS[trial.state]
-    if not trial.is_feasible:
-        return "over a limit"
-    return "recipe's own values" if trial.is_default else "ran to the end"
+    state = state_text(trial)
+    return "recipe's own values" if trial.is_default and state == "complete" else state
 
 
 def _draw_trials(
@@ -113,16 +106,16 @@ def _draw_trials(
     looks = {
         "stopped early": ("o", "none", colors.stopped),
         "over a limit": ("s", colors.over, theme.paper),
-        "ran to the end": ("o", colors.trial, theme.paper),
+        "complete": ("o", colors.trial, theme.paper),
         "recipe's own values": ("D", colors.default, theme.paper),
-        "skipped untrained": ("|", "none", theme.faint),
+        "skipped": ("|", "none", theme.faint),
         "failed": ("x", "none", theme.ink),
     }
     for kind, (marker, color, edge) in looks.items():
         trials = [trial for trial in record.trials if _kind(trial) == kind]
         if not trials:
             continue
-        if kind in ("skipped untrained", "failed"):
+        if kind in ("skipped", "failed"):
             numbers = [trial.number for trial in trials]
             look = {"color": color, "markeredgecolor": edge}
             _draw_in_strip(axes, numbers, kind, marker, size, look)
