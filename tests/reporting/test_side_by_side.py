@@ -96,9 +96,7 @@ def decoded(uri: str) -> Image.Image:
 def test_shrunk_labels_keep_the_colours_of_classes(run_folder: Builder) -> None:
     folder = run_folder(samples=1, sample_px=(90, 120))
     path = folder / "measurements/samples/00/student-int8.png"
-    uri = panel_uri(
-        Panel("x", path, "", is_photo=False), longest_px=50, jpeg_quality=80
-    )
+    uri = panel_uri(Panel("x", path, "", is_photo=False), 50, 80)
     picture = decoded(uri)
     assert uri.startswith("data:image/png;base64,")
     assert picture.size == (50, 38)
@@ -109,9 +107,7 @@ def test_shrunk_labels_keep_the_colours_of_classes(run_folder: Builder) -> None:
 def test_labels_that_fit_are_embedded_without_loss(run_folder: Builder) -> None:
     folder = run_folder(samples=1)
     path = folder / "measurements/samples/00/truth.png"
-    uri = panel_uri(
-        Panel("x", path, "", is_photo=False), longest_px=480, jpeg_quality=80
-    )
+    uri = panel_uri(Panel("x", path, "", is_photo=False), 480, 80)
     np.testing.assert_array_equal(
         np.asarray(decoded(uri).convert("RGB")), np.asarray(Image.open(path))
     )
@@ -119,9 +115,7 @@ def test_labels_that_fit_are_embedded_without_loss(run_folder: Builder) -> None:
 
 def test_photos_are_embedded_as_jpeg(run_folder: Builder) -> None:
     path = run_folder(samples=1) / "measurements/samples/00/image.png"
-    uri = panel_uri(
-        Panel("x", path, "", is_photo=True), longest_px=480, jpeg_quality=80
-    )
+    uri = panel_uri(Panel("x", path, "", is_photo=True), 480, 80)
     assert uri.startswith("data:image/jpeg;base64,")
     assert decoded(uri).size == (80, 60)
 
@@ -130,7 +124,7 @@ def test_a_broken_picture_is_named(tmp_path: Path) -> None:
     path = tmp_path / "image.png"
     path.write_bytes(b"not a picture")
     with pytest.raises(RunFolderError, match=r"image.png: not a readable picture"):
-        panel_uri(Panel("x", path, "", is_photo=True), longest_px=9, jpeg_quality=80)
+        panel_uri(Panel("x", path, "", is_photo=True), 9, 80)
 
 
 def test_the_fixture_has_a_file_of_every_role() -> None:

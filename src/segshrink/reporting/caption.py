@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from segshrink.records.machine import Machine
 from segshrink.records.measurement import Measurement, Role
-from segshrink.reporting.comparison import compare
+from segshrink.reporting.comparison import reference_of
 from segshrink.reporting.run_records import RunRecords
 from segshrink.reporting.units import counted, runtime_name
 
@@ -103,11 +103,7 @@ def _remedy_line(measurement: Measurement) -> str | None:
 
 def warning_lines(records: RunRecords) -> tuple[str, ...]:
     """Reasons to doubt the numbers; empty when there are none."""
-    scored = [
-        (each.quality.part, each.data.split)
-        for each in records.measurements
-        if each.quality
-    ]
+    scored = [(q.part, m.data.split) for m in records.measurements if (q := m.quality)]
     lines = []
     if any(split.leaks_into(part) for part, split in scored):
         lines.append(LEAKING_SPLIT)
@@ -142,11 +138,9 @@ def _not_comparable(records: RunRecords) -> list[str]:
             f"Latencies come from {len(machines)} machines ({'; '.join(machines)}); "
             "files of different machines are not compared."
         )
+    others = [each for each in records.measurements if each.role is not Role.TEACHER]
     lonely = [
-        each.name
-        for each in records.measurements
-        if each.role is not Role.TEACHER
-        and compare(each, records.measurements).reference is None
+        each.name for each in others if reference_of(each, records.measurements) is None
     ]
     if lonely:
         lines.append(

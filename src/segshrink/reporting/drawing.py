@@ -49,12 +49,13 @@ def write_pages(
     progress.start("report", len(plots) + len(samples) + 1)
     try:
         drawn = []
-        for plot in plots:
-            light = _write_png(plot, folder)
-            drawn.append(DrawnPlot(plot, data_uri(light), data_uri(plot.png(DARK))))
-            progress.advance()
-        for sample in samples:
-            _write_png(sample, folder)
+        for plot in (*plots, *samples):
+            light = plot.png(LIGHT)
+            with atomic_write(folder / f"{plot.stem}.png") as partial:
+                partial.write_bytes(light)
+            if plot not in samples:
+                uris = data_uri(light), data_uri(plot.png(DARK))
+                drawn.append(DrawnPlot(plot, *uris))
             progress.advance()
         written = {f"{plot.stem}.png" for plot in (*plots, *samples)}
         for path in {path for pattern in known for path in folder.glob(pattern)}:
@@ -66,10 +67,3 @@ def write_pages(
     finally:
         progress.finish()
     return path
-
-
-def _write_png(plot: Plot, folder: Path) -> bytes:
-    png = plot.png(LIGHT)
-    with atomic_write(folder / f"{plot.stem}.png") as partial:
-        partial.write_bytes(png)
-    return png

@@ -13,7 +13,7 @@ def data_uri(data: bytes, kind: str = "png") -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def panel_uri(panel: Panel, *, longest_px: int, jpeg_quality: int) -> str:
+def panel_uri(panel: Panel, longest_px: int, jpeg_quality: int) -> str:
     """A panel as a data URI: photos as JPEG, coloured labels as PNG without loss.
 
     Args:

@@ -65,23 +65,23 @@ def report_page(records: RunRecords, plots: Sequence[DrawnPlot]) -> str:
         "recipe": records.recipe_text,
     }
     pages = (
-        template.render(
-            content, samples=[(side, _uris(side, *step)) for side in sides(records)]
-        )
+        template.render(content, samples=_samples(records, *step))
         for step in _PICTURE_STEPS
     )
-    return first_that_fits(
-        pages,
-        records.folder,
+    remedy = (
         "Even the smallest pictures are too large: take fewer samples "
-        "(measuring.samples in the recipe).",
+        "(measuring.samples in the recipe)."
     )
+    return first_that_fits(pages, records.folder, remedy)
 
 
-def _uris(side: Side, longest_px: int, jpeg_quality: int) -> list[str]:
+def _samples(
+    records: RunRecords, longest_px: int, jpeg_quality: int
+) -> list[tuple[Side, list[str]]]:
+    """Each held-out image with its pictures as data URIs."""
     return [
-        panel_uri(panel, longest_px=longest_px, jpeg_quality=jpeg_quality)
-        for panel in side.panels
+        (side, [panel_uri(panel, longest_px, jpeg_quality) for panel in side.panels])
+        for side in sides(records)
     ]
 
 

@@ -61,11 +61,6 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
 
-    def column_cells(self, heading: str) -> tuple[str, ...]:
-        """All cells below `heading`, from the top."""
-        place = [column.heading for column in self.columns].index(heading)
-        return tuple(row.cells[place] for row in self.rows)
-
 
 def label_of(measurement: Measurement) -> str:
     """The file's name, and for a baseline what it is."""
@@ -86,18 +81,17 @@ def format_of(measurement: Measurement) -> str:
     return f"{name} {precision}"
 
 
+_SIZE = ("params", "MACs", "file", "gzipped", "smaller")
+_QUALITY = ("accuracy", "precision", "recall", "mIoU", "ΔmIoU")
 _RESULT_COLUMNS = (
     Column("model", is_number=False),
     Column("format", is_number=False),
     *(
-        Column(heading, group)
-        for group, headings in {
-            "size": ("params", "MACs", "file", "gzipped", "smaller"),
-            "speed": ("latency ms", "faster"),
-            "quality %": ("accuracy", "precision", "recall", "mIoU", "ΔmIoU"),
-        }.items()
-        for heading in headings
+        Column(each, "size")
+        for each in ("params", "MACs", "file", "gzipped", "smaller")
     ),
+    *(Column(each, "speed") for each in ("latency ms", "faster")),
+    *(Column(each, "quality %") for each in _QUALITY),
 )
 
 
@@ -125,7 +119,7 @@ def _result_cells(comparison: Comparison) -> tuple[str, ...]:
         human_count(model.parameters),
         human_count(model.macs),
         human_bytes(size.size_bytes if size else None),
-        human_bytes(size.gzipped_bytes if size else None),
+        human_bytes(measurement.gzipped_bytes),
         human_ratio(comparison.times_smaller),
         _latency(measurement.latency),
         human_ratio(comparison.times_faster),

@@ -32,16 +32,13 @@ def test_of_a_front_its_trials_come_first() -> None:
 
 def test_only_trials_within_the_limits_are_the_best_so_far() -> None:
     # Trial 2 has more mIoU than any other and is over a limit.
-    better = improvements(read_record(small_search()))
-    assert [trial.number for trial in better] == [0, 4]
+    assert improvements(read_record(small_search())) == [(0, 61.0), (4, 63.0)]
 
 
 @pytest.mark.parametrize("objective", ["miou", "val_loss"])
 def test_the_best_so_far_never_gets_worse(objective: str) -> None:
     record = large_search(80, objective=objective)
-    better = improvements(read_record(record))
-    places = [trial.number for trial in better]
-    values = [Objective(objective).of(trial) for trial in better]
+    places, values = map(list, zip(*improvements(read_record(record)), strict=True))
     assert places == sorted(places)
     assert values == sorted(values, reverse=objective == "val_loss")
     assert places[-1] == record["best"]

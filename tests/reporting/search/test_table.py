@@ -2,6 +2,7 @@ from segshrink.reporting.search.objective import ranked
 from segshrink.reporting.search.table import top_trials, trials_table, values_table
 from segshrink.reporting.table import Table
 
+from ..cells import column_cells
 from .search_folder import (
     SPACE,
     large_search,
@@ -35,16 +36,16 @@ def test_a_row_a_trial_and_the_teacher() -> None:
 
 def test_the_values_stand_beside() -> None:
     table = small_table(with_values=True)
-    assert table.column_cells("learning_rate")[0] == "0.003"
-    assert table.column_cells("losses")[0] == "channel_wise 3"
-    assert set(table.column_cells("width")) == {"–", ""}
+    assert column_cells(table, "learning_rate")[0] == "0.003"
+    assert column_cells(table, "losses")[0] == "channel_wise 3"
+    assert set(column_cells(table, "width")) == {"–", ""}
     numbers = {column.heading: column.is_number for column in table.columns}
     assert numbers["learning_rate"] and not numbers["losses"]
 
 
 def test_losses_have_a_column_where_they_are_sought() -> None:
     table = small_table(objective="val_loss", teacher=None)
-    assert table.column_cells("val loss") == (
+    assert column_cells(table, "val loss") == (
         *("0.8", "0.8", "0.8", "0.8", "(0.31)", "–", "–"),
     )
     assert "val loss" not in [column.heading for column in small_table().columns]
@@ -75,7 +76,7 @@ def test_values_of_the_best_beside_the_recipes_own() -> None:
     assert [column.heading for column in table.columns] == [
         *("field", "searched", "recipe's own", "trial 4")
     ]
-    assert table.column_cells("field") == tuple(SPACE)
+    assert column_cells(table, "field") == tuple(SPACE)
     assert table.rows[0].cells == (
         *("student.training.learning_rate", "0.0002 to 0.01, logarithmic"),
         *("0.003", "0.0051"),

@@ -72,17 +72,20 @@ def with_result(record: SearchRecord) -> tuple[Trial, ...]:
     return tuple(trial for trial in complete if objective.of(trial) is not None)
 
 
-def improvements(record: SearchRecord) -> list[Trial]:
-    """Trials within the limits that are better than all before them, by number."""
+def improvements(record: SearchRecord) -> list[tuple[int, float]]:
+    """Numbers and values of the trials that are better than all before them.
+
+    Trials over a limit do not count.
+    """
     objective = Objective(record.objective)
-    found: list[Trial] = []
-    least = math.inf
+    steps: list[tuple[int, float]] = []
     for trial in with_result(record):
-        cost = objective.cost(objective.of(trial))
-        if trial.is_feasible and cost < least:
-            found.append(trial)
-            least = cost
-    return found
+        value = objective.of(trial)
+        if value is None or not trial.is_feasible:
+            continue
+        if not steps or objective.is_better(value, steps[-1][1]):
+            steps.append((trial.number, value))
+    return steps
 
 
 def ranked(record: SearchRecord) -> tuple[Trial, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from segshrink.records.search import SearchRecord, State, TeacherFigures, Trial
+from segshrink.records.search import SearchRecord, TeacherFigures, Trial
 from segshrink.reporting.search.naming import (
     is_number,
     range_text,
@@ -15,14 +15,6 @@ from segshrink.reporting.units import MISSING, human_bytes, human_ms, human_perc
 
 TOP_TRIALS = 10
 _MOST_COMPARED = 6
-
-_STATES: dict[State, str] = {
-    "complete": "complete",
-    "pruned": "stopped early",
-    "skipped": "skipped",
-    "failed": "failed",
-}
-
 
 _Cell = tuple[Column, Callable[[Trial], str]]
 """A column, and how it reads its cell from a trial."""
@@ -101,7 +93,7 @@ def state_text(trial: Trial) -> str:
     """How the trial ended, in a word or two."""
     if trial.state == "complete" and not trial.is_feasible:
         return "over a limit"
-    return _STATES[trial.state]
+    return "stopped early" if trial.state == "pruned" else trial.state
 
 
 def _text(trial: Trial, objective: Objective, *, is_sought: bool) -> str:

@@ -34,8 +34,8 @@ def history_plot(record: SearchRecord) -> Plot | None:
     cut = Cut(objective, worst_shown(values, objective))
     result, notes = "; none is within the limits with a result.", []
     steps = [
-        f"{objective.text(objective.of(trial))} in trial {trial.number}"
-        for trial in improvements(record)
+        f"{objective.text(value)} in trial {number}"
+        for number, value in improvements(record)
     ]
     if steps:
         result = f". Best so far: {', '.join(steps)}."
@@ -161,11 +161,7 @@ def _draw_in_strip(
 
 def _draw_best(axes: Axes, record: SearchRecord, size: float, theme: Theme) -> None:
     objective, color = Objective(record.objective), TrialColors(theme).chosen
-    steps = [
-        (trial.number, value)
-        for trial in improvements(record)
-        if (value := objective.of(trial)) is not None
-    ]
+    steps = improvements(record)
     if not steps:
         return
     number, value = steps[-1]

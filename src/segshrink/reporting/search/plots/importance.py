@@ -53,13 +53,8 @@ def _draw(shown: Sequence[tuple[str, float]], theme: Theme) -> Figure:
     axes = figure.subplots()
     axes.set_title("Share in the differences among trials, %")
     percents = [percent for _, percent in shown]
-    draw_bars(
-        axes,
-        percents,
-        [f"{each:.0f}" if each >= 0.95 or not each else "< 1" for each in percents],
-        theme,
-        color=TrialColors(theme).chosen,
-        room=1.1,
-    )
+    texts = [f"{each:.0f}" if each >= 0.95 or not each else "< 1" for each in percents]
+    color = TrialColors(theme).chosen
+    draw_bars(axes, percents, texts, theme, color=color, room=1.1)
     name_bars(axes, [shortened(name, _LONGEST_NAME) for name, _ in shown], theme)
     return figure
