@@ -95,7 +95,7 @@ def _draw_class(
             continue
         color, line = theme.families[role][0], _LINES[role]
         recall, precision = _points(quality.curves[name])
-        axes.plot(recall, precision, line, color=color, lw=1.8, label=label)
+        axes.plot(recall, precision, line, color=color, label=label)
         text = f"{role} {human_percent(_average_precision(quality, name))}"
         axes.text(0.05, height, text, color=color, fontweight="bold", bbox=box)
         height -= 0.11

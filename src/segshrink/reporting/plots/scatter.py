@@ -169,15 +169,8 @@ def _annotate(
 ) -> None:
     is_apart = math.hypot(*offset) > point.diameter / 2 + _NEAR
     line = {"arrowstyle": "-", "color": theme.faint, "lw": 0.7, "shrinkA": 0}
-    text = axes.annotate(
-        point.name,
-        point.place,
-        offset,
-        textcoords="offset points",
-        ha="center",
-        va="center",
-        arrowprops=line if is_apart else None,
-        zorder=5,
-        path_effects=[withStroke(linewidth=2.5, foreground=theme.paper)],
-    )
-    text.set_in_layout(False)
+    arrow = line if is_apart else None
+    name, at = point.name, point.place
+    text = axes.annotate(name, at, offset, "data", "offset points", arrow)
+    halo = withStroke(linewidth=2.5, foreground=theme.paper)
+    text.set(ha="center", va="center", path_effects=[halo], zorder=5, in_layout=False)

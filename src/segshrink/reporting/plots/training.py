@@ -54,10 +54,10 @@ def _draw(trained: Mapping[Role, History], theme: Theme) -> Figure:
         epochs, loss = history.points("loss")
         # One epoch alone would leave a line without length.
         dot, name = "o" if len(epochs) == 1 else None, _NAMES[role]
-        losses.plot(epochs, loss, line, color=color, marker=dot, lw=1.8, label=name)
+        losses.plot(epochs, loss, line, color=color, marker=dot, label=name)
         epochs, mious = history.points("val_miou")
         percents = [100 * miou for miou in mious]
-        qualities.plot(epochs, percents, line, color=color, lw=1.8)
+        qualities.plot(epochs, percents, line, color=color)
         if history.best_epoch:
             epoch, miou = history.best_epoch
             qualities.plot(epoch, 100 * miou, "o", color=color, markersize=7)

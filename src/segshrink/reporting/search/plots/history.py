@@ -1,12 +1,11 @@
 """The objective trial by trial, and the best so far."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from matplotlib.typing import ColorType
 
 from segshrink.records.search import SearchRecord, Trial
 from segshrink.reporting.plots.plot import WIDTH_INCHES, Plot, draw_legend, limits
@@ -116,47 +115,17 @@ def _draw_trials(
         if not trials:
             continue
         if kind in ("skipped", "failed"):
-            numbers = [trial.number for trial in trials]
-            look = {"color": color, "markeredgecolor": edge}
-            _draw_in_strip(axes, numbers, kind, marker, size, look)
+            numbers, heights = [t.number for t in trials], [_STRIP_CENTER] * len(trials)
+            [dots] = axes.plot(numbers, heights, marker, mec=edge, ms=size, label=kind)
+            in_strip = axes.get_xaxis_transform()
+            dots.set(transform=in_strip, clip_on=False, markeredgewidth=1.4)
             continue
         points = [
             (float(trial.number), value)
             for trial in trials
             if (value := cut.objective.shown(trial)) is not None
         ]
-        cut.draw(
-            axes,
-            points,
-            kind,
-            marker,
-            color=color,
-            markeredgecolor=edge,
-            markersize=size,
-            zorder=3,
-        )
-
-
-def _draw_in_strip(
-    axes: Axes,
-    numbers: Sequence[int],
-    kind: str,
-    marker: str,
-    size: float,
-    look: Mapping[str, ColorType],
-) -> None:
-    """Trials without a value, at their numbers in the strip below the others."""
-    axes.plot(
-        numbers,
-        [_STRIP_CENTER] * len(numbers),
-        marker,
-        markersize=size,
-        markeredgewidth=1.4,
-        label=kind,
-        clip_on=False,
-        transform=axes.get_xaxis_transform(),
-        **look,
-    )
+        cut.draw(axes, points, kind, marker, color=color, mec=edge, ms=size, zorder=3)
 
 
 def _draw_best(axes: Axes, record: SearchRecord, size: float, theme: Theme) -> None:
@@ -166,26 +135,13 @@ def _draw_best(axes: Axes, record: SearchRecord, size: float, theme: Theme) -> N
         return
     number, value = steps[-1]
     last = max(trial.number for trial in record.trials)
-    axes.step(
-        *zip(*steps, (last, value), strict=True),
-        where="post",
-        color=color,
-        lw=1.6,
-        zorder=2,
-        label="best so far",
-    )
+    line = zip(*steps, (last, value), strict=True)
+    axes.step(*line, where="post", color=color, zorder=2, label="best so far")
     # Where trials are equally good the record says which one is taken.
     if record.best_trial and objective.of(record.best_trial) == value:
         number = record.best_trial.number
     axes.plot(
-        number,
-        value,
-        "o",
-        color="none",
-        markeredgecolor=color,
-        markeredgewidth=1.8,
-        markersize=size + 6,
-        zorder=4,
+        number, value, "o", color="none", mec=color, mew=1.8, ms=size + 6, zorder=4
     )
     _annotate_best(axes, objective, number, value)
 
@@ -193,13 +149,8 @@ def _draw_best(axes: Axes, record: SearchRecord, size: float, theme: Theme) -> N
 def _annotate_best(axes: Axes, objective: Objective, number: int, value: float) -> None:
     is_right = number > sum(axes.get_xlim()) / 2
     is_below = objective.is_least_best
-    axes.annotate(
-        f"trial {number}: {objective.text(value)}{'' if is_below else ' %'}",
-        (number, value),
-        (-8 if is_right else 8, -9 if is_below else 9),
-        textcoords="offset points",
-        ha="right" if is_right else "left",
-        va="top" if is_below else "bottom",
-        fontsize=8.5,
-        zorder=5,
-    )
+    text = f"trial {number}: {objective.text(value)}{'' if is_below else ' %'}"
+    offset = (-8 if is_right else 8, -9 if is_below else 9)
+    note = axes.annotate(text, (number, value), offset, "data", "offset points")
+    across, up = "right" if is_right else "left", "top" if is_below else "bottom"
+    note.set(ha=across, va=up, fontsize=8.5, zorder=5)

@@ -134,16 +134,10 @@ def _draw_axis(
     ticks = [*column.ticks, *([(_NOT_USED, "not used")] if has_unused else [])]
     for height, label in ticks:
         axes.plot([place, place + 0.03], [height] * 2, color=theme.faint, zorder=3)
-        axes.text(
-            place + 0.06,
-            height,
-            _wrapped(label, _LABEL_WIDTH),
-            va="center",
-            fontsize=7.5,
-            zorder=7,
-            linespacing=0.95,
-            path_effects=[withStroke(linewidth=2.5, foreground=theme.paper)],
-        )
+        wrapped = _wrapped(label, _LABEL_WIDTH)
+        text = axes.text(place + 0.06, height, wrapped, va="center", fontsize=7.5)
+        halo = withStroke(linewidth=2.5, foreground=theme.paper)
+        text.set(path_effects=[halo], linespacing=0.95, zorder=7)
     title = "\n".join(_wrapped(ln, _TITLE_WIDTH) for ln in column.title.split("\n"))
     axes.text(place, 1.07, title, ha="center", va="bottom")
 

@@ -136,16 +136,9 @@ def _draw_trials(
     colors = TrialColors(theme)
     front = [places[number] for number in record.front if number in places]
     if front:
-        axes.step(
-            *zip(*front, strict=True),
-            where="post",
-            color=colors.chosen,
-            lw=1.6,
-            marker="o",
-            markersize=7,
-            zorder=3,
-            label="Pareto front",
-        )
+        line = zip(*front, strict=True)
+        [steps] = axes.step(*line, "o-", where="post", label="Pareto front")
+        steps.set(color=colors.chosen, markersize=7, zorder=3)
     apart = {*record.front, *_own_names(record)}
     kinds = (("over a limit", False, colors.over), ("other trials", True, colors.trial))
     for label, is_feasible, color in kinds:
@@ -154,7 +147,7 @@ def _draw_trials(
             for trial in record.trials
             if trial.number in {*places} - apart and trial.is_feasible is is_feasible
         ]
-        cut.draw(axes, others, label, "o", color=color, markersize=6, zorder=2)
+        cut.draw(axes, others, label, "o", color=color, ms=6, zorder=2)
 
 
 def _named(axes: Axes, record: SearchRecord, places: _Places) -> list[int]:
