@@ -110,7 +110,7 @@ FAULTY_DATA = {
         _without_road_in_training,
         ["class 'Road' has no pixel in the training part", "put one of these into"],
     ),
-    "one class": (_one_class, ["the one class 'Building'", "Give the rest"]),
+    "one class": (_one_class, ["only the class 'Building'", "Give the pixels"]),
     "too few scenes": (_two_scenes, ["2 scenes", "Add scenes"]),
     "all void in validation": (
         lambda scenes: _painted(_mask(scenes, "south/4"), slice(None), (0, 0, 0)),

@@ -33,7 +33,7 @@ def write_recipe(path, scenes, **search):
         "export": {"calibration_tiles": 8, "onnx": False, "max_drop": 100},
         "measuring": {"rounds": 3},
         "search": {
-            "trials": 4,
+            "trials": 3,
             "scheduler": "none",
             "space": {
                 RATE: {"float": [1e-4, 1e-2], "log": True},
@@ -72,7 +72,7 @@ def search(scenes, tmp_path_factory):
 def test_a_search_leaves_a_recipe_a_file_and_a_report(search, scenes):
     recipe, out, printed = search
     record = read_json(out / "search.json")
-    assert [trial["state"] for trial in record["trials"]] == ["complete"] * 4
+    assert [trial["state"] for trial in record["trials"]] == ["complete"] * 3
     best = max(record["trials"], key=lambda trial: trial["miou"])
     assert record["best"] == best["number"]
     assert f"Recipe: {out / 'best.yaml'}" in printed
@@ -155,13 +155,13 @@ def test_workers_and_driver_killed_in_the_middle_lose_nothing(search, scenes, tm
     study = study_of(out)
     assert not study.get_trials(states=[_state("RUNNING")])
     complete = study.get_trials(states=[_state("COMPLETE")])
-    assert len(complete) == 4
+    assert len(complete) == 3
     for number, found in killed.items():
         assert (study.trials[number].values, study.trials[number].params) == found
     # Each trial that was asked for is there once, with the result that it has when
     # nothing is killed.
     assert_same_results(out, undisturbed)
-    assert len(list((out / "trials").iterdir())) == 4
+    assert len(list((out / "trials").iterdir())) == 3
     for trial in trials_of(out):
         assert len(trial["epochs"]) == 3
 

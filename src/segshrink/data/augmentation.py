@@ -101,6 +101,12 @@ def draw_tile(
     return TileDraw(top, left, side, recoloring, swapped, *reversed_)
 
 
+def crop_sides(tile_px: int, augmentation: Augmentation) -> tuple[int, int]:
+    """Least and greatest side of a crop that `draw_tile` draws with `step=1`."""
+    low, high = augmentation.scale_jitter
+    return max(1, round(tile_px / high)), max(1, round(tile_px / low))
+
+
 def draw_recoloring(strength: float, generator: np.random.Generator) -> Recoloring:
     """Draw a change of colours.
 

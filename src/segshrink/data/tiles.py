@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segshrink.data.annotated import ImageAndLabels, Part
-from segshrink.data.augmentation import cut_map, cut_tile, draw_tile
+from segshrink.data.augmentation import TileDraw, cut_map, cut_tile, draw_tile
 from segshrink.data.cache import ImageCache
 from segshrink.data.schedule import plan_epoch
 from segshrink.recipe import Augmentation
@@ -119,7 +119,8 @@ class TileSampler:
         self.batch_size = settings.batch_size
         self._seed = seed
         self._augmentation = settings.augmentation
-        self._areas = np.array([image.height_px * image.width_px for image in part])
+        self._shapes = [(image.height_px, image.width_px) for image in part]
+        self._areas = np.array([height * width for height, width in self._shapes])
         self._cache = ImageCache(part, settings.cache_bytes)
         self._pixels_at_once = settings.cache_bytes // _BYTES_PER_PIXEL
         tiles = settings.tiles_per_epoch or self._tiles_that_cover()
@@ -162,6 +163,14 @@ class TileSampler:
             images[place], labels[place] = self._tile(epoch, position)
         return images, labels
 
+    def draws(self, epoch: int, step: int) -> list[tuple[int, TileDraw]]:
+        """The numbers that make the tiles of `batch`, each with its image's position.
+
+        Raises:
+            ValueError: if `step` is out of range.
+        """
+        return [self._draw(epoch, position) for position in self._positions(step)]
+
     def batch_with_maps(self, epoch: int, step: int) -> TilesAndMaps:
         """One batch with the same crops of `maps`; crops are multiples of the stride.
 
@@ -192,16 +201,20 @@ class TileSampler:
         return range(step * self.batch_size, (step + 1) * self.batch_size)
 
     def _tile(self, epoch: int, position: int) -> ImageAndLabels:
-        image, labels = self._cache.get(int(self._plan(epoch)[position]))
+        index, draw = self._draw(epoch, position)
+        return cut_tile(*self._cache.get(index), draw, self.tile_px)
+
+    def _draw(self, epoch: int, position: int) -> tuple[int, TileDraw]:
+        index = int(self._plan(epoch)[position])
         generator = self._generator(epoch, 1 + position)
         draw = draw_tile(
-            labels.shape,
+            self._shapes[index],
             self.tile_px,
             self._augmentation,
             generator,
             color_generator=generator,
         )
-        return cut_tile(image, labels, draw, self.tile_px)
+        return index, draw
 
     def _tile_with_map(
         self, epoch: int, position: int, maps: ImageMaps

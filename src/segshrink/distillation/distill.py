@@ -28,6 +28,7 @@ from segshrink.training import (
     fit,
     steps_per_epoch,
 )
+from segshrink.training.device_tiles import makes_tiles_on_device
 from segshrink.training.train import supervised_loss
 
 _CACHE_MB = 2048.0
@@ -159,6 +160,8 @@ def _reason_against_cache(
     train: Part,
     max_bytes: int,
 ) -> str | None:
+    if makes_tiles_on_device(settings, train):
+        return "on the device it sees the very tiles that the student sees"
     features = sorted(set(chosen.losses or ()) & set(FEATURE_LOSSES))
     if features:
         return f"{', '.join(features)} needs its feature maps, not only its logits"

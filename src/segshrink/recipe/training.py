@@ -61,6 +61,9 @@ class TrainingSettings(Settings):
     image once. `patience`: epochs without a better validation mIoU before training
     stops; None never stops early. `warmup` is the share of all steps in which the
     learning rate climbs from 0. `validate_every`: epochs between validations.
+    `tiles_on`: where tiles are cut and augmented; auto is the accelerator, if there is
+    one and the images fit into its memory, and else the host. Tiles are the same on
+    both.
     """
 
     epochs: int = Field(10, ge=1)
@@ -71,6 +74,7 @@ class TrainingSettings(Settings):
     warmup: float = Field(0.05, ge=0, lt=1)
     patience: int | None = Field(None, ge=1)
     validate_every: int = Field(1, ge=1)
+    tiles_on: Literal["auto", "host", "device"] = "auto"
     loss: LossSettings = LossSettings()
     augmentation: Augmentation = Augmentation()
 

@@ -19,7 +19,10 @@ from segshrink.training.checkpoint import (
 )
 from segshrink.training.context import TrainingContext
 from segshrink.training.history import HistoryRow, write_history
+from segshrink.training.on_device import DeviceTrainee
 from segshrink.training.validation import Validator
+
+_SECONDS_BETWEEN_LOSSES = 0.2
 
 
 class EpochKeeper(keras.callbacks.Callback):
@@ -32,6 +35,7 @@ class EpochKeeper(keras.callbacks.Callback):
         context: its folder is written to, its progress receives every step.
         validate: judges the model on the validation part.
         state: state of the run so far, which is kept up to date.
+        variables: all variables that training changes, which are kept with the state.
         choose_from: 1-based epoch before which no model is the best.
     """
 
@@ -43,6 +47,7 @@ class EpochKeeper(keras.callbacks.Callback):
         *,
         validate: Validator,
         state: TrainingState,
+        variables: list[keras.Variable],
         choose_from: int = 1,
     ) -> None:
         super().__init__()
@@ -51,8 +56,10 @@ class EpochKeeper(keras.callbacks.Callback):
         self.context = context
         self._validate = validate
         self.state = state
+        self._variables = variables
         self._choose_from = choose_from
         self._began = 0.0
+        self._read_loss = 0.0
 
     @property
     def best_val_loss(self) -> float | None:
@@ -84,12 +91,23 @@ class EpochKeeper(keras.callbacks.Callback):
         self, batch: int, logs: Mapping[str, Any] | None = None
     ) -> None:
         """Count the step; raise if the loss is not a finite number."""
+        now = time.perf_counter()
+        if self._waits and now - self._read_loss < _SECONDS_BETWEEN_LOSSES:
+            self.context.progress.advance(1)
+            return
+        self._read_loss = now
         loss = float((logs or {})["loss"])
         if not math.isfinite(loss):
             raise self._diverged(f"The loss became {loss}", f", step {batch + 1}")
         best = self.state.best_miou
         miou = {} if best is None else {"best mIoU": best}
         self.context.progress.advance(1, loss=loss, **miou)
+
+    @property
+    def _waits(self) -> bool:
+        # To read a loss is to wait for its step, and a device that is waited for after
+        # each step idles while the next one is prepared.
+        return isinstance(self.model, DeviceTrainee)
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Validate, save the model if it is the best, write history and state."""
@@ -146,9 +164,9 @@ class EpochKeeper(keras.callbacks.Callback):
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
     def _save(self) -> None:
-        folder, variables = self.context.folder, run_variables(self.plain, self.model)
+        folder = self.context.folder
         write_history(folder, self.state.history)
-        save_state(folder, variables, self.state)
+        save_state(folder, self._variables, self.state)
         discard_other_models(folder, self.state.best_epoch)
 
 

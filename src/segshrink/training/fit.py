@@ -8,15 +8,26 @@ from pathlib import Path
 import keras
 
 from segshrink.data import Dataset, ImageMaps, TileSampler, TileSettings
+from segshrink.data.augmentation import crop_sides
 from segshrink.errors import RunFolderError
 from segshrink.models import tile_px_of
 from segshrink.objectives import WeightedSum
 from segshrink.recipe import TrainingSettings
 from segshrink.records import atomic_write
-from segshrink.training.batches import TrainingBatches
+from segshrink.training.batches import (
+    DrawnBatches,
+    SampledBatches,
+    TrainingBatches,
+)
 from segshrink.training.checkpoint import best_path, load_state
 from segshrink.training.context import TrainingContext
+from segshrink.training.device_tiles import (
+    DeviceImages,
+    device_bytes,
+    makes_tiles_on_device,
+)
 from segshrink.training.epochs import EpochKeeper, run_variables
+from segshrink.training.on_device import DeviceTrainee
 from segshrink.training.schedule import warmup_cosine
 from segshrink.training.validation import Validator
 
@@ -117,6 +128,7 @@ def fit(
     fingerprint = _fingerprint(settings, context, tile_px) | dict(also_fixed or {})
     if choose_from > 1:
         fingerprint["choose_from"] = choose_from
+    variables = run_variables(model, trainee)
     validator = Validator(
         objective.judged or model,
         dataset.val,
@@ -130,7 +142,8 @@ def fit(
         settings,
         context,
         validate=validator,
-        state=load_state(context.folder, run_variables(model, trainee), fingerprint),
+        state=load_state(context.folder, variables, fingerprint),
+        variables=variables,
         choose_from=choose_from,
     )
     _run(trainee, keeper, sampler, callbacks)
@@ -195,7 +208,8 @@ def _fingerprint(
 ) -> dict[str, object]:
     """Description of a training run, which must not change when it resumes."""
     return {
-        "settings": settings.model_dump(mode="json"),
+        # A run may resume on a machine without an accelerator, and there alike.
+        "settings": settings.model_dump(mode="json", exclude={"tiles_on"}),
         "data": context.dataset.name,
         "split": context.dataset.split.as_record(),
         "tile_px": tile_px,
@@ -216,7 +230,7 @@ def _run(
         progress.say(f"{label}: resumes after epoch {done}.")
         progress.advance(done * sampler.steps_per_epoch)
     if not keeper.finished:
-        batches = TrainingBatches(sampler)
+        trainee, batches = _with_batches(trainee, keeper, sampler)
         trainee.fit(
             batches,
             shuffle=False,
@@ -226,6 +240,26 @@ def _run(
             verbose=0,
         )
     progress.finish()
+
+
+def _with_batches(
+    trainee: keras.Model, keeper: EpochKeeper, sampler: TileSampler
+) -> tuple[keras.Model, SampledBatches]:
+    """The model to call `fit` of, and its data, made on the host or on the device."""
+    part = keeper.context.dataset.train
+    if sampler.maps is not None or not makes_tiles_on_device(keeper.settings, part):
+        return trainee, TrainingBatches(sampler)
+    images = DeviceImages(
+        (image.read() for image in part),
+        tile_px=sampler.tile_px,
+        sides=crop_sides(sampler.tile_px, keeper.settings.augmentation),
+    )
+    size = device_bytes(part) / 1e6
+    keeper.context.progress.say(
+        f"{keeper.context.label}: tiles are made on the device, of {len(part)} images "
+        f"in {size:.3g} MB of its memory."
+    )
+    return DeviceTrainee(trainee, images), DrawnBatches(sampler)
 
 
 def _finish(keeper: EpochKeeper, sampler: TileSampler) -> TrainingResult:

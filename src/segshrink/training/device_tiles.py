@@ -1,0 +1,269 @@
+"""Training tiles that are cut, zoomed, turned and recoloured inside the compiled step.
+
+Images and labels lie in the memory of the device, and a batch that travels to it is a
+few numbers per tile. The pixels are those that `segshrink.data.augmentation` makes of
+the same numbers on the host: labels exactly, images within a grey level.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from keras import ops
+from PIL import Image
+
+from segshrink.data import IGNORE_INDEX, Part
+from segshrink.data.augmentation import MIDDLE_LEVEL, Recoloring, TileDraw
+from segshrink.recipe import TrainingSettings
+
+_BYTES_PER_PIXEL = 4  # three of the image, one of the labels
+# Less than the memory of any accelerator that is worth the way; it also keeps places of
+# pixels within 32 bits.
+_MOST_BYTES = 4 << 30
+
+
+class DrawBatch(TypedDict):
+    """The numbers of a batch of tiles, as they travel to the device.
+
+    `crop` is int32 `(batch, 4)`: image, first row, first column and side of the crop in
+    source pixels. `pose` is int32 `(batch, 3)`: whether rows and columns are swapped,
+    then whether rows, then whether columns are reversed. `color` is float32
+    `(batch, 5)`: contrast, brightness in grey levels, and a factor per channel.
+    """
+
+    crop: npt.NDArray[np.int32]
+    pose: npt.NDArray[np.int32]
+    color: npt.NDArray[np.float32]
+
+
+def draw_batch(draws: Sequence[tuple[int, TileDraw]]) -> DrawBatch:
+    """Pack the draws of a batch, each with the position of its image."""
+    return {
+        "crop": np.array(
+            [(image, draw.top, draw.left, draw.side) for image, draw in draws], np.int32
+        ),
+        "pose": np.array(
+            [
+                (draw.swapped, draw.rows_reversed, draw.columns_reversed)
+                for _, draw in draws
+            ],
+            np.int32,
+        ),
+        "color": np.array([_color(draw.recoloring) for _, draw in draws], np.float32),
+    }
+
+
+def _color(recoloring: Recoloring | None) -> tuple[float, ...]:
+    change = recoloring or Recoloring()
+    return change.contrast, change.brightness, *change.cast
+
+
+class DeviceImages(keras.layers.Layer):
+    """All images and labels of a part in the device's memory, and tiles made of them.
+
+    `call` takes a `DrawBatch` and returns the images and labels of its tiles. Nothing
+    here is trained, and no variable of it belongs to the model that is.
+
+    Args:
+        images: pairs of uint8 RGB `(height, width, 3)` and uint8 labels
+            `(height, width)`.
+        tile_px: side of a tile in pixels.
+        sides: least and greatest side of a crop in source pixels.
+    """
+
+    def __init__(
+        self,
+        images: Iterable[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]],
+        *,
+        tile_px: int,
+        sides: tuple[int, int],
+    ) -> None:
+        super().__init__(trainable=False, dtype="float32", name="device_images")
+        self.tile_px = tile_px
+        self._least, self._most = sides
+        packed = [_packed(image, labels) for image, labels in images]
+        sizes = np.array([pixels.shape for pixels in packed], np.int32)
+        counts = [pixels.size for pixels in packed]
+        starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int32)
+        self._pixels = self._constant(np.concatenate([x.ravel() for x in packed]))
+        self._table = self._constant(np.column_stack([starts, sizes]))
+        self._nearest = self._constant(
+            np.stack(
+                [_nearest(side, tile_px) for side in range(self._least, self._most + 1)]
+            )
+        )
+        self.built = True
+
+    def _constant(self, values: npt.NDArray[np.int32]) -> keras.Variable:
+        # A variable, though it never changes: a tensor that a step closes over is
+        # copied into the program that JAX compiles.
+        return self.add_weight(
+            shape=values.shape,
+            dtype="int32",
+            trainable=False,
+            initializer=lambda shape, dtype: ops.convert_to_tensor(values),
+        )
+
+    def call(self, draws: Any) -> tuple[Any, Any]:
+        """Make the tiles of a `DrawBatch`.
+
+        Returns:
+            (images, labels): float32 whole numbers in 0 to 255 `(batch, tile_px,
+            tile_px, 3)`, and int32 `(batch, tile_px, tile_px)` with 255 for void.
+        """
+        crop, pose, color = draws["crop"], draws["pose"], draws["color"]
+        side = crop[:, 3]
+        shape = ops.take(self._table, crop[:, 0], axis=0)  # (batch, 3)
+        window = ops.arange(self._most, dtype="int32")[None]
+        rows = crop[:, 1:2] + window  # (batch, window)
+        columns = crop[:, 2:3] + window
+        near = ops.take(self._nearest, side - self._least, axis=0)  # (batch, tile)
+        labels = self._labels(
+            ops.take_along_axis(rows, near, axis=1),
+            ops.take_along_axis(columns, near, axis=1),
+            shape,
+        )
+        if self._least == self._most == self.tile_px:
+            images = _unpacked(self._gather(rows, columns, shape))
+        else:
+            images = _unpacked(self._gather(rows, columns, shape))
+            weights = _triangles(side, self.tile_px, self._most)
+            # Columns first and rounded in between, as Pillow does.
+            images = _resampled("btw,bhwc->bhtc", weights, images)
+            images = _resampled("bth,bhwc->btwc", weights, images)
+        return _posed(_recolored(images, color), pose), _posed(labels, pose)
+
+    def _gather(self, rows: Any, columns: Any, shape: Any) -> Any:
+        """Packed pixels `(batch, rows, columns)`, mirrored at the image's edges."""
+        start, height, width = (shape[:, axis, None] for axis in range(3))
+        rows, columns = _mirrored(rows, height), _mirrored(columns, width)
+        place = start[..., None] + rows[:, :, None] * width[..., None]
+        return ops.take(self._pixels, place + columns[:, None, :], axis=0)
+
+    def _labels(self, rows: Any, columns: Any, shape: Any) -> Any:
+        packed = self._gather(rows, columns, shape)
+        labels = ops.bitwise_and(ops.right_shift(packed, 24), 255)
+        inside = ops.logical_and(
+            _within(rows, shape[:, 1, None])[:, :, None],
+            _within(columns, shape[:, 2, None])[:, None, :],
+        )
+        return ops.where(inside, labels, IGNORE_INDEX)
+
+
+def device_bytes(part: Part) -> int:
+    """Bytes of the device's memory that the images and labels of a part take."""
+    return _BYTES_PER_PIXEL * sum(image.height_px * image.width_px for image in part)
+
+
+def makes_tiles_on_device(settings: TrainingSettings, part: Part) -> bool:
+    """Whether a training run makes its tiles on the device rather than on the host."""
+    if settings.tiles_on == "auto":
+        return has_accelerator() and device_bytes(part) <= _MOST_BYTES
+    return settings.tiles_on == "device"
+
+
+def has_accelerator() -> bool:
+    """Whether the backend computes on something else than the processor."""
+    backend = keras.config.backend()
+    if backend == "jax":
+        import jax
+
+        return bool(jax.default_backend() != "cpu")
+    if backend == "torch":
+        import torch
+
+        return bool(torch.cuda.is_available())
+    if backend == "tensorflow":
+        import tensorflow
+
+        return bool(tensorflow.config.list_physical_devices("GPU"))
+    return False
+
+
+def _packed(
+    image: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.int32]:
+    """A pixel's channels and label in one number, so that it is fetched at once."""
+    together = np.concatenate([image, labels[..., None]], axis=-1).astype(np.uint32)
+    red, green, blue, label = np.moveaxis(together, -1, 0)
+    return (red | green << 8 | blue << 16 | label << 24).view(np.int32)
+
+
+def _unpacked(packed: Any) -> Any:
+    channels = [
+        ops.bitwise_and(ops.right_shift(packed, shift), 255) for shift in (0, 8, 16)
+    ]
+    return ops.cast(ops.stack(channels, axis=-1), "float32")
+
+
+def _nearest(side: int, tile_px: int) -> npt.NDArray[np.int32]:
+    """Place in a crop of `side` pixels that each pixel of the tile takes its label of.
+
+    Asked of Pillow itself, whose rounding no formula repeats exactly.
+    """
+    places = Image.fromarray(np.arange(side, dtype=np.int32)[None])
+    near = places.resize((tile_px, 1), Image.Resampling.NEAREST)
+    return np.asarray(near, np.int32)[0]
+
+
+def _triangles(side: Any, tile_px: int, window: int) -> Any:
+    """Weights `(batch, tile, window)` of bilinear resampling, as in Pillow.
+
+    A triangle about the middle of each new pixel, as wide as two old ones or, where
+    there are fewer new ones, as two of those.
+    """
+    side = side[:, None, None]
+    middles = (2 * ops.arange(tile_px, dtype="int32")[None, :, None] + 1) * side
+    places = (2 * ops.arange(window, dtype="int32")[None, None] + 1) * tile_px
+    # Whole numbers up to the division, which a float32 would spoil by a grey level.
+    weights = 2 * ops.maximum(side, tile_px) - ops.abs(places - middles)
+    inside = ops.arange(window, dtype="int32")[None, None] < side
+    weights = ops.cast(ops.where(inside, ops.maximum(weights, 0), 0), "float32")
+    return weights / ops.sum(weights, axis=-1, keepdims=True)
+
+
+def _resampled(equation: str, weights: Any, images: Any) -> Any:
+    """`einsum` of weights in [0, 1] and grey levels, rounded to grey levels.
+
+    Accelerators multiply with 11 significant bits. Grey levels have eight; weights are
+    the sum of two parts that have no more.
+    """
+    coarse = ops.round(weights * 2048) / 2048
+    levels = ops.einsum(equation, coarse, images)
+    return _rounded(levels + ops.einsum(equation, weights - coarse, images))
+
+
+def _mirrored(places: Any, length: Any) -> Any:
+    """Places outside [0, length) reflected at the first and the last pixel."""
+    period = ops.maximum(2 * (length - 1), 1)
+    places = ops.mod(places, period)
+    return ops.minimum(ops.minimum(places, period - places), length - 1)
+
+
+def _within(places: Any, length: Any) -> Any:
+    return ops.logical_and(places >= 0, places < length)
+
+
+def _rounded(levels: Any) -> Any:
+    return ops.floor(ops.clip(levels, 0.0, 255.0) + 0.5)
+
+
+def _recolored(images: Any, color: Any) -> Any:
+    contrast, brightness = color[:, :1], color[:, 1:2]
+    contrast, brightness, cast = (
+        x[:, None, None, :] for x in (contrast, brightness, color[:, 2:])
+    )
+    levels = contrast * (images - MIDDLE_LEVEL) + MIDDLE_LEVEL + brightness
+    return ops.clip(ops.round(cast * levels), 0.0, 255.0)
+
+
+def _posed(pixels: Any, pose: Any) -> Any:
+    """Swap rows and columns, then reverse rows, then columns, of each tile as told."""
+    rank = len(pixels.shape)
+    flags = [ops.reshape(pose[:, i], (-1,) + (1,) * (rank - 1)) > 0 for i in range(3)]
+    swapped = ops.transpose(pixels, (0, 2, 1, *range(3, rank)))
+    pixels = ops.where(flags[0], swapped, pixels)
+    pixels = ops.where(flags[1], ops.flip(pixels, axis=1), pixels)
+    return ops.where(flags[2], ops.flip(pixels, axis=2), pixels)

@@ -1,0 +1,155 @@
+"""Tiles made on the device are those that the host makes of the same numbers."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from keras import ops
+from PIL import Image
+
+from segshrink.data.augmentation import Recoloring, TileDraw, cut_tile, draw_tile
+from segshrink.recipe import Augmentation
+from segshrink.training.device_tiles import DeviceImages, draw_batch
+
+TILE_PX = 32
+SIDES = (24, 43)
+SIZES = [(60, 90), (32, 32), (20, 45), (1, 70), (2, 3)]
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    generator = np.random.default_rng(0)
+    return [
+        (
+            generator.integers(0, 256, (*size, 3), dtype=np.uint8),
+            generator.integers(0, 6, size, dtype=np.uint8),
+        )
+        for size in SIZES
+    ]
+
+
+@pytest.fixture(scope="module")
+def on_device(pairs):
+    return DeviceImages(pairs, tile_px=TILE_PX, sides=SIDES)
+
+
+def made(on_device, draws):
+    images, labels = on_device(draw_batch(draws))
+    return ops.convert_to_numpy(images), ops.convert_to_numpy(labels)
+
+
+def on_host(pairs, draws):
+    tiles = [cut_tile(*pairs[image], draw, TILE_PX) for image, draw in draws]
+    images, labels = zip(*tiles, strict=True)
+    return np.stack(images).astype(float), np.stack(labels)
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    flips=st.booleans(),
+    turns=st.booleans(),
+    zoom=st.sampled_from([(1, 1), (0.75, 1.333), (0.75, 0.75), (1.333, 1.333)]),
+    photometric=st.sampled_from([0, 0.3]),
+)
+def test_tiles_are_those_of_the_host(
+    pairs, on_device, seed, flips, turns, zoom, photometric
+):
+    generator = np.random.default_rng(seed)
+    augmentation = Augmentation(
+        flips=flips, quarter_turns=turns, scale_jitter=zoom, photometric=photometric
+    )
+    draws = [
+        (
+            image,
+            draw_tile(
+                SIZES[image],
+                TILE_PX,
+                augmentation,
+                generator,
+                color_generator=generator,
+            ),
+        )
+        for image in generator.integers(len(SIZES), size=8).tolist()
+    ]
+    images, labels = made(on_device, draws)
+    expected_images, expected_labels = on_host(pairs, draws)
+    np.testing.assert_array_equal(labels, expected_labels)
+    difference = np.abs(images - expected_images)
+    # Zooming out halves of levels occur, which Pillow rounds by chance, twice over.
+    assert difference.max() <= 3
+    assert (difference > 1).mean() < 0.002
+    assert (difference > 0).mean() < 0.03
+    np.testing.assert_array_equal(images, np.rint(images))
+
+
+@pytest.mark.parametrize("zoom", [(1, 1), (1.1, 1.333)])
+def test_without_zooming_out_every_level_is_equal(pairs, on_device, zoom):
+    generator = np.random.default_rng(1)
+    augmentation = Augmentation(scale_jitter=zoom, photometric=0)
+    draws = [
+        (
+            image,
+            draw_tile(
+                SIZES[image], TILE_PX, augmentation, generator, color_generator=None
+            ),
+        )
+        for image in [0, 1, 2, 3, 4] * 4
+    ]
+    for ours, theirs in zip(made(on_device, draws), on_host(pairs, draws), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_each_of_the_eight_poses_and_a_crop_of_a_smaller_image(pairs, on_device):
+    draws = [
+        (
+            2,
+            TileDraw(
+                top=n - 12,
+                left=n,
+                side=TILE_PX,
+                recoloring=Recoloring(1.5, -30.0, (0.9, 1.0, 1.1)),
+                swapped=bool(n & 1),
+                rows_reversed=bool(n & 2),
+                columns_reversed=bool(n & 4),
+            ),
+        )
+        for n in range(8)
+    ]
+    images, labels = made(on_device, draws)
+    expected_images, expected_labels = on_host(pairs, draws)
+    np.testing.assert_array_equal(labels, expected_labels)
+    assert np.abs(images - expected_images).max() <= 1
+
+
+def test_a_batch_travels_as_a_few_numbers_per_tile():
+    batch = draw_batch([(0, TileDraw(1, 2, 3))] * 16)
+    assert {name: (x.shape, x.dtype) for name, x in batch.items()} == {
+        "crop": ((16, 4), np.int32),
+        "pose": ((16, 3), np.int32),
+        "color": ((16, 5), np.float32),
+    }
+
+
+def test_images_are_kept_at_four_bytes_per_pixel(pairs, on_device):
+    pixels, *_ = on_device.variables
+    assert pixels.shape == (sum(height * width for height, width in SIZES),)
+    assert pixels.dtype == "int32"
+    assert not on_device.trainable_variables
+
+
+def test_labels_above_127_are_kept():
+    image, labels = np.zeros((32, 32, 3), np.uint8), np.full((32, 32), 200, np.uint8)
+    one = DeviceImages([(image, labels)], tile_px=TILE_PX, sides=(TILE_PX, TILE_PX))
+    _, found = made(one, [(0, TileDraw(0, 0, TILE_PX))])
+    np.testing.assert_array_equal(found, np.full((1, 32, 32), 200))
+
+
+@pytest.mark.parametrize("side", range(*SIDES))
+def test_labels_are_taken_where_pillow_takes_them(side):
+    labels = np.arange(side, dtype=np.uint8)[None].repeat(side, axis=0)
+    image = np.zeros((side, side, 3), np.uint8)
+    one = DeviceImages([(image, labels)], tile_px=TILE_PX, sides=SIDES)
+    _, found = made(one, [(0, TileDraw(0, 0, side))])
+    size = (TILE_PX, TILE_PX)
+    expected = Image.fromarray(labels).resize(size, Image.Resampling.NEAREST)
+    np.testing.assert_array_equal(found[0], np.asarray(expected))
