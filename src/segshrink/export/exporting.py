@@ -149,9 +149,9 @@ def _checked_target(
         )
     target = Format(format)
     if quantize is not None and quantize not in target.precisions:
-        known = ", ".join(repr(each.value) for each in target.precisions[1:])
+        known = ["None", *(repr(each.value) for each in target.precisions[1:])]
         raise UsageError(
-            f"quantize must be one of None, {known} for {target} files, got "
+            f"quantize must be one of {', '.join(known)} for {target} files, got "
             f"{quantize!r}."
         )
     if path.suffix != target.suffix:
