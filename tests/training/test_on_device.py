@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from segshrink.errors import TrainingError
+from segshrink.errors import RecipeError, TrainingError
 from segshrink.models import build_model
 from segshrink.recipe import Augmentation, TrainingSettings
 from segshrink.training import TrainingContext, train
@@ -115,3 +115,11 @@ def test_a_processor_makes_tiles_on_the_host_unless_told(tiny_dataset):
     assert not makes_tiles_on_device(TrainingSettings(), tiny_dataset.train)
     told = TrainingSettings(tiles_on="device")
     assert makes_tiles_on_device(told, tiny_dataset.train)
+
+
+def test_more_images_than_may_lie_on_the_device_are_refused(draw_dataset):
+    part = draw_dataset(side_px=40_000).train
+    assert not makes_tiles_on_device(TrainingSettings(tiles_on="host"), part)
+    assert not makes_tiles_on_device(TrainingSettings(), part)
+    with pytest.raises(RecipeError, match="has 19,200 MB. Take tiles_on: auto or host"):
+        makes_tiles_on_device(TrainingSettings(tiles_on="device"), part)

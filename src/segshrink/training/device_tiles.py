@@ -16,6 +16,7 @@ from PIL import Image
 
 from segshrink.data import IGNORE_INDEX, Part
 from segshrink.data.augmentation import MIDDLE_LEVEL, Recoloring, TileDraw
+from segshrink.errors import RecipeError
 from segshrink.recipe import TrainingSettings
 
 _BYTES_PER_PIXEL = 4  # three of the image, one of the labels
@@ -158,9 +159,20 @@ def device_bytes(part: Part) -> int:
 
 
 def makes_tiles_on_device(settings: TrainingSettings, part: Part) -> bool:
-    """Whether a training run makes its tiles on the device rather than on the host."""
+    """Whether a training run makes its tiles on the device rather than on the host.
+
+    Raises:
+        RecipeError: if the settings demand it of more images than may lie there.
+    """
+    size = device_bytes(part)
     if settings.tiles_on == "auto":
-        return has_accelerator() and device_bytes(part) <= _MOST_BYTES
+        return has_accelerator() and size <= _MOST_BYTES
+    if settings.tiles_on == "device" and size > _MOST_BYTES:
+        raise RecipeError(
+            f"tiles_on: device holds at most {_MOST_BYTES / 1e6:,.0f} MB of images, "
+            f"but the {part.name} part has {size / 1e6:,.0f} MB. Take tiles_on: auto "
+            "or host."
+        )
     return settings.tiles_on == "device"
 
 
