@@ -129,3 +129,37 @@ def test_missing_files_are_refused(format, tmp_path):
 def test_loading_and_predicting_print_nothing(path, capfd):
     load_artifact(path).predict(some_images(1))
     assert capfd.readouterr() == ("", "")
+
+
+# -- Files of other frameworks, whose channels come first -----------------------------
+
+
+@pytest.fixture(scope="module")
+def channels_first_files(model, tmp_path_factory):
+    """`model` with images and logits as PyTorch has them, in every format."""
+    images = keras.Input((3, 16, 24))
+    logits = model(keras.layers.Permute((2, 3, 1))(images))
+    turned = keras.Model(images, keras.layers.Permute((3, 1, 2))(logits))
+    folder = tmp_path_factory.mktemp("channels_first")
+    turned.save(folder / "m.keras")
+    signature = [keras.InputSpec(shape=(1, 3, 16, 24), dtype="float32", name="image")]
+    for format in EXPORTED:
+        if importlib.util.find_spec(format.runtime_module.partition(".")[0]):
+            turned.export(
+                str(folder / f"m{format.suffix}"),
+                format=str(format),
+                input_signature=signature,
+                verbose=False,
+            )
+    return folder
+
+
+@each_format
+def test_channels_may_come_first(channels_first_files, model, format):
+    pytest.importorskip(format.runtime_module)
+    artifact = load_artifact(channels_first_files / f"m{format.suffix}")
+    assert artifact.input_shape == (16, 24)
+    assert artifact.num_classes == 5
+    images = some_images(2)
+    expected = model.predict_on_batch(images.astype(np.float32))
+    np.testing.assert_allclose(artifact.predict(images), expected, atol=1e-4)

@@ -1,5 +1,6 @@
 """Interface of every runtime: a file that turns images into logits."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -73,28 +74,70 @@ def checked_images(images: np.ndarray, input_shape: tuple[int, int]) -> np.ndarr
     return np.ascontiguousarray(images, dtype=np.float32)
 
 
-def checked_signature(
-    path: Path, input_shape: tuple, output_shape: tuple
-) -> tuple[tuple[int, int], int]:
-    """Height and width, and number of classes, of a file for one image at a time.
+@dataclass(frozen=True)
+class Signature:
+    """The images that a file takes and the logits that it gives, one image at a time.
+
+    Attributes:
+        input_shape: height and width in pixels.
+        num_classes: number of logits per pixel.
+        takes_channels_first: whether images go in as `(1, 3, height, width)`, as models
+            of PyTorch take them, and not as `(1, height, width, 3)`.
+        gives_channels_first: the same of the logits.
+    """
+
+    input_shape: tuple[int, int]
+    num_classes: int
+    takes_channels_first: bool
+    gives_channels_first: bool
+
+    def as_input(self, image: np.ndarray) -> np.ndarray:
+        """An image `(height, width, 3)` in the shape that the file takes."""
+        if self.takes_channels_first:
+            image = np.ascontiguousarray(np.moveaxis(image, 2, 0))
+        return image[None]
+
+    def as_logits(self, output: np.ndarray) -> np.ndarray:
+        """What the file gives for one image, as `(height, width, classes)`."""
+        return np.moveaxis(output[0], 0, 2) if self.gives_channels_first else output[0]
+
+
+def checked_signature(path: Path, input_shape: tuple, output_shape: tuple) -> Signature:
+    """The signature of a file for one image at a time.
+
+    A size of the batch that is not fixed is taken as 1. The channels are where the
+    shape has 3 of them, in the output where the rest is the size of the image.
 
     Raises:
-        ModelError: unless the input is `(1, height, width, 3)` and the output
-            `(1, height, width, classes)`.
+        ModelError: unless the input is `(1, height, width, 3)` or `(1, 3, height,
+            width)` and the output is of one of these forms and of the same size.
     """
-    if not _is_one_image(input_shape) or input_shape[3] != 3:
+    sizes = _sizes(input_shape)
+    takes_first = len(sizes) == 3 and sizes[2] != 3
+    size_px = sizes[1:] if takes_first else sizes[:2]
+    if len(sizes) != 3 or 3 not in (sizes[0], sizes[2]) or None in size_px:
         raise ModelError(
-            f"{path}: the input must be one RGB image (1, height, width, 3) of fixed "
-            f"size, got {tuple(input_shape)}. Export the model with segshrink export."
+            f"{path}: the input must be one RGB image (1, height, width, 3) or "
+            f"(1, 3, height, width) of fixed size, got {tuple(input_shape)}. Export "
+            "the model with a fixed size; segshrink export does."
         )
-    if not _is_one_image(output_shape) or output_shape[1:3] != input_shape[1:3]:
+    given = _sizes(output_shape)
+    is_first, is_last = given[1:] == size_px, given[:2] == size_px
+    if len(given) != 3 or None in given or not (is_first or is_last):
+        height, width = size_px
         raise ModelError(
-            f"{path}: the output must be logits (1, {input_shape[1]}, "
-            f"{input_shape[2]}, classes), got {tuple(output_shape)}. It is not a "
+            f"{path}: the output must be logits (1, {height}, {width}, classes) or "
+            f"(1, classes, {height}, {width}), got {tuple(output_shape)}. It is not a "
             "segmentation model of this form."
         )
-    return (input_shape[1], input_shape[2]), output_shape[3]
+    # As many classes as pixels on a side fit both forms: the input then decides.
+    gives_first = is_first and (takes_first or not is_last)
+    num_classes = given[0] if gives_first else given[2]
+    return Signature(size_px, num_classes, takes_first, gives_first)
 
 
-def _is_one_image(shape: tuple) -> bool:
-    return len(shape) == 4 and shape[0] == 1 and all(isinstance(n, int) for n in shape)
+def _sizes(shape: tuple) -> tuple:
+    """Sizes of one image, None where they are not fixed; empty for other tensors."""
+    if len(shape) != 4 or (isinstance(shape[0], int) and shape[0] not in (1, -1)):
+        return ()
+    return tuple(n if isinstance(n, int) and n > 0 else None for n in shape[1:])

@@ -42,16 +42,21 @@ class KerasArtifact:
                 f"{len(self._model.inputs)} inputs and {len(self._model.outputs)} "
                 "outputs."
             )
-        self.input_shape, self.num_classes = checked_signature(
+        self._signature = checked_signature(
             path,
             (1, *self._model.inputs[0].shape[1:]),
             (1, *self._model.outputs[0].shape[1:]),
         )
+        self.input_shape = self._signature.input_shape
+        self.num_classes = self._signature.num_classes
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
         images = checked_images(images, self.input_shape)
+        signature = self._signature
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
-            logits[index] = self._model.predict_on_batch(image[None])[0]
+            logits[index] = signature.as_logits(
+                self._model.predict_on_batch(signature.as_input(image))
+            )
         return logits

@@ -49,11 +49,13 @@ class LiteRTArtifact:
             ) from error
         self.metadata = litert_metadata(content)
         self._image, self._logits = self._only_input_and_output()
-        self.input_shape, self.num_classes = checked_signature(
+        self._signature = checked_signature(
             path,
             tuple(self._image["shape"].tolist()),
             tuple(self._logits["shape"].tolist()),
         )
+        self.input_shape = self._signature.input_shape
+        self.num_classes = self._signature.num_classes
 
     def _only_input_and_output(self) -> tuple[dict, dict]:
         inputs = self._interpreter.get_input_details()
@@ -74,11 +76,12 @@ class LiteRTArtifact:
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
             self._interpreter.set_tensor(
-                self._image["index"], _as_stored(image[None], self._image)
+                self._image["index"],
+                _as_stored(self._signature.as_input(image), self._image),
             )
             self._interpreter.invoke()
-            stored = self._interpreter.get_tensor(self._logits["index"])[0]
-            logits[index] = _as_float(stored, self._logits)
+            stored = self._interpreter.get_tensor(self._logits["index"])
+            logits[index] = self._signature.as_logits(_as_float(stored, self._logits))
         return logits
 
 

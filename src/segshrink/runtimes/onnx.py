@@ -46,9 +46,11 @@ class ONNXArtifact:
         self.metadata = parse_metadata(properties.get(NAME))
         image, logits = self._only_input_and_output()
         self._input = image.name
-        self.input_shape, self.num_classes = checked_signature(
+        self._signature = checked_signature(
             path, tuple(image.shape), tuple(logits.shape)
         )
+        self.input_shape = self._signature.input_shape
+        self.num_classes = self._signature.num_classes
 
     def _only_input_and_output(self) -> tuple:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -64,9 +66,12 @@ class ONNXArtifact:
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
         images = checked_images(images, self.input_shape)
+        signature = self._signature
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
-            logits[index] = self._session.run(None, {self._input: image[None]})[0][0]
+            logits[index] = signature.as_logits(
+                self._session.run(None, {self._input: signature.as_input(image)})[0]
+            )
         return logits
 
 

@@ -48,7 +48,9 @@ class OpenVINOArtifact:
         self.runtime_version = _version()
         self.metadata = openvino_metadata(model)
         image, logits = self._only_input_and_output()
-        self.input_shape, self.num_classes = checked_signature(path, image, logits)
+        self._signature = checked_signature(path, image, logits)
+        self.input_shape = self._signature.input_shape
+        self.num_classes = self._signature.num_classes
 
     def _only_input_and_output(self) -> tuple[tuple, tuple]:
         ports = [*self._compiled.inputs, *self._compiled.outputs]
@@ -68,9 +70,12 @@ class OpenVINOArtifact:
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
         images = checked_images(images, self.input_shape)
+        signature = self._signature
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
-            logits[index] = self._compiled(image[None])[0][0]
+            logits[index] = signature.as_logits(
+                self._compiled(signature.as_input(image))[0]
+            )
         return logits
 
 

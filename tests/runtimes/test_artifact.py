@@ -1,0 +1,59 @@
+"""Where the channels of a file are, from the shapes of its input and output."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segshrink.errors import ModelError
+from segshrink.runtimes.artifact import checked_signature
+
+LAST, FIRST = (1, 16, 24, 3), (1, 3, 16, 24)
+
+
+@pytest.mark.parametrize(
+    ("image", "logits", "classes", "takes_first", "gives_first"),
+    [
+        (LAST, (1, 16, 24, 5), 5, False, False),
+        (FIRST, (1, 5, 16, 24), 5, True, True),
+        (FIRST, (1, 16, 24, 5), 5, True, False),
+        (LAST, (1, 5, 16, 24), 5, False, True),
+        # A size of the batch that is not fixed, as PyTorch, Keras and LiteRT tell it.
+        (("batch", 3, 16, 24), ("batch", 5, 16, 24), 5, True, True),
+        ((None, 16, 24, 3), (None, 16, 24, 5), 5, False, False),
+        ((-1, 3, 16, 24), (-1, 5, 16, 24), 5, True, True),
+        # As many classes as pixels on a side: as the image goes in.
+        ((1, 8, 8, 3), (1, 8, 8, 8), 8, False, False),
+        ((1, 3, 8, 8), (1, 8, 8, 8), 8, True, True),
+    ],
+)
+def test_channels_are_found(image, logits, classes, takes_first, gives_first):
+    signature = checked_signature(Path("m.onnx"), image, logits)
+    assert signature.num_classes == classes
+    assert signature.takes_channels_first == takes_first
+    assert signature.gives_channels_first == gives_first
+    height, width = signature.input_shape
+    values = np.arange(height * width * 3).reshape(height, width, 3)
+    given = signature.as_input(values)
+    assert given.shape[1:] == image[1:]
+    pixel = given[0, :, 2, 5] if takes_first else given[0, 2, 5]
+    np.testing.assert_array_equal(pixel, values[2, 5])
+    output = np.random.default_rng(0).normal(size=(1, *logits[1:]))
+    pixel = output[0, :, 2, 5] if gives_first else output[0, 2, 5]
+    np.testing.assert_array_equal(signature.as_logits(output)[2, 5], pixel)
+
+
+@pytest.mark.parametrize(
+    "image", [(1, 16, 24), (2, 3, 16, 24), (1, 4, 16, 24), (1, 3, "height", "width")]
+)
+def test_other_inputs_are_refused(image):
+    with pytest.raises(ModelError, match=r"one RGB image .*\(1, 3, height, width\)"):
+        checked_signature(Path("m.onnx"), image, (1, 5, 16, 24))
+
+
+@pytest.mark.parametrize(
+    "logits", [(1, 16, 24), (1, 5, 4, 6), (2, 5, 16, 24), (1, "classes", 16, 24)]
+)
+def test_other_outputs_are_refused(logits):
+    with pytest.raises(ModelError, match=r"logits \(1, 16, 24, classes\) or \(1, cl"):
+        checked_signature(Path("m.onnx"), FIRST, logits)
