@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from segshrink.data import IGNORE_INDEX, Classes
+from segshrink.data import IGNORE_INDEX, UNLABELLED, Classes
 from segshrink.data.classes import UNDECLARED, pack_color, show_code, unpack_color
 
 channel = st.integers(0, 255)
 colors = st.lists(
-    st.tuples(channel, channel, channel), min_size=2, max_size=255, unique=True
+    st.tuples(channel, channel, channel), min_size=2, max_size=254, unique=True
 )
 
 
@@ -65,7 +65,7 @@ def test_codes_are_shown_as_people_write_them():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(names=(), colors=()), "1 to 255 classes, got 0"),
+        (dict(names=(), colors=()), "1 to 254 classes, got 0"),
         (dict(names=("a",), colors=()), "1 classes need 1 colours, got 0"),
         (
             dict(names=("a",), colors=((0, 0, 0),), indices=(1, 2)),
@@ -110,3 +110,14 @@ def test_contradicting_classes_are_refused(arguments, message):
 def test_index_classes_may_share_a_display_color():
     classes = named([(1, 1, 1), (1, 1, 1)], indices=(0, 1))
     assert classes.codes == (0, 1)
+
+
+def test_the_labels_of_void_and_of_unlabelled_pixels_are_no_class():
+    most = {
+        "names": tuple(map(str, range(254))),
+        "colors": tuple((i, 0, 0) for i in range(254)),
+    }
+    assert UNLABELLED not in range(Classes(**most).num_classes)
+    more = {"names": (*most["names"], "x"), "colors": (*most["colors"], (0, 1, 0))}
+    with pytest.raises(ValueError, match="there must be 1 to 254 classes, got 255"):
+        Classes(**more)

@@ -104,7 +104,7 @@ def test_an_unquoted_color_is_explained(tmp_path):
             "split: {train: [x], val: [y, x], test: [z, y]}",
             "split: scenes named twice: x, y",
         ),
-        ("classes: []", "there must be 1 to 255 classes, got 0"),
+        ("classes: []", "there must be 1 to 254 classes, got 0"),
         (
             "classes: [{name: a, index: 0}]\nsplit: {train: [x], val: [], test: []}",
             "split: a part needs at least one scene: val, test",

@@ -137,7 +137,7 @@ def test_the_starter_leaves_out_what_is_too_much(tmp_path):
         colors = generator.integers(0, 256, (30, 30, 3), dtype=np.uint8)
         save(tmp_path / name / "masks" / "x.png", colors)
     text = starter_yaml(inspect_dataset(tmp_path))
-    assert len(yaml.safe_load(text)["classes"]) == 255
+    assert len(yaml.safe_load(text)["classes"]) == 254
     assert "more, " in text and "export them again" in text
 
 

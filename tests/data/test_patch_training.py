@@ -148,3 +148,12 @@ def test_one_patch_is_too_few_to_train(folder):
     path = split_file(folder, train=[["a", "one", 0, 0]], val=[["a", "one", 0, 1]])
     with pytest.raises(DatasetError, match="at least two patches.*got 1"):
         open_patch_dataset(folder, path)
+
+
+def test_unlabelled_images_go_with_patches(folder):
+    dataset = open_patch_dataset(
+        folder, split_file(folder), unlabelled=[folder / "a" / "images"]
+    )
+    assert [each.name for each in dataset.unlabelled] == [
+        str(folder / "a" / "images" / f"{name}.jpg") for name in ("one", "two")
+    ]

@@ -1,7 +1,7 @@
 """From folders of images and masks to scenes, tiles and batches."""
 
 from segshrink.data.annotated import AnnotatedImage, Part, class_frequencies
-from segshrink.data.classes import IGNORE_INDEX, Classes
+from segshrink.data.classes import IGNORE_INDEX, UNLABELLED, Classes
 from segshrink.data.dataset import Dataset, open_dataset
 from segshrink.data.grid import iter_tiles
 from segshrink.data.inspection import (
@@ -22,6 +22,7 @@ from segshrink.data.tiles import ImageMaps, TileSampler, TileSettings, plain_til
 
 __all__ = [
     "IGNORE_INDEX",
+    "UNLABELLED",
     "AnnotatedImage",
     "Classes",
     "Dataset",

@@ -10,6 +10,9 @@ import numpy.typing as npt
 IGNORE_INDEX = 255
 """The label of a void pixel: it counts in no loss and in no metric."""
 
+UNLABELLED = 254
+"""The label of a pixel without label: only a teacher counts on it."""
+
 UNDECLARED = -1
 """Result of `Classes.lookup` for a code that is neither class nor void."""
 
@@ -48,7 +51,7 @@ class Classes:
         void_indices: indices that mean "no class"; index masks only.
 
     Raises:
-        ValueError: if counts differ, a code is given twice, there are more than 255
+        ValueError: if counts differ, a code is given twice, there are more than 254
             classes, or void codes are of the kind that the masks do not hold.
     """
 
@@ -128,8 +131,8 @@ def class_faults(classes: Classes) -> list[str]:
     """All faults of a set of classes, as text."""
     faults = []
     count = len(classes.names)
-    if not 1 <= count <= IGNORE_INDEX:
-        faults.append(f"there must be 1 to {IGNORE_INDEX} classes, got {count}")
+    if not 1 <= count <= UNLABELLED:
+        faults.append(f"there must be 1 to {UNLABELLED} classes, got {count}")
     if len(classes.colors) != count:
         faults.append(
             f"{count} classes need {count} colours, got {len(classes.colors)}"

@@ -1,7 +1,7 @@
 """Opening a data set: a folder of images and masks, or generated scenes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from segshrink.data.generated import SOURCE_NAME, generated_images, split_by_num
 from segshrink.data.layout import PART_NAMES, Layout
 from segshrink.data.splits import Split, choose_split, declared_split, shortened
 from segshrink.data.survey import SurveyedPair
+from segshrink.data.unlabelled import open_unlabelled
 from segshrink.errors import DatasetError, UsageError
 from segshrink.progress import Progress, SilentProgress
 
@@ -36,6 +37,8 @@ class Dataset:
         test: images that models are measured on.
         split: the scenes of each part, and the source of the split.
         notices: conversions and assumptions, one line each.
+        unlabelled: images without labels, on which only a teacher counts; None if
+            there are none.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Dataset:
     test: Part
     split: Split
     notices: tuple[str, ...] = ()
+    unlabelled: Part | None = None
 
 
 def open_dataset(
@@ -54,6 +58,7 @@ def open_dataset(
     seed: int = 0,
     scenes: int | None = None,
     scene_px: int | None = None,
+    unlabelled: Sequence[str | Path] = (),
     progress: Progress | None = None,
 ) -> Dataset:
     """Open a folder of images and masks, or generate scenes.
@@ -71,6 +76,7 @@ def open_dataset(
         seed: int >= 0, for the choice of a split and for generated scenes.
         scenes: number of generated scenes, at least 3; default 24.
         scene_px: side of a generated scene in pixels; default 512.
+        unlabelled: folders of images without labels, as for `open_unlabelled`.
         progress: receives the masks that are read.
 
     Returns:
@@ -84,15 +90,39 @@ def open_dataset(
     given = None if split is None else _read_given_split(Path(split))
     if str(source) == SOURCE_NAME:
         images, classes = generated_images(scenes, scene_px, seed)
-        return _divided(
+        dataset = _divided(
             SOURCE_NAME, classes, images, _generated_split(images, given), ()
         )
+        return with_unlabelled(dataset, unlabelled, progress)
     if scenes is not None or scene_px is not None:
         raise UsageError(
             f"scenes and scene_px are for {SOURCE_NAME!r} only, but the source is "
             f"{source}. Leave them out."
         )
-    return _open_folder(Path(source), given, seed, progress or SilentProgress())
+    progress = progress or SilentProgress()
+    dataset = _open_folder(Path(source), given, seed, progress)
+    return with_unlabelled(dataset, unlabelled, progress)
+
+
+def with_unlabelled(
+    dataset: Dataset, sources: Sequence[str | Path], progress: Progress | None
+) -> Dataset:
+    """The data set with the unlabelled images of folders, and notices about them.
+
+    Raises:
+        DatasetError: if there is no such folder, or none of its images can be used.
+        UsageError: if scenes are to be generated for another data set.
+    """
+    if not sources:
+        return dataset
+    found = open_unlabelled(
+        sources,
+        dataset.classes,
+        like=dataset.train[0],
+        progress=progress or SilentProgress(),
+    )
+    notices = dataset.notices + found.notices
+    return replace(dataset, unlabelled=found.part, notices=notices)
 
 
 def open_images(

@@ -4,7 +4,7 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,6 +176,20 @@ def _known_conversions(image: Image.Image, file: SourceFile) -> tuple[str, ...]:
             "greyscale or palette. Save it as RGB with 8 bits per channel."
         )
     return _CONVERSIONS[image.mode]
+
+
+def conversion_notices(counts: Mapping[tuple[str, str], int]) -> tuple[str, ...]:
+    """A sentence for each kind of conversion, sorted.
+
+    Args:
+        counts: numbers of files by what they are, such as "mask", and by conversion.
+    """
+    return tuple(
+        f"{count} {what}{'s have' if count > 1 else ' has'} {conversion}."
+        if not conversion.startswith("greyscale")
+        else f"{count} {what}{'s are' if count > 1 else ' is'} {conversion}."
+        for (what, conversion), count in sorted(counts.items())
+    )
 
 
 def raw_mode(image: Image.Image) -> str:

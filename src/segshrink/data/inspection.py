@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segshrink.data.annotated import AnnotatedImage
 from segshrink.data.classes import (
-    IGNORE_INDEX,
+    UNLABELLED,
     Classes,
     Color,
     show_code,
@@ -164,7 +164,7 @@ def starter_yaml(report: DatasetReport) -> str:
     """A dataset.yaml for the inspected folder, to edit and put into it.
 
     Codes of a known data set get its names, all others `class_1`, `class_2` and so on,
-    the most frequent first. Codes beyond the 255th are left out, in a comment.
+    the most frequent first. Codes beyond the 254th are left out, in a comment.
     """
     lines = [
         f"# {DESCRIPTION_NAME}: put it into the folder and give classes their names.",
@@ -183,7 +183,7 @@ def _class_lines(report: DatasetReport) -> Iterator[str]:
     codes = [code for code in _in_order(report) if code not in void]
     names = _names_by_code(report)
     unnamed = 0
-    for position, code in enumerate(codes[:IGNORE_INDEX]):
+    for position, code in enumerate(codes[:UNLABELLED]):
         name, color = names.get(code, (None, None))
         if name is None:
             unnamed += 1
@@ -191,7 +191,7 @@ def _class_lines(report: DatasetReport) -> Iterator[str]:
         share = report.code_shares[code]
         entry = _code_entry(report, code, color, position)
         yield f"  - {{name: {_quoted(name)}, {entry}}}  # {share:.2%} of all pixels"
-    left_out = codes[IGNORE_INDEX:]
+    left_out = codes[UNLABELLED:]
     if left_out:
         share = sum(report.code_shares[code] for code in left_out)
         yield (

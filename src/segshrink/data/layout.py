@@ -131,6 +131,14 @@ def find_layout(root: Path) -> Layout:
     return _scenes_layout(root)
 
 
+def holds_masks(folder: Path) -> bool:
+    """Whether a folder is one of masks, by its name and the images beside it."""
+    images_of = {masks: part for part, masks in _MASK_FOLDER_OF_PART.items()}
+    images_of[_MASKS] = _IMAGES
+    name = folder.resolve().name
+    return name in images_of and (folder.resolve().parent / images_of[name]).is_dir()
+
+
 def _require_folder(root: Path) -> None:
     # Records name a data set by its folder.
     fault = name_fault(root.resolve())

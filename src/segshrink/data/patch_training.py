@@ -4,7 +4,7 @@ Published figures come from models that saw stretched patches of the very images
 are measured on. A model that is compared with them is trained likewise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 from segshrink.data.annotated import AnnotatedImage, ImageAndLabels, Part
 from segshrink.data.cache import ImageCache
 from segshrink.data.classes import IGNORE_INDEX
-from segshrink.data.dataset import Dataset
+from segshrink.data.dataset import Dataset, with_unlabelled
 from segshrink.data.patches import (
     Patch,
     PatchDataset,
@@ -73,6 +73,7 @@ def open_patch_dataset(
     split: str | Path,
     *,
     seed: int = 0,
+    unlabelled: Sequence[str | Path] = (),
     progress: Progress | None = None,
 ) -> Dataset:
     """Open a data set whose patches a file divides, for training under its protocol.
@@ -85,6 +86,7 @@ def open_patch_dataset(
         source: a folder or `"synthetic"`, as for `open_dataset`.
         split: JSON or YAML file, see `PatchSplit`.
         seed: int >= 0, for the choice of that twentieth.
+        unlabelled: folders of images without labels, as for `open_unlabelled`.
         progress: receives the masks that are read.
 
     Returns:
@@ -109,7 +111,7 @@ def open_patch_dataset(
             ("test", patches.split.val),
         )
     }
-    return Dataset(
+    dataset = Dataset(
         patches.name,
         patches.images.classes,
         split=Split(
@@ -122,6 +124,7 @@ def open_patch_dataset(
         ),
         **parts,
     )
+    return with_unlabelled(dataset, unlabelled, progress)
 
 
 def in_order(patches: Iterable[Patch], places: dict[str, int]) -> list[Patch]:

@@ -12,6 +12,7 @@ from segshrink.data.images import (
     ImageHeader,
     SourceFile,
     check_whole,
+    conversion_notices,
     read_header,
     read_image,
 )
@@ -128,7 +129,9 @@ def survey_files(
         by_index=by_index,
         pairs=tuple(finding.sound for finding in findings if finding.sound),
         faults=tuple(fault for finding in findings for fault in finding.faults),
-        notices=_conversion_notices(findings),
+        notices=conversion_notices(
+            Counter(kind for finding in findings for kind in finding.conversions)
+        ),
     )
 
 
@@ -192,13 +195,3 @@ def _attempt(work: Callable[[], _Result], finding: _Finding) -> _Result | None:
     except DatasetError as error:
         finding.faults.append(str(error))
         return None
-
-
-def _conversion_notices(findings: Sequence[_Finding]) -> tuple[str, ...]:
-    counts = Counter(kind for finding in findings for kind in finding.conversions)
-    return tuple(
-        f"{count} {what}{'s have' if count > 1 else ' has'} {conversion}."
-        if not conversion.startswith("greyscale")
-        else f"{count} {what}{'s are' if count > 1 else ' is'} {conversion}."
-        for (what, conversion), count in sorted(counts.items())
-    )
