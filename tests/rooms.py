@@ -38,6 +38,7 @@ SLOW = {
         "quantization/test_training.py",
         "training/test_epochs.py",
         "training/test_fit.py",
+        "training/test_precision.py",
         "training/test_resuming.py",
         "training/test_train.py",
         "training/test_validation.py",

@@ -88,7 +88,10 @@ def distill(
         boundary_weight=chosen.boundary_weight,
     )
     objective = Objective(
-        model=student, validation_loss=supervised, teacher_logits=logits
+        model=student,
+        validation_loss=supervised,
+        teacher=None if logits else teacher,
+        teacher_logits=logits,
     )
     result = fit(
         distiller,

@@ -104,7 +104,7 @@ class Distiller(keras.Model):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Logits of the student, or [logits, feature maps...] if terms need them."""
         images, _ = _parts(inputs)
-        return self._run_student(images, training=training)
+        return _exact(self._run_student(images, training=training))
 
     def compute_loss(
         self,
@@ -187,13 +187,17 @@ def _outputs(model: keras.Model, names: Sequence[str]) -> keras.Model:
     return feature_model(model, names) if names else model
 
 
+def _exact(outputs: Any) -> Any:
+    """float32, whatever precision a model computed in: losses need it."""
+    return keras.tree.map_structure(lambda x: ops.cast(x, "float32"), outputs)
+
+
 def _inference(model: keras.Model) -> Callable[[Any], Any]:
     """The model in inference mode, without gradient."""
 
     def run(images: Any) -> Any:
-        return keras.tree.map_structure(
-            ops.stop_gradient, model(images, training=False)
-        )
+        outputs = _exact(model(images, training=False))
+        return keras.tree.map_structure(ops.stop_gradient, outputs)
 
     if keras.backend.backend() != "torch":
         return run

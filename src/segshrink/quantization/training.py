@@ -47,7 +47,8 @@ def train_quantized(
             place.
         ranges: of its tensors, from `observed_ranges`.
         settings: epochs, losses and so on; a tenth of the learning rate that the model
-            was trained with is a good one.
+            was trained with is a good one. The precision is always float32, since
+            bfloat16 cannot tell the levels of int8 apart.
         context: data, folder, seed and progress. The folder gets `model.keras`,
             `ranges.json` and `history.csv`; a killed run resumes as `fit` does.
         format: of the file, as for `FakeQuantizedModel`.
@@ -60,6 +61,7 @@ def train_quantized(
         TrainingError: if the loss is not a number.
         RunFolderError: if the folder holds the checkpoint of another training run.
     """
+    settings = settings.model_copy(update={"precision": "float32"})
     float_model = copy_model(model)
     quantized = FakeQuantizedModel(model, ranges, format)
     supervised = supervised_loss(settings.loss, context.dataset)

@@ -63,7 +63,10 @@ class TrainingSettings(Settings):
     learning rate climbs from 0. `validate_every`: epochs between validations.
     `tiles_on`: where tiles are cut and augmented; auto is the accelerator, if there is
     one and the images fit into its memory, and else the host. Tiles are the same on
-    both.
+    both. `precision`: of the layers in training steps; auto is bfloat16 on an
+    accelerator that computes in it, and else float32. Weights, losses, validation and
+    files are float32 in both. A run that began in one may resume in the other: weights
+    go on from where they were, and differ from then on by the rounding.
     """
 
     epochs: int = Field(10, ge=1)
@@ -75,6 +78,7 @@ class TrainingSettings(Settings):
     patience: int | None = Field(None, ge=1)
     validate_every: int = Field(1, ge=1)
     tiles_on: Literal["auto", "host", "device"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     loss: LossSettings = LossSettings()
     augmentation: Augmentation = Augmentation()
 

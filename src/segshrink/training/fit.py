@@ -28,6 +28,7 @@ from segshrink.training.device_tiles import (
 )
 from segshrink.training.epochs import EpochKeeper, run_variables
 from segshrink.training.on_device import DeviceTrainee
+from segshrink.training.precision import LayerPrecision, chosen_precision
 from segshrink.training.schedule import warmup_cosine
 from segshrink.training.validation import Validator
 
@@ -71,6 +72,8 @@ class Objective:
             trainee itself.
         judged: model that is validated in place of `model`, such as one that computes
             with its variables as an int8 file will.
+        teacher: model that the trainee runs beside its own in each step, which computes
+            in the same precision.
         teacher_logits: logits of a teacher for the images of the `train` part. Training
             data is then `({"images": ..., "teacher_logits": ...}, labels)`.
     """
@@ -79,6 +82,7 @@ class Objective:
     validation_loss: keras.losses.Loss | None = None
     model: keras.Model | None = None
     judged: keras.Model | None = None
+    teacher: keras.Model | None = None
     teacher_logits: ImageMaps | None = None
 
 
@@ -146,7 +150,14 @@ def fit(
         variables=variables,
         choose_from=choose_from,
     )
-    _run(trainee, keeper, sampler, callbacks)
+    teachers = [objective.teacher] if objective.teacher else []
+    precision = LayerPrecision(
+        chosen_precision(settings.precision), [trainee, *teachers]
+    )
+    try:
+        _run(trainee, keeper, sampler, [precision, *callbacks])
+    finally:
+        precision.restore()
     return _finish(keeper, sampler)
 
 
@@ -208,8 +219,8 @@ def _fingerprint(
 ) -> dict[str, object]:
     """Description of a training run, which must not change when it resumes."""
     return {
-        # A run may resume on a machine without an accelerator, and there alike.
-        "settings": settings.model_dump(mode="json", exclude={"tiles_on"}),
+        # A run that began on an accelerator may resume on a machine without one.
+        "settings": settings.model_dump(mode="json", exclude={"tiles_on", "precision"}),
         "data": context.dataset.name,
         "split": context.dataset.split.as_record(),
         "tile_px": tile_px,
