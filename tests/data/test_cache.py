@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -85,3 +86,18 @@ def test_threads_share_it(part):
             np.testing.assert_array_equal(labels, part._images[index].labels)
     held = [image.nbytes + labels.nbytes for image, labels in cache._held.values()]
     assert cache.held_bytes == sum(held) <= 2 * IMAGE_BYTES
+
+
+def test_threads_that_want_the_same_image_decode_it_once(part):
+    together = Barrier(4, timeout=60)
+    cache = ImageCache(part, 5 * IMAGE_BYTES)
+
+    def get(index):
+        together.wait()
+        return cache.get(index)
+
+    with ThreadPoolExecutor(4) as pool:
+        for index in range(5):
+            first, *others = pool.map(get, [index] * 4)
+            assert all(other[0] is first[0] for other in others)
+    assert sorted(part.reads) == [0, 1, 2, 3, 4]

@@ -1,3 +1,4 @@
+import threading
 from types import SimpleNamespace
 
 import keras
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 
 from segshrink.data import TileSampler, TileSettings
+from segshrink.errors import DatasetError
 from segshrink.training.batches import TrainingBatches
 
 from .runs import TILE_PX, small_settings
@@ -50,21 +52,49 @@ class Listening(keras.Model):
         return {"loss": 0.0}
 
 
-@pytest.mark.parametrize("tiles", [NumberedTiles, NumberedTilesWithMaps])
-@pytest.mark.parametrize("first_epoch", [0, 2])
-def test_every_batch_of_every_epoch_in_order(first_epoch, tiles):
-    batches, model = TrainingBatches(tiles()), Listening()
+def listened(batches, first_epoch=0):
+    """The model that was trained on the batches of all epochs but the first ones."""
+    model = Listening()
     model.compile(optimizer="sgd", run_eagerly=True)
-    model.fit(
-        batches,
-        shuffle=False,
-        initial_epoch=first_epoch,
-        epochs=4,
-        callbacks=[batches.epoch_setter()],
-        verbose=0,
-    )
+    with batches:
+        model.fit(
+            batches,
+            shuffle=False,
+            initial_epoch=first_epoch,
+            epochs=4,
+            callbacks=[batches.epoch_setter()],
+            verbose=0,
+        )
+    return model
+
+
+@pytest.mark.parametrize("tiles", [NumberedTiles, NumberedTilesWithMaps])
+@pytest.mark.parametrize("readers", [1, 3])
+@pytest.mark.parametrize("first_epoch", [0, 2])
+def test_every_batch_of_every_epoch_in_order(first_epoch, readers, tiles):
+    before = threading.active_count()
+    batches = TrainingBatches(tiles(), first_epoch=first_epoch, readers=readers)
+    model = listened(batches, first_epoch)
+    assert threading.active_count() == before
     epochs = range(first_epoch, 4)
     assert model.heard == [(epoch, step) for epoch in epochs for step in range(STEPS)]
+
+
+class DamagedTiles(NumberedTiles):
+    """The same, with a batch that cannot be decoded."""
+
+    def batch(self, epoch, step):
+        if (epoch, step) == (1, 3):
+            raise DatasetError("third.png: is damaged")
+        return super().batch(epoch, step)
+
+
+@pytest.mark.parametrize("readers", [1, 3])
+def test_a_damaged_image_is_named(readers):
+    before = threading.active_count()
+    with pytest.raises(DatasetError, match="third.png: is damaged"):
+        listened(TrainingBatches(DamagedTiles(), readers=readers))
+    assert threading.active_count() == before
 
 
 class Brightness:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import keras
@@ -74,6 +75,19 @@ def test_resumes_as_if_never_stopped(tmp_path, tiny_dataset, undisturbed):
     assert again.best_val_miou == result.best_val_miou
     for mine, other in zip(continued.weights, model.weights, strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+def test_several_readers_change_nothing(
+    tmp_path, tiny_dataset, undisturbed, monkeypatch
+):
+    # Of 24 cores, three read.
+    cores = "segshrink.training.read_ahead.usable_cores"
+    monkeypatch.setattr(cores, lambda: list(range(24)))
+    with pytest.raises(Interrupted):
+        run(tmp_path, tiny_dataset, progress=KillAfter(2 * STEPS + 1))
+    run(tmp_path, tiny_dataset)
+    assert_same_outcome(tmp_path, undisturbed[0])
+    assert not [x for x in threading.enumerate() if x.name.startswith("reader")]
 
 
 def test_a_run_in_float16_resumes(tmp_path, tiny_dataset):

@@ -10,8 +10,8 @@ class ImageCache:
     """Keeps the most recently used images of a part decoded, within a byte limit.
 
     The latest image is kept even if it alone exceeds the limit, since its tiles follow
-    one another. Threads may share a cache; two that miss the same image at once both
-    decode it.
+    one another. Threads may share a cache; of those that miss the same image at once,
+    one decodes it and the others wait.
 
     Args:
         part: the images.
@@ -24,6 +24,7 @@ class ImageCache:
         self._held: OrderedDict[int, ImageAndLabels] = OrderedDict()
         self._held_bytes = 0
         self._lock = threading.Lock()
+        self._turns: dict[int, threading.Lock] = {}
 
     @property
     def held_bytes(self) -> int:
@@ -34,13 +35,22 @@ class ImageCache:
         """Image and labels of `part[index]`, read-only, decoded if not held."""
         with self._lock:
             if index in self._held:
-                self._held.move_to_end(index)
-                return self._held[index]
+                return self._latest(index)
+            turn = self._turns.setdefault(index, threading.Lock())
         # Decoding takes long, and other threads may need held images meanwhile.
-        decoded = _read_only(self._part[index].read())
-        with self._lock:
-            self._insert(index, decoded)
+        with turn:
+            with self._lock:
+                if index in self._held:
+                    return self._latest(index)
+            decoded = _read_only(self._part[index].read())
+            with self._lock:
+                self._insert(index, decoded)
+                self._turns.pop(index, None)
         return decoded
+
+    def _latest(self, index: int) -> ImageAndLabels:
+        self._held.move_to_end(index)
+        return self._held[index]
 
     def _insert(self, index: int, decoded: ImageAndLabels) -> None:
         if index in self._held:

@@ -1,13 +1,15 @@
 """Batches of training tiles for `keras.Model.fit`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
 
 from segshrink.data import TileSampler
+from segshrink.errors import SegshrinkError
 from segshrink.training.device_tiles import DrawBatch, draw_batch
+from segshrink.training.read_ahead import ReadAhead
 
 
 class SampledBatches(keras.utils.PyDataset):
@@ -18,14 +20,15 @@ class SampledBatches(keras.utils.PyDataset):
 
     Args:
         sampler: source of the tiles.
+        first_epoch: 0-based epoch that training begins with.
     """
 
-    def __init__(self, sampler: TileSampler) -> None:
+    def __init__(self, sampler: TileSampler, *, first_epoch: int = 0) -> None:
         # With one worker Keras uses no queue, which can carry batches of one epoch into
-        # the next. The backend still reads ahead in a thread of its own.
+        # the next.
         super().__init__(workers=1)
         self._sampler = sampler
-        self._epoch = 0
+        self._epoch = first_epoch
 
     def __len__(self) -> int:
         return self._sampler.steps_per_epoch
@@ -42,19 +45,60 @@ class SampledBatches(keras.utils.PyDataset):
 
         return keras.callbacks.LambdaCallback(on_epoch_begin=set_epoch)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        """End what the batches need beside memory."""
+
 
 class TrainingBatches(SampledBatches):
     """Batches that are made on the host.
 
     A batch is images and labels or, if the sampler has maps, a dict of images and
     teacher logits, and labels.
+
+    Args:
+        sampler: source of the tiles.
+        first_epoch: 0-based epoch that training begins with.
+        readers: threads that make batches ahead of the one asked for, at least 1. With
+            1 there is none, and the thread that asks makes its batch itself. The
+            batches are the same.
+
+    In a `with` statement about the training run, the threads end with it, and an error
+    of making a batch is raised as it is, whatever the backend makes of it.
     """
 
+    def __init__(
+        self, sampler: TileSampler, *, first_epoch: int = 0, readers: int = 1
+    ) -> None:
+        super().__init__(sampler, first_epoch=first_epoch)
+        self._ahead = ReadAhead(self._make, readers) if readers > 1 else None
+        self._fault: SegshrinkError | None = None
+
     def __getitem__(self, index: int) -> tuple[Any, np.ndarray]:
+        number = self._epoch * len(self) + index
+        try:
+            return self._ahead.get(number) if self._ahead else self._make(number)
+        except SegshrinkError as fault:
+            self._fault = fault
+            raise
+
+    def _make(self, number: int) -> tuple[Any, np.ndarray]:
+        """The batch of a step, counted over all epochs."""
+        place = divmod(number, len(self))
         if self._sampler.maps is None:
-            return self._sampler.batch(self._epoch, index)
-        images, labels, logits = self._sampler.batch_with_maps(self._epoch, index)
+            return self._sampler.batch(*place)
+        images, labels, logits = self._sampler.batch_with_maps(*place)
         return {"images": images, "teacher_logits": logits}, labels
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+        backends_own = isinstance(error, Exception) and error is not self._fault
+        if self._fault is not None and backends_own:
+            # TensorFlow raises an error of its own, with the text of this one.
+            raise self._fault from None
 
 
 class DrawnBatches(SampledBatches):

@@ -24,11 +24,13 @@ from segshrink.training.context import TrainingContext
 from segshrink.training.device_tiles import (
     DeviceImages,
     device_bytes,
+    has_accelerator,
     makes_tiles_on_device,
 )
 from segshrink.training.epochs import EpochKeeper, run_variables
 from segshrink.training.on_device import DeviceTrainee
 from segshrink.training.precision import LayerPrecision, chosen_precision
+from segshrink.training.read_ahead import reader_count
 from segshrink.training.schedule import warmup_cosine
 from segshrink.training.validation import Validator
 
@@ -242,14 +244,15 @@ def _run(
         progress.advance(done * sampler.steps_per_epoch)
     if not keeper.finished:
         trainee, batches = _with_batches(trainee, keeper, sampler)
-        trainee.fit(
-            batches,
-            shuffle=False,
-            initial_epoch=done,
-            epochs=epochs,
-            callbacks=[batches.epoch_setter(), *callbacks, keeper],
-            verbose=0,
-        )
+        with batches:
+            trainee.fit(
+                batches,
+                shuffle=False,
+                initial_epoch=done,
+                epochs=epochs,
+                callbacks=[batches.epoch_setter(), *callbacks, keeper],
+                verbose=0,
+            )
     progress.finish()
 
 
@@ -259,7 +262,11 @@ def _with_batches(
     """The model to call `fit` of, and its data, made on the host or on the device."""
     part = keeper.context.dataset.train
     if sampler.maps is not None or not makes_tiles_on_device(keeper.settings, part):
-        return trainee, TrainingBatches(sampler)
+        return trainee, TrainingBatches(
+            sampler,
+            first_epoch=len(keeper.state.history),
+            readers=reader_count(has_accelerator()),
+        )
     images = DeviceImages(
         (image.read() for image in part),
         tile_px=sampler.tile_px,
