@@ -184,25 +184,23 @@ def test_labels_come_in_any_dtype(dtype):
 
 
 @pytest.mark.parametrize(
-    ("weight", "radius_px", "sample_weight"),
+    ("weight", "sample_weight"),
     [
-        (3.0, 2, None),
-        (0.0, 1, None),
-        (3.0, 1, np.array([1, 0.5, 2, 0], np.float32)),
+        (3.0, None),
+        (0.0, None),
+        (3.0, np.array([1, 0.5, 2, 0], np.float32)),
     ],
 )
-def test_pixels_at_boundaries_count_by_their_weight(weight, radius_px, sample_weight):
+def test_pixels_at_boundaries_count_by_their_weight(weight, sample_weight):
     def terms(matches):
         hint = Term(FeatureHint(), 1.0, matches.select("bottleneck"))
         return [Term(PixelKL(2.0)), Term(DIST()), Term(ChannelWise()), hint]
 
-    distiller, _, teacher = valleys(
-        terms, boundary_weight=weight, boundary_px=radius_px
-    )
+    distiller, _, teacher = valleys(terms, boundary_weight=weight)
     fixed_projections(distiller)
     copy = valley(1, 2)
     # No other pixel weighs so: it is neither 0 nor 1 somewhere.
-    pixels = ops.convert_to_numpy(boundary_weights(BLOCKS, weight, radius_px))
+    pixels = ops.convert_to_numpy(boundary_weights(BLOCKS, weight))
     assert {1.0, weight} == set(pixels.ravel().tolist())
     if sample_weight is not None:
         pixels = pixels * sample_weight[:, None, None]

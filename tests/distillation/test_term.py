@@ -120,12 +120,6 @@ def test_refuses_weights_that_are_all_zero(zero):
         pair([Term(PixelKL(), zero), Term(DIST(), zero)], supervised_weight=zero)
 
 
-@pytest.mark.parametrize("radius_px", [0, -1])
-def test_refuses_a_radius_of_nothing(radius_px):
-    with pytest.raises(ValueError, match=f"got {radius_px}"):
-        pair(boundary_weight=2.0, boundary_px=radius_px)
-
-
 def test_refuses_models_that_do_not_fit_together():
     with pytest.raises(ValueError, match=r"same output_shape, got \(None, 8, 8, 4\) a"):
         pair(student=network(classes=3), teacher=network(classes=4))

@@ -8,6 +8,7 @@ from keras import ops
 from PIL import Image
 
 from segshrink.data.augmentation import Recoloring, TileDraw, cut_tile, draw_tile
+from segshrink.data.mixing import TileMix, draw_mixes, mixed_tiles
 from segshrink.recipe import Augmentation
 from segshrink.training.device_tiles import DeviceImages, draw_batch
 
@@ -33,8 +34,8 @@ def on_device(pairs):
     return DeviceImages(pairs, tile_px=TILE_PX, sides=SIDES)
 
 
-def made(on_device, draws):
-    images, labels = on_device(draw_batch(draws))
+def made(on_device, draws, mixes=()):
+    images, labels = on_device(draw_batch(draws, mixes))
     return ops.convert_to_numpy(images), ops.convert_to_numpy(labels)
 
 
@@ -121,6 +122,23 @@ def test_each_of_the_eight_poses_and_a_crop_of_a_smaller_image(pairs, on_device)
     assert np.abs(images - expected_images).max() <= 1
 
 
+@pytest.mark.parametrize("mixing", ["cutmix", "mixup"])
+def test_tiles_are_mixed_as_on_the_host(pairs, on_device, mixing):
+    generator = np.random.default_rng(4)
+    draws = [
+        (0, TileDraw(top=2 * n - 4, left=3 * n, side=TILE_PX)) for n in range(16)
+    ]
+    mixes = draw_mixes(mixing, len(draws), TILE_PX, generator)
+    images, labels = made(on_device, draws, mixes)
+    tiles, its_labels = on_host(pairs, draws)
+    expected_images, expected_labels = mixed_tiles(
+        tiles.astype(np.uint8), its_labels, mixes
+    )
+    np.testing.assert_array_equal(labels, expected_labels)
+    assert np.abs(images - expected_images).max() <= (mixing == "mixup")
+    assert (images != tiles).any()
+
+
 def test_a_batch_travels_as_a_few_numbers_per_tile():
     batch = draw_batch([(0, TileDraw(1, 2, 3))] * 16)
     assert {name: (x.shape, x.dtype) for name, x in batch.items()} == {
@@ -128,6 +146,8 @@ def test_a_batch_travels_as_a_few_numbers_per_tile():
         "pose": ((16, 3), np.int32),
         "color": ((16, 5), np.float32),
     }
+    mixed = draw_batch([(0, TileDraw(1, 2, 3))] * 16, [TileMix(1, 2, 3, 4, 5)] * 16)
+    assert sum(x.nbytes for x in mixed.values()) == 16 * 4 * (4 + 3 + 5 + 5 + 1)
 
 
 def test_images_are_kept_at_four_bytes_per_pixel(pairs, on_device):

@@ -112,6 +112,10 @@ class Part(Sequence[AnnotatedImage]):
         """Names of the scenes in this part, sorted."""
         return tuple(sorted({image.scene for image in self._images}))
 
+    def joined(self, other: "Part") -> "Part":
+        """This part followed by the images of another."""
+        return Part(self.name, [*self, *other], self.classes)
+
     def __len__(self) -> int:
         return len(self._images)
 

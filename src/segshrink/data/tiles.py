@@ -11,10 +11,19 @@ import numpy.typing as npt
 from segshrink.data.annotated import ImageAndLabels, Part
 from segshrink.data.augmentation import TileDraw, cut_map, cut_tile, draw_tile
 from segshrink.data.cache import ImageCache
+from segshrink.data.mixing import (
+    Mixing,
+    TileMix,
+    draw_mixes,
+    mixed_tiles,
+    replaced_cells,
+)
 from segshrink.data.schedule import plan_epoch
 from segshrink.recipe import Augmentation
 
 _BYTES_PER_PIXEL = 4  # three of the image, one of the labels
+
+_STREAM_OF_MIXES = 1
 
 # The order of as many epochs is kept: the current one and those read ahead.
 _PLANS_KEPT = 4
@@ -63,9 +72,15 @@ class TileSettings:
         tiles_per_epoch: rounded up to whole batches. None is as many as cover every
             image once.
         cache_bytes: limit of the decoded images that are held, in bytes.
+        unlabelled_share: share in (0, 1) of each batch that is cut from images without
+            labels, if there are any; rounded to whole tiles, at least one of each kind.
+        mixing: how half of the tiles are mixed with others of their batch; None leaves
+            all as they are. mixup cannot be combined with maps, since no map tells what
+            a mixture is.
 
     Raises:
-        ValueError: if a number of pixels or tiles is not positive.
+        ValueError: if a number of pixels or tiles is not positive, or the share is out
+            of range.
     """
 
     tile_px: int
@@ -73,12 +88,24 @@ class TileSettings:
     augmentation: Augmentation
     tiles_per_epoch: int | None = None
     cache_bytes: int = 512 << 20
+    unlabelled_share: float = 0.5
+    mixing: Mixing | None = None
 
     def __post_init__(self) -> None:
         for name in ("tile_px", "batch_size", "tiles_per_epoch"):
             number = getattr(self, name)
             if number is not None and number < 1:
                 raise ValueError(f"{name} must be at least 1, got {number}")
+        if not 0 < self.unlabelled_share < 1:
+            raise ValueError(
+                f"unlabelled_share must be between 0 and 1, got {self.unlabelled_share}"
+            )
+
+    @property
+    def unlabelled_tiles(self) -> int:
+        """Tiles of a batch that are cut from images without labels."""
+        wanted = round(self.batch_size * self.unlabelled_share)
+        return min(max(1, wanted), self.batch_size - 1)
 
 
 class TileSampler:
@@ -87,17 +114,19 @@ class TileSampler:
     An epoch takes tiles from every image in proportion to its area, at least one if
     there are enough tiles. If the part exceeds `cache_bytes` when decoded, tiles of an
     image come near each other, so that each image is decoded about once per epoch.
+    With images without labels, the last tiles of each batch are cut from those.
 
     Args:
         part: the images, at least one.
         settings: size, number and augmentation of the tiles.
         seed: int >= 0.
-        maps: maps of the images for `batch_with_maps`. With one view, colours change
-            as they do without maps.
+        maps: maps of the images for `batch_with_maps`, those without labels last. With
+            one view, colours change as they do without maps.
+        unlabelled: images without labels.
 
     Raises:
-        ValueError: if the part is empty, or the stride of the maps does not divide the
-            tile.
+        ValueError: if a part is empty, the stride of the maps does not divide the tile,
+            or a batch of one tile is to hold two kinds.
     """
 
     def __init__(
@@ -107,18 +136,30 @@ class TileSampler:
         *,
         seed: int,
         maps: ImageMaps | None = None,
+        unlabelled: Part | None = None,
     ) -> None:
-        if len(part) == 0:
-            raise ValueError(f"the {part.name} part has no images")
+        for given in (part, unlabelled):
+            if given is not None and len(given) == 0:
+                raise ValueError(f"the {given.name} part has no images")
+        if unlabelled is not None and settings.batch_size < 2:
+            raise ValueError(
+                "a batch of labelled and unlabelled tiles needs two, got batch_size 1"
+            )
         if maps is not None and settings.tile_px % maps.stride:
             raise ValueError(
                 f"tile_px {settings.tile_px} is not a multiple of {maps.stride}"
             )
+        if maps is not None and settings.mixing == "mixup":
+            raise ValueError("mixup cannot be combined with maps, take cutmix")
         self.tile_px = settings.tile_px
         self.maps = maps
+        self._mixing = settings.mixing
         self.batch_size = settings.batch_size
         self._seed = seed
         self._augmentation = settings.augmentation
+        self._labelled = len(part)
+        self._without_labels = settings.unlabelled_tiles if unlabelled else 0
+        part = part.joined(unlabelled) if unlabelled else part
         self._shapes = [(image.height_px, image.width_px) for image in part]
         self._areas = np.array([height * width for height, width in self._shapes])
         self._cache = ImageCache(part, settings.cache_bytes)
@@ -128,15 +169,39 @@ class TileSampler:
         self._plan = lru_cache(_PLANS_KEPT)(self._plan_epoch)
 
     def _tiles_that_cover(self) -> int:
-        per_image = self._areas / self.tile_px**2
+        per_image = self._areas[: self._labelled] / self.tile_px**2
         return int(np.maximum(1, np.rint(per_image)).sum())
 
     def _plan_epoch(self, epoch: int) -> npt.NDArray[np.int64]:
+        generator = self._generator(epoch, 0)
+        areas, others = np.split(self._areas, [self._labelled])
+        if not self._without_labels:
+            return self._plan_of(
+                areas, self.batch_size, self._pixels_at_once, generator
+            )
+        # Both kinds of images are held at once.
+        at_once = self._pixels_at_once // 2
+        with_labels = self.batch_size - self._without_labels
+        first = self._plan_of(areas, with_labels, at_once, generator)
+        then = self._plan_of(others, self._without_labels, at_once, generator)
+        by_step = (
+            first.reshape(-1, with_labels),
+            then.reshape(-1, self._without_labels) + self._labelled,
+        )
+        return np.concatenate(by_step, axis=1).ravel()
+
+    def _plan_of(
+        self,
+        areas: npt.NDArray[np.int64],
+        tiles_per_step: int,
+        pixels_at_once: int,
+        generator: np.random.Generator,
+    ) -> npt.NDArray[np.int64]:
         return plan_epoch(
-            self._areas,
-            self.steps_per_epoch * self.batch_size,
-            pixels_at_once=self._pixels_at_once,
-            generator=self._generator(epoch, 0),
+            areas,
+            self.steps_per_epoch * tiles_per_step,
+            pixels_at_once=pixels_at_once,
+            generator=generator,
         )
 
     def batch(self, epoch: int, step: int) -> ImageAndLabels:
@@ -161,10 +226,26 @@ class TileSampler:
         labels = np.empty(shape, np.uint8)
         for place, position in enumerate(self._positions(step)):
             images[place], labels[place] = self._tile(epoch, position)
-        return images, labels
+        mixes = self.mixes(epoch, step)
+        return mixed_tiles(images, labels, mixes) if mixes else (images, labels)
+
+    def mixes(self, epoch: int, step: int) -> list[TileMix]:
+        """How the tiles of `batch` are mixed with each other; empty without mixing."""
+        if self._mixing is None:
+            return []
+        return draw_mixes(
+            self._mixing,
+            self.batch_size,
+            self.tile_px,
+            # One number more than the streams of the tiles.
+            np.random.default_rng((self._seed, epoch, step, _STREAM_OF_MIXES)),
+            step=self.maps.stride if self.maps else 1,
+        )
 
     def draws(self, epoch: int, step: int) -> list[tuple[int, TileDraw]]:
         """The numbers that make the tiles of `batch`, each with its image's position.
+
+        Those of `mixes` come after them.
 
         Raises:
             ValueError: if `step` is out of range.
@@ -191,6 +272,9 @@ class TileSampler:
             images[place], labels[place], maps[place] = self._tile_with_map(
                 epoch, position, self.maps
             )
+        if mixes := self.mixes(epoch, step):
+            images, labels = mixed_tiles(images, labels, mixes)
+            maps = replaced_cells(maps, mixes, self.maps.stride)
         return images, labels, maps
 
     def _positions(self, step: int) -> range:

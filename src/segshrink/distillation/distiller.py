@@ -7,9 +7,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from segshrink.data import IGNORE_INDEX, UNLABELLED
 from segshrink.distillation.comparison import Outputs, compare, projection_for
 from segshrink.distillation.feature_maps import feature_model
 from segshrink.distillation.losses import boundary_weights
+from segshrink.distillation.losses.pixel_kl import log_probabilities
 from segshrink.distillation.matching import LayerPair
 from segshrink.distillation.term import (
     Term,
@@ -36,7 +38,8 @@ class Distiller(keras.Model):
 
     `fit` takes images `(batch, height, width, 3)` or, with the teacher's logits,
     `{"images": ..., "teacher_logits": ...}`; labels `(batch, height, width)` with 255
-    for void; and optionally `sample_weight` `(batch,)`. Logits of the teacher may be
+    for void, and 254 for pixels without a label, on which only the teacher counts; and
+    optionally `sample_weight` `(batch,)`. Logits of the teacher may be
     means over squares of pixels; they are compared with the same means of the
     student's, which takes a fraction of the time.
 
@@ -50,7 +53,8 @@ class Distiller(keras.Model):
         supervised_weight: factor of the supervised loss.
         boundary_weight: weight of pixels near a border of two classes in the terms over
             pixels, see `boundary_weights`; all others have weight 1.
-        boundary_px: greatest distance from the border, in pixels.
+        pseudo_threshold: in [0, 1); pixels without a label count where the teacher's
+            greatest probability is at least this.
 
     Raises:
         ValueError: if the models differ in input or output shape, a term does not fit
@@ -66,18 +70,18 @@ class Distiller(keras.Model):
         terms: Sequence[Term],
         supervised_weight: Weight = 1.0,
         boundary_weight: float = 1.0,
-        boundary_px: int = 2,
+        pseudo_threshold: float = 0.0,
     ) -> None:
         super().__init__(name="distiller")
         check_terms(terms, student, teacher)
-        check_boundary(terms, boundary_weight, boundary_px)
+        check_boundary(terms, boundary_weight)
         check_weights(supervised_weight, *(term.weight for term in terms))
         self.student = student
         self.supervised = supervised
         self.supervised_weight = supervised_weight
         self.terms = tuple(terms)
         self.boundary_weight = boundary_weight
-        self.boundary_px = boundary_px
+        self.pseudo_threshold = pseudo_threshold
         pairs = [pair for term in terms for pair in term.pairs or ()]
         check_pairs(pairs, student, teacher)
         self._student_maps, self._teacher_maps = _map_names(pairs)
@@ -123,7 +127,9 @@ class Distiller(keras.Model):
         theirs = self._taught(x)
         labels = ops.reshape(ops.cast(y, "int32"), ops.shape(logits)[:-1])
         weigh = {} if sample_weight is None else {"sample_weight": sample_weight}
-        values = [self.supervised(y, logits, **weigh)]
+        known = ops.where(ops.equal(labels, UNLABELLED), IGNORE_INDEX, labels)
+        values = [self.supervised(known, logits, **weigh)]
+        labels = self._without_uncertain(labels, theirs.logits)
         for term, projections in zip(self.terms, self.projections, strict=True):
             if term.loss.pixel_weights and self.boundary_weight != 1:
                 pixels = self._pixel_weights(labels, sample_weight)
@@ -161,8 +167,22 @@ class Distiller(keras.Model):
         logits, *maps = taught if self._teacher_maps else [taught]
         return Outputs(logits, dict(zip(self._teacher_maps, maps, strict=True)))
 
+    def _without_uncertain(self, labels: Any, taught: Any) -> Any:
+        """Labels with void where there is no label and the teacher is not certain."""
+        if not self.pseudo_threshold:
+            return labels
+        probabilities = ops.exp(log_probabilities(taught, 1.0))
+        certain = ops.max(probabilities, axis=-1) >= self.pseudo_threshold
+        for axis in (1, 2):
+            times = labels.shape[axis] // certain.shape[axis]
+            certain = ops.repeat(certain, times, axis=axis)
+        unknown = ops.logical_and(
+            ops.equal(labels, UNLABELLED), ops.logical_not(certain)
+        )
+        return ops.where(unknown, IGNORE_INDEX, labels)
+
     def _pixel_weights(self, labels: Any, sample_weight: Any) -> Any:
-        weights = boundary_weights(labels, self.boundary_weight, self.boundary_px)
+        weights = boundary_weights(labels, self.boundary_weight)
         if sample_weight is None:
             return weights
         sample_weight = ops.cast(sample_weight, "float32")

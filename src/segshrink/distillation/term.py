@@ -91,13 +91,9 @@ def check_pairs(
                 )
 
 
-def check_boundary(
-    terms: Sequence[Term], boundary_weight: float, boundary_px: int
-) -> None:
+def check_boundary(terms: Sequence[Term], boundary_weight: float) -> None:
     """Refuse a boundary weight that is out of range or has no effect."""
     require_factor("boundary_weight", boundary_weight)
-    if boundary_px < 1:
-        raise ValueError(f"boundary_px must be at least 1, got {boundary_px}.")
     if boundary_weight != 1 and not any(t.loss.pixel_weights for t in terms):
         names = ", ".join(term.loss.name for term in terms)
         raise ValueError(

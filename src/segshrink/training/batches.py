@@ -105,4 +105,5 @@ class DrawnBatches(SampledBatches):
     """Batches that a `DeviceTrainee` makes itself: the numbers of their tiles."""
 
     def __getitem__(self, index: int) -> tuple[DrawBatch]:
-        return (draw_batch(self._sampler.draws(self._epoch, index)),)
+        here = self._epoch, index
+        return (draw_batch(self._sampler.draws(*here), self._sampler.mixes(*here)),)

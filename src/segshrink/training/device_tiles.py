@@ -6,7 +6,7 @@ the same numbers on the host: labels exactly, images within a grey level.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import keras
 import numpy as np
@@ -14,8 +14,9 @@ import numpy.typing as npt
 from keras import ops
 from PIL import Image
 
-from segshrink.data import IGNORE_INDEX, Part
+from segshrink.data import IGNORE_INDEX, UNLABELLED, Part
 from segshrink.data.augmentation import MIDDLE_LEVEL, Recoloring, TileDraw
+from segshrink.data.mixing import TileMix
 from segshrink.errors import RecipeError
 from segshrink.recipe import TrainingSettings
 
@@ -31,17 +32,23 @@ class DrawBatch(TypedDict):
     `crop` is int32 `(batch, 4)`: image, first row, first column and side of the crop in
     source pixels. `pose` is int32 `(batch, 3)`: whether rows and columns are swapped,
     then whether rows, then whether columns are reversed. `color` is float32
-    `(batch, 5)`: contrast, brightness in grey levels, and a factor per channel.
+    `(batch, 5)`: contrast, brightness in grey levels, and a factor per channel. Where
+    tiles are mixed, `mix` is int32 `(batch, 5)`: place of the partner in the batch, and
+    top, left, height and width of the rectangle; `share` is float32 `(batch,)`.
     """
 
     crop: npt.NDArray[np.int32]
     pose: npt.NDArray[np.int32]
     color: npt.NDArray[np.float32]
+    mix: NotRequired[npt.NDArray[np.int32]]
+    share: NotRequired[npt.NDArray[np.float32]]
 
 
-def draw_batch(draws: Sequence[tuple[int, TileDraw]]) -> DrawBatch:
-    """Pack the draws of a batch, each with the position of its image."""
-    return {
+def draw_batch(
+    draws: Sequence[tuple[int, TileDraw]], mixes: Sequence[TileMix] = ()
+) -> DrawBatch:
+    """Pack the numbers of a batch: each tile's image and draw, and how it is mixed."""
+    batch: DrawBatch = {
         "crop": np.array(
             [(image, draw.top, draw.left, draw.side) for image, draw in draws], np.int32
         ),
@@ -54,6 +61,10 @@ def draw_batch(draws: Sequence[tuple[int, TileDraw]]) -> DrawBatch:
         ),
         "color": np.array([_color(draw.recoloring) for _, draw in draws], np.float32),
     }
+    if mixes:
+        batch["mix"] = np.array([mix[:5] for mix in mixes], np.int32)
+        batch["share"] = np.array([mix.share for mix in mixes], np.float32)
+    return batch
 
 
 def _color(recoloring: Recoloring | None) -> tuple[float, ...]:
@@ -134,7 +145,10 @@ class DeviceImages(keras.layers.Layer):
             # Columns first and rounded in between, as Pillow does.
             images = _resampled("btw,bhwc->bhtc", weights, images)
             images = _resampled("bth,bhwc->btwc", weights, images)
-        return _posed(_recolored(images, color), pose), _posed(labels, pose)
+        images, labels = _posed(_recolored(images, color), pose), _posed(labels, pose)
+        if "mix" not in draws:
+            return images, labels
+        return _mixed(images, labels, draws["mix"], draws["share"])
 
     def _gather(self, rows: Any, columns: Any, shape: Any) -> Any:
         """Packed pixels `(batch, rows, columns)`, mirrored at the image's edges."""
@@ -269,6 +283,30 @@ def _recolored(images: Any, color: Any) -> Any:
     )
     levels = contrast * (images - MIDDLE_LEVEL) + MIDDLE_LEVEL + brightness
     return ops.clip(ops.round(cast * levels), 0.0, 255.0)
+
+
+def _mixed(images: Any, labels: Any, mix: Any, share: Any) -> tuple[Any, Any]:
+    """`segshrink.data.mixing.mixed_tiles` of float images."""
+    places = ops.arange(labels.shape[1], dtype="int32")[None]
+    rows, columns = (
+        ops.logical_and(
+            places >= mix[:, i, None], places < (mix[:, i] + mix[:, j])[:, None]
+        )
+        for i, j in ((1, 3), (2, 4))
+    )
+    inside = ops.logical_and(rows[:, :, None], columns[:, None, :])
+    other, their = (ops.take(x, mix[:, 0], axis=0) for x in (images, labels))
+    share = ops.reshape(share, (-1, 1, 1, 1))
+    mixture = ops.round(images + share * (other - images))
+    void = ops.logical_or(
+        ops.equal(labels, IGNORE_INDEX), ops.equal(their, IGNORE_INDEX)
+    )
+    unknown = ops.where(void, IGNORE_INDEX, UNLABELLED)
+    their = ops.where(share[..., 0] < 1, unknown, their)
+    return (
+        ops.where(inside[..., None], mixture, images),
+        ops.where(inside, their, labels),
+    )
 
 
 def _posed(pixels: Any, pose: Any) -> Any:
