@@ -34,9 +34,7 @@ def by_pixel(images, labels, mixes):
                     new_labels[tile, row, column] = pair[1]
                 else:
                     void = IGNORE_INDEX in pair
-                    new_labels[tile, row, column] = (
-                        IGNORE_INDEX if void else UNLABELLED
-                    )
+                    new_labels[tile, row, column] = IGNORE_INDEX if void else UNLABELLED
     return new_images, new_labels
 
 

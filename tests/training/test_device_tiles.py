@@ -125,9 +125,7 @@ def test_each_of_the_eight_poses_and_a_crop_of_a_smaller_image(pairs, on_device)
 @pytest.mark.parametrize("mixing", ["cutmix", "mixup"])
 def test_tiles_are_mixed_as_on_the_host(pairs, on_device, mixing):
     generator = np.random.default_rng(4)
-    draws = [
-        (0, TileDraw(top=2 * n - 4, left=3 * n, side=TILE_PX)) for n in range(16)
-    ]
+    draws = [(0, TileDraw(top=2 * n - 4, left=3 * n, side=TILE_PX)) for n in range(16)]
     mixes = draw_mixes(mixing, len(draws), TILE_PX, generator)
     images, labels = made(on_device, draws, mixes)
     tiles, its_labels = on_host(pairs, draws)
