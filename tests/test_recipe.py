@@ -210,6 +210,11 @@ def test_all_faults_at_once():
             "0.25 to 4, got 2.0, 1.0",
         ),
         (
+            {"data": {"unlabelled": ["more", "more"]}},
+            "data.unlabelled: must be different folders; leave out what is repeated "
+            "(got ['more', 'more'])",
+        ),
+        (
             {"teacher": {"training": {"patience": True}}},
             "teacher.training.patience: true and false have no meaning here (got True)",
         ),
@@ -400,3 +405,12 @@ def test_logits_coarser_than_the_stem_are_a_fault():
     student["model"] |= {"stem_stride": 2, "logits_stride": 4}
     faults = faults_of({"student": student})
     assert "logits_stride: 4 is coarser than stem_stride: 2" in faults
+
+
+def test_unlabelled_images_are_in_one_folder_or_in_several():
+    def folders(value):
+        return parse_recipe({"data": {"unlabelled": value}}).data.unlabelled
+
+    assert Recipe().data.unlabelled == ()
+    assert folders("more") == ("more",)
+    assert folders(["more", "synthetic:3"]) == ("more", "synthetic:3")

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from segshrink.cli.app import app
 from segshrink.cli.options import assemble_recipe
 from segshrink.errors import RecipeError
 
@@ -124,3 +126,28 @@ def test_misused_settings(setting, message):
 def test_field_below_a_value(recipe_file):
     with pytest.raises(RecipeError, match="data is a value and has no fields"):
         assemble_recipe("photos", recipe_file("data: photos"), None)
+
+
+def test_unlabelled_folders_of_the_command_replace_those_of_the_file(recipe_file):
+    path = recipe_file("data: {unlabelled: [one, two]}")
+    assert assemble_recipe("x", path, None).data.unlabelled == ("one", "two")
+    given = assemble_recipe("x", path, None, unlabelled=["more/", "synthetic:3"])
+    assert given.data.unlabelled == ("more", "synthetic:3")
+
+
+@pytest.mark.parametrize("verb", ["compress", "distill"])
+def test_verbs_take_unlabelled_folders(verb, monkeypatch, tmp_path):
+    got = {}
+
+    def stop(*arguments, **options):
+        got.update(options)
+        raise SystemExit(7)
+
+    monkeypatch.setattr(f"segshrink.cli.{verb}.assemble_recipe", stop)
+    models = ["--teacher", "t", "--student", "s"] if verb == "distill" else []
+    folders = ["--unlabelled", "a", "--unlabelled", "b"]
+    with pytest.raises(SystemExit, match="7"):
+        get_command(app).main(
+            [verb, "data", *models, "--out", "o", *folders], standalone_mode=False
+        )
+    assert got["unlabelled"] == ["a", "b"]

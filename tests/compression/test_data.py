@@ -13,7 +13,7 @@ from segshrink.compression.data import (
 from segshrink.data import Split
 from segshrink.errors import ModelError
 from segshrink.progress import SilentProgress
-from segshrink.recipe import Recipe
+from segshrink.recipe import Recipe, parse_recipe
 
 
 def _model(side_px: int = 32, num_classes: int = 3) -> keras.Model:
@@ -59,3 +59,17 @@ def test_notices_and_split_of_the_data_are_reported(tiny_dataset, monkeypatch):
         "  val: 1 images of i",
         "  test: 1 images of j",
     ]
+
+
+def test_unlabelled_images_are_opened_and_counted():
+    heard = []
+
+    class Heard(SilentProgress):
+        def say(self, text):
+            heard.append(text)
+
+    recipe = parse_recipe(
+        {"data": {"scenes": 3, "scene_px": 64, "unlabelled": "synthetic:7"}}
+    )
+    assert len(open_recipe_data(recipe, Heard()).unlabelled) == 7
+    assert heard[-1] == "  unlabelled: 7 images"

@@ -4,6 +4,7 @@ import dataclasses
 import os
 
 import pytest
+from PIL import Image
 
 from segshrink.compression import data, pipeline
 from segshrink.compression.pipeline import (
@@ -80,6 +81,26 @@ def test_teacher_verb_refuses_a_trained_file(tmp_path):
     with pytest.raises(RecipeError, match="t.keras is trained already"):
         train_teacher(recipe, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_unlabelled_images_have_no_effect_on_a_teacher(tmp_path):
+    recipe = parse_recipe({"data": {"unlabelled": "synthetic:3"}})
+    with pytest.raises(RecipeError, match=r"data.unlabelled .*no effect on a teacher"):
+        train_teacher(recipe, tmp_path / "out")
+
+
+def test_copies_of_test_images_are_refused_before_anything_is_written(tmp_path):
+    data = {"scenes": 3, "scene_px": 64, "tile_px": 32}
+    test = open_dataset("synthetic", scenes=3, scene_px=64).test[0]
+    (tmp_path / "more").mkdir()
+    Image.fromarray(test.read()[0]).save(tmp_path / "more" / "copy.png")
+    recipe = parse_recipe(
+        {"data": {**data, "unlabelled": str(tmp_path / "more")},
+         "teacher": {"model": {"levels": 1}}}
+    )  # fmt: skip
+    with pytest.raises(DatasetError, match=r"copy.png is scene-002/view of the test"):
+        compress(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_report_is_written_where_a_record_is_newer(tmp_path, tiny_dataset):

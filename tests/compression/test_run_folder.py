@@ -3,9 +3,15 @@ import os
 import pytest
 import yaml
 
-from segshrink.compression.run_folder import open_run
+from segshrink.compression import run_folder
+from segshrink.compression.run_folder import (
+    data_of_run,
+    open_run,
+    refuse_known_pictures_of_new,
+)
 from segshrink.data import open_dataset
 from segshrink.errors import RecipeError, RunFolderError
+from segshrink.progress import SilentProgress
 from segshrink.recipe import Recipe, load_recipe, parse_recipe
 
 SCENES = open_dataset("synthetic", scenes=6, scene_px=64)
@@ -177,3 +183,34 @@ def test_a_folder_below_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot be written to"):
         open_run(tmp_path / "file" / "run", RECIPE, "", SCENES)
+
+
+WITH_UNLABELLED = open_dataset(
+    "synthetic", scenes=6, scene_px=64, unlabelled=["synthetic:2"]
+)
+
+
+def test_the_record_of_the_data_counts_unlabelled_images(tmp_path):
+    open_run(tmp_path / "with", RECIPE, "", WITH_UNLABELLED)
+    assert data_of_run(tmp_path / "with").unlabelled.count == 2
+    open_run(tmp_path / "without", RECIPE, "", SCENES)
+    assert "unlabelled" not in (tmp_path / "without" / "data.json").read_text()
+
+
+def test_refuses_other_unlabelled_images(tmp_path):
+    open_run(tmp_path, RECIPE, "", WITH_UNLABELLED)
+    open_run(tmp_path, RECIPE, "", WITH_UNLABELLED)
+    with pytest.raises(RunFolderError, match="unlabelled: 2 images then, 0 now; their"):
+        open_run(tmp_path, RECIPE, "", SCENES)
+
+
+def test_unlabelled_images_are_compared_when_a_run_begins(tmp_path, monkeypatch):
+    compared = []
+    monkeypatch.setattr(
+        run_folder, "refuse_known_pictures", lambda *given: compared.append(given)
+    )
+    progress = SilentProgress()
+    refuse_known_pictures_of_new(tmp_path, WITH_UNLABELLED, progress)
+    open_run(tmp_path, RECIPE, "", WITH_UNLABELLED)
+    refuse_known_pictures_of_new(tmp_path, WITH_UNLABELLED, progress)
+    assert compared == [(WITH_UNLABELLED, progress)]

@@ -11,6 +11,7 @@ from segshrink.cli.options import (
     Seed,
     Settings,
     SplitFile,
+    Unlabelled,
     assemble_recipe,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
@@ -21,6 +22,7 @@ def compress(
     out: Out,
     recipe: RecipeFile = None,
     split: SplitFile = None,
+    unlabelled: Unlabelled = None,
     settings: Settings = None,
     seed: Seed = None,
     baselines: Annotated[
@@ -38,7 +40,13 @@ def compress(
     Example: segshrink compress path/to/dataset --out runs/first
     """
     chosen = assemble_recipe(
-        data, recipe, settings, split=split, seed=seed, baselines=baselines
+        data,
+        recipe,
+        settings,
+        split=split,
+        seed=seed,
+        unlabelled=unlabelled,
+        baselines=baselines,
     )
     load_keras()
     from segshrink.compression.pipeline import compress as run_pipeline

@@ -12,6 +12,7 @@ from segshrink.cli.options import (
     Seed,
     Settings,
     SplitFile,
+    Unlabelled,
     assemble_recipe,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
@@ -32,6 +33,7 @@ def distill(
     ] = None,
     recipe: RecipeFile = None,
     split: SplitFile = None,
+    unlabelled: Unlabelled = None,
     settings: Settings = None,
     seed: Seed = None,
 ) -> None:
@@ -39,7 +41,9 @@ def distill(
 
     Example: segshrink distill synthetic --teacher t.keras --student s.keras --out s
     """
-    chosen = assemble_recipe(data, recipe, settings, split=split, seed=seed)
+    chosen = assemble_recipe(
+        data, recipe, settings, split=split, seed=seed, unlabelled=unlabelled
+    )
     load_keras()
     from segshrink.compression.pipeline import distill_student
 

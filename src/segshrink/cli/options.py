@@ -25,6 +25,14 @@ SplitFile = Annotated[
     Path | None,
     typer.Option("--split", help="JSON or YAML file: train, val, test -> scenes."),
 ]
+Unlabelled = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unlabelled",
+        help="Folder of images without labels, on which only the teacher counts; with "
+        "'synthetic' also synthetic:300. Repeatable.",
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option(
@@ -82,6 +90,7 @@ def assemble_recipe(
     *,
     split: Path | None = None,
     seed: int | None = None,
+    unlabelled: list[str] | None = None,
     baselines: bool | None = None,
 ) -> Recipe:
     """Merge the recipe file, `--set` and the flags, and validate the result.
@@ -96,6 +105,8 @@ def assemble_recipe(
     flags = {
         "data.source": _without_end_slash(data),
         "data.split": None if split is None else str(split),
+        "data.unlabelled": [_without_end_slash(each) for each in unlabelled or []]
+        or None,
         "seed": seed,
         "baselines": baselines,
     }

@@ -6,7 +6,7 @@ import keras
 
 from segshrink.data import Dataset, open_dataset, open_patch_dataset
 from segshrink.data.splits import shortened
-from segshrink.errors import DatasetError, ModelError
+from segshrink.errors import DatasetError, ModelError, RecipeError
 from segshrink.progress import Progress
 from segshrink.recipe import Recipe
 
@@ -24,7 +24,11 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
     data = recipe.data
     if data.protocol is not None and data.split is not None:
         dataset = open_patch_dataset(
-            data.source, data.split, seed=data.split_seed, progress=progress
+            data.source,
+            data.split,
+            seed=data.split_seed,
+            unlabelled=data.unlabelled,
+            progress=progress,
         )
     else:
         dataset = open_dataset(
@@ -33,6 +37,7 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
             seed=data.split_seed,
             scenes=data.scenes,
             scene_px=data.scene_px,
+            unlabelled=data.unlabelled,
             progress=progress,
         )
     if dataset.classes.num_classes < 2:
@@ -54,6 +59,21 @@ def _report(dataset: Dataset, progress: Progress) -> None:
     for part, names in split.parts.items():
         images = len(getattr(dataset, part))
         progress.say(f"  {part}: {images} images of {shortened(names, most=6)}")
+    if dataset.unlabelled is not None:
+        progress.say(f"  unlabelled: {len(dataset.unlabelled)} images")
+
+
+def refuse_unlabelled(recipe: Recipe) -> None:
+    """Refuse unlabelled images where only a teacher is trained.
+
+    Raises:
+        RecipeError: if the recipe names some.
+    """
+    if recipe.data.unlabelled:
+        raise RecipeError(
+            f"data.unlabelled ({', '.join(recipe.data.unlabelled)}): has no effect on "
+            "a teacher, which learns from labels. Drop it."
+        )
 
 
 def require_fit(model: keras.Model, file: Path, dataset: Dataset, tile_px: int) -> None:

@@ -12,10 +12,18 @@ import keras
 
 from segshrink.compression.baselines import train_masks_only, train_without_teacher
 from segshrink.compression.context import Context, stage_seed
-from segshrink.compression.data import open_recipe_data, require_fit
+from segshrink.compression.data import (
+    open_recipe_data,
+    refuse_unlabelled,
+    require_fit,
+)
 from segshrink.compression.exporting import export_files
 from segshrink.compression.measuring import measure_files
-from segshrink.compression.run_folder import Run, open_run
+from segshrink.compression.run_folder import (
+    Run,
+    open_run,
+    refuse_known_pictures_of_new,
+)
 from segshrink.compression.stage import require_role, run_stage, versions
 from segshrink.compression.student import (
     compact_student,
@@ -67,6 +75,7 @@ def compress(
     teacher_file = checked_teacher_file(recipe, dataset)
     require_trainable(recipe, dataset)
     class_frequencies(getattr(dataset, recipe.measuring.part))
+    refuse_known_pictures_of_new(out, dataset, progress)
     run = open_run(out, recipe, versions(), dataset)
     context = Context(recipe, dataset, run.folder, progress)
     with exclusive_folder(run.folder):
@@ -108,6 +117,7 @@ def train_teacher(
         raise RecipeError(
             f"teacher.file: {recipe.teacher.file} is trained already. Drop the field."
         )
+    refuse_unlabelled(recipe)
     dataset = open_recipe_data(recipe, progress)
     require_trainable(recipe, dataset)
     open_run(out, recipe, versions(), dataset)
@@ -154,6 +164,7 @@ def distill_student(
     kept = kept_by_plan_file(plan, student_file, recipe, teacher)
     chosen = chosen_settings(recipe.student.distillation, student, teacher)
     build_terms(chosen, teacher, student, steps=1, kept=kept)
+    refuse_known_pictures_of_new(out, dataset, progress)
     open_run(out, recipe, versions(), dataset)
     require_role(out, Role.STUDENT)
     _require_inputs(out, teacher_file, student_file)

@@ -9,8 +9,10 @@ import yaml
 
 from segshrink.data import Dataset, Part
 from segshrink.data.classes import show_code
+from segshrink.data.known_pictures import refuse_known_pictures
 from segshrink.data.splits import shortened
 from segshrink.errors import RunFolderError
+from segshrink.progress import Progress
 from segshrink.recipe import Recipe, parse_recipe, recipe_yaml
 from segshrink.records import write_text
 from segshrink.records.measurement import Role, SplitRecord
@@ -105,6 +107,20 @@ def open_run(
     return Run(folder, recipe)
 
 
+def refuse_known_pictures_of_new(
+    folder: Path | str, dataset: Dataset, progress: Progress
+) -> None:
+    """Before a run begins, refuse unlabelled images that it would be measured on.
+
+    A run that resumes was checked when it began, and `open_run` compares its images.
+
+    Raises:
+        DatasetError: naming the images.
+    """
+    if data_of_run(Path(folder)) is None:
+        refuse_known_pictures(dataset, progress)
+
+
 def data_of_run(folder: Path) -> RunData | None:
     """The data that a run was begun with; None if `folder` holds no run.
 
@@ -122,7 +138,8 @@ def _foreign_files(folder: Path) -> list[Path]:
 
 def _run_data(dataset: Dataset) -> RunData:
     """Describe the data so that other data of the same recipe is recognized."""
-    classes = dataset.classes
+    classes, unlabelled = dataset.classes, dataset.unlabelled
+    of_unlabelled = {} if unlabelled is None else {"unlabelled": _images(unlabelled)}
     return RunData(
         name=dataset.name,
         classes={
@@ -131,10 +148,15 @@ def _run_data(dataset: Dataset) -> RunData:
         },
         split=SplitRecord.parse(dataset.split.as_record(), where=dataset.name),
         images={
-            part.name: PartImages(count=len(part), sha256=_digest(part))
+            part.name: _images(part)
             for part in (dataset.train, dataset.val, dataset.test)
         },
+        **of_unlabelled,
     )
+
+
+def _images(part: Part) -> PartImages:
+    return PartImages(count=len(part), sha256=_digest(part))
 
 
 def _digest(part: Part) -> str:
@@ -196,6 +218,14 @@ def _require_same_data(folder: Path, now: RunData, then: RunData) -> None:
                 f"  {part}: {then.images[part].count} images then, "
                 f"{images.count} now; their names, sizes or masks differ"
             )
+    if then.unlabelled != now.unlabelled:
+        counts = [
+            each.count if each else 0 for each in (then.unlabelled, now.unlabelled)
+        ]
+        lines.append(
+            f"  unlabelled: {counts[0]} images then, {counts[1]} now; their names or "
+            "sizes differ"
+        )
     if lines:
         raise RunFolderError(
             f"{folder}: this folder holds a run on other data.\n"

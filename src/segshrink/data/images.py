@@ -225,6 +225,34 @@ def read_image(file: SourceFile) -> npt.NDArray[np.uint8]:
         return np.array(image.convert("RGB"))
 
 
+def read_thumbnail(file: SourceFile, side_px: int) -> npt.NDArray[np.uint8]:
+    """The whole image as RGB, squeezed into a small square.
+
+    A JPEG is decoded at a fraction of its size.
+
+    Args:
+        file: the image.
+        side_px: side of the square in pixels.
+
+    Returns:
+        uint8 array `(side_px, side_px, 3)`.
+
+    Raises:
+        DatasetError: as `read_image`.
+    """
+    with opened(file) as image:
+        _known_conversions(image, file)
+        if image.mode not in _SIXTEEN_BIT_MODES:
+            image.draft("RGB", (2 * side_px, 2 * side_px))
+            return squeezed(image.convert("RGB"), side_px)
+    return squeezed(Image.fromarray(read_image(file)), side_px)
+
+
+def squeezed(image: Image.Image, side_px: int) -> npt.NDArray[np.uint8]:
+    """An RGB image in a small square, `(side_px, side_px, 3)`."""
+    return np.asarray(image.resize((side_px, side_px), Image.Resampling.BILINEAR))
+
+
 def check_whole(file: SourceFile) -> None:
     """Find a truncated JPEG or PNG, mostly without decoding it.
 

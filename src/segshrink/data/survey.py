@@ -1,8 +1,7 @@
 """One pass over the files of a data set: sizes, mask contents and every fault."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -18,16 +17,14 @@ from segshrink.data.images import (
 )
 from segshrink.data.layout import ImagePair, Layout, LayoutKind
 from segshrink.data.masks import read_mask
+from segshrink.data.parallel import in_parallel
 from segshrink.errors import DatasetError
 from segshrink.progress import Progress
-from segshrink.records import usable_cores
 
 _COLOR_MODES = ("RGB", "RGBA", "PA")
 
 # A palette or greyscale is usual in a mask; these two conversions are not.
 _MASK_CONVERSIONS = (ALPHA, SIXTEEN_BIT)
-
-_MOST_THREADS = 8
 
 _Result = TypeVar("_Result")
 
@@ -119,7 +116,7 @@ def survey_files(
     read = read_image if decode_images else check_whole
     progress.start("reading masks", len(layout.pairs))
     findings = []
-    for finding in _in_parallel(
+    for finding in in_parallel(
         lambda pair: _examine(pair, read, by_index=by_index), layout.pairs
     ):
         findings.append(finding)
@@ -133,15 +130,6 @@ def survey_files(
             Counter(kind for finding in findings for kind in finding.conversions)
         ),
     )
-
-
-def _in_parallel(
-    examine: Callable[[ImagePair], _Finding], pairs: Sequence[ImagePair]
-) -> Iterator[_Finding]:
-    # Pillow decodes outside the interpreter lock, so threads are enough.
-    threads = min(_MOST_THREADS, len(usable_cores()))
-    with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(examine, pairs)
 
 
 def _examine(

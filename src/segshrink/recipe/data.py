@@ -1,8 +1,8 @@
 """Section `data` of a recipe, and the random changes to training tiles."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from segshrink.recipe.settings import Settings
 
@@ -14,6 +14,10 @@ class DataSettings(Settings):
     `"synthetic"` only and are refused for a folder. With `protocol: random-patch` the
     file `split` lists patches instead of scenes: such a split leaks, and is for
     comparing with figures that were published under this protocol.
+
+    `unlabelled`: folders of images without labels, one or a list, on which the student
+    learns from its teacher only; `"synthetic:300"` are that many further scenes of the
+    source `"synthetic"`.
     """
 
     source: str = "synthetic"
@@ -23,6 +27,19 @@ class DataSettings(Settings):
     tile_px: int = Field(256, ge=32, multiple_of=32)
     scenes: int | None = Field(None, ge=3)
     scene_px: int | None = Field(None, ge=64)
+    unlabelled: tuple[str, ...] = ()
+
+    @field_validator("unlabelled", mode="before")
+    @classmethod
+    def _take_one_folder_for_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("unlabelled")
+    @classmethod
+    def _require_different_folders(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in value or len(set(value)) < len(value):
+            raise ValueError("must be different folders; leave out what is repeated")
+        return value
 
     @model_validator(mode="after")
     def _require_synthetic_for_its_options(self) -> Self:

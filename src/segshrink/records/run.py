@@ -20,13 +20,14 @@ class RunData(SparseRecord):
     """The data that a run was begun with, `data.json`.
 
     `classes` holds names by the code that stands for the class in masks, `images` is
-    by part.
+    by part. `unlabelled` are the images on which only a teacher counts, if any.
     """
 
     name: str
     classes: Mapping[str, str]
     split: SplitRecord
     images: Mapping[str, PartImages]
+    unlabelled: PartImages | None = None
 
 
 class ExportAttempt(Agreement):

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segshrink.compression.context import Context
-from segshrink.compression.data import open_recipe_data
+from segshrink.compression.data import open_recipe_data, refuse_unlabelled
 from segshrink.compression.pipeline import require_trainable
-from segshrink.compression.run_folder import open_run
+from segshrink.compression.run_folder import (
+    open_run,
+    refuse_known_pictures_of_new,
+)
 from segshrink.compression.stage import versions
 from segshrink.compression.teacher import checked_teacher_file
+from segshrink.data import Dataset
 from segshrink.errors import MissingExtraError, RunFolderError, TrainingError
 from segshrink.progress import Progress, SilentProgress
-from segshrink.recipe import Plain
+from segshrink.recipe import Plain, Recipe
 from segshrink.records import exclusive_folder
 from segshrink.records.search import SearchRecord
 from segshrink.search.paths import BEST, TEACHER
@@ -104,9 +108,9 @@ def search(
     out = Path(out)
     progress, watcher = progress or SilentProgress(), watcher or SilentWatcher()
     recipe = search_recipe.recipe
-    dataset = open_recipe_data(recipe, progress)
-    teacher_file = checked_teacher_file(recipe, dataset)
-    require_trainable(recipe, dataset)
+    if search_recipe.search.of == "teacher":
+        refuse_unlabelled(recipe)
+    dataset, teacher_file = _checked_data(recipe, out, progress)
     open_run(out, recipe, versions(), dataset)
     if (out / "student").exists():
         raise RunFolderError(
@@ -134,6 +138,17 @@ def search(
             watcher.finish()
             path = write_outcome(search_recipe, study, dataset, out, workers=crew.count)
     return _best(path, out)
+
+
+def _checked_data(
+    recipe: Recipe, out: Path, progress: Progress
+) -> tuple[Dataset, Path | None]:
+    """The data and the teacher's file, if any, after what may be wrong was checked."""
+    dataset = open_recipe_data(recipe, progress)
+    teacher_file = checked_teacher_file(recipe, dataset)
+    require_trainable(recipe, dataset)
+    refuse_known_pictures_of_new(out, dataset, progress)
+    return dataset, teacher_file
 
 
 def _enqueue_default(study: "optuna.Study", search_recipe: SearchRecipe) -> None:
