@@ -55,6 +55,24 @@ def test_the_sum_reports_its_components_before_their_weights():
     assert float(loss(LABELS, EVEN)) == pytest.approx(2 * math.log(2) + 1)
 
 
+def test_a_batch_of_half_a_million_pixels_loses_no_digits():
+    generator = np.random.default_rng(0)
+    shape, weights = (8, 256, 256), np.array([0.3, 1.7, 1.0, 3.0])
+    labels = generator.choice([0, 1, 2, 3, 255], shape).astype(np.uint8)
+    logits = 3 * generator.normal(size=(*shape, 4)).astype(np.float32)
+    valid = labels != 255
+    odds = np.exp(logits[valid].astype(np.float64))
+    true = np.eye(4)[labels[valid]]  # (pixels, classes)
+    p = odds / odds.sum(axis=1, keepdims=True)
+    entropies = -np.log((p * true).sum(axis=1))
+    entropy = np.average(entropies, weights=weights[labels[valid]])
+    dice = 2 * (p * true).sum(axis=0) + 1
+    dice /= p.sum(axis=0) + true.sum(axis=0) + 1
+    loss = WeightedSum([CrossEntropy(weights), Dice(class_weights=weights)], [1, 2])
+    expected = entropy + 2 * np.average(1 - dice, weights=weights)
+    assert float(loss(labels, logits)) == pytest.approx(expected, rel=2e-6)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -9,11 +9,12 @@ from segshrink.errors import RecipeError
 from segshrink.objectives.cross_entropy import CrossEntropy
 from segshrink.objectives.dice import Dice
 from segshrink.objectives.focal import Focal
+from segshrink.objectives.pixel_loss import PixelLoss
 from segshrink.objectives.weighted_sum import WeightedSum
 from segshrink.recipe import LossSettings
 
 # One entry per weight of `LossSettings`, under the name of its field.
-LOSSES: dict[str, Callable[..., keras.losses.Loss]] = {
+LOSSES: dict[str, Callable[..., PixelLoss]] = {
     "cross_entropy": CrossEntropy,
     "dice": Dice,
     "focal": Focal,

@@ -5,11 +5,7 @@ from typing import Any
 
 import keras
 
-from segshrink.objectives.pixel_loss import (
-    PixelLoss,
-    pixel_cross_entropy,
-    pixel_mean,
-)
+from segshrink.objectives.pixel_loss import PixelLoss, Pixels
 
 
 @keras.saving.register_keras_serializable("segshrink")
@@ -41,7 +37,6 @@ class CrossEntropy(PixelLoss):
     ) -> None:
         super().__init__(class_weights, name)
 
-    def value(self, labels: Any, weights: Any, logits: Any) -> Any:
+    def value(self, pixels: Pixels) -> Any:
         """See `PixelLoss.value`."""
-        cross_entropy = pixel_cross_entropy(labels, logits)
-        return pixel_mean(cross_entropy, labels, weights, self.class_weights)
+        return pixels.mean(pixels.cross_entropy, self.class_weights)

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from segshrink.objectives.pixel_loss import PixelLoss, one_if_zero
+from segshrink.objectives.pixel_loss import PixelLoss, Pixels, one_if_zero
 
 
 @keras.saving.register_keras_serializable("segshrink")
@@ -45,9 +45,9 @@ class Dice(PixelLoss):
         super().__init__(class_weights, name)
         self.smooth = float(smooth)
 
-    def value(self, labels: Any, weights: Any, logits: Any) -> Any:
+    def value(self, pixels: Pixels) -> Any:
         """See `PixelLoss.value`."""
-        overlap, predicted, true = _class_sums(labels, weights, logits)
+        overlap, predicted, true = _class_sums(pixels)
         dice = (2 * overlap + self.smooth) / one_if_zero(predicted + true + self.smooth)
         present = ops.cast(true > 0, "float32")  # (classes,)
         if self.class_weights is not None:
@@ -61,14 +61,11 @@ class Dice(PixelLoss):
         return {**super().get_config(), "smooth": self.smooth}
 
 
-def _class_sums(labels: Any, weights: Any, logits: Any) -> tuple[Any, Any, Any]:
+def _class_sums(pixels: Pixels) -> tuple[Any, Any, Any]:
     """Weighted sums over pixels of p t, p and t, each float32 `(classes,)`."""
-    num_classes = logits.shape[-1]
-    weights = ops.reshape(weights, (-1, 1))  # (pixels, 1)
-    one_hot = ops.one_hot(ops.reshape(labels, (-1,)), num_classes)
-    probabilities = ops.reshape(ops.softmax(logits), (-1, num_classes))
-    # Products of matrices sum over pixels several times faster than a reduction.
-    overlaps = ops.matmul(ops.transpose(one_hot * weights), probabilities)
-    predicted = ops.matmul(ops.transpose(weights), probabilities)
-    true = ops.matmul(ops.transpose(weights), one_hot)
-    return ops.diagonal(overlaps), predicted[0], true[0]
+    probabilities = ops.exp(pixels.log_probabilities) * pixels.weights
+    return (
+        ops.sum(pixels.one_hot * probabilities, axis=(1, 2, 3)),
+        ops.sum(probabilities, axis=(1, 2, 3)),
+        ops.sum(pixels.one_hot * pixels.weights, axis=(1, 2, 3)),
+    )

@@ -6,11 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from segshrink.objectives.pixel_loss import (
-    PixelLoss,
-    pixel_cross_entropy,
-    pixel_mean,
-)
+from segshrink.objectives.pixel_loss import PixelLoss, Pixels
 
 # Keeps the derivative of (1 - p) ** gamma finite at p = 1 where gamma < 1.
 _SMALLEST_MISS = 1e-7
@@ -49,13 +45,13 @@ class Focal(PixelLoss):
         super().__init__(class_weights, name)
         self.gamma = float(gamma)
 
-    def value(self, labels: Any, weights: Any, logits: Any) -> Any:
+    def value(self, pixels: Pixels) -> Any:
         """See `PixelLoss.value`."""
-        cross_entropy = pixel_cross_entropy(labels, logits)
+        cross_entropy = pixels.cross_entropy
         # `expm1` computes 1 - exp(-x) without loss of precision where p is close to 1.
         miss = ops.maximum(-ops.expm1(-cross_entropy), _SMALLEST_MISS)
         focal = ops.power(miss, self.gamma) * cross_entropy
-        return pixel_mean(focal, labels, weights, self.class_weights)
+        return pixels.mean(focal, self.class_weights)
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments."""

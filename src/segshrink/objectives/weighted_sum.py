@@ -5,10 +5,12 @@ from typing import Any
 
 import keras
 
+from segshrink.objectives.pixel_loss import PixelLoss
+
 
 @keras.saving.register_keras_serializable("segshrink")
 class WeightedSum(keras.losses.Loss):
-    """Sum of losses, each times its weight.
+    """Sum of losses over pixels, each times its weight.
 
     Args:
         losses: the losses; their names must differ, since training reports them.
@@ -27,7 +29,7 @@ class WeightedSum(keras.losses.Loss):
 
     def __init__(
         self,
-        losses: Sequence[keras.losses.Loss],
+        losses: Sequence[PixelLoss],
         weights: Sequence[float],
         name: str = "loss",
     ) -> None:
@@ -44,10 +46,9 @@ class WeightedSum(keras.losses.Loss):
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> Mapping[str, Any]:
         """Each loss by name, before its weight: float32 scalars."""
-        return {
-            loss.name: loss(y_true, y_pred, sample_weight=sample_weight)
-            for loss in self.losses
-        }
+        # Softmax and one-hot labels take most of the time, so all losses share them.
+        pixels = self.losses[0].pixels(y_true, y_pred, sample_weight)
+        return {loss.name: loss.of_pixels(pixels) for loss in self.losses}
 
     def call(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Weighted sum for one batch."""
@@ -71,7 +72,7 @@ class WeightedSum(keras.losses.Loss):
         return cls(losses, config["weights"], name=config["name"])
 
 
-def _check(losses: tuple[keras.losses.Loss, ...], weights: tuple[float, ...]) -> None:
+def _check(losses: tuple[PixelLoss, ...], weights: tuple[float, ...]) -> None:
     names = [loss.name for loss in losses]
     if not losses or len(losses) != len(weights):
         raise ValueError(
