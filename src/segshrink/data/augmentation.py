@@ -18,6 +18,17 @@ MIDDLE_LEVEL = 127.5
 # apart.
 _CAST_OF_STRENGTH = 0.25
 
+# What Pillow calls the poses of `TileDraw`: swapped, rows reversed, columns reversed.
+_POSES = {
+    (False, True, False): Image.Transpose.FLIP_TOP_BOTTOM,
+    (False, False, True): Image.Transpose.FLIP_LEFT_RIGHT,
+    (False, True, True): Image.Transpose.ROTATE_180,
+    (True, False, False): Image.Transpose.TRANSPOSE,
+    (True, True, False): Image.Transpose.ROTATE_90,
+    (True, False, True): Image.Transpose.ROTATE_270,
+    (True, True, True): Image.Transpose.TRANSVERSE,
+}
+
 
 @dataclass(frozen=True)
 class Recoloring:
@@ -70,6 +81,11 @@ class TileDraw:
             pixels = pixels.swapaxes(0, 1)
         steps = (-1 if self.rows_reversed else 1, -1 if self.columns_reversed else 1)
         return pixels[:: steps[0], :: steps[1]]
+
+    def pose_picture(self, picture: Image.Image) -> Image.Image:
+        """Flip and turn a picture as `pose` does, several times faster than NumPy."""
+        pose = _POSES.get((self.swapped, self.rows_reversed, self.columns_reversed))
+        return picture if pose is None else picture.transpose(pose)
 
 
 def draw_tile(
@@ -140,10 +156,10 @@ def cut_tile(
     rows, columns = draw.spans(labels.shape)
     here = rows.inside, columns.inside
     image, labels = padded(image[here], labels[here], rows.padding, columns.padding)
-    image, labels = _resized(image, labels, tile_px)
+    picture, labels = _resized(image, labels, tile_px)
     if draw.recoloring is not None:
-        image = recolored(image, draw.recoloring)
-    return draw.pose(image), draw.pose(labels)
+        picture = picture.point(_level_table(draw.recoloring))
+    return np.asarray(draw.pose_picture(picture)), draw.pose(labels)
 
 
 def cut_map(
@@ -278,14 +294,12 @@ def padded(
 
 def _resized(
     image: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], tile_px: int
-) -> ImageAndLabels:
-    if labels.shape == (tile_px, tile_px):
-        return image, labels
-    size = (tile_px, tile_px)
-    return (
-        np.asarray(_as_picture(image).resize(size, Image.Resampling.BILINEAR)),
-        np.asarray(_as_picture(labels).resize(size, Image.Resampling.NEAREST)),
-    )
+) -> tuple[Image.Image, npt.NDArray[np.uint8]]:
+    picture, size = _as_picture(image), (tile_px, tile_px)
+    if picture.size == size:
+        return picture, labels
+    near = _as_picture(labels).resize(size, Image.Resampling.NEAREST)
+    return picture.resize(size, Image.Resampling.BILINEAR), np.asarray(near)
 
 
 def _as_picture(pixels: npt.NDArray[np.uint8]) -> Image.Image:
@@ -313,10 +327,12 @@ def recolored(
     image: npt.NDArray[np.uint8], recoloring: Recoloring
 ) -> npt.NDArray[np.uint8]:
     """Change the colours of an image, `(height, width, 3)`."""
+    return np.asarray(_as_picture(image).point(_level_table(recoloring)))
+
+
+def _level_table(recoloring: Recoloring) -> list[int]:
+    """New level of each of 256, channel after channel."""
     levels = recoloring.contrast * (np.arange(256) - MIDDLE_LEVEL)
     levels = np.outer(recoloring.cast, levels + MIDDLE_LEVEL + recoloring.brightness)
-    table = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
-    changed = np.empty(image.shape, np.uint8)
-    for channel in range(3):
-        changed[..., channel] = table[channel][image[..., channel]]
-    return changed
+    table: list[int] = np.clip(np.rint(levels), 0, 255).astype(int).ravel().tolist()
+    return table
