@@ -13,6 +13,7 @@ _TESTS = Path(__file__).parent
 SLOW = {
     "export": [
         "compression/test_accuracy_control.py",
+        "compression/test_any_teacher.py",
         "contracts/test_exports.py",
         "contracts/test_runtimes.py",
         "export",

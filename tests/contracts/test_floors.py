@@ -54,7 +54,7 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 FLOORS_OF_COMPRESSION = [
     {"data", "run_folder", "stage"},
     {"context", "metadata"},
-    {"accuracy_control", "student", "teacher"},
+    {"accuracy_control", "any_teacher", "student", "teacher"},
     {"baselines", "exporting"},
     {"measuring"},
     {"pipeline"},

@@ -362,14 +362,34 @@ def test_teacher_file_that_does_not_fit(
     model, out = other_model(side_px, num_classes), tmp_path / "out"
     tile = ("--set", "data.tile_px=64")
     student = finished_run / "student" / "model.keras"
-    for command in (
+    commands = [
         ("compress", scenes, "--set", f"teacher.file={model}"),
-        ("distill", scenes, "--teacher", model, "--student", student),
         ("distill", scenes, "--teacher", student, "--student", model),
-    ):
+    ]
+    if side_px == 64:  # A teacher of other tiles slides over the image.
+        commands.append(("distill", scenes, "--teacher", model, "--student", student))
+    for command in commands:
         message = refused(*command, *tile, "--out", out)
         assert f"ModelError: {model}: " in message
         assert expected in message
+    assert not out.exists()
+
+
+def test_options_that_a_teacher_without_layers_cannot_meet(
+    finished_run, scenes, tmp_path
+):
+    student, out = finished_run / "student" / "model.keras", tmp_path / "out"
+    teacher = finished_run / "artifacts" / "teacher-float.onnx"
+    distill = (
+        "distill", scenes, "--teacher", teacher, "--student", student, "--out", out,
+        "--set", "data.tile_px=64", "--set",
+    )  # fmt: skip
+    for setting, expected in [
+        ("student.distillation.losses={feature_hint: 1}", "feature_hint cannot be"),
+        ("student.distillation.cache=false", "false would run the teacher in each"),
+    ]:
+        message = refused(*distill, setting)
+        assert "RecipeError: distillation." in message and expected in message
     assert not out.exists()
 
 

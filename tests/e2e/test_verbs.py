@@ -124,6 +124,33 @@ def test_distil_trains_the_student_file_and_leaves_the_others(
     assert times_of(out) == before
 
 
+def test_distil_from_several_files_and_predictions(finished_run, scenes, tmp_path):
+    student, out = finished_run / "student" / "model.keras", tmp_path / "distilled"
+    files = [
+        finished_run / "artifacts" / name
+        for name in ("teacher-float.onnx", "student-int8.tflite")
+    ]
+    shutil.copytree(scenes, images := tmp_path / "images")
+    for mask in images.rglob("masks/*.png"):
+        mask.unlink()
+    predicted = tmp_path / "predicted"
+    succeeded("predict", files[0], images, "--out", predicted)
+    teachers = [x for path in (*files, predicted) for x in ("--teacher", path)]
+    command = ("distill", scenes, *teachers, "--student", student, "--out", out, *BRIEF)
+    finished = typed(*command)
+    assert finished.exit_code == 0, finished.errors
+    assert f"{files[0]}: its logits are stored before training" in finished.errors
+    assert f"{predicted}: predictions of 3 images, 3 hard and 0 soft" in finished.errors
+    assert "probabilities of 3 teachers teaches" in finished.errors
+    record = json.loads((out / "record.json").read_text())
+    assert record["teacher_seconds"] > 0
+    before = times_of(out)
+    succeeded(*command)
+    assert times_of(out) == before
+    fewer = typed(*command[:2], *teachers[:2], *command[2 + len(teachers) :])
+    assert "this folder was begun with another teacher or student" in fewer.errors
+
+
 def _miou_of_tiles(path, part):
     model = keras.models.load_model(path, compile=False)
     confusion = ConfusionMatrix(len(NAMES))

@@ -20,7 +20,15 @@ from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
 def distill(
     data: Data,
-    teacher: Annotated[Path, typer.Option("--teacher", help="Trained .keras model.")],
+    teacher: Annotated[
+        list[Path],
+        typer.Option(
+            "--teacher",
+            help="Trained model (.keras, .tflite, .onnx, .xml) of RGB images 0-255, or "
+            "a folder of predictions (.png, .npy, .npz) with the names of the images. "
+            "Repeatable: the mean of the probabilities teaches.",
+        ),
+    ],
     student: Annotated[Path, typer.Option("--student", help="Model to train.")],
     out: Out,
     plan: Annotated[

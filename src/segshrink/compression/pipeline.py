@@ -4,12 +4,13 @@ Each stage writes its record last. A stage that has its record is done; one that
 killed before that resumes from its own checkpoints.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import keras
 
+from segshrink.compression.any_teacher import open_teacher
 from segshrink.compression.baselines import train_masks_only, train_without_teacher
 from segshrink.compression.context import Context, stage_seed
 from segshrink.compression.data import (
@@ -38,7 +39,11 @@ from segshrink.compression.teacher import (
     untrained_teacher,
 )
 from segshrink.data import Dataset, class_frequencies
-from segshrink.distillation import build_terms, chosen_settings
+from segshrink.distillation import (
+    build_terms,
+    chosen_settings,
+    require_logits_suffice,
+)
 from segshrink.errors import RecipeError, RunFolderError
 from segshrink.models import load_model
 from segshrink.progress import Progress, SilentProgress
@@ -129,19 +134,20 @@ def train_teacher(
 
 def distill_student(
     recipe: Recipe,
-    teacher_file: Path,
+    teachers: Sequence[Path],
     student_file: Path,
     out: Path,
     *,
     plan: Path | None = None,
     progress: Progress | None = None,
 ) -> TrainedRecord:
-    """Distil the model of one file from that of another, and return the record.
+    """Distil the model of a file from one or several teachers; returns the record.
 
     Args:
         recipe: its `data` and `student` sections are used, but not the student that it
             describes.
-        teacher_file: trained model.
+        teachers: trained models in files of any format, or folders of predictions, see
+            `open_teacher`. Of several the mean of the probabilities teaches.
         student_file: model to train.
         out: folder of the trained student.
         plan: JSON that `prune` wrote for a student pruned from the teacher; by default
@@ -155,28 +161,32 @@ def distill_student(
     progress = progress or SilentProgress()
     # It is set before the models are loaded: their dropout layers take seeds then.
     keras.utils.set_random_seed(stage_seed(recipe, Role.STUDENT))
-    teacher, student = load_model(teacher_file), load_model(student_file)
-    dataset = open_recipe_data(recipe, progress)
-    require_fit(teacher, teacher_file, dataset, recipe.data.tile_px)
-    require_fit(student, student_file, dataset, recipe.data.tile_px)
+    dataset, tile_px = open_recipe_data(recipe, progress), recipe.data.tile_px
+    teacher = open_teacher(teachers, dataset, tile_px, progress)
+    student = load_model(student_file)
+    require_fit(student, student_file, dataset, tile_px)
     class_frequencies(dataset.val)
     supervised_loss(recipe.student.training.loss, dataset)
-    kept = kept_by_plan_file(plan, student_file, recipe, teacher)
+    is_model = isinstance(teacher, keras.Model)
     chosen = chosen_settings(recipe.student.distillation, student, teacher)
+    if not is_model:
+        require_logits_suffice(chosen, recipe.student.training)
+    kept = kept_by_plan_file(plan, student_file, recipe, teacher)
     build_terms(chosen, teacher, student, steps=1, kept=kept)
     refuse_known_pictures_of_new(out, dataset, progress)
     open_run(out, recipe, versions(), dataset)
     require_role(out, Role.STUDENT)
-    _require_inputs(out, teacher_file, student_file)
+    digest = sha256_of(teachers[0]) if is_model else teacher.digest()
+    _require_inputs(out, digest, student_file)
     context = Context(recipe, dataset, out, progress)
     train = partial(train_student, context, teacher, student, kept=kept)
     with exclusive_folder(out):
         return run_stage(out, train, TrainedRecord)
 
 
-def _require_inputs(out: Path, teacher: Path, student: Path) -> None:
+def _require_inputs(out: Path, teacher: str, student: Path) -> None:
     path = out / "inputs.json"
-    inputs = DistillationInputs(teacher=sha256_of(teacher), student=sha256_of(student))
+    inputs = DistillationInputs(teacher=teacher, student=sha256_of(student))
     if not path.is_file():
         inputs.write(path)
     elif DistillationInputs.read(path) != inputs:

@@ -10,7 +10,7 @@ import keras
 from segshrink.compression.context import Context
 from segshrink.compression.stage import run_stage, trained_record
 from segshrink.data import plain_tiles
-from segshrink.distillation import chosen_settings, distill
+from segshrink.distillation import Teacher, chosen_settings, distill
 from segshrink.errors import UsageError
 from segshrink.models import build_model, load_model, save_model
 from segshrink.progress import Progress
@@ -95,7 +95,7 @@ def compact_student(
 
 def train_student(
     context: Context,
-    teacher: keras.Model,
+    teacher: Teacher,
     student: keras.Model,
     folder: Path,
     *,
@@ -107,7 +107,7 @@ def train_student(
 
     Args:
         context: recipe, data and progress.
-        teacher: trained model.
+        teacher: trained model, or another source of logits.
         student: model to train in place.
         folder: where to write.
         kept: channels of the teacher that a pruned student has, see `kept_channels`.

@@ -2,6 +2,13 @@
 
 from segshrink.distillation.distill import chosen_settings, distill
 from segshrink.distillation.distiller import Distiller
+from segshrink.distillation.logits_only import require_logits_suffice
+from segshrink.distillation.logits_source import (
+    LogitsSource,
+    MeanLogits,
+    Teacher,
+    TiledLogits,
+)
 from segshrink.distillation.losses import (
     DIST,
     AttentionTransfer,
@@ -13,6 +20,7 @@ from segshrink.distillation.losses import (
 )
 from segshrink.distillation.matching import LayerMatches, LayerPair, match_layers
 from segshrink.distillation.mix import build_terms
+from segshrink.distillation.prediction_folder import FolderLogits
 from segshrink.distillation.teacher_cache import CacheSettings, TeacherCache
 from segshrink.distillation.term import Term
 
@@ -23,15 +31,21 @@ __all__ = [
     "ChannelWise",
     "Distiller",
     "FeatureHint",
+    "FolderLogits",
     "LayerMatches",
     "LayerPair",
+    "LogitsSource",
+    "MeanLogits",
     "PairwiseSimilarity",
     "PixelKL",
+    "Teacher",
     "TeacherCache",
     "Term",
+    "TiledLogits",
     "boundary_weights",
     "build_terms",
     "chosen_settings",
     "distill",
     "match_layers",
+    "require_logits_suffice",
 ]

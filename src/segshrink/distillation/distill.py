@@ -11,6 +11,8 @@ from segshrink.data import Part
 from segshrink.distillation.digests import model_digest
 from segshrink.distillation.distiller import Distiller
 from segshrink.distillation.feature_maps import has_layers_of
+from segshrink.distillation.logits_only import require_logits_suffice
+from segshrink.distillation.logits_source import Teacher
 from segshrink.distillation.mix import build_terms, completed
 from segshrink.distillation.teacher_cache import (
     STRIDES,
@@ -36,7 +38,7 @@ _CACHE_MB = 2048.0
 
 def distill(
     student: keras.Model,
-    teacher: keras.Model,
+    teacher: Teacher,
     settings: TrainingSettings,
     distillation: DistillationSettings,
     context: TrainingContext,
@@ -51,7 +53,8 @@ def distill(
 
     Args:
         student: plain model, trained in place; its best state is saved.
-        teacher: trained model with the same input and output shape.
+        teacher: trained model with the same input and output shape; or another source
+            of logits, which are stored before the first step.
         settings: epochs, losses, augmentation and so on.
         distillation: losses between student and teacher.
         context: data, folder, seed and progress; resumes as `fit` does.
@@ -71,6 +74,9 @@ def distill(
     chosen = chosen_settings(distillation, student, teacher)
     dataset = context.dataset
     steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px_of(student))
+    model = teacher if isinstance(teacher, keras.Model) else None
+    if model is None:
+        require_logits_suffice(chosen, settings)
     terms, pairs = build_terms(chosen, teacher, student, steps=steps, kept=kept)
     if pairs:
         context.progress.say(f"Feature maps that are compared:\n{pairs}")
@@ -81,7 +87,7 @@ def distill(
     supervised = supervised_loss(settings.loss, dataset)
     distiller = Distiller(
         student,
-        None if logits else teacher,
+        None if logits else model,
         supervised=supervised,
         terms=terms,
         supervised_weight=chosen.supervised,
@@ -100,7 +106,7 @@ def distill(
         objective,
         also_fixed={
             "distillation": chosen.model_dump(mode="json"),
-            "teacher": model_digest(teacher),
+            "teacher": model_digest(model) if model else teacher.digest(),
             "layers": [
                 [pair.teacher, pair.student, pair.kept and list(pair.kept)]
                 for pair in pairs
@@ -111,16 +117,17 @@ def distill(
 
 
 def chosen_settings(
-    settings: DistillationSettings, student: keras.Model, teacher: keras.Model
+    settings: DistillationSettings, student: keras.Model, teacher: Teacher
 ) -> DistillationSettings:
     """Settings with defaults for the kind of student where they are not set."""
-    kind = "pruned" if has_layers_of(student, teacher) else "compact"
-    return completed(settings, kind)
+    is_model = isinstance(teacher, keras.Model)
+    is_pruned = is_model and has_layers_of(student, teacher)
+    return completed(settings, "pruned" if is_pruned else "compact")
 
 
 def _cached_logits(
     chosen: DistillationSettings,
-    teacher: keras.Model,
+    teacher: Teacher,
     settings: TrainingSettings,
     context: TrainingContext,
     folder: Path,
@@ -135,7 +142,9 @@ def _cached_logits(
     photometric = settings.augmentation.photometric
     views = chosen.cache_views or 1
     max_bytes = round(1e6 * (chosen.cache_mb or _CACHE_MB))
-    reason = _reason_against_cache(chosen, settings, teacher, train, max_bytes)
+    reason = None
+    if isinstance(teacher, keras.Model):
+        reason = _reason_against_cache(chosen, settings, teacher, train, max_bytes)
     if reason:
         progress.say(f"The teacher runs in each step: {reason}.")
         return None

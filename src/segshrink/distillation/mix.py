@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import keras
 
+from segshrink.distillation.logits_source import Teacher
 from segshrink.distillation.losses import (
     DIST,
     AttentionTransfer,
@@ -74,7 +75,7 @@ def completed(settings: DistillationSettings, kind: str) -> DistillationSettings
 
 def build_terms(
     settings: DistillationSettings,
-    teacher: keras.Model,
+    teacher: Teacher,
     student: keras.Model,
     *,
     steps: int,
@@ -84,7 +85,7 @@ def build_terms(
 
     Args:
         settings: as `completed` gives them.
-        teacher: model to learn from.
+        teacher: model or source of logits to learn from.
         student: model that learns.
         steps: training steps, over which the terms fade if they do.
         kept: as for `match_layers`.
@@ -97,7 +98,7 @@ def build_terms(
     """
     pairs = LayerMatches()
     losses = settings.losses or {}
-    if set(losses) & set(FEATURE_LOSSES):
+    if isinstance(teacher, keras.Model) and set(losses) & set(FEATURE_LOSSES):
         pairs = _selected(match_layers(teacher, student, kept=kept), settings.layers)
     terms = []
     for name, weight in losses.items():

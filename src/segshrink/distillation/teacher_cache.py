@@ -6,17 +6,16 @@ import re
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
-from segshrink.data import AnnotatedImage, Part, SlidingWindow, map_by_tiles
+from segshrink.data import AnnotatedImage, Part
 from segshrink.data.augmentation import draw_recoloring, recolored
-from segshrink.distillation.digests import images_digest, model_digest
-from segshrink.distillation.test_time_augmentation import predict_augmented
+from segshrink.distillation.digests import images_digest
+from segshrink.distillation.logits_source import Teacher, as_source
 from segshrink.errors import RunFolderError, UsageError
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import Augmentation
@@ -30,7 +29,6 @@ _RECORD = "about.json"
 _BYTES_PER_VALUE = 2  # float16
 _LARGEST = float(np.finfo(np.float16).max)
 _CHECKSUM_BYTES = 4
-_BATCH = 8
 # Each map holds a file open, of which a process may have 256 on some systems.
 _MAPS_OPEN = 64
 
@@ -115,12 +113,13 @@ class TeacherCache:
     Args:
         folder: folder of the logits; `fill` creates it.
         teacher: images `(batch, tile, tile, 3)` to logits `(batch, tile, tile,
-            classes)`; runs in inference mode.
+            classes)`, which runs in inference mode; or another source of logits.
         part: the images.
         settings: stride, views and limit.
 
     Raises:
-        UsageError: if the logits exceed the limit.
+        UsageError: if the logits exceed the limit, or the settings ask for views or
+            means of logits that are stored already.
 
     Example:
         >>> cache = TeacherCache(folder, teacher, dataset.train)
@@ -131,15 +130,15 @@ class TeacherCache:
     def __init__(
         self,
         folder: Path | str,
-        teacher: keras.Model,
+        teacher: Teacher,
         part: Part,
         settings: CacheSettings | None = None,
     ) -> None:
         settings = settings or CacheSettings()
-        _, *tile_px, channels = teacher.output_shape
+        source = as_source(teacher)
         self.folder = Path(folder)
         self.settings = settings
-        self.channels = int(channels)
+        self.channels = source.num_classes
         self.views = settings.views
         self.stride = settings.stride_for(part, self.channels)
         self.size_bytes = cache_bytes(part, self.channels, self.stride, self.views)
@@ -150,9 +149,13 @@ class TeacherCache:
                 f"limit of {settings.max_bytes:,}. Raise the limit or the stride (up "
                 f"to {STRIDES[-1]}), or run the teacher in each step instead."
             )
-        self._teacher = teacher
+        if source.is_stored and (settings.views > 1 or settings.averaged):
+            raise UsageError(
+                "views and averaged have no effect on predictions from a folder, which "
+                "are for the images as they are. Drop cache_views and cache_averaged."
+            )
+        self._source = source
         self._part = part
-        self._tile_px = (tile_px[0], tile_px[1])
         self._open = lru_cache(_MAPS_OPEN)(self._map)
         self._ready = False
 
@@ -160,14 +163,15 @@ class TeacherCache:
         """Everything that the logits depend on, as it is now."""
         record = TeacherLogitsRecord(
             kind=TEACHER_LOGITS,
-            teacher=model_digest(self._teacher),
+            teacher=self._source.digest(),
             images=images_digest(self._part),
-            tile_px=self._tile_px,
             overlap=self.settings.overlap,
             stride=self.stride,
             views=self.views,
         )
-        added: dict[str, float | int | bool] = {}
+        added: dict[str, float | int | bool | tuple[int, int]] = {}
+        if self._source.tile_px:
+            added["tile_px"] = self._source.tile_px
         if self.views > 1:
             added["photometric"] = self.settings.photometric
             added["seed"] = self.settings.seed
@@ -323,23 +327,11 @@ class TeacherCache:
         colors = self.color_generator(index, view)
         if colors is not None:
             image = recolored(image, draw_recoloring(self.settings.photometric, colors))
-        predict, batch = self._teacher.predict_on_batch, _BATCH
-        if self.settings.averaged:
-            # One tile already makes a batch of augmented ones.
-            predict, batch = partial(predict_augmented, predict), 1
-        tiles = SlidingWindow(
-            size_px=image.shape[:2],
-            tile_px=self._tile_px,
-            overlap=self.settings.overlap,
-        ).count_tiles()
-        return map_by_tiles(
-            predict,
+        return self._source.logits(
+            self._part[index],
             image,
-            tile_px=self._tile_px,
-            channels=self.channels,
             overlap=self.settings.overlap,
-            # A batch is filled up, so that a large one would be wasted on few tiles.
-            batch_size=min(batch, tiles),
+            averaged=self.settings.averaged,
         )
 
 

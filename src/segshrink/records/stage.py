@@ -71,7 +71,10 @@ class PlannedEpochs(Record):
 
 
 class DistillationInputs(Record):
-    """SHA-256 of the files that a student was distilled from, `inputs.json`."""
+    """SHA-256 of what a student was distilled from, `inputs.json`.
+
+    That of a teacher which is not a single Keras model covers all its files.
+    """
 
     teacher: str
     student: str

@@ -98,7 +98,7 @@ class Signature:
         return image[None]
 
     def as_logits(self, output: np.ndarray) -> np.ndarray:
-        """What the file gives for one image, as `(height, width, classes)`."""
+        """The output of the file for one image, as `(height, width, classes)`."""
         return np.moveaxis(output[0], 0, 2) if self.gives_channels_first else output[0]
 
 
@@ -117,8 +117,8 @@ def checked_signature(path: Path, input_shape: tuple, output_shape: tuple) -> Si
     size_px = sizes[1:] if takes_first else sizes[:2]
     if len(sizes) != 3 or 3 not in (sizes[0], sizes[2]) or None in size_px:
         raise ModelError(
-            f"{path}: the input must be one RGB image (1, height, width, 3) or "
-            f"(1, 3, height, width) of fixed size, got {tuple(input_shape)}. Export "
+            f"{path}: the input must be one RGB image 0-255 of fixed size, (1, height, "
+            f"width, 3) or (1, 3, height, width), got {tuple(input_shape)}. Export "
             "the model with a fixed size; segshrink export does."
         )
     given = _sizes(output_shape)

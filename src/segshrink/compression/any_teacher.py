@@ -1,0 +1,219 @@
+"""Teachers of any kind: model files of any format, several of them, predictions."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from segshrink.compression.data import require_fit
+from segshrink.compression.run_folder import data_of_run
+from segshrink.data import Dataset
+from segshrink.distillation import (
+    FolderLogits,
+    LogitsSource,
+    MeanLogits,
+    Teacher,
+    TiledLogits,
+)
+from segshrink.distillation.logits_source import are_probabilities, log_probabilities
+from segshrink.errors import ModelError, UsageError
+from segshrink.formats import Format, listed_suffixes
+from segshrink.models import load_model
+from segshrink.progress import Progress
+from segshrink.records import model_sha256, usable_cores
+from segshrink.records.metadata import FileMetadata
+from segshrink.runtimes import load_artifact
+from segshrink.text_table import as_text, columns
+
+_OTHER_KERAS = (".h5", ".hdf5")
+
+
+def open_teacher(
+    paths: Sequence[Path], dataset: Dataset, tile_px: int, progress: Progress
+) -> Teacher:
+    """Open what teaches a student: one model file, several, or predictions.
+
+    A single Keras model that takes the tiles and gives logits in the order of the data
+    set can run in each step. Everything else is a source of logits, which are stored
+    before training: a file of another format, one that takes other tiles, gives
+    probabilities or has its classes in another order, a folder of predictions, and the
+    mean of several. It is said which of these holds.
+
+    Args:
+        paths: model files of any `Format`, or folders of predictions, see
+            `FolderLogits`.
+        dataset: data to teach on. Classes are matched by name where a file has names.
+        tile_px: height and width of the student's tiles in pixels.
+        progress: receives a line for each assumption.
+
+    Returns:
+        A Keras model, or a source of logits.
+
+    Raises:
+        ModelError: if a file is not a segmentation model of these classes.
+        DatasetError: if a folder lacks predictions.
+        UsageError: if a teacher is named twice.
+    """
+    if len({path.resolve() for path in paths}) < len(paths):
+        listed = ", ".join(map(str, paths))
+        raise UsageError(f"{listed}: a teacher is named twice. Name each one once.")
+    if len(paths) == 1 and not _is_folder(paths[0]):
+        model = _model_for_each_step(paths[0], dataset, tile_px)
+        if model is not None:
+            return model
+    sources = [_source(path, dataset, progress) for path in paths]
+    if len(sources) > 1:
+        progress.say(
+            f"The mean of the probabilities of {len(sources)} teachers teaches."
+        )
+    return sources[0] if len(sources) == 1 else MeanLogits(sources)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a teacher is a folder of predictions.
+
+    Raises:
+        ModelError: if it is neither a folder nor a model file.
+    """
+    if Format.of_file(path) is not None or path.suffix in _OTHER_KERAS:
+        return False
+    if not path.is_dir():
+        fault = "is no model" if path.exists() else "no such file or folder"
+        raise ModelError(
+            f"{path}: {fault}. Name a model of RGB images 0-255 "
+            f"({listed_suffixes(Format)}) or a folder of predictions."
+        )
+    return True
+
+
+def _model_for_each_step(
+    path: Path, dataset: Dataset, tile_px: int
+) -> keras.Model | None:
+    """A Keras model that needs no change to teach; None for every other file."""
+    if Format.of_file(path) in (Format.LITERT, Format.ONNX, Format.OPENVINO):
+        return None
+    model = load_model(path)
+    if path.suffix == Format.KERAS.suffix:
+        if model.input_shape != (None, tile_px, tile_px, 3):
+            return None
+        require_fit(model, path, dataset, tile_px)
+        order = _class_order(_class_names(path), path, dataset)
+        size_px = (tile_px, tile_px)
+        if order or _gives_probabilities(model.predict_on_batch, size_px):
+            return None
+    require_fit(model, path, dataset, tile_px)
+    return model
+
+
+def _source(path: Path, dataset: Dataset, progress: Progress) -> LogitsSource:
+    """A file or a folder as a source of logits, and how it is taken, as a line."""
+    if _is_folder(path):
+        folder = FolderLogits(path, dataset.classes)
+        hard, soft = folder.require_all(dataset.train)
+        progress.say(
+            f"{path}: predictions of {hard + soft} images, {hard} hard and {soft} soft"
+            + (f", classes in the order {_listed(dataset.classes.names)}" * bool(soft))
+            + "."
+        )
+        return folder
+    artifact = load_artifact(path, threads=len(usable_cores()))
+    names = _class_names(path, artifact.metadata)
+    order = _class_order(names, path, dataset)
+    _require_as_many(artifact.num_classes, path, dataset)
+    notes = ["its logits are stored before training, by its own runtime"]
+    if not names:
+        ours = _listed(dataset.classes.names)
+        notes.append(f"it has no class names and is taken to have the order {ours}")
+    elif order:
+        notes.append("its classes have another order and are matched by name")
+    is_softmax = _gives_probabilities(artifact.predict, artifact.input_shape)
+    if is_softmax:
+        notes.append("it gives probabilities, of which the logarithm is taken")
+    progress.say(f"{path}: {'; '.join(notes)}.")
+    return TiledLogits(
+        predict=_adapted(artifact.predict, order, is_softmax),
+        tile_px=artifact.input_shape,
+        num_classes=artifact.num_classes,
+        digest=partial(_digest, path, order),
+    )
+
+
+def _adapted(
+    predict: Callable[[np.ndarray], np.ndarray],
+    order: Sequence[int] | None,
+    is_softmax: bool,
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Predictions in the order of the data set, as logits."""
+
+    def adapted(images: np.ndarray) -> np.ndarray:
+        logits = predict(images)
+        if order:
+            logits = logits[..., list(order)]
+        return log_probabilities(logits) if is_softmax else logits
+
+    return adapted
+
+
+def _digest(path: Path, order: Sequence[int] | None) -> str:
+    text = f"{model_sha256(path)} {list(order) if order else ''}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _gives_probabilities(
+    predict: Callable[[np.ndarray], np.ndarray], tile_px: tuple[int, int]
+) -> bool:
+    # Logits of noise are not all in [0, 1] with the sum 1, whatever the model.
+    random = np.random.default_rng(0)
+    tile = random.integers(0, 256, (1, *tile_px, 3)).astype(np.float32)
+    return are_probabilities(np.asarray(predict(tile)))
+
+
+def _class_names(path: Path, metadata: FileMetadata | None = None) -> tuple[str, ...]:
+    """Names of the classes that a file, or the run folder around it, says; or none."""
+    if metadata and metadata.classes:
+        return tuple(each.name for each in metadata.classes)
+    for folder in (path.parent, path.parent.parent):
+        known = data_of_run(folder)
+        if known is not None:
+            return tuple(known.classes.values())
+    return ()
+
+
+def _class_order(
+    theirs: tuple[str, ...], path: Path, dataset: Dataset
+) -> tuple[int, ...] | None:
+    """Index of each class of the data in the logits of a file; None if it is equal.
+
+    Raises:
+        ModelError: if the file has other classes.
+    """
+    ours = dataset.classes.names
+    if theirs and sorted(theirs) != sorted(ours):
+        pairs = zip_longest(theirs, ours, fillvalue="")
+        rows = [(str(number), *pair) for number, pair in enumerate(pairs)]
+        heads = ("index", f"in {path.name}", f"in {dataset.name}")
+        raise ModelError(
+            f"{path}: has other classes than {dataset.name}.\n"
+            f"{as_text(columns(heads, rows))}\n"
+            "Take a teacher of the same classes, in any order."
+        )
+    if not theirs or theirs == ours:
+        return None
+    return tuple(theirs.index(name) for name in ours)
+
+
+def _require_as_many(num_classes: int, path: Path, dataset: Dataset) -> None:
+    names = dataset.classes.names
+    if num_classes != len(names):
+        raise ModelError(
+            f"{path}: predicts {num_classes} classes, but {dataset.name} needs logits "
+            f"for {len(names)}: {_listed(names)}."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
