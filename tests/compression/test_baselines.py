@@ -49,6 +49,8 @@ class Trained:
             best_val_loss=1.0,
             seconds=self.seconds,
             tiles=8,
+            steps=2,
+            steps_to_90_percent=2,
         )
 
 

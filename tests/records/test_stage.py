@@ -45,6 +45,14 @@ def test_fields_that_only_some_stages_have_are_added():
     assert record.as_plain() == TRAINED | {"sparsity": 0.5}
 
 
+def test_steps_are_kept_where_they_are_known(tmp_path):
+    steps = {"steps": 30, "steps_to_90_percent": 20}
+    TrainedRecord(**TRAINED, **steps).write(tmp_path / "record.json")
+    record = TrainedRecord.read(tmp_path / "record.json")
+    assert (record.steps, record.steps_to_90_percent) == (30, 20)
+    assert TrainedRecord(**TRAINED).steps is None
+
+
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: "/".join(path.parts[-4:-1]))
 def test_records_that_are_kept_in_results_are_readable(path):
     plain = json.loads(path.read_text())

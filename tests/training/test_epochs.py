@@ -62,6 +62,16 @@ def test_validates_now_and_then_and_at_the_end(tmp_path, context, monkeypatch):
     mious = [row["val_miou"] for row in read_history(tmp_path)]
     assert mious == ["", "0.5", "", "0.6", "0.4"]
     assert result.best_epoch == 4
+    # Of one step each; 0.5 is less than 90 % of 0.6.
+    assert (result.steps, result.steps_to_90_percent) == (5, 4)
+
+
+def test_most_is_learned_in_the_first_epoch_with_most_of_the_best(context, monkeypatch):
+    scores_from(monkeypatch, 0.2, 0.55, 0.5, 0.6)
+    result = train(small_model(), small_settings(epochs=4), context)
+    # Of three steps each.
+    assert result.best_epoch == 4
+    assert (result.steps, result.steps_to_90_percent) == (12, 6)
 
 
 def test_patience_ends_only_where_it_was_validated(context, monkeypatch):

@@ -79,7 +79,7 @@ def test_result_counts_what_was_done(trained):
     rows = read_history(folder)
     seconds = sum(float(row["seconds"]) for row in rows)
     assert result.seconds == pytest.approx(seconds, abs=0.06)
-    assert (result.epochs, result.tiles) == (2, 24)
+    assert (result.epochs, result.tiles, result.steps) == (2, 24, 6)
     assert set(asdict(result)) == {
         "epochs",
         "best_epoch",
@@ -87,6 +87,8 @@ def test_result_counts_what_was_done(trained):
         "best_val_loss",
         "seconds",
         "tiles",
+        "steps",
+        "steps_to_90_percent",
         "teacher_seconds",
     }
 

@@ -50,7 +50,9 @@ class TrainedRecord(TrainingTime, StageRecord):
 
     `best_epoch` is the 1-based epoch of the saved model, `best_val_miou` its mean IoU
     in memory on the validation part, `best_val_loss` the least validation loss of all
-    epochs. `distillation` are the complete settings of a student that had a teacher,
+    epochs. `steps` are the training steps of all epochs, `steps_to_90_percent` those up
+    to the first validated epoch with at least 90 % of `best_val_miou`; older records
+    lack both. `distillation` are the complete settings of a student that had a teacher,
     `sparsity` is the share of zeros in the kernels of a masked model.
     """
 
@@ -59,6 +61,8 @@ class TrainedRecord(TrainingTime, StageRecord):
     best_val_miou: Share
     best_val_loss: Annotated[float, Field(allow_inf_nan=False)] | None = None
     tiles: Count
+    steps: Count | None = None
+    steps_to_90_percent: Count | None = None
     distillation: Mapping[str, object] | None = None
     sparsity: Share | None = None
 

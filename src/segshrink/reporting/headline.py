@@ -13,6 +13,7 @@ from segshrink.reporting.comparison import (
     shipped_student,
     student_like,
 )
+from segshrink.reporting.learning import learning_sentences
 from segshrink.reporting.run_records import RunRecords
 from segshrink.reporting.table import format_of
 from segshrink.reporting.units import (
@@ -97,6 +98,7 @@ def headline(records: RunRecords) -> Headline:
         *(_against_teacher(compare(each, measurements)) for each in students),
         *(_masks_only(compare(each, measurements)) for each in masked),
         *(_no_teacher(each, records) for each in records.of_role(Role.NO_TEACHER)),
+        *learning_sentences(records),
     ]
     comparison = compare(shipped, measurements)
     figures = (*_cost_figures(comparison), _quality_figure(comparison))

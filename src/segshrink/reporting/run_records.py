@@ -11,6 +11,7 @@ from segshrink.formats import Format, Precision
 from segshrink.records import read_json
 from segshrink.records.measurement import ClassColor, Measurement, Role
 from segshrink.records.run import SampleEntry
+from segshrink.records.stage import TrainedRecord
 
 _ROLE_ORDER = (Role.TEACHER, Role.MASKS_ONLY, Role.NO_TEACHER, Role.STUDENT)
 _HISTORY_FOLDERS = {
@@ -24,10 +25,14 @@ _NOT_MEASUREMENTS = {"classes.json"}
 
 @dataclass(frozen=True)
 class History:
-    """One training run: `columns[name][i]` belongs to `epochs[i]`, 1-based."""
+    """One training run: `columns[name][i]` belongs to `epochs[i]`, 1-based.
+
+    `steps` are the training steps of all epochs; None if they are not recorded.
+    """
 
     epochs: tuple[int, ...]
     columns: Mapping[str, tuple[float | None, ...]]
+    steps: int | None = None
 
     def points(self, column: str) -> tuple[list[int], list[float]]:
         """Epochs and values where `column` holds a number; empty without it."""
@@ -43,8 +48,12 @@ class History:
     @property
     def best_epoch(self) -> tuple[int, float] | None:
         """The first epoch with the highest validation mIoU, and that mIoU."""
-        points = zip(*self.points("val_miou"), strict=True)
-        return max(points, key=lambda point: point[1], default=None)
+        return max(self.validated, key=lambda point: point[1], default=None)
+
+    @property
+    def validated(self) -> list[tuple[int, float]]:
+        """Epochs that were validated, each with its mIoU."""
+        return list(zip(*self.points("val_miou"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -151,7 +160,11 @@ def _read_history(path: Path) -> History:
             f"{path}: a history needs a column `epoch` and numbers in all others "
             f"({error!r}). Delete the file and run the training again."
         ) from error
-    return History(epochs, columns)
+    return History(epochs, columns, _steps(path.with_name("record.json")))
+
+
+def _steps(record: Path) -> int | None:
+    return TrainedRecord.read(record).steps if record.is_file() else None
 
 
 def _number(cell: str) -> float | None:

@@ -14,6 +14,7 @@ from segshrink.models import tile_px_of
 from segshrink.objectives import WeightedSum
 from segshrink.recipe import TrainingSettings
 from segshrink.records import atomic_write
+from segshrink.records.learning import MOST, first_epoch_with
 from segshrink.training.batches import (
     DrawnBatches,
     SampledBatches,
@@ -49,6 +50,9 @@ class TrainingResult:
             loss.
         seconds: seconds spent in training steps, without validation.
         tiles: training tiles seen.
+        steps: training steps of all epochs.
+        steps_to_90_percent: training steps up to the first validated epoch whose mean
+            IoU is at least 90 % of `best_val_miou`.
         teacher_seconds: seconds that the process that ended the training run spent
             before it on the logits of a teacher.
     """
@@ -59,6 +63,8 @@ class TrainingResult:
     best_val_loss: float | None
     seconds: float
     tiles: int
+    steps: int
+    steps_to_90_percent: int
     teacher_seconds: float = 0.0
 
 
@@ -286,12 +292,20 @@ def _finish(keeper: EpochKeeper, sampler: TileSampler) -> TrainingResult:
         raise RunFolderError(f"{folder}: the training run was never validated.")
     with atomic_write(folder / "model.keras") as partial:
         shutil.copyfile(best_path(folder, state.best_epoch), partial)
-    epochs = len(state.history)
+    epochs, steps = len(state.history), sampler.steps_per_epoch
+    validated = [
+        (epoch, miou)
+        for epoch, row in enumerate(state.history, 1)
+        if (miou := row["val_miou"]) is not None
+    ]
+    most = first_epoch_with(MOST * state.best_miou, validated) or state.best_epoch
     return TrainingResult(
         epochs=epochs,
         best_epoch=state.best_epoch,
         best_val_miou=state.best_miou,
         best_val_loss=keeper.best_val_loss,
         seconds=round(sum(row["seconds"] or 0.0 for row in state.history), 1),
-        tiles=epochs * sampler.steps_per_epoch * keeper.settings.batch_size,
+        tiles=epochs * steps * keeper.settings.batch_size,
+        steps=epochs * steps,
+        steps_to_90_percent=most * steps,
     )
