@@ -113,7 +113,9 @@ def _source(path: Path, dataset: Dataset, progress: Progress) -> LogitsSource:
     """A file or a folder as a source of logits, and how it is taken, as a line."""
     if _is_folder(path):
         folder = FolderLogits(path, dataset.classes)
-        hard, soft = folder.require_all(dataset.train)
+        # On images without labels it is the only one to teach.
+        images = [*dataset.train, *(dataset.unlabelled or ())]
+        hard, soft = folder.require_all(images)
         progress.say(
             f"{path}: predictions of {hard + soft} images, {hard} hard and {soft} soft"
             + (f", classes in the order {_listed(dataset.classes.names)}" * bool(soft))
