@@ -13,6 +13,7 @@ from segshrink.distillation.distiller import Distiller
 from segshrink.distillation.feature_maps import has_layers_of
 from segshrink.distillation.logits_only import require_logits_suffice
 from segshrink.distillation.logits_source import Teacher
+from segshrink.distillation.matching import LayerMatches
 from segshrink.distillation.mix import build_terms, completed
 from segshrink.distillation.teacher_cache import (
     STRIDES,
@@ -104,16 +105,24 @@ def distill(
         settings,
         context,
         objective,
-        also_fixed={
-            "distillation": chosen.model_dump(mode="json"),
-            "teacher": model_digest(model) if model else teacher.digest(),
-            "layers": [
-                [pair.teacher, pair.student, pair.kept and list(pair.kept)]
-                for pair in pairs
-            ],
-        },
+        also_fixed=_also_fixed(chosen, teacher, pairs),
     )
     return replace(result, teacher_seconds=teacher_seconds)
+
+
+def _also_fixed(
+    chosen: DistillationSettings, teacher: Teacher, pairs: LayerMatches
+) -> dict[str, object]:
+    """Description of the distillation, which must not change when it resumes."""
+    is_model = isinstance(teacher, keras.Model)
+    return {
+        "distillation": chosen.model_dump(mode="json"),
+        "teacher": model_digest(teacher) if is_model else teacher.digest(),
+        "layers": [
+            [pair.teacher, pair.student, pair.kept and list(pair.kept)]
+            for pair in pairs
+        ],
+    }
 
 
 def chosen_settings(
