@@ -5,7 +5,7 @@ import pytest
 from segshrink.data import IGNORE_INDEX, AnnotatedImage, Part
 from segshrink.errors import DatasetError
 from segshrink.objectives import CrossEntropy, Dice, Focal, WeightedSum
-from segshrink.training.validation import Validator
+from segshrink.training.validation import Validator, _predicted
 
 TILE_PX = 32
 CLASS_WEIGHTS = (0.5, 2.0, 1.0)
@@ -44,6 +44,23 @@ def test_counts_every_labelled_pixel_once(part, batch_size):
         np.add.at(expected, (labels[known], image.argmax(-1)[known]), 1)
     np.testing.assert_array_equal(found.confusion.counts, expected)
     assert found.loss is None
+
+
+@pytest.mark.parametrize("classes", [1, 3, 25])
+def test_of_equal_logits_the_first_class_is_predicted(classes):
+    logits = np.random.default_rng(0).integers(0, 4, (2, 9, 9, classes))
+    found = _predicted(keras.ops.convert_to_tensor(logits.astype(np.float32)))
+    np.testing.assert_array_equal(found, logits.argmax(axis=-1))
+
+
+def test_what_comes_back_from_the_device_does_not_grow_with_the_tiles(part):
+    judge = validator(part, loss=CrossEntropy())._judge
+    batch = {
+        "images": np.zeros((4, TILE_PX, TILE_PX, 3), np.uint8),
+        "labels": np.zeros((4, TILE_PX, TILE_PX), np.uint8),
+    }
+    shapes = {name: x.shape for name, x in judge.predict_on_batch(batch).items()}
+    assert shapes == {"counts": (4, 3, 3), "losses": (4, 1)}
 
 
 def probabilities(image):
