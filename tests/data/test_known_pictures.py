@@ -171,3 +171,13 @@ def test_of_patches_neither_the_patch_nor_its_whole_image_may_be_there(data, fol
         ("patch.png", "a/one row 0 column 0", "test"),
         ("whole.png", str(data / "a" / "images" / "one.jpg"), "test"),
     ]
+
+
+def test_a_georeferenced_copy_is_found(data, folder, monkeypatch):
+    write_scene = pytest.importorskip("prediction.geotiffs").write_scene
+    monkeypatch.setattr("segshrink.data.unlabelled._WINDOW_PX", 100)
+    original = Image.open(measured_on(data)[0])
+    write_scene(folder / "scene.tif", np.array(original.resize((720, 480))))
+    write_scene(folder / "other.tif", np.array(picture(200, 480, 720)))
+    (known,) = found(data, folder)
+    assert known.unlabelled == str(folder / "scene.tif")

@@ -86,7 +86,7 @@ def test_a_broken_header_is_told_and_left_out(folder):
     assert len(found.part) == 3 and len(found.broken) == 5
     assert "damaged from its beginning" in found.broken[0]
     assert "5 unlabelled images cannot be read and are left out" in found.notices[0]
-    assert found.notices[0].endswith("r.jpg and 2 more.")
+    assert "r.jpg and 2 more. The first fault:" in found.notices[0]
 
 
 def test_a_broken_body_is_told_once_and_counts_nothing(folder):
@@ -171,3 +171,48 @@ def test_generated_scenes_need_a_number_and_a_generated_data_set(tmp_path, folde
         open_dataset(scenes_folder(tmp_path / "data"), unlabelled=["synthetic:3"])
     shutil.move(folder, tmp_path / "synthetic:3")
     assert len(opened(str(tmp_path / "synthetic:3")).part) == 3
+
+
+def test_a_scene_is_cut_into_windows_that_cover_it(tmp_path, monkeypatch):
+    write_scene = pytest.importorskip("prediction.geotiffs").write_scene
+    monkeypatch.setattr("segshrink.data.unlabelled._WINDOW_PX", 40)
+    pixels = noise(50, 100)
+    pixels[:10, :10] = 0
+    write_scene(tmp_path / "more" / "scene.tif", pixels, nodata=0)
+    save(tmp_path / "more" / "plain.tif", noise(30, 30))
+    part = opened(tmp_path / "more").part
+    assert [(each.height_px, each.width_px) for each in part] == [
+        (30, 30), *[(25, 33), (25, 34), (25, 33)] * 2
+    ]  # fmt: skip
+    assert len({each.name for each in part}) == 7
+    seen = np.zeros((50, 100), int)
+    for window in list(part)[1:]:
+        here = (
+            slice(window.top, window.top + window.height_px),
+            slice(window.left, window.left + window.width_px),
+        )
+        image, labels = window.read()
+        np.testing.assert_array_equal(image, pixels[here])
+        empty = (pixels[here] == 0).all(axis=-1)
+        np.testing.assert_array_equal(labels == IGNORE_INDEX, empty)
+        assert (labels[~empty] == UNLABELLED).all()
+        seen[here] += 1
+    assert (seen == 1).all()
+
+
+def test_a_scene_with_other_bands_is_left_out_with_the_command_that_helps(folder):
+    write_scene = pytest.importorskip("prediction.geotiffs").write_scene
+    write_scene(folder / "deep.tif", np.zeros((9, 9, 3), np.uint16))
+    found = opened(folder)
+    assert len(found.part) == 3
+    assert "gdal_translate" in found.broken[0]
+    assert "1 unlabelled image cannot be read and is left out" in found.notices[0]
+
+
+def test_a_damaged_scene_counts_nothing(tmp_path):
+    write_scene = pytest.importorskip("prediction.geotiffs").write_scene
+    cut_off(write_scene(tmp_path / "a.tif", noise(200, 200), compress="deflate"))
+    progress = Said()
+    (image,) = opened(tmp_path, progress=progress).part
+    assert (image.read()[1] == IGNORE_INDEX).all()
+    assert len(progress.lines) == 1 and "a.tif: cannot be read" in progress.lines[0]

@@ -14,8 +14,8 @@ from .pictures import BrightnessArtifact, noise
 
 rasterio = pytest.importorskip("rasterio")
 
+from segshrink.data.geotiff import opened_scene  # noqa: E402
 from segshrink.prediction import scene_writing  # noqa: E402
-from segshrink.prediction.scene_reading import opened_scene  # noqa: E402
 
 from .geotiffs import read_classes, write_scene  # noqa: E402
 

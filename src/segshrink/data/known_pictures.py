@@ -19,6 +19,7 @@ from PIL import Image
 
 from segshrink.data.annotated import AnnotatedImage, ImageFile
 from segshrink.data.dataset import Dataset
+from segshrink.data.geotiff import read_scene_thumbnail
 from segshrink.data.images import (
     SourceFile,
     read_header,
@@ -27,7 +28,7 @@ from segshrink.data.images import (
     squeezed,
 )
 from segshrink.data.parallel import in_parallel
-from segshrink.data.unlabelled import UnlabelledFile
+from segshrink.data.unlabelled_images import UnlabelledFile, UnlabelledWindow
 from segshrink.errors import DatasetError
 from segshrink.progress import Progress
 
@@ -114,9 +115,9 @@ def find_known_pictures(dataset: Dataset, progress: Progress) -> list[KnownPictu
     """Unlabelled images that are the same picture as one of validation or test.
 
     A copy is found if it was resized or re-encoded, not if it was turned or cropped.
-    Generated scenes are never copies. Where images are patches, the whole image of a
-    patch is compared as well. Unlabelled images that cannot be decoded are passed over,
-    since they count nothing in training.
+    Generated scenes are never copies, and georeferenced ones are compared as a whole.
+    Where images are patches, the whole image of a patch is compared as well. Unlabelled
+    images that cannot be decoded are passed over, since they count nothing in training.
 
     Args:
         dataset: the data.
@@ -228,9 +229,18 @@ def _try_read(picture: _Picture) -> _Thumbnail | None:
 
 
 def _unlabelled(dataset: Dataset) -> Iterator[_Picture]:
+    scenes: set[Path] = set()
     for image in dataset.unlabelled or ():
         if isinstance(image, UnlabelledFile):
             yield _of_file(image, image.image, "unlabelled")
+        elif isinstance(image, UnlabelledWindow) and image.path not in scenes:
+            scenes.add(image.path)
+            yield _Picture(
+                shown_path(image.path),
+                "unlabelled",
+                image.scene_shape,
+                partial(read_scene_thumbnail, image.path, image.bands, _SIDE_PX),
+            )
 
 
 def _measured_on(dataset: Dataset) -> Iterator[_Picture]:

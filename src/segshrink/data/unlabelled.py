@@ -1,28 +1,37 @@
-"""Images without labels, on which only a teacher counts."""
+"""Opening folders of images without labels, on which only a teacher counts."""
 
-import threading
-from abc import abstractmethod
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from segshrink.data.annotated import AnnotatedImage, ImageAndLabels, Part
-from segshrink.data.classes import IGNORE_INDEX, UNLABELLED, Classes
+from segshrink.data.annotated import AnnotatedImage, Part
+from segshrink.data.classes import Classes
 from segshrink.data.generated import SOURCE_NAME, GeneratedImage
+from segshrink.data.geotiff import (
+    bands_of_rgb,
+    is_georeferenced,
+    opened_scene,
+    require_rasterio,
+)
 from segshrink.data.images import (
     IMAGE_SUFFIXES,
     SourceFile,
     conversion_notices,
     read_header,
-    read_image,
     shown_path,
 )
 from segshrink.data.layout import holds_masks
 from segshrink.data.splits import shortened
+from segshrink.data.unlabelled_images import (
+    BrokenImages,
+    UnlabelledFile,
+    UnlabelledImage,
+    UnlabelledScene,
+    UnlabelledWindow,
+)
 from segshrink.data.walking import folders_below, image_files
 from segshrink.errors import DatasetError, UsageError
 from segshrink.progress import Progress
@@ -32,101 +41,9 @@ _FIRST_GENERATED = 1_000_000
 
 _NAMED = 3
 
-
-class BrokenImages:
-    """Tells of each image that turns out broken when it is decoded, once.
-
-    Args:
-        progress: receives a line for each; threads may share it.
-    """
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._told: set[str] = set()
-        self._lock = threading.Lock()
-
-    def tell(self, name: str, error: DatasetError) -> None:
-        """Say why the image `name` is broken, unless that was said before."""
-        with self._lock:
-            is_new = name not in self._told
-            self._told.add(name)
-        if is_new:
-            self._progress.say(f"{error} Until then it counts nothing in training.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnlabelledImage(AnnotatedImage):
-    """An image without labels.
-
-    Attributes:
-        broken: is told if the image cannot be decoded.
-    """
-
-    # It does not distinguish images, and prints as an address.
-    broken: BrokenImages = field(repr=False, compare=False)
-
-    @abstractmethod
-    def read_pixels(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
-        """The pixels, and which of them have data.
-
-        Returns:
-            (image, has_data): uint8 RGB `(height, width, 3)`, and bool `(height,
-            width)`; None if all have.
-
-        Raises:
-            DatasetError: if the image cannot be decoded.
-        """
-
-    def read(self) -> ImageAndLabels:
-        """The image, and labels that say that there are none.
-
-        Returns:
-            (image, labels): uint8 RGB `(height, width, 3)`; uint8 `(height, width)`,
-            `UNLABELLED`, and `IGNORE_INDEX` where there is no data. An image that
-            cannot be decoded is black and without data.
-        """
-        shape = self.height_px, self.width_px
-        try:
-            image, has_data = self.read_pixels()
-            if image.shape[:2] != shape:
-                raise DatasetError(
-                    f"{self.name}: its size changed since it was opened. Start again."
-                )
-        except DatasetError as error:
-            self.broken.tell(self.name, error)
-            return np.zeros((*shape, 3), np.uint8), np.full(
-                shape, IGNORE_INDEX, np.uint8
-            )
-        labels = np.full(shape, UNLABELLED, np.uint8)
-        if has_data is not None:
-            labels[~has_data] = IGNORE_INDEX
-        return image, labels
-
-    def count_classes(self, num_classes: int) -> npt.NDArray[np.int64]:
-        """Zeros `(num_classes,)`, without decoding the image."""
-        return np.zeros(num_classes, np.int64)
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnlabelledFile(UnlabelledImage):
-    """An image file without mask."""
-
-    image: SourceFile
-
-    def read_pixels(self) -> tuple[npt.NDArray[np.uint8], None]:
-        """Decode the file."""
-        return read_image(self.image), None
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnlabelledScene(UnlabelledImage):
-    """A generated scene whose labels are not used."""
-
-    generated: GeneratedImage
-
-    def read_pixels(self) -> tuple[npt.NDArray[np.uint8], None]:
-        """Draw the scene."""
-        return self.generated.read()[0], None
+# Scenes are cut into windows of at most this side, since tiles of an image follow one
+# another and it is held decoded for them.
+_WINDOW_PX = 2048
 
 
 @dataclass(frozen=True)
@@ -153,9 +70,10 @@ def open_unlabelled(
 ) -> Unlabelled:
     """Open folders of images without labels, reading headers only.
 
-    Images may be of any size, at any depth. Folders of masks, as data sets have them
-    beside their images, are left out, and so are images whose header is broken. A body
-    that is broken shows when it is decoded; see `UnlabelledImage.read`.
+    Images may be of any size, at any depth; georeferenced scenes are read by windows.
+    Folders of masks, as data sets have them beside their images, are left out, and so
+    are images whose header is broken. A body that is broken shows when it is decoded;
+    see `UnlabelledImage.read`.
 
     Args:
         sources: folders; `"synthetic:N"` for N scenes that no data set has.
@@ -167,6 +85,7 @@ def open_unlabelled(
     Raises:
         DatasetError: if there is no such folder, or none of its images can be used.
         UsageError: if scenes are to be generated for another data set.
+        MissingExtraError: if there are georeferenced scenes, but not rasterio.
     """
     broken = BrokenImages(progress)
     images: list[AnnotatedImage] = []
@@ -272,36 +191,71 @@ def _read_headers(
     left_out, faults = [], []
     progress.start("reading headers of unlabelled images", len(files))
     for path in files:
-        file = SourceFile(path, shown_path(path), is_paired=False)
         try:
-            header = read_header(file)
+            if is_georeferenced(path):
+                images += _windows(path, broken)
+            else:
+                image, changes = _image(path, broken)
+                images.append(image)
+                conversions.update(("unlabelled image", each) for each in changes)
         except DatasetError as error:
-            left_out.append(file.where)
+            left_out.append(shown_path(path))
             faults.append(str(error))
-        else:
-            conversions.update(("unlabelled image", x) for x in header.conversions)
-            images.append(
-                UnlabelledFile(
-                    scene=shown_path(path.parent),
-                    name=file.where,
-                    height_px=header.height_px,
-                    width_px=header.width_px,
-                    image_path=path,
-                    image=file,
-                    broken=broken,
-                )
-            )
         progress.advance()
     progress.finish()
     notices = list(conversion_notices(conversions))
     if left_out:
-        notices.append(_left_out_notice(left_out))
+        notices.append(_left_out_notice(left_out, faults[0]))
     return images, notices, faults
 
 
-def _left_out_notice(names: Sequence[str]) -> str:
+def _image(path: Path, broken: BrokenImages) -> tuple[UnlabelledFile, tuple[str, ...]]:
+    """An image file, and the conversions that reading it makes."""
+    file = SourceFile(path, shown_path(path), is_paired=False)
+    header = read_header(file)
+    image = UnlabelledFile(
+        scene=shown_path(path.parent),
+        name=file.where,
+        height_px=header.height_px,
+        width_px=header.width_px,
+        image_path=path,
+        image=file,
+        broken=broken,
+    )
+    return image, header.conversions
+
+
+def _windows(path: Path, broken: BrokenImages) -> Iterator[UnlabelledWindow]:
+    """A scene, cut into windows of like size if it is too large for one."""
+    require_rasterio()
+    with opened_scene(path) as source:
+        shape, bands = source.shape, bands_of_rgb(source)
+    tops, lefts = (_cuts(side_px) for side_px in shape)
+    for top, bottom in pairwise(tops):
+        for left, right in pairwise(lefts):
+            yield UnlabelledWindow(
+                scene=shown_path(path),
+                name=f"{shown_path(path)} row {top} column {left}",
+                height_px=bottom - top,
+                width_px=right - left,
+                image_path=path,
+                path=path,
+                scene_shape=shape,
+                bands=tuple(bands),
+                top=top,
+                left=left,
+                broken=broken,
+            )
+
+
+def _cuts(side_px: int) -> list[int]:
+    count = math.ceil(side_px / _WINDOW_PX)
+    return [round(side_px * i / count) for i in range(count + 1)]
+
+
+def _left_out_notice(names: Sequence[str], fault: str) -> str:
     image, are = ("image", "is") if len(names) == 1 else ("images", "are")
     return (
         f"{len(names)} unlabelled {image} cannot be read and {are} left out: "
-        f"{shortened(names, most=_NAMED)}."
+        f"{shortened(names, most=_NAMED)}. The first fault: {fault}"
     )

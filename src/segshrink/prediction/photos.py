@@ -1,26 +1,16 @@
 """The images to segment, and where their results go."""
 
-import struct
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL.TiffImagePlugin import ImageFileDirectory_v2
-
+from segshrink.data.geotiff import is_georeferenced
 from segshrink.data.images import IMAGE_SUFFIXES, name_fault
 from segshrink.data.walking import folders_below, image_files
 from segshrink.errors import DatasetError, UsageError
 
 # A mask stores the state of its image under this name; see `Photo.state`.
 IMAGE_TAG = "IMAGE"
-
-_TIFF_SUFFIXES = (".tif", ".tiff")
-_BIG_TIFF = 43
-
-# Tags of GeoTIFF (scale of pixels, tie points, transform, directory of keys), and
-# GDAL's tag for the value of pixels without data.
-_GEOREFERENCE_TAGS = {33550, 33922, 34264, 34735, 42113}
 
 
 @dataclass(frozen=True)
@@ -115,29 +105,6 @@ def _require_utf8(paths: Sequence[Path]) -> None:
     if faults:
         more = f", and {len(faults) - 1} more like it." if len(faults) > 1 else "."
         raise UsageError(faults[0].removesuffix(".") + more)
-
-
-def is_georeferenced(path: Path) -> bool:
-    """Whether a TIFF file has a georeference, or a value for pixels without data.
-
-    Only the tags are read, since Pillow supports fewer pixel formats than scenes come
-    in. A file that cannot be read is not a scene.
-    """
-    if path.suffix.lower() not in _TIFF_SUFFIXES:
-        return False
-    try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            # Truncated tags are reported when the pixels are read.
-            warnings.simplefilter("ignore")
-            header = file.read(8)
-            if header[2] == _BIG_TIFF:
-                header += file.read(8)
-            directory = ImageFileDirectory_v2(header)
-            file.seek(directory.next)
-            directory.load(file)
-    except (OSError, SyntaxError, ValueError, IndexError, struct.error):
-        return False
-    return not _GEOREFERENCE_TAGS.isdisjoint(directory)
 
 
 def refuse_overwriting(photos: Sequence[Photo], out: Path) -> None:

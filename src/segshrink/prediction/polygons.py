@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segshrink.data import IGNORE_INDEX
+from segshrink.data.geotiff import gdal_errors, opened_scene, unreadable
 from segshrink.errors import DatasetError, MissingExtraError, RunFolderError
-from segshrink.prediction.scene_reading import gdal_errors, opened_scene, unreadable
 from segshrink.prediction.scene_writing import require_space
 from segshrink.prediction.scenes import pixel_m2
 from segshrink.records import atomic_write

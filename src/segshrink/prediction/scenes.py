@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from segshrink.data import IGNORE_INDEX, SlidingWindow, stream_by_tiles
+from segshrink.data.geotiff import gdal_errors, opened_scene
 from segshrink.errors import DatasetError
 from segshrink.prediction.areas import Areas
 from segshrink.prediction.painting import blended, legend
@@ -19,8 +20,6 @@ from segshrink.prediction.preview import Preview
 from segshrink.prediction.scene_reading import (
     SceneRows,
     cache_bytes_of,
-    gdal_errors,
-    opened_scene,
     swath_of,
 )
 from segshrink.prediction.scene_writing import (
