@@ -37,6 +37,7 @@ SLOW = {
         "distillation/test_teacher_cache_damage.py",
         "pruning/test_magnitude.py",
         "quantization/test_training.py",
+        "training/test_batch_size.py",
         "training/test_epochs.py",
         "training/test_fit.py",
         "training/test_precision.py",

@@ -223,9 +223,8 @@ def test_all_faults_at_once():
             "teacher.training.learning_rate: Input should be a finite number (got inf)",
         ),
         (
-            {"teacher": {"training": {"precision": "float32"}}},
-            "teacher.training.precision: Extra inputs are not permitted "
-            "(got 'float32')",
+            {"teacher": {"training": {"optimizer": "sgd"}}},
+            "teacher.training.optimizer: Extra inputs are not permitted (got 'sgd')",
         ),
     ],
 )

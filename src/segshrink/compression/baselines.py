@@ -22,7 +22,7 @@ from segshrink.records.stage import (
     TrainedRecord,
     TrainingTime,
 )
-from segshrink.training import steps_per_epoch, train
+from segshrink.training import settled, steps_per_epoch, train
 
 _MASK_UPDATES = 20
 # A kernel keeps its largest weight, so not all of its weights can be zero.
@@ -117,10 +117,12 @@ def _settings_within(
 
     The number is kept in a file, because a run that resumes must not find another one.
     """
-    settings = context.recipe.student.training
+    settings: TrainingSettings = context.recipe.student.training
     if role is Role.NO_TEACHER:
         rate = _rate_from_scratch(context, settings)
         settings = settings.model_copy(update={"learning_rate": rate})
+    training = context.training(role, folder, label="baseline")
+    settings = settled(settings, training, [model])
     kept = folder / "epochs.json"
     if not kept.is_file():
         epoch_seconds = _time_an_epoch(context, role, model, settings, folder)

@@ -29,6 +29,7 @@ from segshrink.training import (
     TrainingContext,
     TrainingResult,
     fit,
+    settled,
     steps_per_epoch,
 )
 from segshrink.training.device_tiles import makes_tiles_on_device
@@ -73,6 +74,8 @@ def distill(
         RunFolderError: if the folder holds the checkpoint of another training run.
     """
     chosen = chosen_settings(distillation, student, teacher)
+    models = [x for x in (student, teacher) if isinstance(x, keras.Model)]
+    settings = settled(settings, context, models)
     dataset = context.dataset
     steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px_of(student))
     model = teacher if isinstance(teacher, keras.Model) else None
@@ -97,7 +100,7 @@ def distill(
     objective = Objective(
         model=student,
         validation_loss=supervised,
-        teacher=None if logits else teacher,
+        teacher=None if logits else model,
         teacher_logits=logits,
     )
     result = fit(

@@ -17,6 +17,7 @@ from segshrink.training import (
     TrainingContext,
     TrainingResult,
     fit,
+    settled,
     steps_per_epoch,
 )
 from segshrink.training.train import supervised_loss
@@ -64,6 +65,7 @@ def train_quantized(
     settings = settings.model_copy(update={"precision": "float32"})
     float_model = copy_model(model)
     quantized = FakeQuantizedModel(model, ranges, format)
+    settings = settled(settings, context, [float_model, quantized.model])
     supervised = supervised_loss(settings.loss, context.dataset)
     terms, _ = build_terms(
         DistillationSettings(losses=_FROM_FLOAT, temperature=1.0),

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from segshrink.errors import RecipeError
 from segshrink.recipe.data import Augmentation
 from segshrink.recipe.settings import Settings
 
@@ -58,9 +59,11 @@ class TrainingSettings(Settings):
     cores however large the data set is.
 
     `tiles_per_epoch`: training tiles per epoch; None is as many as cover every training
-    image once. `patience`: epochs without a better validation mIoU before training
-    stops; None never stops early. `warmup` is the share of all steps in which the
-    learning rate climbs from 0. `validate_every`: epochs between validations.
+    image once. `batch_size`: tiles in a batch; auto is 8 on processors and up to 64 on
+    an accelerator, as its memory allows, with `learning_rate` times
+    `sqrt(batch_size / 8)`. `patience`: epochs without a better validation mIoU before
+    training stops; None never stops early. `warmup` is the share of all steps in which
+    the learning rate climbs from 0. `validate_every`: epochs between validations.
     `tiles_on`: where tiles are cut and augmented; auto is the accelerator, if there is
     one and the images fit into its memory, and else the host. Tiles are the same on
     both. `precision`: of the layers in training steps; auto is bfloat16 on an
@@ -71,7 +74,7 @@ class TrainingSettings(Settings):
 
     epochs: int = Field(10, ge=1)
     tiles_per_epoch: int | None = Field(480, ge=1)
-    batch_size: int = Field(8, ge=1)
+    batch_size: int | Literal["auto"] = 8
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     warmup: float = Field(0.05, ge=0, lt=1)
@@ -81,6 +84,28 @@ class TrainingSettings(Settings):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     loss: LossSettings = LossSettings()
     augmentation: Augmentation = Augmentation()
+
+    @field_validator("batch_size", mode="before")
+    @classmethod
+    def _number_or_auto(cls, value: Any) -> Any:
+        # As for `class_weights`, one fault rather than one per type.
+        if value != "auto" and not (isinstance(value, int) and value >= 1):
+            raise ValueError(f"must be auto, or a whole number >= 1, got {value!r}")
+        return value
+
+    @property
+    def tiles_in_batch(self) -> int:
+        """`batch_size` as a number, which `segshrink.training.settled` makes of auto.
+
+        Raises:
+            RecipeError: if it is still auto.
+        """
+        if self.batch_size == "auto":
+            raise RecipeError(
+                "batch_size: auto depends on the models. Call segshrink.training."
+                "settled first, or give a number."
+            )
+        return self.batch_size
 
 
 class StudentTrainingSettings(TrainingSettings):

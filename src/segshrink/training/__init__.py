@@ -1,5 +1,6 @@
 """Training that resumes: one fit for teachers, students and distilled students."""
 
+from segshrink.training.batch_size import settled
 from segshrink.training.checkpoint import discard_checkpoint
 from segshrink.training.context import TrainingContext
 from segshrink.training.fit import Objective, TrainingResult, fit, steps_per_epoch
@@ -11,6 +12,7 @@ __all__ = [
     "TrainingResult",
     "discard_checkpoint",
     "fit",
+    "settled",
     "steps_per_epoch",
     "train",
 ]

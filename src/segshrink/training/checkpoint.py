@@ -112,6 +112,20 @@ def load_state(
     return state
 
 
+def stored_batch_size(folder: Path) -> int | None:
+    """Tiles in a batch of the run that a folder holds; None if it holds none.
+
+    Raises:
+        RunFolderError: if its state is damaged.
+    """
+    path = state_path(folder)
+    if not path.is_file():
+        return None
+    settings = _read_state(path)[0].fingerprint.get("settings")
+    size = settings.get("batch_size") if isinstance(settings, dict) else None
+    return size if isinstance(size, int) else None
+
+
 def _read_state(path: Path) -> tuple[TrainingState, list[np.ndarray]]:
     try:
         with np.load(path, allow_pickle=False) as saved:

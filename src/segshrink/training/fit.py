@@ -15,6 +15,7 @@ from segshrink.objectives import WeightedSum
 from segshrink.recipe import TrainingSettings
 from segshrink.records import atomic_write
 from segshrink.records.learning import MOST, first_epoch_with
+from segshrink.training.batch_size import settled, validation_batch_size
 from segshrink.training.batches import (
     DrawnBatches,
     SampledBatches,
@@ -132,6 +133,8 @@ def fit(
         RunFolderError: if the folder holds the checkpoint of another training run.
     """
     model = objective.model or trainee
+    teachers = [objective.teacher] if objective.teacher else []
+    settings = settled(settings, context, [model, *teachers])
     dataset, tile_px = context.dataset, tile_px_of(model)
     sampler = _sampler(settings, context, tile_px, objective.teacher_logits)
     _compile(
@@ -146,7 +149,7 @@ def fit(
         dataset.val,
         num_classes=dataset.classes.num_classes,
         tile_px=tile_px,
-        batch_size=settings.batch_size,
+        batch_size=validation_batch_size(settings.tiles_in_batch),
         loss=objective.validation_loss or objective.loss,
     )
     keeper = EpochKeeper(
@@ -158,7 +161,6 @@ def fit(
         variables=variables,
         choose_from=choose_from,
     )
-    teachers = [objective.teacher] if objective.teacher else []
     precision = LayerPrecision(
         chosen_precision(settings.precision), [trainee, *teachers]
     )
@@ -183,7 +185,7 @@ def _sampler(
 ) -> TileSampler:
     tiles = TileSettings(
         tile_px=tile_px,
-        batch_size=settings.batch_size,
+        batch_size=settings.tiles_in_batch,
         augmentation=settings.augmentation,
         tiles_per_epoch=settings.tiles_per_epoch,
     )
@@ -305,7 +307,7 @@ def _finish(keeper: EpochKeeper, sampler: TileSampler) -> TrainingResult:
         best_val_miou=state.best_miou,
         best_val_loss=keeper.best_val_loss,
         seconds=round(sum(row["seconds"] or 0.0 for row in state.history), 1),
-        tiles=epochs * steps * keeper.settings.batch_size,
+        tiles=epochs * steps * keeper.settings.tiles_in_batch,
         steps=epochs * steps,
         steps_to_90_percent=most * steps,
     )
