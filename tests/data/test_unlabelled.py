@@ -44,7 +44,19 @@ def test_images_of_any_size_at_any_depth_are_opened_in_order(folder):
         (20, 30),
         (8, 8),
     ]
-    assert len({image.name for image in part}) == 3
+    assert [image.name for image in part] == ["more/a", "more/b", "more/deep/er/c"]
+
+
+def test_names_are_unique(folder, tmp_path):
+    save(folder / "a.bmp", noise(9, 9))
+    save(tmp_path / "other" / "more" / "b.png", noise(9, 9))
+    assert [each.name for each in opened(folder, tmp_path / "other" / "more").part] == [
+        "more/a",
+        str(folder / "a.png"),
+        "more/b",
+        "more/deep/er/c",
+        str(tmp_path / "other" / "more" / "b.png"),
+    ]
 
 
 def test_pixels_are_those_of_the_file_and_labels_say_that_there_are_none(folder):

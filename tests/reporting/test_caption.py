@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from segshrink.records.machine import Machine
+from segshrink.records.run import RunData
 from segshrink.reporting.caption import (
     caption_lines,
     listing,
@@ -119,3 +120,16 @@ def test_long_lists_of_scenes_are_cut() -> None:
     names = [f"s{number}" for number in range(15)]
     assert listing(names, most=3) == "s0, s1, s2 and 12 more"
     assert listing(names[:3], most=3) == "s0, s1, s2"
+
+
+def test_images_without_labels_are_counted(run_folder: Builder) -> None:
+    folder = run_folder()
+    assert "without labels" not in "".join(caption_lines(read_run(folder)))
+    images = {"count": 2, "sha256": "0"}
+    split = {"source": "x", "train": ["a"], "val": ["b"], "test": ["c"]}
+    data = {"name": "x", "classes": {}, "split": split, "images": {}}
+    RunData.parse({**data, "unlabelled": images}, where="x").write(folder / "data.json")
+    assert (
+        "The student also learned from 2 images without labels, on which only its "
+        "teacher counts." in caption_lines(read_run(folder))
+    )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from segshrink.cli.options import refuse_idle
+from segshrink.cli.options import SplitFile, Unlabelled, refuse_idle
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import DatasetError, UsageError
 from segshrink.formats import EXPORTED, Format
@@ -29,6 +29,8 @@ def inspect(
             show_default=False,
         ),
     ] = None,
+    unlabelled: Unlabelled = None,
+    split: SplitFile = None,
 ) -> None:
     """Show the contents of a data set or a model, and what is wrong with it.
 
@@ -39,13 +41,17 @@ def inspect(
         raise UsageError(f"--keep is for Keras models, but {path} is not one.")
     if is_keras or Format.of_file(path) in EXPORTED:
         option = "no_write" if write is False else "write"
-        refuse_idle("on a model file", **{option: write})
+        refuse_idle(
+            "on a model file", **{option: write}, unlabelled=unlabelled, split=split
+        )
     if is_keras:
         _model(Path(path), keep)
     elif Format.of_file(path) in EXPORTED:
         _artifact(Path(path))
     else:
-        _dataset(path, write is not False)
+        if not unlabelled:
+            refuse_idle("without --unlabelled", split=split)
+        _dataset(path, write is not False, unlabelled or [], split)
 
 
 def _model(path: Path, keep: float | None) -> None:
@@ -84,7 +90,9 @@ def _artifact(path: Path) -> None:
         output.out(yaml.safe_dump(metadata, sort_keys=False).rstrip())
 
 
-def _dataset(source: str, write: bool) -> None:
+def _dataset(
+    source: str, write: bool, unlabelled: list[str], split: Path | None
+) -> None:
     from segshrink.data import DatasetReport, inspect_dataset, starter_yaml
     from segshrink.data.generated import SOURCE_NAME
 
@@ -112,6 +120,36 @@ def _dataset(source: str, write: bool) -> None:
         errors.print(f"Fault: {fault}")
     if report.faults:
         raise SystemExit(DatasetError.exit_code)
+    if unlabelled:
+        _unlabelled(source, unlabelled, split)
+
+
+def _unlabelled(source: str, folders: list[str], split: Path | None) -> None:
+    from segshrink.data import inspect_unlabelled
+
+    report = inspect_unlabelled(
+        source, folders, split=split, progress=TerminalProgress()
+    )
+    (height, width), (most_height, most_width) = (
+        (measure(h for h, _ in report.sizes), measure(w for _, w in report.sizes))
+        for measure in (min, max)
+    )
+    table = Table("without labels", "images", "height", "width")
+    heights, widths = f"{height} to {most_height}", f"{width} to {most_width}"
+    table.add_row(", ".join(folders), str(report.images), heights, widths)
+    output.print(table)
+    for notice in report.notices:
+        output.out(f"Note: {notice}")
+    for message in report.broken:
+        output.out(f"Broken, counts nothing: {message}")
+    for each in report.known:
+        errors.print(
+            f"Fault: {each.unlabelled}: shows {each.known} of the {each.part} part, "
+            "which models are measured on. Move it out of the unlabelled folders."
+        )
+    if report.known:
+        raise SystemExit(DatasetError.exit_code)
+    output.out("None of them is a copy of a validation or test image.")
 
 
 def _write_starter(folder: Path, text: str) -> None:

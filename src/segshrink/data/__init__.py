@@ -19,6 +19,7 @@ from segshrink.data.sliding_window import (
 )
 from segshrink.data.splits import Split
 from segshrink.data.tiles import ImageMaps, TileSampler, TileSettings, plain_tiles
+from segshrink.data.unlabelled_inspection import UnlabelledReport, inspect_unlabelled
 
 __all__ = [
     "IGNORE_INDEX",
@@ -35,8 +36,10 @@ __all__ = [
     "Split",
     "TileSampler",
     "TileSettings",
+    "UnlabelledReport",
     "class_frequencies",
     "inspect_dataset",
+    "inspect_unlabelled",
     "iter_tiles",
     "map_by_tiles",
     "stream_by_tiles",

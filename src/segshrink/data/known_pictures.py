@@ -64,8 +64,8 @@ class KnownPicture:
     """An unlabelled image that is the same picture as one to measure on.
 
     Attributes:
-        unlabelled: name of the unlabelled image.
-        known: name of the other.
+        unlabelled: file of the unlabelled image.
+        known: name of the other image.
         part: "val" or "test".
     """
 
@@ -232,7 +232,7 @@ def _unlabelled(dataset: Dataset) -> Iterator[_Picture]:
     scenes: set[Path] = set()
     for image in dataset.unlabelled or ():
         if isinstance(image, UnlabelledFile):
-            yield _of_file(image, image.image, "unlabelled")
+            yield _of_file(image.image.where, image, image.image, "unlabelled")
         elif isinstance(image, UnlabelledWindow) and image.path not in scenes:
             scenes.add(image.path)
             yield _Picture(
@@ -248,7 +248,7 @@ def _measured_on(dataset: Dataset) -> Iterator[_Picture]:
     for part in (dataset.val, dataset.test):
         for image in part:
             if isinstance(image, ImageFile):
-                yield _of_file(image, image.image, part.name)
+                yield _of_file(image.name, image, image.image, part.name)
                 continue
             read = partial(_thumbnail_of, image)
             yield _Picture(image.name, part.name, _shape(image), read)
@@ -258,9 +258,9 @@ def _measured_on(dataset: Dataset) -> Iterator[_Picture]:
                 yield _of_whole(path, part.name)
 
 
-def _of_file(image: AnnotatedImage, file: SourceFile, part: str) -> _Picture:
+def _of_file(name: str, image: AnnotatedImage, file: SourceFile, part: str) -> _Picture:
     read = partial(read_thumbnail, file, _SIDE_PX)
-    return _Picture(image.name, part, _shape(image), read)
+    return _Picture(name, part, _shape(image), read)
 
 
 def _of_whole(path: Path, part: str) -> _Picture:

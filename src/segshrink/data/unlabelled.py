@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -149,9 +149,9 @@ def _generated(
         )
 
 
-def _find_files(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """The image files, and notices about folders of masks that are left out."""
-    files: list[Path] = []
+def _find_files(folders: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
+    """Image files by name, and notices about folders of masks that are left out."""
+    files: dict[str, Path] = {}
     notices = []
     seen: set[Path] = set()  # folders that are named twice, or inside each other
     for root in folders:
@@ -178,24 +178,32 @@ def _find_files(folders: Sequence[Path]) -> tuple[list[Path], list[str]]:
                 f"{root}: holds no image ({', '.join(IMAGE_SUFFIXES)}) at any depth "
                 "that no other folder holds. Leave it out."
             )
-        files += own
+        for path in own:
+            name = _name(root, path)
+            files[shown_path(path) if name in files else name] = path
     return files, notices
 
 
+def _name(root: Path, path: Path) -> str:
+    """Name of an image, as those of a data set: without suffix, below its folder's."""
+    inner = path.relative_to(root).with_name(path.stem)
+    return shown_path(Path(root.resolve().name) / inner)
+
+
 def _read_headers(
-    files: Sequence[Path], broken: BrokenImages, progress: Progress
+    files: Mapping[str, Path], broken: BrokenImages, progress: Progress
 ) -> tuple[list[UnlabelledImage], list[str], list[str]]:
     """Images, notices about them, and a message for each that cannot be opened."""
     images: list[UnlabelledImage] = []
     conversions: Counter[tuple[str, str]] = Counter()
     left_out, faults = [], []
     progress.start("reading headers of unlabelled images", len(files))
-    for path in files:
+    for name, path in files.items():
         try:
             if is_georeferenced(path):
-                images += _windows(path, broken)
+                images += _windows(path, name, broken)
             else:
-                image, changes = _image(path, broken)
+                image, changes = _image(path, name, broken)
                 images.append(image)
                 conversions.update(("unlabelled image", each) for each in changes)
         except DatasetError as error:
@@ -209,13 +217,15 @@ def _read_headers(
     return images, notices, faults
 
 
-def _image(path: Path, broken: BrokenImages) -> tuple[UnlabelledFile, tuple[str, ...]]:
+def _image(
+    path: Path, name: str, broken: BrokenImages
+) -> tuple[UnlabelledFile, tuple[str, ...]]:
     """An image file, and the conversions that reading it makes."""
     file = SourceFile(path, shown_path(path), is_paired=False)
     header = read_header(file)
     image = UnlabelledFile(
         scene=shown_path(path.parent),
-        name=file.where,
+        name=name,
         height_px=header.height_px,
         width_px=header.width_px,
         image_path=path,
@@ -225,7 +235,7 @@ def _image(path: Path, broken: BrokenImages) -> tuple[UnlabelledFile, tuple[str,
     return image, header.conversions
 
 
-def _windows(path: Path, broken: BrokenImages) -> Iterator[UnlabelledWindow]:
+def _windows(path: Path, name: str, broken: BrokenImages) -> Iterator[UnlabelledWindow]:
     """A scene, cut into windows of like size if it is too large for one."""
     require_rasterio()
     with opened_scene(path) as source:
@@ -235,7 +245,7 @@ def _windows(path: Path, broken: BrokenImages) -> Iterator[UnlabelledWindow]:
         for left, right in pairwise(lefts):
             yield UnlabelledWindow(
                 scene=shown_path(path),
-                name=f"{shown_path(path)} row {top} column {left}",
+                name=f"{name} row {top} column {left}",
                 height_px=bottom - top,
                 width_px=right - left,
                 image_path=path,

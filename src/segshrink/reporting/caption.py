@@ -32,8 +32,18 @@ def caption_lines(records: RunRecords) -> tuple[str, ...]:
         "teacher's float file in the same runtime; above 1× is better. Accuracy, "
         "precision, recall and mIoU in %.",
         *(text for role, text in _ROLE_MEANINGS.items() if role in roles),
+        *_unlabelled_lines(records),
         *distinct(measurements, _remedy_line),
     )
+
+
+def _unlabelled_lines(records: RunRecords) -> list[str]:
+    if not records.unlabelled:
+        return []
+    return [
+        f"The student also learned from {counted(records.unlabelled, 'image')} without "
+        "labels, on which only its teacher counts."
+    ]
 
 
 def distinct(

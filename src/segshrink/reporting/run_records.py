@@ -10,7 +10,7 @@ from segshrink.errors import RunFolderError
 from segshrink.formats import Format, Precision
 from segshrink.records import read_json
 from segshrink.records.measurement import ClassColor, Measurement, Role
-from segshrink.records.run import SampleEntry
+from segshrink.records.run import RunData, SampleEntry
 from segshrink.records.stage import TrainedRecord
 
 _ROLE_ORDER = (Role.TEACHER, Role.MASKS_ONLY, Role.NO_TEACHER, Role.STUDENT)
@@ -71,7 +71,8 @@ class RunRecords:
     """A run folder as its records tell it.
 
     `measurements` are sorted: teacher, then baselines, then students; `recipe_text` is
-    the YAML as it lies in the folder.
+    the YAML as it lies in the folder, and `unlabelled` the number of images on which
+    only a teacher counted.
     """
 
     folder: Path
@@ -80,6 +81,7 @@ class RunRecords:
     classes: tuple[ClassColor, ...]
     samples: tuple[Sample, ...]
     recipe_text: str
+    unlabelled: int = 0
 
     def of_role(self, role: Role) -> list[Measurement]:
         """The measurements of one role."""
@@ -114,7 +116,14 @@ def read_run(run_folder: Path | str) -> RunRecords:
         classes=colors,
         samples=_read_samples(measurements / "samples"),
         recipe_text=recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
+        unlabelled=_count_unlabelled(folder / "data.json"),
     )
+
+
+def _count_unlabelled(path: Path) -> int:
+    # Early versions wrote no such record.
+    images = RunData.read(path).unlabelled if path.is_file() else None
+    return images.count if images else 0
 
 
 def _read_measurements(folder: Path) -> tuple[Measurement, ...]:
