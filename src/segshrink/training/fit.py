@@ -22,6 +22,7 @@ from segshrink.training.batches import (
     TrainingBatches,
 )
 from segshrink.training.checkpoint import best_path, load_state
+from segshrink.training.compiled_programs import keep_compiled_programs
 from segshrink.training.context import TrainingContext
 from segshrink.training.device_tiles import (
     DeviceImages,
@@ -30,7 +31,9 @@ from segshrink.training.device_tiles import (
     makes_tiles_on_device,
 )
 from segshrink.training.epochs import EpochKeeper, run_variables
+from segshrink.training.first_step import FirstStep
 from segshrink.training.on_device import DeviceTrainee
+from segshrink.training.out_of_memory import advised_batch_size
 from segshrink.training.precision import LayerPrecision, chosen_precision
 from segshrink.training.read_ahead import reader_count
 from segshrink.training.schedule import warmup_cosine
@@ -129,9 +132,11 @@ def fit(
 
     Raises:
         ModelError: if the model does not take square tiles of one size.
-        TrainingError: if the loss is not a number.
+        TrainingError: if the loss is not a number, or the device has too little
+            memory.
         RunFolderError: if the folder holds the checkpoint of another training run.
     """
+    keep_compiled_programs()
     model = objective.model or trainee
     teachers = [objective.teacher] if objective.teacher else []
     settings = settled(settings, context, [model, *teachers])
@@ -165,7 +170,8 @@ def fit(
         chosen_precision(settings.precision), [trainee, *teachers]
     )
     try:
-        _run(trainee, keeper, sampler, [precision, *callbacks])
+        with advised_batch_size(sampler.batch_size, tile_px):
+            _run(trainee, keeper, sampler, [precision, *callbacks])
     finally:
         precision.restore()
     return _finish(keeper, sampler)
@@ -258,7 +264,12 @@ def _run(
                 shuffle=False,
                 initial_epoch=done,
                 epochs=epochs,
-                callbacks=[batches.epoch_setter(), *callbacks, keeper],
+                callbacks=[
+                    batches.epoch_setter(),
+                    FirstStep(keeper.context),
+                    *callbacks,
+                    keeper,
+                ],
                 verbose=0,
             )
     progress.finish()
