@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from segshrink.data import (
     TileSampler,
@@ -14,7 +15,9 @@ from segshrink.data import (
     open_dataset,
     open_patch_dataset,
 )
+from segshrink.data.known_pictures import find_known_pictures
 from segshrink.errors import DatasetError
+from segshrink.progress import SilentProgress
 from segshrink.recipe import Augmentation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -111,3 +114,22 @@ def test_tiles_are_drawn_within_the_limit_of_memory(dataset):
         images, _ = sampler.batch(0, step)
         assert images.shape == (8, 256, 256, 3)
         assert sampler._cache.held_bytes <= limit
+
+
+def test_copies_of_held_out_images_are_found_and_no_other(tmp_path):
+    dataset = open_dataset(FOLDER, split=HELD_OUT)
+    parts = {part: getattr(dataset, part) for part in ("train", "val", "test")}
+    expected = set()
+    for part, images in parts.items():
+        for number, image in enumerate(images):
+            copy = tmp_path / f"{part}{number}.jpg"
+            with Image.open(image.image_path) as original:
+                original.draft("RGB", (original.width // 4, original.height // 4))
+                original.resize((image.width_px // 4, image.height_px // 4)).save(
+                    copy, quality=25
+                )
+            if part != "train":
+                expected.add((str(copy), image.name, part))
+    with_copies = open_dataset(FOLDER, split=HELD_OUT, unlabelled=[tmp_path])
+    found = find_known_pictures(with_copies, SilentProgress())
+    assert {(each.unlabelled, each.known, each.part) for each in found} == expected

@@ -662,3 +662,18 @@ def test_crash_of_our_own_still_shows_its_traceback(scenes, tmp_path, monkeypatc
     monkeypatch.setattr(pipeline, "open_run", broken)
     with pytest.raises(RuntimeError, match="ours"):
         typed("train", scenes, "--out", tmp_path / "out")
+
+
+def test_unlabelled_folders_that_cannot_be_used(scenes, tmp_path):
+    def message(folder):
+        out = tmp_path / "run"
+        shown = refused("compress", scenes, "--unlabelled", folder, "--out", out)
+        assert not out.exists()
+        return shown
+
+    assert "none: no such folder" in message(tmp_path / "none")
+    assert "synthetic:5: generated scenes go with" in message("synthetic:5")
+    (tmp_path / "more").mkdir()
+    assert "more: holds no image" in message(tmp_path / "more")
+    (tmp_path / "more" / "a.png").write_bytes(b"nothing")
+    assert "none of the 1 images can be used" in message(tmp_path / "more")
