@@ -53,8 +53,8 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 # The same inside compression/: a run folder below, the whole run on top.
 FLOORS_OF_COMPRESSION = [
     {"data", "run_folder", "stage"},
-    {"context", "metadata"},
-    {"accuracy_control", "any_teacher", "student", "teacher"},
+    {"any_teacher", "context", "metadata"},
+    {"accuracy_control", "student", "teacher"},
     {"baselines", "exporting"},
     {"measuring"},
     {"pipeline"},

@@ -122,42 +122,55 @@ def _source(path: Path, dataset: Dataset, progress: Progress) -> LogitsSource:
             + "."
         )
         return folder
-    artifact = load_artifact(path, threads=len(usable_cores()))
-    names = _class_names(path, artifact.metadata)
-    order = _class_order(names, path, dataset)
-    _require_as_many(artifact.num_classes, path, dataset)
+    artifact = TeacherArtifact(path, dataset)
     notes = ["its logits are stored before training, by its own runtime"]
-    if not names:
+    if not artifact.class_names:
         ours = _listed(dataset.classes.names)
         notes.append(f"it has no class names and is taken to have the order {ours}")
-    elif order:
+    elif artifact.order:
         notes.append("its classes have another order and are matched by name")
-    is_softmax = _gives_probabilities(artifact.predict, artifact.input_shape)
-    if is_softmax:
+    if artifact.gives_probabilities:
         notes.append("it gives probabilities, of which the logarithm is taken")
     progress.say(f"{path}: {'; '.join(notes)}.")
     return TiledLogits(
-        predict=_adapted(artifact.predict, order, is_softmax),
+        predict=artifact.predict,
         tile_px=artifact.input_shape,
         num_classes=artifact.num_classes,
-        digest=partial(_digest, path, order),
+        digest=partial(_digest, path, artifact.order),
     )
 
 
-def _adapted(
-    predict: Callable[[np.ndarray], np.ndarray],
-    order: Sequence[int] | None,
-    is_softmax: bool,
-) -> Callable[[np.ndarray], np.ndarray]:
-    """Predictions in the order of the data set, as logits."""
+class TeacherArtifact:
+    """A file that gives logits of the classes of a data set; see `Artifact`.
 
-    def adapted(images: np.ndarray) -> np.ndarray:
-        logits = predict(images)
-        if order:
-            logits = logits[..., list(order)]
-        return log_probabilities(logits) if is_softmax else logits
+    Args:
+        path: the file. Its classes may have another order, and its output may be
+            probabilities.
+        dataset: the data set.
 
-    return adapted
+    Raises:
+        ModelError: if the file is not a segmentation model of these classes.
+    """
+
+    def __init__(self, path: Path, dataset: Dataset) -> None:
+        self._artifact = artifact = load_artifact(path, threads=len(usable_cores()))
+        self.path, self.threads = path, artifact.threads
+        self.runtime, self.runtime_version = artifact.runtime, artifact.runtime_version
+        self.input_shape, self.metadata = artifact.input_shape, artifact.metadata
+        self.class_names = _class_names(path, artifact.metadata)
+        self.order = _class_order(self.class_names, path, dataset)
+        self.num_classes = artifact.num_classes
+        _require_as_many(self.num_classes, path, dataset)
+        self.gives_probabilities = _gives_probabilities(
+            artifact.predict, artifact.input_shape
+        )
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Logits of a batch, as the data set has them; see `Artifact.predict`."""
+        logits = self._artifact.predict(images)
+        if self.order:
+            logits = logits[..., list(self.order)]
+        return log_probabilities(logits) if self.gives_probabilities else logits
 
 
 def _digest(path: Path, order: Sequence[int] | None) -> str:

@@ -1,5 +1,6 @@
 """Exports the files of a run and checks each against its model."""
 
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,13 +16,15 @@ from segshrink.compression.context import Context
 from segshrink.compression.metadata import file_metadata
 from segshrink.compression.run_folder import Run
 from segshrink.data import Dataset, plain_tiles
-from segshrink.export import fixed_input_shape
+from segshrink.export import fixed_input_shape, read_metadata
 from segshrink.formats import Format, Precision
 from segshrink.measuring import count_macs
 from segshrink.models import load_model
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import ExportSettings, Recipe
+from segshrink.records import atomic_write, model_files
 from segshrink.records.measurement import ModelCost, Role
+from segshrink.records.metadata import FileMetadata
 from segshrink.records.run import ExportCheck, ExportRecord
 
 CALIBRATION_TILES = 64
@@ -31,12 +34,16 @@ _QUANTIZED_ROLES = (Role.STUDENT, Role.NO_TEACHER)
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """One file of a run: its model, its format and its precision."""
+    """One file of a run: its model, its format and its precision.
+
+    `is_given` marks the file of a teacher that is no Keras model: it is taken as it is.
+    """
 
     role: Role
     model: Path
     format: Format
     precision: Precision
+    is_given: bool = False
 
     @property
     def name(self) -> str:
@@ -51,13 +58,36 @@ class ExportedFile:
 
 def files_to_make(run: Run) -> list[ExportedFile]:
     """All files that the recipe asks for, those of the teacher first."""
-    baselines = (Role.MASKS_ONLY, Role.NO_TEACHER) if run.recipe.baselines else ()
-    return [
+    roles = [Role.TEACHER, Role.STUDENT]
+    if run.recipe.baselines:
+        roles[1:1] = [Role.MASKS_ONLY, Role.NO_TEACHER]
+    given = _given_teacher(run)
+    if given is not None:
+        # There is no model to export, and none whose weights were masked.
+        roles = [x for x in roles if x not in (Role.TEACHER, Role.MASKS_ONLY)]
+    made = [
         ExportedFile(role, run.model(role), format, precision)
-        for role in (Role.TEACHER, *baselines, Role.STUDENT)
+        for role in roles
         for format, precision in formats_to_make(run.recipe.export)
         if precision is Precision.FLOAT32 or role in _QUANTIZED_ROLES
     ]
+    return [*(given or ()), *made]
+
+
+def _given_teacher(run: Run) -> list[ExportedFile] | None:
+    """The own file of a teacher that is no Keras model; None if it is one.
+
+    There is no file to measure of a folder of predictions or of several teachers.
+    """
+    files = [Path(file) for file in run.recipe.teacher.files]
+    if not files or run.teacher.is_file():
+        return None
+    format = Format.of_file(files[0])
+    if len(files) > 1 or format is None:
+        return []
+    metadata = read_metadata(files[0]) or FileMetadata()
+    precision = Precision(metadata.precision)
+    return [ExportedFile(Role.TEACHER, files[0], format, precision, is_given=True)]
 
 
 def formats_to_make(settings: ExportSettings) -> list[tuple[Format, Precision]]:
@@ -77,7 +107,9 @@ def export_files(context: Context) -> None:
     for file in files:
         path = run.artifacts / file.file_name
         record = export_record_path(path)
-        if not (record.is_file() and path.is_file()):
+        if file.is_given:
+            _copy(file.model, path)
+        elif not (record.is_file() and path.is_file()):
             _export(context, file, path).write(record)
         context.progress.advance(file=path.name)
     context.progress.finish()
@@ -104,6 +136,15 @@ def _export(context: Context, file: ExportedFile, path: Path) -> ExportRecord:
     )
     cost = ModelCost(**asdict(count_macs(model)))
     return ExportRecord(file=path.name, model=cost, **check.as_plain())
+
+
+def _copy(given: Path, path: Path) -> None:
+    """Copy a teacher's own file, the weights beside it first, if it is not there."""
+    for file in reversed(model_files(given)):
+        target = path.with_suffix(file.suffix)
+        if not target.is_file():
+            with atomic_write(target) as partial:
+                shutil.copyfile(file, partial)
 
 
 def accuracy_control_of(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from segshrink.compression.any_teacher import TeacherArtifact
 from segshrink.compression.context import Context
 from segshrink.compression.exporting import (
     ExportedFile,
@@ -28,6 +29,7 @@ from segshrink.records.measurement import (
     Export,
     Latency,
     Measurement,
+    ModelCost,
     Quality,
 )
 from segshrink.records.metadata import FileMetadata, Reached
@@ -42,7 +44,7 @@ def measure_files(context: Context) -> None:
         # A file that was deleted and exported again carries no scores yet.
         for file in files:
             quality = Quality.read(_quality_path(run, file))
-            _carry_quality(run.artifacts / file.file_name, quality)
+            _carry_quality(run, file, quality)
         return
     qualities = [_quality(context, file) for file in files]
     classes = context.dataset.classes
@@ -67,21 +69,15 @@ def _record(
     context: Context, file: ExportedFile, latency: Latency, quality: Quality
 ) -> Measurement:
     path = context.run.artifacts / file.file_name
-    exported = ExportRecord.read(export_record_path(path))
+    cost, export = _cost_and_export(file, path)
     subject = Subject(
         name=file.name,
         role=file.role,
         file=f"artifacts/{file.file_name}",
         format=file.format,
         precision=file.precision,
-        cost=exported.model,
-        export=Export(
-            max_logit_error=exported.max_logit_error,
-            agreement=exported.agreement,
-            drop=exported.drop,
-            remedy=exported.remedy,
-            float_layers=exported.float_layers,
-        ),
+        cost=cost,
+        export=export,
     )
     data = data_record(context.dataset)
     return measurement_record(
@@ -91,6 +87,21 @@ def _record(
         quality=quality,
         data=data.model_copy(update={"tile_px": context.tile_px}),
         seed=context.recipe.seed,
+    )
+
+
+def _cost_and_export(file: ExportedFile, path: Path) -> tuple[ModelCost, Export]:
+    """Cost of a file's model, and how the file differs from it."""
+    if file.is_given:
+        # Its model is not known, unless the file says its cost.
+        return (read_metadata(file.model) or FileMetadata()).model, Export()
+    exported = ExportRecord.read(export_record_path(path))
+    return exported.model, Export(
+        max_logit_error=exported.max_logit_error,
+        agreement=exported.agreement,
+        drop=exported.drop,
+        remedy=exported.remedy,
+        float_layers=exported.float_layers,
     )
 
 
@@ -107,8 +118,10 @@ def _quality(context: Context, file: ExportedFile) -> Quality:
         part: Part = getattr(context.dataset, settings.part)
         samples = run.measurements / "samples"
         on_image = sample_writer(samples, part, classes, settings.samples, file.name)
+        # The names of its classes may lie beside a teacher's own file.
+        given = TeacherArtifact(file.model, context.dataset) if file.is_given else None
         measured = measure_quality(
-            load_artifact(path),
+            given or load_artifact(path),
             part,
             classes,
             progress=context.progress,
@@ -116,7 +129,7 @@ def _quality(context: Context, file: ExportedFile) -> Quality:
         )
         measured.write(kept)
     quality = Quality.read(kept)
-    _carry_quality(path, quality)
+    _carry_quality(run, file, quality)
     return quality
 
 
@@ -124,8 +137,11 @@ def _quality_path(run: Run, file: ExportedFile) -> Path:
     return run.measurements / "quality" / f"{file.name}.json"
 
 
-def _carry_quality(path: Path, quality: Quality) -> None:
+def _carry_quality(run: Run, file: ExportedFile, quality: Quality) -> None:
     """Write the scores of a file into its metadata, before it is timed as it ships."""
+    if file.is_given:
+        return
+    path = run.artifacts / file.file_name
     metadata = read_metadata(path) or FileMetadata()
     reached = Reached(
         part=quality.part,

@@ -33,7 +33,7 @@ from segshrink.compression.student import (
     train_student,
 )
 from segshrink.compression.teacher import (
-    checked_teacher_file,
+    checked_teacher,
     fit_teacher,
     make_teacher,
     untrained_teacher,
@@ -77,17 +77,20 @@ def compress(
     """
     progress = progress or SilentProgress()
     dataset = open_recipe_data(recipe, progress)
-    teacher_file = checked_teacher_file(recipe, dataset)
+    teacher = checked_teacher(recipe, dataset, progress)
     require_trainable(recipe, dataset)
     class_frequencies(getattr(dataset, recipe.measuring.part))
     refuse_known_pictures_of_new(out, dataset, progress)
     run = open_run(out, recipe, versions(), dataset)
     context = Context(recipe, dataset, run.folder, progress)
     with exclusive_folder(run.folder):
-        make_teacher(context, run.stage(Role.TEACHER), teacher_file)
-        _train(Role.STUDENT, run, partial(make_student, context, run.teacher))
-        if recipe.baselines:
+        make_teacher(context, run.stage(Role.TEACHER), teacher)
+        # A Keras model lies in the run folder by now; any other is used where it is.
+        taught_by = run.teacher if isinstance(teacher, Path | None) else teacher
+        _train(Role.STUDENT, run, partial(make_student, context, taught_by))
+        if recipe.baselines and taught_by == run.teacher:
             _train(Role.MASKS_ONLY, run, partial(train_masks_only, context))
+        if recipe.baselines:
             _train(Role.NO_TEACHER, run, partial(train_without_teacher, context))
         export_files(context)
         measure_files(context)

@@ -11,11 +11,12 @@ from segshrink._version import __version__
 from segshrink.errors import RunFolderError
 from segshrink.measuring import count_macs
 from segshrink.records.measurement import Role
+from segshrink.records.record import Record
 from segshrink.records.stage import StageRecord, TrainedRecord
 from segshrink.training import TrainingResult, discard_checkpoint
 
 _RECORD = "record.json"
-R = TypeVar("R", bound=StageRecord)
+R = TypeVar("R", bound=Record)
 
 
 def run_stage(folder: Path, make: Callable[[Path], R], record_type: type[R]) -> R:

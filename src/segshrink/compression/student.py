@@ -10,7 +10,12 @@ import keras
 from segshrink.compression.context import Context
 from segshrink.compression.stage import run_stage, trained_record
 from segshrink.data import plain_tiles
-from segshrink.distillation import Teacher, chosen_settings, distill
+from segshrink.distillation import (
+    LogitsSource,
+    Teacher,
+    chosen_settings,
+    distill,
+)
 from segshrink.errors import UsageError
 from segshrink.models import build_model, load_model, save_model
 from segshrink.progress import Progress
@@ -48,18 +53,23 @@ BUDGETS: Mapping[str, Callable[..., Budget]] = {
 
 
 def make_student(
-    context: Context, teacher_file: Path, folder: Path, *, cache: Path | None = None
+    context: Context,
+    given: Path | LogitsSource,
+    folder: Path,
+    *,
+    cache: Path | None = None,
 ) -> TrainedRecord:
     """Prune or build the student and distil it into `folder`; returns its record.
 
     Args:
         context: recipe, data and progress.
-        teacher_file: trained model.
+        given: the teacher: a trained Keras model, or another source of logits, from
+            which only a compact student learns.
         folder: where to write.
         cache: folder of the teacher's logits, which several students may share.
     """
     settings = context.recipe.student
-    teacher = load_model(teacher_file)
+    teacher = load_model(given) if isinstance(given, Path) else given
     kept = None
     if settings.kind == "pruned" and settings.pruning.steps > 1:
         student = _prune_in_steps(context, teacher, folder, cache)
@@ -70,17 +80,15 @@ def make_student(
     return train_student(context, teacher, student, folder, kept=kept, cache=cache)
 
 
-def untrained_student(
-    context: Context, teacher: keras.Model, folder: Path
-) -> keras.Model:
+def untrained_student(context: Context, teacher: Teacher, folder: Path) -> keras.Model:
     """The student before training: a compact model, or the teacher pruned once.
 
     Pruning leaves `plan.json` in `folder`.
     """
     context.set_seed(Role.STUDENT)
     if context.recipe.student.kind == "compact":
-        _, tile_px, _, num_classes = teacher.output_shape
-        return compact_student(context.recipe.student, num_classes, tile_px)
+        num_classes = context.dataset.classes.num_classes
+        return compact_student(context.recipe.student, num_classes, context.tile_px)
     return prune_once(context, teacher, folder)
 
 

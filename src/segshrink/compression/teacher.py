@@ -7,16 +7,20 @@ from pathlib import Path
 
 import keras
 
+from segshrink.compression.any_teacher import open_teacher
 from segshrink.compression.context import Context
 from segshrink.compression.data import require_fit
 from segshrink.compression.stage import run_stage, trained_record, versions
 from segshrink.data import Dataset
+from segshrink.distillation import LogitsSource, require_logits_suffice
+from segshrink.errors import RecipeError, RunFolderError
 from segshrink.measuring import count_macs
 from segshrink.models import build_model, load_model
+from segshrink.progress import Progress
 from segshrink.recipe import Recipe
 from segshrink.records import atomic_write, sha256_of
 from segshrink.records.measurement import Role
-from segshrink.records.stage import TakenRecord, TrainedRecord
+from segshrink.records.stage import GivenRecord, TakenRecord, TrainedRecord
 from segshrink.training import train
 
 
@@ -47,9 +51,40 @@ def copy_teacher(context: Context, file: Path, folder: Path) -> TakenRecord:
     )
 
 
-def make_teacher(context: Context, folder: Path, file: Path | None) -> None:
-    """Run the stage of the teacher: train it, or copy it from `file` if given."""
-    if file is None:
+def record_teacher(context: Context, source: LogitsSource, folder: Path) -> GivenRecord:
+    """The record of a teacher that is used where it lies."""
+    return GivenRecord(
+        kind=Role.TEACHER,
+        seed=context.recipe.seed,
+        versions=versions(),
+        taken_from=tuple(Path(x).name for x in context.recipe.teacher.files),
+        sha256=source.digest(),
+    )
+
+
+def make_teacher(
+    context: Context, folder: Path, given: Path | LogitsSource | None
+) -> None:
+    """Run the stage of the teacher: train it, copy its file, or note what it is.
+
+    Args:
+        context: recipe, data and progress.
+        folder: where to write.
+        given: trained Keras model, or another source of logits; None trains one.
+
+    Raises:
+        RunFolderError: if the stage was run with a source that gives other logits.
+    """
+    file = given
+    if file is not None and not isinstance(file, Path):
+        make = partial(record_teacher, context, file)
+        if run_stage(folder, make, GivenRecord).sha256 != file.digest():
+            raise RunFolderError(
+                f"{folder}: this run was begun with another teacher: "
+                f"{', '.join(context.recipe.teacher.files)} changed since then. Bring "
+                "it back, or name another folder."
+            )
+    elif file is None:
         run_stage(folder, partial(fit_teacher, context), TrainedRecord)
     else:
         run_stage(folder, partial(copy_teacher, context, file), TakenRecord)
@@ -71,9 +106,39 @@ def checked_teacher_file(recipe: Recipe, dataset: Dataset) -> Path | None:
     Raises:
         ModelError: if the file does not hold a model, or the model does not fit the
             data.
+        RecipeError: if it is not one Keras model.
     """
     if recipe.teacher.file is None:
         return None
-    file = Path(recipe.teacher.file)
+    if not recipe.teacher.is_one_keras_file:
+        raise RecipeError(
+            "teacher.file: must be one Keras model (.keras) here, got "
+            f"{', '.join(recipe.teacher.files)}. Only distill and compress take others."
+        )
+    file = Path(recipe.teacher.files[0])
     require_fit(load_model(file), file, dataset, recipe.data.tile_px)
     return file
+
+
+def checked_teacher(
+    recipe: Recipe, dataset: Dataset, progress: Progress
+) -> Path | LogitsSource | None:
+    """The recipe's teacher as `make_teacher` takes it.
+
+    Args:
+        recipe: a student that is pruned needs a Keras model that fits its tiles; a
+            compact one learns from any teacher, see `open_teacher`.
+        dataset: the recipe's data.
+        progress: receives how the teacher is taken.
+
+    Raises:
+        SegshrinkError: if the teacher cannot be read or does not fit the data.
+    """
+    files = [Path(file) for file in recipe.teacher.files]
+    if not files or recipe.student.kind == "pruned":
+        return checked_teacher_file(recipe, dataset)
+    teacher = open_teacher(files, dataset, recipe.data.tile_px, progress)
+    if isinstance(teacher, keras.Model):
+        return files[0]
+    require_logits_suffice(recipe.student.distillation, recipe.student.training)
+    return teacher

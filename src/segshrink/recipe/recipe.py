@@ -1,8 +1,9 @@
 """The whole recipe, and the sections of its two models."""
 
-from typing import Literal, Self
+from pathlib import Path
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from segshrink.recipe.data import DataSettings
 from segshrink.recipe.distillation import DistillationSettings
@@ -16,13 +17,40 @@ from segshrink.recipe.pruning import PruningSettings
 from segshrink.recipe.settings import Settings
 from segshrink.recipe.training import StudentTrainingSettings, TrainingSettings
 
+_KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+
 
 class TeacherSettings(Settings):
-    """The teacher: a model to build and train, or a trained file to take as it is."""
+    """The teacher: a model to build and train, or trained ones to take as they are.
 
-    file: str | None = None
+    `file`: one or a list of model files of any format and folders of predictions, of
+    which the mean of the probabilities teaches.
+    """
+
+    file: str | tuple[str, ...] | None = None
     model: TeacherModelSettings = UNetSettings()
     training: TrainingSettings = TrainingSettings()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files and folders that `file` names."""
+        if self.file is None:
+            return ()
+        return (self.file,) if isinstance(self.file, str) else self.file
+
+    @property
+    def is_one_keras_file(self) -> bool:
+        """Whether `file` names a single Keras model, which could be pruned."""
+        suffixes = [Path(file).suffix for file in self.files]
+        return len(suffixes) == 1 and suffixes[0] in _KERAS_SUFFIXES
+
+    @field_validator("file")
+    @classmethod
+    def _require_different_files(cls, value: Any) -> Any:
+        if value is not None and not isinstance(value, str):
+            if not value or "" in value or len(set(value)) < len(value):
+                raise ValueError("must be different files; leave out what is repeated")
+        return value
 
     @model_validator(mode="after")
     def _refuse_a_model_beside_a_file(self) -> Self:
@@ -67,3 +95,15 @@ class Recipe(Settings):
     export: ExportSettings = ExportSettings()
     measuring: MeasuringSettings = MeasuringSettings()
     baselines: bool = False
+
+    @model_validator(mode="after")
+    def _require_layers_to_prune(self) -> Self:
+        teacher = self.teacher
+        if not teacher.files or teacher.is_one_keras_file:
+            return self
+        if self.student.kind == "pruned":
+            raise ValueError(
+                "teacher.file: a pruned student is made of the layers of one Keras "
+                "model (.keras); name one, or take student.kind: compact"
+            )
+        return self

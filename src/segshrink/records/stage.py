@@ -45,6 +45,19 @@ class TakenRecord(StageRecord):
     sha256: str
 
 
+class GivenRecord(SparseRecord):
+    """A teacher that is used where it lies: no Keras model, or several.
+
+    `taken_from` names its files and folders, `sha256` is the digest of all they hold.
+    """
+
+    kind: Role
+    seed: int
+    versions: str = ""
+    taken_from: tuple[str, ...]
+    sha256: str
+
+
 class TrainedRecord(TrainingTime, StageRecord):
     """A model that was trained.
 
