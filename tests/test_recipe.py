@@ -274,7 +274,7 @@ TRAINING = st.fixed_dictionaries(
     },
 )
 TEACHERS = st.fixed_dictionaries({"training": TRAINING}) | st.fixed_dictionaries(
-    {"file": st.text(min_size=1)}
+    {"file": st.text().map(lambda name: f"{name}t.keras")}
 )
 STUDENTS = st.fixed_dictionaries(
     {"pruning": st.fixed_dictionaries({"keep": FRACTIONS}), "training": TRAINING}
@@ -304,6 +304,33 @@ RECIPES = st.fixed_dictionaries(
         "baselines": st.booleans(),
     },
 )
+
+
+@pytest.mark.parametrize(
+    ("file", "files"),
+    [
+        ("t.onnx", ("t.onnx",)),
+        (["a.keras", "b.xml", "masks"], ("a.keras", "b.xml", "masks")),
+        (["t.keras"], ("t.keras",)),
+    ],
+)
+def test_a_compact_student_has_any_teachers(file, files):
+    recipe = parse_recipe({"teacher": {"file": file}, "student": {"kind": "compact"}})
+    assert recipe.teacher.files == files
+    assert recipe.teacher.is_one_keras_file == (files == ("t.keras",))
+    assert parse_recipe(yaml.safe_load(recipe_yaml(recipe))) == recipe
+
+
+@pytest.mark.parametrize("file", ["t.onnx", "masks", ["a.keras", "b.keras"]])
+def test_a_pruned_student_has_one_keras_teacher(file):
+    fault = "teacher.file: a pruned student is made of the layers of one Keras model"
+    assert fault in faults_of({"teacher": {"file": file}})
+
+
+@pytest.mark.parametrize("file", [[], [""], ["a.onnx", "a.onnx"]])
+def test_teachers_are_different_files(file):
+    data = {"teacher": {"file": file}, "student": {"kind": "compact"}}
+    assert "teacher.file: must be different files; leave out" in faults_of(data)
 
 
 @given(data=RECIPES)

@@ -1,9 +1,11 @@
 """A teacher that is taken from a file."""
 
 import keras
+import pytest
 
 from segshrink.compression.context import Context
-from segshrink.compression.teacher import make_teacher
+from segshrink.compression.teacher import checked_teacher_file, make_teacher
+from segshrink.errors import RecipeError
 from segshrink.recipe import Recipe
 from segshrink.records.stage import TakenRecord
 
@@ -26,3 +28,13 @@ def test_teacher_file_is_copied_byte_by_byte(tiny_dataset, tmp_path):
     assert record.parameters == 16 + 15
     assert record.macs == 32 * 32 * (3 * 4 + 4 * 3)
     assert record.seed == 7
+
+
+def test_a_search_takes_one_keras_model_only(tiny_dataset):
+    recipe = Recipe.model_validate(
+        {"teacher": {"file": ["a.keras", "b.onnx"]}, "student": {"kind": "compact"}}
+    )
+    with pytest.raises(
+        RecipeError, match="must be one Keras model .* got a.keras, b.o"
+    ):
+        checked_teacher_file(recipe, tiny_dataset)
