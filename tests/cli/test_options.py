@@ -6,8 +6,8 @@ import pytest
 from typer.main import get_command
 
 from segshrink.cli.app import app
-from segshrink.cli.options import assemble_recipe
-from segshrink.errors import RecipeError
+from segshrink.cli.options import assemble_recipe, device_count
+from segshrink.errors import RecipeError, UsageError
 
 
 @pytest.fixture
@@ -151,3 +151,14 @@ def test_verbs_take_unlabelled_folders(verb, monkeypatch, tmp_path):
             [verb, "data", *models, "--out", "o", *folders], standalone_mode=False
         )
     assert got["unlabelled"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("text", "count"), [("1", 1), ("16", 16), ("all", 0)])
+def test_devices_are_a_number_or_all(text, count):
+    assert device_count(text) == count
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "", "all 2"])
+def test_other_devices_are_refused(text):
+    with pytest.raises(UsageError, match="--devices must be a number above 0, or all"):
+        device_count(text)

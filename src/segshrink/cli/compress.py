@@ -6,6 +6,7 @@ import typer
 
 from segshrink.cli.options import (
     Data,
+    Devices,
     Out,
     RecipeFile,
     Seed,
@@ -13,6 +14,7 @@ from segshrink.cli.options import (
     SplitFile,
     Unlabelled,
     assemble_recipe,
+    device_count,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
@@ -25,6 +27,7 @@ def compress(
     unlabelled: Unlabelled = None,
     settings: Settings = None,
     seed: Seed = None,
+    devices: Devices = "1",
     baselines: Annotated[
         bool | None,
         typer.Option(
@@ -39,6 +42,7 @@ def compress(
 
     Example: segshrink compress path/to/dataset --out runs/first
     """
+    count = device_count(devices)
     chosen = assemble_recipe(
         data,
         recipe,
@@ -52,6 +56,6 @@ def compress(
     from segshrink.compression.pipeline import compress as run_pipeline
     from segshrink.reporting import summary_table
 
-    run = run_pipeline(chosen, out, progress=TerminalProgress())
+    run = run_pipeline(chosen, out, progress=TerminalProgress(), devices=count)
     output.print(summary_table(run.folder))
     output.out(f"Report: {run.report}")

@@ -7,6 +7,7 @@ import typer
 
 from segshrink.cli.options import (
     Data,
+    Devices,
     Out,
     RecipeFile,
     Seed,
@@ -14,6 +15,7 @@ from segshrink.cli.options import (
     SplitFile,
     Unlabelled,
     assemble_recipe,
+    device_count,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
@@ -44,11 +46,13 @@ def distill(
     unlabelled: Unlabelled = None,
     settings: Settings = None,
     seed: Seed = None,
+    devices: Devices = "1",
 ) -> None:
     """Train a student on labels and on a teacher; OUT gets model.keras.
 
     Example: segshrink distill synthetic --teacher t.keras --student s.keras --out s
     """
+    count = device_count(devices)
     chosen = assemble_recipe(
         data, recipe, settings, split=split, seed=seed, unlabelled=unlabelled
     )
@@ -57,7 +61,7 @@ def distill(
 
     progress = TerminalProgress()
     record = distill_student(
-        chosen, teacher, student, out, plan=plan, progress=progress
+        chosen, teacher, student, out, plan=plan, progress=progress, devices=count
     )
     output.out(
         f"{out / 'model.keras'}: mean IoU {record.best_val_miou:.3f} on validation "

@@ -52,6 +52,15 @@ SplitSeed = Annotated[
         "data.split_seed of the recipe (0).",
     ),
 ]
+Devices = Annotated[
+    str,
+    typer.Option(
+        "--devices",
+        metavar="N",
+        help="Accelerators that each step is divided among: a number, or all. "
+        "Needs the JAX backend.",
+    ),
+]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads to run with.")]
 
 
@@ -75,6 +84,19 @@ def refuse_idle(reason: str, **options: object) -> None:
         raise UsageError(
             f"{' and '.join(given)} {have} no effect {reason}. Drop {them}."
         )
+
+
+def device_count(text: str) -> int:
+    """The number that `--devices` gives; 0 for all.
+
+    Raises:
+        UsageError: if it is neither a number above 0 nor "all".
+    """
+    if text == "all":
+        return 0
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--devices must be a number above 0, or all, got {text}.")
+    return int(text)
 
 
 def refuse_unknown_part(part: str | None) -> None:

@@ -2,12 +2,14 @@
 
 from segshrink.cli.options import (
     Data,
+    Devices,
     Out,
     RecipeFile,
     Seed,
     Settings,
     SplitFile,
     assemble_recipe,
+    device_count,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
@@ -19,16 +21,18 @@ def train(
     split: SplitFile = None,
     settings: Settings = None,
     seed: Seed = None,
+    devices: Devices = "1",
 ) -> None:
     """Train a teacher; OUT gets model.keras, history.csv and record.json.
 
     Example: segshrink train synthetic --out teacher --set teacher.training.epochs=5
     """
+    count = device_count(devices)
     chosen = assemble_recipe(data, recipe, settings, split=split, seed=seed)
     load_keras()
     from segshrink.compression.pipeline import train_teacher
 
-    record = train_teacher(chosen, out, progress=TerminalProgress())
+    record = train_teacher(chosen, out, progress=TerminalProgress(), devices=count)
     output.out(
         f"{out / 'model.keras'}: mean IoU {record.best_val_miou:.3f} on validation "
         f"(epoch {record.best_epoch} of {record.epochs})"

@@ -35,12 +35,14 @@ class Context:
         dataset: the recipe's data.
         folder: run folder.
         progress: receives the progress of all long work.
+        devices: that training is divided among, as for `TrainingContext`.
     """
 
     recipe: Recipe
     dataset: Dataset
     folder: Path
     progress: Progress = field(default_factory=SilentProgress)
+    devices: int = 1
 
     @property
     def run(self) -> Run:
@@ -74,4 +76,5 @@ class Context:
             seed=self.seed(role),
             progress=self.progress,
             label=label,
+            devices=self.devices,
         )

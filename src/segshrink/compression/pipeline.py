@@ -52,11 +52,16 @@ from segshrink.records import exclusive_folder, sha256_of
 from segshrink.records.measurement import Role
 from segshrink.records.stage import DistillationInputs, TrainedRecord
 from segshrink.reporting import write_report
+from segshrink.training.devices import require_devices
 from segshrink.training.train import supervised_loss
 
 
 def compress(
-    recipe: Recipe, out: Path | str, *, progress: Progress | None = None
+    recipe: Recipe,
+    out: Path | str,
+    *,
+    progress: Progress | None = None,
+    devices: int = 1,
 ) -> Run:
     """Train a teacher, prune and distil a student, export, measure the files, report.
 
@@ -67,6 +72,7 @@ def compress(
         recipe: all settings of the run.
         out: run folder; new, empty, or of a run with an equal recipe.
         progress: receives the progress of all long work.
+        devices: of this machine that each training step is divided among; 0 is all.
 
     Returns:
         The run, with the paths of its files.
@@ -76,13 +82,14 @@ def compress(
             trained where they can be known.
     """
     progress = progress or SilentProgress()
+    _require_devices(devices, recipe)
     dataset = open_recipe_data(recipe, progress)
     teacher = checked_teacher(recipe, dataset, progress)
     require_trainable(recipe, dataset)
     class_frequencies(getattr(dataset, recipe.measuring.part))
     refuse_known_pictures_of_new(out, dataset, progress)
     run = open_run(out, recipe, versions(), dataset)
-    context = Context(recipe, dataset, run.folder, progress)
+    context = Context(recipe, dataset, run.folder, progress, devices)
     with exclusive_folder(run.folder):
         make_teacher(context, run.stage(Role.TEACHER), teacher)
         # A Keras model lies in the run folder by now; any other is used where it is.
@@ -112,9 +119,15 @@ def _report_is_current(run: Run) -> bool:
 
 
 def train_teacher(
-    recipe: Recipe, out: Path, *, progress: Progress | None = None
+    recipe: Recipe,
+    out: Path,
+    *,
+    progress: Progress | None = None,
+    devices: int = 1,
 ) -> TrainedRecord:
     """Train the recipe's teacher into `out` and return its record.
+
+    The arguments are those of `compress`.
 
     Raises:
         RecipeError: if the recipe takes the teacher from a file.
@@ -126,11 +139,12 @@ def train_teacher(
             f"teacher.file: {recipe.teacher.file} is trained already. Drop the field."
         )
     refuse_unlabelled(recipe)
+    _require_devices(devices, recipe)
     dataset = open_recipe_data(recipe, progress)
     require_trainable(recipe, dataset)
     open_run(out, recipe, versions(), dataset)
     require_role(out, Role.TEACHER)
-    context = Context(recipe, dataset, out, progress)
+    context = Context(recipe, dataset, out, progress, devices)
     with exclusive_folder(out):
         return run_stage(out, partial(fit_teacher, context), TrainedRecord)
 
@@ -143,6 +157,7 @@ def distill_student(
     *,
     plan: Path | None = None,
     progress: Progress | None = None,
+    devices: int = 1,
 ) -> TrainedRecord:
     """Distil the model of a file from one or several teachers; returns the record.
 
@@ -156,12 +171,14 @@ def distill_student(
         plan: JSON that `prune` wrote for a student pruned from the teacher; by default
             the one beside the student, if any.
         progress: receives the progress of all long work.
+        devices: as for `compress`.
 
     Raises:
         RunFolderError: if `out` was begun with other files.
         SegshrinkError: as for `compress`.
     """
     progress = progress or SilentProgress()
+    require_devices(devices, [recipe.student.training.batch_size])
     # It is set before the models are loaded: their dropout layers take seeds then.
     keras.utils.set_random_seed(stage_seed(recipe, Role.STUDENT))
     dataset, tile_px = open_recipe_data(recipe, progress), recipe.data.tile_px
@@ -181,7 +198,7 @@ def distill_student(
     require_role(out, Role.STUDENT)
     digest = sha256_of(teachers[0]) if is_model else teacher.digest()
     _require_inputs(out, digest, student_file)
-    context = Context(recipe, dataset, out, progress)
+    context = Context(recipe, dataset, out, progress, devices)
     train = partial(train_student, context, teacher, student, kept=kept)
     with exclusive_folder(out):
         return run_stage(out, train, TrainedRecord)
@@ -197,6 +214,11 @@ def _require_inputs(out: Path, teacher: str, student: Path) -> None:
             f"{out}: this folder was begun with another teacher or student. "
             "Name another folder."
         )
+
+
+def _require_devices(devices: int, recipe: Recipe) -> None:
+    trained = [recipe.student, *([] if recipe.teacher.file else [recipe.teacher])]
+    require_devices(devices, [section.training.batch_size for section in trained])
 
 
 def require_trainable(recipe: Recipe, dataset: Dataset) -> None:

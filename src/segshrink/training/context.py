@@ -20,6 +20,8 @@ class TrainingContext:
         seed: of tiles and augmentation, at least 0.
         progress: receives every step.
         label: name of the work in the progress display.
+        devices: each step is divided among as many; 0 is all of this machine. A run may
+            resume with another number.
     """
 
     dataset: Dataset
@@ -27,3 +29,4 @@ class TrainingContext:
     seed: int = 0
     progress: Progress = field(default_factory=SilentProgress)
     label: str = "training"
+    devices: int = 1

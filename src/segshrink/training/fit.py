@@ -30,6 +30,7 @@ from segshrink.training.device_tiles import (
     has_accelerator,
     makes_tiles_on_device,
 )
+from segshrink.training.devices import require_devices, spread_over
 from segshrink.training.epochs import EpochKeeper, run_variables
 from segshrink.training.first_step import FirstStep
 from segshrink.training.on_device import DeviceTrainee
@@ -135,8 +136,30 @@ def fit(
         TrainingError: if the loss is not a number, or the device has too little
             memory.
         RunFolderError: if the folder holds the checkpoint of another training run.
+        UsageError: if the devices of `context` are not there.
     """
     keep_compiled_programs()
+    require_devices(context.devices, [settings.batch_size])
+    models = [trainee, objective.model or trainee, objective.judged or trainee]
+    with spread_over(context.devices, models) as names:
+        if names:
+            context.progress.say(
+                f"{context.label}: batches are divided among {', '.join(names)}."
+            )
+        return _fit(
+            trainee, settings, context, objective, also_fixed, choose_from, callbacks
+        )
+
+
+def _fit(
+    trainee: keras.Model,
+    settings: TrainingSettings,
+    context: TrainingContext,
+    objective: Objective,
+    also_fixed: Mapping[str, object] | None,
+    choose_from: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> TrainingResult:
     model = objective.model or trainee
     teachers = [objective.teacher] if objective.teacher else []
     settings = settled(settings, context, [model, *teachers])
@@ -218,6 +241,12 @@ def _compile(
         metrics=_components(loss),
         jit_compile=False if on_tensorflow else "auto",
     )
+    if isinstance(loss, WeightedSum):
+        # Keras makes their variables with the first tiles, which is too late for steps
+        # that are divided among devices. Every epoch resets them.
+        shape = (1, *trainee.output_shape[1:])
+        labels = keras.ops.zeros(shape[:-1], "int32")
+        trainee.compute_metrics(None, labels, keras.ops.zeros(shape))
     # `optimizer` may be another one: for float16, Keras wraps it in one that has
     # variables of its own.
     trainee.optimizer.build(trainee.trainable_variables)
