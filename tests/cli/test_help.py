@@ -17,6 +17,7 @@ VERBS = (
     "benchmark",
     "compress",
     "distill",
+    "doctor",
     "evaluate",
     "export",
     "inspect",

@@ -34,7 +34,7 @@ FLOORS = [
     {"pruning"},
     {"reporting"},
     {"prediction", "compression"},
-    {"search"},
+    {"search", "doctor"},
     {"cli"},
 ]
 # A distilled fit is a fit, and one for int8 a distilled one; the modules of the ground

@@ -10,6 +10,7 @@ from segshrink._version import __version__
 from segshrink.cli.benchmark import benchmark
 from segshrink.cli.compress import compress
 from segshrink.cli.distill import distill
+from segshrink.cli.doctor import doctor
 from segshrink.cli.evaluate import evaluate
 from segshrink.cli.export import export
 from segshrink.cli.inspect import inspect
@@ -40,6 +41,7 @@ for verb in (
     inspect,
     search,
     report,
+    doctor,
     validate,
 ):
     app.command()(user_errors()(verb))

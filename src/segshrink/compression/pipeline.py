@@ -217,8 +217,10 @@ def _require_inputs(out: Path, teacher: str, student: Path) -> None:
 
 
 def _require_devices(devices: int, recipe: Recipe) -> None:
-    trained = [recipe.student, *([] if recipe.teacher.file else [recipe.teacher])]
-    require_devices(devices, [section.training.batch_size for section in trained])
+    sizes = [recipe.student.training.batch_size]
+    if recipe.teacher.file is None:
+        sizes.append(recipe.teacher.training.batch_size)
+    require_devices(devices, sizes)
 
 
 def require_trainable(recipe: Recipe, dataset: Dataset) -> None:

@@ -6,6 +6,12 @@ from pathlib import Path
 
 from segshrink.records.record import Record
 
+# Of x86 and Arm, those that the speed of a model depends on.
+_INSTRUCTION_SETS = (
+    *("sse4_2", "avx", "fma", "avx2", "avx_vnni"),
+    *("avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_int8"),
+    *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2"),
+)
 _INT8_DOT_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
 
 
@@ -42,10 +48,27 @@ def usable_cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
+def instruction_sets() -> list[str]:
+    """Instruction sets of the processor that matter here; empty if unknown."""
+    return [name for name in _INSTRUCTION_SETS if name in _flags()]
+
+
+def memory_bytes() -> int | None:
+    """Bytes of the machine's memory; None if unknown."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
 def _has_int8_dot_products() -> bool | None:
+    known = _flags()
+    return bool(_INT8_DOT_PRODUCTS & known) if known else None
+
+
+def _flags() -> set[str]:
     # x86 calls them flags, Arm calls them features.
-    known = _cpuinfo("flags") or _cpuinfo("Features")
-    return bool(_INT8_DOT_PRODUCTS & set(known.split())) if known else None
+    return set((_cpuinfo("flags") or _cpuinfo("Features")).split())
 
 
 def _cpuinfo(key: str) -> str:
