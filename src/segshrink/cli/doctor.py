@@ -65,8 +65,8 @@ def _backend_lines(backend: Backend) -> Iterator[str]:
     if backend.fault is not None:
         yield f"Backend: {backend.name} cannot be imported: {backend.fault}"
         yield (
-            "  Install it (`pip install 'segshrink[tensorflow]'`, or jax, or torch), or "
-            "name another one in the environment variable KERAS_BACKEND."
+            "  Install it (`pip install 'segshrink[tensorflow]'`, or jax, or torch), "
+            "or name another one in the environment variable KERAS_BACKEND."
         )
         return
     yield f"Backend: {backend.name} {backend.version}, Keras {backend.keras}"

@@ -1,4 +1,4 @@
-"""What this machine and its packages can do; nothing here fails if something lacks."""
+"""Abilities of this machine and its packages; nothing here fails if one lacks."""
 
 from segshrink.doctor.examining import examine
 

@@ -16,7 +16,7 @@ BRINGS = {
     "main": "all that `segshrink compress` needs with default settings, on processors",
     "tensorflow": "the default backend: the fastest on processors, and every export",
     "jax": "the backend JAX, on processors",
-    "jax-cuda": "the backend JAX on NVIDIA GPUs: the fastest training",
+    "jax-cuda": "the backend JAX on NVIDIA GPUs, one or several",
     "torch": "the backend PyTorch",
     "litert": "writes and runs .tflite files, float and int8",
     "onnx": "writes and runs .onnx files",

@@ -1,4 +1,4 @@
-"""What `segshrink doctor` finds: machine, backend, packages and speed."""
+"""The findings of `segshrink doctor`: machine, backend, packages and speed."""
 
 from segshrink.records.machine import Machine
 from segshrink.records.record import Record

@@ -39,7 +39,7 @@ class ReadAhead(Generic[Made]):
         self._futures: dict[int, Future[Made]] = {}
 
     def get(self, number: int) -> Made:
-        """What `make` returns for `number`; call it from one thread at a time."""
+        """The thing of a number; call it from one thread at a time."""
         with self._lock:
             if not self._closed:
                 self._begin(range(number, number + 1 + self._ahead))
