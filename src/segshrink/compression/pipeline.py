@@ -139,7 +139,7 @@ def train_teacher(
             f"teacher.file: {recipe.teacher.file} is trained already. Drop the field."
         )
     refuse_unlabelled(recipe)
-    _require_devices(devices, recipe)
+    require_devices(devices, [recipe.teacher.training.batch_size])
     dataset = open_recipe_data(recipe, progress)
     require_trainable(recipe, dataset)
     open_run(out, recipe, versions(), dataset)
