@@ -139,7 +139,6 @@ def fit(
         UsageError: if the devices of `context` are not there.
     """
     keep_compiled_programs()
-    require_devices(context.devices, [settings.batch_size])
     models = [trainee, objective.model or trainee, objective.judged or trainee]
     with spread_over(context.devices, models) as names:
         if names:
@@ -163,6 +162,7 @@ def _fit(
     model = objective.model or trainee
     teachers = [objective.teacher] if objective.teacher else []
     settings = settled(settings, context, [model, *teachers])
+    require_devices(context.devices, [settings.batch_size])
     dataset, tile_px = context.dataset, tile_px_of(model)
     sampler = _sampler(settings, context, tile_px, objective.teacher_logits)
     _compile(
