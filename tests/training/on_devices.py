@@ -47,7 +47,8 @@ def network(seed: int, filters: int = 4) -> keras.Model:
     layers = keras.layers
     images = keras.Input((32, 32, 3))
     x = layers.Rescaling(1 / 255)(images)
-    x = layers.Conv2D(filters, 3, padding="same")(x)
+    # With a bias, whose gradient is nothing but rounding, Adam would walk at random.
+    x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
     x = layers.BatchNormalization()(x)
     x = layers.Dropout(0.2)(layers.ReLU()(x))
     logits = layers.Conv2D(DATASET.classes.num_classes, 1, name="logits")

@@ -29,11 +29,11 @@ def results(tmp_path_factory):
 
 
 def assert_alike(ours: dict, theirs: dict) -> None:
-    np.testing.assert_allclose(ours["history"], theirs["history"], rtol=1e-3)
+    np.testing.assert_allclose(ours["history"], theirs["history"], rtol=1e-4)
     for key in ("weights", "saved"):
         for mine, other in zip(ours[key], theirs[key], strict=True):
-            np.testing.assert_allclose(mine, other, atol=1e-3)
-    np.testing.assert_allclose(ours["logits"], theirs["logits"], rtol=1e-2)
+            np.testing.assert_allclose(mine, other, atol=1e-6)
+    np.testing.assert_allclose(ours["logits"], theirs["logits"], rtol=1e-4)
 
 
 @pytest.mark.backends
