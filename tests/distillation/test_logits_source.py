@@ -31,6 +31,31 @@ def test_a_keras_model_is_a_source_of_its_logits(part):
     assert as_source(source) is source
 
 
+@pytest.mark.parametrize("averaged", [False, True])
+@pytest.mark.parametrize("batch_size", [1, 3, 16, 50])
+def test_images_that_share_batches_have_the_logits_of_each(part, averaged, batch_size):
+    sizes = set()
+
+    def predict(tiles):
+        sizes.add(len(tiles))
+        return tiles[..., :2] * np.linspace(1, 2, tiles.shape[1])[:, None, None]
+
+    source = TiledLogits(
+        predict=predict,
+        tile_px=(8, 8),
+        num_classes=2,
+        digest=lambda: "it",
+        batch_size=batch_size,
+    )
+    images = [annotated.read()[0] for annotated in part]
+    how = {"overlap": 0.5, "averaged": averaged}
+    together = list(source.logits_of_all(iter(images), **how))
+    assert sizes == {max(8, batch_size // 8 * 8) if averaged else batch_size}
+    assert len(together) == len(images)
+    for found, annotated, image in zip(together, part, images, strict=True):
+        np.testing.assert_array_equal(found, source.logits(annotated, image, **how))
+
+
 @pytest.mark.parametrize("tile_px", [(4, 4), (8, 6), (40, 40)])
 def test_tiles_need_not_have_the_size_of_the_images(part, tile_px):
     seen = set()

@@ -114,12 +114,13 @@ def test_averages_over_how_tiles_may_be_held(tmp_path, part):
     assert np.abs(means - plain).max() > 0.05 * np.abs(plain).max()
 
 
-def test_a_batch_is_no_larger_than_the_tiles_of_an_image(tmp_path, part):
+def test_batches_are_full_across_images(tmp_path, part):
+    """Of 4, 6 and 1 tiles; the last batch is filled up, since no tiles are left."""
     teacher, sizes = pointwise(), []
     ask = teacher.predict_on_batch
     teacher.predict_on_batch = lambda x: sizes.append(len(x)) or ask(x)
     TeacherCache(tmp_path / "logits", teacher, part, CacheSettings(overlap=0.0)).fill()
-    assert sizes == [4, 6, 1]
+    assert sizes == [8, 8]
 
 
 def test_maps_cannot_be_written_to(filled, part, teacher):

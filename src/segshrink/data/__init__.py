@@ -16,6 +16,7 @@ from segshrink.data.sliding_window import (
     SlidingWindow,
     map_by_tiles,
     stream_by_tiles,
+    tiles_in_order,
 )
 from segshrink.data.splits import Split
 from segshrink.data.tiles import ImageMaps, TileSampler, TileSettings, plain_tiles
@@ -42,6 +43,7 @@ __all__ = [
     "inspect_unlabelled",
     "iter_tiles",
     "map_by_tiles",
+    "tiles_in_order",
     "stream_by_tiles",
     "open_dataset",
     "open_patch_dataset",

@@ -116,6 +116,26 @@ def map_by_tiles(
     return result
 
 
+def tiles_in_order(
+    image: np.ndarray, *, tile_px: tuple[int, int], overlap: float
+) -> Iterator[np.ndarray]:
+    """The tiles of an image, in the order in which `map_by_tiles` predicts them.
+
+    Args:
+        image: `(height, width, 3)`.
+        tile_px: as for `SlidingWindow`.
+        overlap: as for `SlidingWindow`.
+
+    Yields:
+        `(*tile_px, 3)`.
+    """
+    window = SlidingWindow(
+        size_px=(image.shape[0], image.shape[1]), tile_px=tile_px, overlap=overlap
+    )
+    for row, column in itertools.product(*window.starts()):
+        yield _tile(lambda rows, columns: image[rows, columns], window, row, column)
+
+
 def stream_by_tiles(
     predict: Callable[[np.ndarray], np.ndarray],
     read: Callable[[slice, slice], np.ndarray],

@@ -1,7 +1,8 @@
 """Teachers that are asked for nothing but the logits of images."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
@@ -10,11 +11,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from segshrink.data import AnnotatedImage, SlidingWindow, map_by_tiles
+from segshrink.data import AnnotatedImage, SlidingWindow, map_by_tiles, tiles_in_order
 from segshrink.distillation.digests import model_digest
 from segshrink.distillation.test_time_augmentation import predict_augmented
+from segshrink.training.device_tiles import has_accelerator
 
 _BATCH = 8
+_BATCH_ON_ACCELERATOR = 64
+_AUGMENTATIONS = 8
 _LEAST_PROBABILITY = 1e-7
 # Probabilities of int8 files are multiples of 1/256.
 _MOST_DEVIATION = 0.02
@@ -117,6 +121,47 @@ class TiledLogits:
             batch_size=min(batch_size, tiles),
         )
 
+    def logits_of_all(
+        self, images: Iterable[np.ndarray], *, overlap: float, averaged: bool
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Logits of each image in turn, from batches that are filled across images.
+
+        Args:
+            images: RGB 0-255 `(height, width, 3)` each.
+            overlap: as for `logits`.
+            averaged: as for `logits`.
+
+        Yields:
+            float32 `(height, width, num_classes)`.
+        """
+        ahead, images = itertools.tee(images)
+        tiles = itertools.chain.from_iterable(
+            tiles_in_order(image, tile_px=self.tile_px, overlap=overlap)
+            for image in ahead
+        )
+        answers = self._answers(tiles, averaged)
+        for image in images:
+            yield map_by_tiles(
+                # These are the answers for the very tiles that it asks for.
+                lambda _: next(answers)[None],
+                image,
+                tile_px=self.tile_px,
+                channels=self.num_classes,
+                overlap=overlap,
+            )
+
+    def _answers(
+        self, tiles: Iterator[np.ndarray], averaged: bool
+    ) -> Iterator[np.ndarray]:
+        """Logits of each tile; all batches are of one size, the last is filled up."""
+        predict, size = self.predict, self.batch_size
+        if averaged:
+            predict = partial(predict_augmented, predict)
+            size = max(1, size // _AUGMENTATIONS)
+        while batch := list(itertools.islice(tiles, size)):
+            full = batch + [np.zeros_like(batch[0])] * (size - len(batch))
+            yield from np.asarray(predict(np.stack(full)))[: len(batch)]
+
 
 class MeanLogits:
     """The mean of the probabilities of several teachers, as log-probabilities.
@@ -166,7 +211,7 @@ def as_source(teacher: Teacher) -> LogitsSource:
         tile_px=(height_px, width_px),
         num_classes=int(num_classes),
         digest=partial(model_digest, teacher),
-        batch_size=_BATCH,
+        batch_size=_BATCH_ON_ACCELERATOR if has_accelerator() else _BATCH,
     )
 
 

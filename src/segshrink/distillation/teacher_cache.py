@@ -4,6 +4,7 @@ import io
 import math
 import re
 import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from segshrink.data import AnnotatedImage, Part
 from segshrink.data.augmentation import draw_recoloring, recolored
 from segshrink.distillation.digests import images_digest
-from segshrink.distillation.logits_source import Teacher, as_source
+from segshrink.distillation.logits_source import Teacher, TiledLogits, as_source
 from segshrink.errors import RunFolderError, UsageError
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import Augmentation
@@ -244,8 +245,8 @@ class TeacherCache:
             record.write(self.folder / _RECORD)
         if missing:
             progress.start("teacher's logits", len(missing))
-            for index, view in missing:
-                self._write(index, view)
+            for place, logits in zip(missing, self._predict(missing), strict=True):
+                self._write(*place, logits)
                 progress.advance()
             progress.finish()
         return len(missing)
@@ -311,8 +312,7 @@ class TeacherCache:
         stored = np.lib.format.read_array(io.BytesIO(body), allow_pickle=False)
         return stored.shape == self._shape(index) and stored.dtype == np.float16
 
-    def _write(self, index: int, view: int) -> None:
-        logits = self._predict(index, view)
+    def _write(self, index: int, view: int, logits: np.ndarray) -> None:
         stored = np.clip(_block_means(logits, self.stride), -_LARGEST, _LARGEST)
         with atomic_write(self._path(index, view)) as unfinished:
             with unfinished.open("wb") as file:
@@ -322,17 +322,26 @@ class TeacherCache:
             with unfinished.open("ab") as file:
                 file.write(checksum)
 
-    def _predict(self, index: int, view: int) -> np.ndarray:
+    def _predict(self, places: Sequence[tuple[int, int]]) -> Iterator[np.ndarray]:
+        """Logits of views of images, by index and view."""
+        overlap, averaged = self.settings.overlap, self.settings.averaged
+        pixels = (self._pixels(*place) for place in places)
+        if isinstance(self._source, TiledLogits):
+            yield from self._source.logits_of_all(
+                pixels, overlap=overlap, averaged=averaged
+            )
+            return
+        for (index, _), image in zip(places, pixels, strict=True):
+            yield self._source.logits(
+                self._part[index], image, overlap=overlap, averaged=averaged
+            )
+
+    def _pixels(self, index: int, view: int) -> npt.NDArray[np.uint8]:
         image, _ = self._part[index].read()
         colors = self.color_generator(index, view)
-        if colors is not None:
-            image = recolored(image, draw_recoloring(self.settings.photometric, colors))
-        return self._source.logits(
-            self._part[index],
-            image,
-            overlap=self.settings.overlap,
-            averaged=self.settings.averaged,
-        )
+        if colors is None:
+            return image
+        return recolored(image, draw_recoloring(self.settings.photometric, colors))
 
 
 def _checksum(index: int, view: int, body: bytes) -> bytes:
