@@ -1,241 +1,229 @@
-"""Patches a second in training, one choice changed at a time.
+"""Tiles a second that training takes in, for each backend and kind of training.
 
-Every variant runs in a process of its own, round after round in a new order, so that
-all share the machine's moods. The baseline is a plain `model.fit` of the same U-Net
-(1.94 M weights, 256 x 256 patches) on arrays in memory.
+Every row runs `train` or `distill` as they ship, on tiles of 256 x 256, in a process of
+its own; beside them a plain `keras.Model.fit` on arrays in memory. Rounds go forth and
+back, so that all rows share the machine's moods. The JSON is written after each
+measurement, and the same command continues where it was stopped.
 
-    python benchmarks/training_speed.py --rounds 3 --out benchmarks/training_speed.json
+    python benchmarks/training_speed.py --rounds 2 --seconds 30
+    python benchmarks/training_speed.py --backends jax --batch 64      # on a GPU
+    python benchmarks/training_speed.py --rows student --against ../older-checkout
+    python benchmarks/training_speed.py --rounds 0                     # table only
 """
 
 import argparse
 import importlib.util
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-_PATCH_PX = 256
-_CLASSES = 6
-_BASE = {
-    "backend": "tensorflow",
-    "onednn": "1",
-    "batch": 8,
-    "jit": False,
-    "precision": "float32",
-    "norm": "batch",
-    "pipeline": False,
-    "loss": "segshrink",
-}
-VARIANTS = {
-    "plain model.fit, arrays in memory": {"norm": None, "onednn": "0", "loss": "keras"},
-    "the same, oneDNN on": {"norm": None, "loss": "keras"},
-    "with BatchNorm": {"loss": "keras"},
-    "with our cross-entropy": {},
-    "with our input pipeline": {"pipeline": True},
-    "batch 4": {"batch": 4},
-    "batch 16": {"batch": 16},
-    "XLA": {"jit": True},
-    "mixed bfloat16": {"precision": "mixed_bfloat16"},
-    "JAX": {"backend": "jax", "jit": True},
-    "PyTorch": {"backend": "torch"},
+ROOT = Path(__file__).resolve().parents[1]
+BACKENDS = ("tensorflow", "jax", "torch")
+ROWS = {
+    "plain": "compact student, plain `keras.Model.fit` on arrays in memory",
+    "student": "compact student",
+    "cache": "compact student, cached logits of a teacher",
+    "live": "compact student, live teacher",
+    "teacher": "EfficientNet-Lite2 teacher",
+    "unet": "U-Net with 16 base filters",
 }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--limit", type=float, default=240, help="seconds a variant")
-    parser.add_argument("--out", type=Path, default=Path("training_speed.json"))
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(measure(json.loads(arguments.one), arguments.steps)))
-        return
-    for record in compare(arguments.rounds, arguments.steps, arguments.limit):
-        arguments.out.write_text(json.dumps(record, indent=2) + "\n")
-        arguments.out.with_suffix(".md").write_text(table(record))
-    print(table(record))
+    print(measured(parsed()))
 
 
-def compare(rounds: int, steps: int, limit: float) -> Iterator[dict]:
-    """Yield the record so far after every round."""
-    from segshrink.records import this_machine
-
-    speeds: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    remarks: dict[str, str] = {}
-    order = random.Random(0)
-    for number in range(rounds):
-        names = [name for name in VARIANTS if name not in remarks]
-        for name in order.sample(names, len(names)):
-            choice = _BASE | VARIANTS[name]
-            found = run_apart(choice, steps, limit)
-            if isinstance(found, str):
-                remarks[name] = found
-            else:
-                speeds[name].append(found)
-            print(f"round {number + 1}: {name}: {found}", file=sys.stderr, flush=True)
-        yield {
-            "what": "256 x 256 patches a second, U-Net with 16 base filters",
-            "machine": this_machine().as_plain(),
-            "versions": versions(),
-            "rounds": number + 1,
-            "steps": steps,
-            "speeds": speeds,
-            "remarks": remarks,
-        }
+def parsed(given: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=30, help="of each measurement")
+    parser.add_argument("--batch", type=int, default=8, help="tiles of a step")
+    parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
+    parser.add_argument("--data", default="synthetic", help="a folder, or synthetic")
+    parser.add_argument(
+        "--against", type=Path, help="another checkout, which is measured beside this"
+    )
+    parser.add_argument("--limit", type=float, default=300, help="seconds of a process")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "benchmarks" / "training_speed.json"
+    )
+    return parser.parse_args(given)
 
 
-def run_apart(choice: dict, steps: int, limit: float) -> float | str:
-    backend = {"torch": "torch", "jax": "jax"}.get(choice["backend"])
-    if backend and importlib.util.find_spec(backend) is None:
-        return "not installed"
-    environment = os.environ | {
-        "KERAS_BACKEND": choice["backend"],
-        "TF_ENABLE_ONEDNN_OPTS": choice["onednn"],
-        "TF_CPP_MIN_LOG_LEVEL": "3",
+def measured(arguments: argparse.Namespace) -> str:
+    """Take the measurements that are missing; return the table of all."""
+    runs = json.loads(arguments.out.read_text()) if arguments.out.is_file() else []
+    for run in missing_runs(arguments, runs):
+        runs.append(run | run_apart(run, arguments))
+        arguments.out.write_text(json.dumps(runs, indent=1) + "\n")
+        print(json.dumps(runs[-1]), file=sys.stderr, flush=True)
+    text = table(runs)
+    arguments.out.with_suffix(".md").write_text(text)
+    return text
+
+
+def missing_runs(arguments: argparse.Namespace, done: list[dict]) -> Iterator[dict]:
+    """What describes each measurement that is not in the record."""
+    others = [] if arguments.against is None else [commit(arguments.against)]
+    known = {
+        "machine": machine(),
+        "seconds": arguments.seconds,
+        "batch": arguments.batch,
+        "data": Path(arguments.data).name,
     }
-    command = [sys.executable, __file__, "--steps", str(steps)]
-    command += ["--one", json.dumps(choice)]
+    for number in range(arguments.rounds):
+        runs = [
+            known | {"backend": backend, "row": row, "round": number, "source": source}
+            for backend in arguments.backends
+            for row in arguments.rows
+            for source in ("this", *others)
+        ]
+        for run in runs if number % 2 == 0 else reversed(runs):
+            if not any(run.items() <= other.items() for other in done):
+                yield run
+
+
+def run_apart(run: dict, arguments: argparse.Namespace) -> dict:
+    """Measure in a process of its own; a remark where that fails."""
+    if importlib.util.find_spec(run["backend"]) is None:
+        return {"remark": "not installed"}
+    source = ROOT if run["source"] == "this" else arguments.against
+    environment = os.environ | {
+        "KERAS_BACKEND": run["backend"],
+        "PYTHONPATH": str(source.resolve() / "src"),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    }
+    script = Path(__file__).with_name("one_training.py")
+    choice = json.dumps(run | {"data": str(arguments.data)})
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=limit
+            [sys.executable, str(script), choice],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=arguments.limit,
         )
     except subprocess.TimeoutExpired:
-        return f"did not finish {steps} steps in {limit:.0f} s"
+        return {"remark": f"took more than {arguments.limit:.0f} s"}
     if done.returncode:
-        return "failed: " + done.stderr.strip().splitlines()[-1][:160]
-    return json.loads(done.stdout.strip().splitlines()[-1])
+        return {"remark": "failed: " + done.stderr.strip().splitlines()[-1][:160]}
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    return found | {"commit": commit(source), "versions": versions()}
 
 
-def measure(choice: dict, steps: int) -> float:
-    import keras
-    import numpy as np
-
-    from segshrink.models import build_model
-
-    keras.config.set_dtype_policy(choice["precision"])
-    model = build_model(
-        "unet",
-        num_classes=_CLASSES,
-        input_shape=(_PATCH_PX, _PATCH_PX, 3),
-        norm=choice["norm"],
-    )
-    model.compile("adamw", loss=loss_of(choice["loss"]), jit_compile=choice["jit"])
-    batch = choice["batch"]
-    count = batch * steps
-    if choice["pipeline"]:
-        batches = pipeline(batch, count)
-        return timed(model, lambda: model.fit(batches, verbose=0), count)
-    generator = np.random.default_rng(0)
-    shape = (count, _PATCH_PX, _PATCH_PX)
-    images = generator.integers(0, 256, (*shape, 3), dtype=np.uint8)
-    labels = generator.integers(0, _CLASSES, shape, dtype=np.uint8)
-    return timed(
-        model,
-        lambda: model.fit(images, labels, batch_size=batch, verbose=0),
-        count,
-    )
+def commit(checkout: Path) -> str:
+    command = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        return "unknown"
+    return found.stdout.strip() or "unknown"
 
 
-def loss_of(name: str):
-    import keras
+def machine() -> str:
+    from segshrink.records import this_machine
 
-    from segshrink.objectives import build_loss
-    from segshrink.recipe import LossSettings
-
-    if name == "keras":
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    return build_loss(LossSettings(), num_classes=_CLASSES)
+    found = this_machine()
+    return f"{found.processor}, {found.cores} cores"
 
 
-def pipeline(batch: int, count: int):
-    from PIL import Image
-
-    from segshrink.data import TileSampler, TileSettings, open_dataset
-    from segshrink.data.synthetic import CLASSES, generate_scene
-    from segshrink.recipe import Augmentation
-    from segshrink.training.batches import TrainingBatches
-
-    root = Path(tempfile.mkdtemp())
-    for number in range(4):
-        image, labels = generate_scene(number, size_px=1024, seed=0)
-        for kind, pixels, suffix in (
-            ("images", image, "jpg"),
-            ("masks", CLASSES.colorize(labels), "png"),
-        ):
-            folder = root / f"scene {number}" / kind
-            folder.mkdir(parents=True)
-            Image.fromarray(pixels).save(folder / f"view.{suffix}")
-    entries = [
-        f"- {{name: {name}, color: [{', '.join(map(str, color))}]}}"
-        for name, color in zip(CLASSES.names, CLASSES.colors, strict=True)
-    ]
-    (root / "dataset.yaml").write_text("classes:\n" + "\n".join(entries) + "\n")
-    sampler = TileSampler(
-        open_dataset(root).train,
-        TileSettings(
-            tile_px=_PATCH_PX,
-            batch_size=batch,
-            augmentation=Augmentation(),
-            tiles_per_epoch=count,
-        ),
-        seed=0,
-    )
-    return TrainingBatches(sampler)
-
-
-def timed(model, fit, count: int) -> float:
-    fit()  # compiles, and fills the cache of decoded images
-    began = time.perf_counter()
-    fit()
-    return count / (time.perf_counter() - began)
-
-
-def versions() -> dict[str, str]:
+def versions() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {}
-    for package in ("keras", "tensorflow-cpu", "jax", "torch"):
+    found = []
+    for package in ("keras", "tensorflow-cpu", "tensorflow", "jax", "torch"):
         try:
-            found[package] = version(package)
+            found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            pass
+    return ", ".join(found)
 
 
-def table(record: dict) -> str:
-    medians = {
-        name: statistics.median(values)
-        for name, values in record["speeds"].items()
-        if values
-    }
-    plain = medians.get("plain model.fit, arrays in memory")
-    machine = record["machine"]
+def table(runs: list[dict]) -> str:
+    """The record as Markdown, with a row for each kind of training."""
     lines = [
-        f"Training speed: {record['what']}.",
-        f"{machine['processor']}, {machine['cores']} cores; "
-        + ", ".join(f"{name} {number}" for name, number in record["versions"].items())
-        + f". Median of {record['rounds']} interleaved rounds of {record['steps']} "
-        "steps, each in a process of its own.",
-        "",
-        "| variant | patches/s | lowest - highest | x plain |",
-        "|---|---:|---:|---:|",
+        "Training speed in tiles of 256 x 256 a second: median of the rounds, each in",
+        "a process of its own. Step: time of the same steps on one batch that is",
+        "there already, as a share of the time of training. Busy: the device as",
+        "`nvidia-smi` samples it, or the share of all cores that the process used.",
+        "Travels: what a step takes from the host, per tile.",
     ]
-    for name, values in record["speeds"].items():
-        if name not in medians:
-            lines.append(f"| {name} | {record['remarks'].get(name, '-')} | | |")
-            continue
-        ratio = f"{medians[name] / plain:.2f}" if plain else "-"
-        spread = f"{min(values):.2f} - {max(values):.2f}"
-        lines.append(f"| {name} | {medians[name]:.2f} | {spread} | {ratio} |")
+    groups: dict[tuple, list[dict]] = {}
+    for run in runs:
+        key = (run["machine"], run["batch"], run["seconds"], run["data"])
+        groups.setdefault(key, []).append(run)
+    for (where, batch, seconds, data), group in groups.items():
+        known = next((run["versions"] for run in group if "versions" in run), "")
+        lines += [
+            "",
+            f"{where}; {known}; batches of {batch}, {seconds:g} s a round, "
+            f"data: {data}.",
+            "",
+            "| backend | device | training | tiles/s | lowest - highest | step | busy |"
+            " CPU ms a tile | travels |",
+            "|---|---|---|---:|---:|---:|---:|---:|---:|",
+            *_table_rows(group),
+            *_ratios(group),
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _table_rows(group: list[dict]) -> Iterator[str]:
+    for key in dict.fromkeys(_key(run) for run in group):
+        backend, row, source = key
+        runs = [run for run in group if _key(run) == key]
+        name = ROWS[row] + ("" if source == "this" else f", as of {source}")
+        good = [run for run in runs if "tiles_per_second" in run]
+        if not good:
+            yield f"| {backend} | | {name} | {runs[-1]['remark']} | | | | | |"
+            continue
+        speeds = [run["tiles_per_second"] for run in good]
+        middle = {
+            fact: statistics.median(run[fact] for run in good)
+            for fact in ("step_share", "busy", "cpu_ms_per_tile", "bytes_per_tile")
+        }
+        yield (
+            f"| {backend} | {good[0]['device']} | {name} | "
+            f"{statistics.median(speeds):.1f} | "
+            f"{min(speeds):.1f} - {max(speeds):.1f} | "
+            f"{middle['step_share']:.0%} | {middle['busy']:.0%} | "
+            f"{middle['cpu_ms_per_tile']:.1f} | {middle['bytes_per_tile']:,.0f} B |"
+        )
+
+
+def _key(run: dict) -> tuple[str, str, str]:
+    return run["backend"], run["row"], run["source"]
+
+
+def _ratios(group: list[dict]) -> Iterator[str]:
+    """Speed over that of another checkout, in the rounds that have both."""
+    speeds = {
+        (*_key(run), run["round"]): run["tiles_per_second"]
+        for run in group
+        if "tiles_per_second" in run
+    }
+    others = dict.fromkeys(_key(run) for run in group if run["source"] != "this")
+    for backend, row, source in others:
+        ratios = [
+            speed / speeds[backend, row, source, number]
+            for (*key, number), speed in speeds.items()
+            if key == [backend, row, "this"]
+            and (backend, row, source, number) in speeds
+        ]
+        if ratios:
+            yield ""
+            yield (
+                f"{ROWS[row]} on {backend}: {statistics.median(ratios):.2f} times the "
+                f"tiles a second of {source} (median of {len(ratios)} rounds, "
+                f"{min(ratios):.2f} - {max(ratios):.2f})."
+            )
 
 
 if __name__ == "__main__":
