@@ -42,6 +42,7 @@ SLOW = {
         "training/test_epochs.py",
         "training/test_first_step.py",
         "training/test_fit.py",
+        "training/test_on_device.py",
         "training/test_precision.py",
         "training/test_resuming.py",
         "training/test_train.py",

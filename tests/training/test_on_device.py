@@ -1,5 +1,10 @@
 """Training on tiles that the compiled step makes itself."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -123,3 +128,19 @@ def test_more_images_than_may_lie_on_the_device_are_refused(draw_dataset):
     assert not makes_tiles_on_device(TrainingSettings(), part)
     with pytest.raises(RecipeError, match="has 19,200 MB. Take tiles_on: auto or host"):
         makes_tiles_on_device(TrainingSettings(tiles_on="device"), part)
+
+
+@pytest.mark.parametrize(
+    ("place", "bytes_per_tile"), [("device", 48), ("host", 32 * 32 * (3 + 1))]
+)
+def test_numbers_travel_in_an_epoch_and_no_pixel(place, bytes_per_tile, tmp_path):
+    pytest.importorskip("jax")
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("transfers.py"), place, tmp_path],
+        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    steps = [int(line) for line in done.stdout.split()]
+    assert steps == [4 * bytes_per_tile] * 8
