@@ -97,6 +97,7 @@ def run_apart(run: dict, arguments: argparse.Namespace) -> dict:
         "KERAS_BACKEND": run["backend"],
         "PYTHONPATH": str(source.resolve() / "src"),
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_ENABLE_ONEDNN_OPTS": "1",  # as the command line does
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }

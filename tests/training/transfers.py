@@ -1,7 +1,7 @@
 """Trains on JAX and prints the bytes that travel to the device, a line for each step.
 
-Nothing else may travel: JAX refuses it. Nor may anything be imported that a machine with
-an accelerator may lack.
+Nothing else may travel: JAX refuses it. Nor may packages be imported that a machine
+with an accelerator may lack.
 
     KERAS_BACKEND=jax python transfers.py host|device FOLDER
 """

@@ -233,8 +233,8 @@ def _compile(
     # Weight decay is for kernels; on scales, offsets and ranges it only hurts.
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "range_"])
     on_tensorflow = keras.backend.backend() == "tensorflow"
-    # On TensorFlow's CPU, XLA compiles a U-Net for more than a minute
-    # (benchmarks/training_speed.md), which is too long for short runs.
+    # On TensorFlow's CPU, XLA compiles a U-Net for more than a minute, which is too
+    # long for short runs.
     trainee.compile(
         optimizer,
         loss=loss,
