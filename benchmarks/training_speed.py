@@ -58,6 +58,8 @@ def parsed(given: list[str] | None = None) -> argparse.Namespace:
 def measured(arguments: argparse.Namespace) -> str:
     """Take the measurements that are missing; return the table of all."""
     runs = json.loads(arguments.out.read_text()) if arguments.out.is_file() else []
+    if arguments.rounds:  # What failed is tried again.
+        runs = [run for run in runs if "remark" not in run]
     for run in missing_runs(arguments, runs):
         runs.append(run | run_apart(run, arguments))
         arguments.out.write_text(json.dumps(runs, indent=1) + "\n")
