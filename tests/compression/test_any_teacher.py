@@ -22,6 +22,7 @@ from segshrink.records.metadata import FileMetadata
 TILE_PX = 32
 NAMES = ("grass", "water", "road")
 EXACT = CacheSettings(stride=1)
+MEAN = np.float32([123.7, 116.3, 103.5])
 
 
 def keras_model(seed=0, *, side_px=TILE_PX, activation=None):
@@ -105,9 +106,11 @@ def test_a_torch_model_after_its_export(tmp_path, tiny_dataset, image):
     net = torch.nn.Conv2d(3, 3, 1)
     with torch.no_grad():
         net.weight[:] = torch.from_numpy(kernel.T[:, :, None, None].copy())
-        net.bias[:] = torch.from_numpy(bias)
+        # What the mean takes away, this brings back.
+        net.bias[:] = torch.from_numpy(bias + MEAN / 64 @ kernel)
     normalize = torch.nn.BatchNorm2d(3, eps=0, affine=False)
-    normalize.running_var[:] = 64.0**2
+    normalize.running_mean[:] = torch.tensor(MEAN)
+    normalize.running_var[:] = torch.tensor([64.0, 64.0, 64.0]) ** 2
     upsample = torch.nn.Upsample((32, 32), mode="bilinear")
     model = torch.nn.Sequential(normalize, net, upsample).eval()
     path = tmp_path / "torch.onnx"
