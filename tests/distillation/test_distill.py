@@ -20,8 +20,9 @@ SETTINGS = TrainingSettings(
 STEPS = 3  # an epoch
 
 # Settings by what they need of the teacher.
-CACHED = {"losses": {"pixel_kl": 0.5}, "supervised": 0.5}
-ONLINE = CACHED | {"cache": False, "boundary_weight": 2.0, "fade": True}
+PLAIN = {"losses": {"pixel_kl": 0.5}, "supervised": 0.5}
+CACHED = PLAIN | {"cache_views": 1}
+ONLINE = PLAIN | {"cache": False, "boundary_weight": 2.0, "fade": True}
 FEATURES = {"losses": {"feature_hint": 1.0, "dist": 0.5}, "layers": ["bottleneck"]}
 WAYS = {"cached": CACHED, "online": ONLINE, "features": FEATURES}
 

@@ -124,6 +124,9 @@ class TileSampler:
             one view, colours change as they do without maps.
         unlabelled: images without labels.
 
+    Attributes:
+        part: all images, those without labels last.
+
     Raises:
         ValueError: if a part is empty, the stride of the maps does not divide the tile,
             or a batch of one tile is to hold two kinds.
@@ -159,7 +162,7 @@ class TileSampler:
         self._augmentation = settings.augmentation
         self._labelled = len(part)
         self._without_labels = settings.unlabelled_tiles if unlabelled else 0
-        part = part.joined(unlabelled) if unlabelled else part
+        self.part = part = part.joined(unlabelled) if unlabelled else part
         self._shapes = [(image.height_px, image.width_px) for image in part]
         self._areas = np.array([height * width for height, width in self._shapes])
         self._cache = ImageCache(part, settings.cache_bytes)

@@ -1,5 +1,6 @@
 """Distillation of a student from a teacher."""
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import keras
 
-from segshrink.data import Part
+from segshrink.data import Dataset, Part
+from segshrink.distillation.asking import stored_logits
 from segshrink.distillation.digests import model_digest
 from segshrink.distillation.distiller import Distiller
 from segshrink.distillation.feature_maps import has_layers_of
@@ -15,15 +17,9 @@ from segshrink.distillation.logits_only import require_logits_suffice
 from segshrink.distillation.logits_source import Teacher
 from segshrink.distillation.matching import LayerMatches
 from segshrink.distillation.mix import build_terms, completed
-from segshrink.distillation.teacher_cache import (
-    STRIDES,
-    CacheSettings,
-    TeacherCache,
-    cache_bytes,
-    cannot_replay,
-)
+from segshrink.errors import RecipeError
 from segshrink.models import tile_px_of
-from segshrink.recipe import FEATURE_LOSSES, DistillationSettings, TrainingSettings
+from segshrink.recipe import DistillationSettings, TrainingSettings
 from segshrink.training import (
     Objective,
     TrainingContext,
@@ -32,10 +28,9 @@ from segshrink.training import (
     settled,
     steps_per_epoch,
 )
-from segshrink.training.device_tiles import makes_tiles_on_device
 from segshrink.training.train import supervised_loss
 
-_CACHE_MB = 2048.0
+_UNLABELLED_SHARE = 0.5
 
 
 def distill(
@@ -77,6 +72,7 @@ def distill(
     models = [x for x in (student, teacher) if isinstance(x, keras.Model)]
     settings = settled(settings, context, models)
     dataset = context.dataset
+    _require_unlabelled_images_for(chosen, dataset)
     steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px_of(student))
     model = teacher if isinstance(teacher, keras.Model) else None
     if model is None:
@@ -86,7 +82,7 @@ def distill(
         context.progress.say(f"Feature maps that are compared:\n{pairs}")
     began = time.perf_counter()
     folder = cache or context.folder / "checkpoint" / "teacher-logits"
-    logits = _cached_logits(chosen, teacher, settings, context, folder)
+    logits = stored_logits(chosen, teacher, settings, context, folder)
     teacher_seconds = round(time.perf_counter() - began, 1)
     supervised = supervised_loss(settings.loss, dataset)
     distiller = Distiller(
@@ -96,19 +92,24 @@ def distill(
         terms=terms,
         supervised_weight=chosen.supervised,
         boundary_weight=chosen.boundary_weight,
+        pseudo_threshold=chosen.pseudo_threshold or 0.0,
     )
     objective = Objective(
         model=student,
         validation_loss=supervised,
         teacher=None if logits else model,
         teacher_logits=logits,
+        unlabelled=dataset.unlabelled,
+        unlabelled_share=chosen.unlabelled_share or _UNLABELLED_SHARE,
+        mixing=None if chosen.mixing == "none" else chosen.mixing,
     )
     result = fit(
         distiller,
         settings,
         context,
         objective,
-        also_fixed=_also_fixed(chosen, teacher, pairs),
+        also_fixed=_also_fixed(chosen, teacher, pairs)
+        | _unlabelled_fixed(dataset.unlabelled),
     )
     return replace(result, teacher_seconds=teacher_seconds)
 
@@ -137,63 +138,21 @@ def chosen_settings(
     return completed(settings, "pruned" if is_pruned else "compact")
 
 
-def _cached_logits(
-    chosen: DistillationSettings,
-    teacher: Teacher,
-    settings: TrainingSettings,
-    context: TrainingContext,
-    folder: Path,
-) -> TeacherCache | None:
-    """The filled cache, or None if the teacher runs in each step.
-
-    A reason that the settings do not give is said.
-    """
-    train, progress = context.dataset.train, context.progress
-    if not chosen.cache:
-        return None
-    photometric = settings.augmentation.photometric
-    views = chosen.cache_views or 1
-    max_bytes = round(1e6 * (chosen.cache_mb or _CACHE_MB))
-    reason = None
-    if isinstance(teacher, keras.Model):
-        reason = _reason_against_cache(chosen, settings, teacher, train, max_bytes)
-    if reason:
-        progress.say(f"The teacher runs in each step: {reason}.")
-        return None
-    cache = CacheSettings(
-        views=views,
-        photometric=photometric if views > 1 else 0.0,
-        seed=context.seed,
-        averaged=chosen.cache_averaged,
-        max_bytes=max_bytes,
-    )
-    logits = TeacherCache(folder, teacher, train, cache)
-    logits.fill(progress)
-    if views == 1 and photometric:
-        progress.say(
-            "The targets are for the unchanged images; the student sees changed "
-            "colours (cache_views replays those too)."
-        )
-    return logits
+def _require_unlabelled_images_for(
+    chosen: DistillationSettings, dataset: Dataset
+) -> None:
+    for option in ("unlabelled_share", "pseudo_threshold"):
+        if getattr(chosen, option) is not None and dataset.unlabelled is None:
+            raise RecipeError(
+                f"distillation.{option}: no effect without images without labels. Name "
+                "their folder with --unlabelled or data.unlabelled, or drop it."
+            )
 
 
-def _reason_against_cache(
-    chosen: DistillationSettings,
-    settings: TrainingSettings,
-    teacher: keras.Model,
-    train: Part,
-    max_bytes: int,
-) -> str | None:
-    if makes_tiles_on_device(settings, train):
-        return "on the device it sees the very tiles that the student sees"
-    features = sorted(set(chosen.losses or ()) & set(FEATURE_LOSSES))
-    if features:
-        return f"{', '.join(features)} needs its feature maps, not only its logits"
-    channels, coarsest = teacher.output_shape[-1], STRIDES[-1]
-    least = cache_bytes(train, channels, coarsest, chosen.cache_views or 1)
-    if least > max_bytes:
-        return (
-            f"its logits need {least / 1e6:.3g} MB even at stride {coarsest}, more "
-            f"than the {max_bytes / 1e6:.3g} of cache_mb"
-        )
-    return cannot_replay(settings.augmentation)
+def _unlabelled_fixed(unlabelled: Part | None) -> dict[str, object]:
+    """What must not change when a run resumes; nothing where there are no images."""
+    if unlabelled is None:
+        return {}
+    # Names and sizes, not times of files: a folder may be copied to another machine.
+    text = "\n".join(f"{x.name} {x.height_px}x{x.width_px}" for x in unlabelled)
+    return {"unlabelled": hashlib.sha256(text.encode()).hexdigest()}

@@ -26,6 +26,11 @@ def require_logits_suffice(
             f"distillation.cache: false would run the teacher in each step, but {only}."
             f" Drop it, {remedy}."
         )
+    if distillation.mixing == "mixup":
+        raise RecipeError(
+            f"distillation.mixing: no stored logits answer for mixtures, but {only}. "
+            f"Take cutmix, {remedy}."
+        )
     if settings.tiles_on == "device":
         raise RecipeError(
             f"training.tiles_on: device makes tiles that no stored logits fit, but "

@@ -1,7 +1,7 @@
 """Settings of distillation: the student's losses against its teacher."""
 
 import math
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -25,9 +25,16 @@ class DistillationSettings(Settings):
     teacher's part falls to 0 over the training run, along a cosine. Pixels within 2 of
     a border between classes count `boundary_weight` in losses over pixels.
 
+    Where the data has images without labels, a share `unlabelled_share` of each batch
+    is cut from those; only the teacher counts there, on pixels of which it is certain
+    by a probability of at least `pseudo_threshold`. `mixing` shows teacher and student
+    half of the tiles mixed with others: cutmix replaces a rectangle, mixup lets both
+    show through each other.
+
     `cache`: the teacher's logits are stored once, up to `cache_mb` megabytes, instead
-    of running the teacher in each step; it still runs where they do not fit.
-    `cache_views`: colour variants of each image whose logits are stored; 1 is the image
+    of running the teacher in each step; it still runs where they do not fit, or where
+    it is asked for fewer tiles that way. `cache_views`: colour variants of each image
+    whose logits are stored, by default 4 where training changes colours; 1 is the image
     itself. With `cache_averaged` the stored logits are means over the flips and quarter
     turns of each tile (test-time augmentation), for eight times the work.
     """
@@ -38,6 +45,9 @@ class DistillationSettings(Settings):
     layers: tuple[str, ...] | None = None
     boundary_weight: float = Field(1.0, ge=0)
     fade: bool = False
+    unlabelled_share: float | None = Field(None, gt=0, lt=1)
+    pseudo_threshold: float | None = Field(None, gt=0, lt=1)
+    mixing: Literal["none", "cutmix", "mixup"] | None = None
     cache: bool = True
     cache_mb: float | None = Field(None, gt=0)
     cache_views: int | None = Field(None, ge=1)
@@ -68,6 +78,11 @@ class DistillationSettings(Settings):
         for option in ("cache_mb", "cache_views", "cache_averaged"):
             if getattr(self, option) not in (None, False) and not self.cache:
                 raise ValueError(f"{option}: no effect without cache, drop it")
+            if getattr(self, option) not in (None, False) and self.mixing == "mixup":
+                raise ValueError(
+                    f"{option}: no effect with mixup, whose mixtures no stored logits "
+                    "answer for; drop one of the two"
+                )
         if self.boundary_weight != 1 and not names & set(_PIXEL_LOSSES):
             raise ValueError(
                 "boundary_weight: no effect without a loss over pixels in losses "

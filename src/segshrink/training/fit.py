@@ -7,8 +7,9 @@ from pathlib import Path
 
 import keras
 
-from segshrink.data import Dataset, ImageMaps, TileSampler, TileSettings
+from segshrink.data import Dataset, ImageMaps, Part, TileSampler, TileSettings
 from segshrink.data.augmentation import crop_sides
+from segshrink.data.mixing import Mixing
 from segshrink.errors import RunFolderError
 from segshrink.models import tile_px_of
 from segshrink.objectives import WeightedSum
@@ -87,8 +88,12 @@ class Objective:
             with its variables as an int8 file will.
         teacher: model that the trainee runs beside its own in each step, which computes
             in the same precision.
-        teacher_logits: logits of a teacher for the images of the `train` part. Training
-            data is then `({"images": ..., "teacher_logits": ...}, labels)`.
+        teacher_logits: logits of a teacher for the images of the `train` part, and then
+            of those without labels. Training data is then
+            `({"images": ..., "teacher_logits": ...}, labels)`.
+        unlabelled: images without labels, from which a share of each batch is cut.
+        unlabelled_share: that share, see `TileSettings`.
+        mixing: how tiles are mixed, see `TileSettings`.
     """
 
     loss: keras.losses.Loss | None = None
@@ -97,6 +102,9 @@ class Objective:
     judged: keras.Model | None = None
     teacher: keras.Model | None = None
     teacher_logits: ImageMaps | None = None
+    unlabelled: Part | None = None
+    unlabelled_share: float = 0.5
+    mixing: Mixing | None = None
 
 
 def fit(
@@ -164,7 +172,7 @@ def _fit(
     settings = settled(settings, context, [model, *teachers])
     require_devices(context.devices, [settings.batch_size])
     dataset, tile_px = context.dataset, tile_px_of(model)
-    sampler = _sampler(settings, context, tile_px, objective.teacher_logits)
+    sampler = _sampler(settings, context, tile_px, objective)
     _compile(
         trainee, settings, objective.loss, settings.epochs * sampler.steps_per_epoch
     )
@@ -203,22 +211,30 @@ def _fit(
 def steps_per_epoch(dataset: Dataset, settings: TrainingSettings, tile_px: int) -> int:
     """Training steps of one epoch of `fit`."""
     context = TrainingContext(dataset=dataset, folder=Path())
-    return _sampler(settings, context, tile_px, None).steps_per_epoch
+    return _sampler(settings, context, tile_px, Objective()).steps_per_epoch
 
 
 def _sampler(
     settings: TrainingSettings,
     context: TrainingContext,
     tile_px: int,
-    maps: ImageMaps | None,
+    objective: Objective,
 ) -> TileSampler:
     tiles = TileSettings(
         tile_px=tile_px,
         batch_size=settings.tiles_in_batch,
         augmentation=settings.augmentation,
         tiles_per_epoch=settings.tiles_per_epoch,
+        unlabelled_share=objective.unlabelled_share,
+        mixing=objective.mixing,
     )
-    return TileSampler(context.dataset.train, tiles, seed=context.seed, maps=maps)
+    return TileSampler(
+        context.dataset.train,
+        tiles,
+        seed=context.seed,
+        maps=objective.teacher_logits,
+        unlabelled=objective.unlabelled,
+    )
 
 
 def _compile(
@@ -308,7 +324,7 @@ def _with_batches(
     trainee: keras.Model, keeper: EpochKeeper, sampler: TileSampler
 ) -> tuple[keras.Model, SampledBatches]:
     """The model to call `fit` of, and its data, made on the host or on the device."""
-    part = keeper.context.dataset.train
+    part = sampler.part
     if sampler.maps is not None or not makes_tiles_on_device(keeper.settings, part):
         return trainee, TrainingBatches(
             sampler,

@@ -1,0 +1,129 @@
+"""Whether a teacher runs in each step, or its logits are stored before the first."""
+
+from pathlib import Path
+
+import keras
+
+from segshrink.data import AnnotatedImage, Dataset, Part, SlidingWindow
+from segshrink.distillation.logits_source import Teacher
+from segshrink.distillation.teacher_cache import (
+    STRIDES,
+    CacheSettings,
+    TeacherCache,
+    cache_bytes,
+    cannot_replay,
+)
+from segshrink.models import tile_px_of
+from segshrink.recipe import FEATURE_LOSSES, DistillationSettings, TrainingSettings
+from segshrink.training import TrainingContext, steps_per_epoch
+from segshrink.training.device_tiles import makes_tiles_on_device
+
+_CACHE_MB = 2048.0
+_CACHE_VIEWS = 4
+
+
+def stored_logits(
+    chosen: DistillationSettings,
+    teacher: Teacher,
+    settings: TrainingSettings,
+    context: TrainingContext,
+    folder: Path,
+) -> TeacherCache | None:
+    """The filled cache, or None if the teacher runs in each step.
+
+    A reason that the settings do not give is said.
+
+    Args:
+        chosen: losses, mixing and limits of the cache.
+        teacher: model, or another source of logits, which are always stored.
+        settings: augmentation, and number of tiles.
+        context: data and progress.
+        folder: folder of the logits.
+
+    Raises:
+        UsageError: if the logits exceed the limit, or cannot have views.
+    """
+    dataset, progress = context.dataset, context.progress
+    if not chosen.cache:
+        return None
+    photometric = settings.augmentation.photometric
+    if isinstance(teacher, keras.Model):
+        views = _views(chosen, settings)
+        reason = _reason_against_cache(chosen, settings, teacher, dataset)
+    else:
+        stored = teacher.is_stored
+        views = chosen.cache_views or 1 if stored else _views(chosen, settings)
+        reason = None
+    if reason:
+        progress.say(f"The teacher runs in each step: {reason}.")
+        return None
+    cache = CacheSettings(
+        views=views,
+        photometric=photometric if views > 1 else 0.0,
+        seed=context.seed,
+        averaged=chosen.cache_averaged,
+        max_bytes=_max_bytes(chosen),
+    )
+    logits = TeacherCache(folder, teacher, _taught(dataset), cache)
+    logits.fill(progress)
+    if views == 1 and photometric:
+        progress.say(
+            "The targets are for the unchanged images; the student sees changed "
+            "colours (cache_views replays those too)."
+        )
+    return logits
+
+
+def _reason_against_cache(
+    chosen: DistillationSettings,
+    settings: TrainingSettings,
+    teacher: keras.Model,
+    dataset: Dataset,
+) -> str | None:
+    part = _taught(dataset)
+    if makes_tiles_on_device(settings, part):
+        return "on the device it sees the very tiles that the student sees"
+    features = sorted(set(chosen.losses or ()) & set(FEATURE_LOSSES))
+    if features:
+        return f"{', '.join(features)} needs its feature maps, not only its logits"
+    channels, coarsest = teacher.output_shape[-1], STRIDES[-1]
+    views = _views(chosen, settings)
+    least, most = cache_bytes(part, channels, coarsest, views), _max_bytes(chosen)
+    if least > most:
+        return (
+            f"its logits need {least / 1e6:.3g} MB even at stride {coarsest}, more "
+            f"than the {most / 1e6:.3g} of cache_mb"
+        )
+    if chosen.mixing == "mixup":
+        return "no stored logits answer for mixtures"
+    tile_px = tile_px_of(teacher)
+    stored = views * sum(_tiles_of(image, tile_px) for image in part)
+    seen = settings.epochs * steps_per_epoch(dataset, settings, tile_px)
+    seen *= settings.batch_size
+    # Who asks for views or means wants them, at whatever price.
+    if seen <= stored and not (chosen.cache_views or chosen.cache_averaged):
+        return f"that asks it for {seen} tiles, storing its logits for {stored}"
+    return cannot_replay(settings.augmentation)
+
+
+def _taught(dataset: Dataset) -> Part:
+    """The images that the teacher is asked about, those without labels last."""
+    unlabelled = dataset.unlabelled
+    return dataset.train.joined(unlabelled) if unlabelled else dataset.train
+
+
+def _max_bytes(chosen: DistillationSettings) -> int:
+    return round(1e6 * (chosen.cache_mb or _CACHE_MB))
+
+
+def _views(chosen: DistillationSettings, settings: TrainingSettings) -> int:
+    default = _CACHE_VIEWS if settings.augmentation.photometric else 1
+    return chosen.cache_views or default
+
+
+def _tiles_of(image: AnnotatedImage, tile_px: int) -> int:
+    return SlidingWindow(
+        size_px=(image.height_px, image.width_px),
+        tile_px=(tile_px, tile_px),
+        overlap=CacheSettings().overlap,
+    ).count_tiles()
