@@ -234,7 +234,7 @@ def test_resumes_after_a_stop_among_the_teachers_logits(
 
 
 def test_resumes_with_the_same_settings_and_teacher_only(tmp_path, tiny_dataset):
-    online = CACHED | {"cache": False}
+    online = PLAIN | {"cache": False}
     with pytest.raises(Interrupted):
         run(tmp_path, tiny_dataset, way=online, progress=KillIn("student", STEPS + 1))
     for change, named in (
@@ -259,7 +259,7 @@ def unnamed(seed):
 
 
 def test_resumes_with_a_rebuilt_teacher(tmp_path, tiny_dataset):
-    online = CACHED | {"cache": False}
+    online = PLAIN | {"cache": False}
     with pytest.raises(Interrupted):
         killer = KillIn("student", STEPS + 1)
         run(tmp_path, tiny_dataset, way=online, teacher=unnamed(5), progress=killer)

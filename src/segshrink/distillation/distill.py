@@ -17,6 +17,7 @@ from segshrink.distillation.logits_only import require_logits_suffice
 from segshrink.distillation.logits_source import Teacher
 from segshrink.distillation.matching import LayerMatches
 from segshrink.distillation.mix import build_terms, completed
+from segshrink.distillation.teacher_cache import TeacherCache
 from segshrink.errors import RecipeError
 from segshrink.models import tile_px_of
 from segshrink.recipe import DistillationSettings, TrainingSettings
@@ -84,32 +85,22 @@ def distill(
     folder = cache or context.folder / "checkpoint" / "teacher-logits"
     logits = stored_logits(chosen, teacher, settings, context, folder)
     teacher_seconds = round(time.perf_counter() - began, 1)
-    supervised = supervised_loss(settings.loss, dataset)
     distiller = Distiller(
         student,
         None if logits else model,
-        supervised=supervised,
+        supervised=supervised_loss(settings.loss, dataset),
         terms=terms,
         supervised_weight=chosen.supervised,
         boundary_weight=chosen.boundary_weight,
         pseudo_threshold=chosen.pseudo_threshold or 0.0,
     )
-    objective = Objective(
-        model=student,
-        validation_loss=supervised,
-        teacher=None if logits else model,
-        teacher_logits=logits,
-        unlabelled=dataset.unlabelled,
-        unlabelled_share=chosen.unlabelled_share or _UNLABELLED_SHARE,
-        mixing=None if chosen.mixing == "none" else chosen.mixing,
-    )
     result = fit(
         distiller,
         settings,
         context,
-        objective,
+        _objective(chosen, distiller, model, logits, dataset),
         also_fixed=_also_fixed(chosen, teacher, pairs)
-        | _unlabelled_fixed(dataset.unlabelled),
+        | _fixed_images(dataset.unlabelled),
     )
     return replace(result, teacher_seconds=teacher_seconds)
 
@@ -149,10 +140,28 @@ def _require_unlabelled_images_for(
             )
 
 
-def _unlabelled_fixed(unlabelled: Part | None) -> dict[str, object]:
-    """What must not change when a run resumes; nothing where there are no images."""
+def _fixed_images(unlabelled: Part | None) -> dict[str, object]:
+    """Description of the images without labels, if there are any."""
     if unlabelled is None:
         return {}
     # Names and sizes, not times of files: a folder may be copied to another machine.
     text = "\n".join(f"{x.name} {x.height_px}x{x.width_px}" for x in unlabelled)
     return {"unlabelled": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _objective(
+    chosen: DistillationSettings,
+    distiller: Distiller,
+    teacher: keras.Model | None,
+    logits: TeacherCache | None,
+    dataset: Dataset,
+) -> Objective:
+    return Objective(
+        model=distiller.student,
+        validation_loss=distiller.supervised,
+        teacher=None if logits else teacher,
+        teacher_logits=logits,
+        unlabelled=dataset.unlabelled,
+        unlabelled_share=chosen.unlabelled_share or _UNLABELLED_SHARE,
+        mixing=None if chosen.mixing == "none" else chosen.mixing,
+    )
