@@ -21,8 +21,8 @@ _CORES_PER_READER = 8
 class ReadAhead(Generic[Made]):
     """Makes things by their number, some of them ahead, in several threads.
 
-    What is made ahead stays until a later number is asked for; an error of making it is
-    raised to whom asks for it.
+    All that is made ahead stays until a later number is asked for; an error of making
+    it is raised to whom asks for it.
 
     Args:
         make: from a number >= 0 to the thing, always the same one. Threads call it for
