@@ -100,6 +100,12 @@ def test_refuses_options_of_images_that_are_not_there(tmp_path, tiny_dataset, op
         run(tmp_path, tiny_dataset, way=PLAIN | {option: 0.5})
 
 
+def test_refuses_a_batch_that_cannot_hold_both_kinds(tmp_path, mixed_dataset):
+    single = SETTINGS.model_copy(update={"batch_size": 1})
+    with pytest.raises(RecipeError, match="training.batch_size: must be at least 2"):
+        run(tmp_path, mixed_dataset, settings=single)
+
+
 # -- How the teacher is asked --------------------------------------------------------
 
 

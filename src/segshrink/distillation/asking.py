@@ -99,7 +99,7 @@ def _reason_against_cache(
     tile_px = tile_px_of(teacher)
     stored = views * sum(_tiles_of(image, tile_px) for image in part)
     seen = settings.epochs * steps_per_epoch(dataset, settings, tile_px)
-    seen *= settings.batch_size
+    seen *= settings.tiles_in_batch
     # Who asks for views or means wants them, at whatever price.
     if seen <= stored and not (chosen.cache_views or chosen.cache_averaged):
         return f"that asks it for {seen} tiles, storing its logits for {stored}"

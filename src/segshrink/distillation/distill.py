@@ -73,7 +73,7 @@ def distill(
     models = [x for x in (student, teacher) if isinstance(x, keras.Model)]
     settings = settled(settings, context, models)
     dataset = context.dataset
-    _require_unlabelled_images_for(chosen, dataset)
+    _require_sense_of_unlabelled(chosen, settings, dataset)
     steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px_of(student))
     model = teacher if isinstance(teacher, keras.Model) else None
     if model is None:
@@ -129,11 +129,19 @@ def chosen_settings(
     return completed(settings, "pruned" if is_pruned else "compact")
 
 
-def _require_unlabelled_images_for(
-    chosen: DistillationSettings, dataset: Dataset
+def _require_sense_of_unlabelled(
+    chosen: DistillationSettings, settings: TrainingSettings, dataset: Dataset
 ) -> None:
+    """Refuse options without effect, and batches that cannot hold both kinds."""
+    if dataset.unlabelled is not None:
+        if settings.tiles_in_batch < 2:
+            raise RecipeError(
+                "training.batch_size: must be at least 2 with images without labels, "
+                "since each batch holds tiles of both kinds, got 1."
+            )
+        return
     for option in ("unlabelled_share", "pseudo_threshold"):
-        if getattr(chosen, option) is not None and dataset.unlabelled is None:
+        if getattr(chosen, option) is not None:
             raise RecipeError(
                 f"distillation.{option}: no effect without images without labels. Name "
                 "their folder with --unlabelled or data.unlabelled, or drop it."
