@@ -98,6 +98,7 @@ def test_reports_its_progress(trained):
     assert calls[0] == ("start", "training", 6)
     assert calls[-1] == ("finish",)
     assert [call for call in calls if call[0] == "advance"] == [
+        ("advance", 0, "step"),
         *[("advance", 1, "loss")] * 3,
         *[("advance", 1, "loss", "best mIoU")] * 3,
     ]
