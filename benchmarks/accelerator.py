@@ -9,8 +9,8 @@ where it was stopped. `--out` then holds `training_speed.json` and `.md`,
 
     PYTHONPATH=src python benchmarks/accelerator.py --out DIR --data AERIAL --teachers T
 
-AERIAL is the folder of the aerial data set. T holds `whole_tiles.npz`, the weights of
-an EfficientNet-Lite2 U-Net as arrays whose sorted names are the order of the weights.
+AERIAL is the folder that holds `Tile 1` to `Tile 8`. T holds `whole_tiles.npz`, the
+weights of an EfficientNet-Lite2 U-Net: arrays in the order of their sorted names.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--data", type=Path, help="folder of the aerial data set")
+    parser.add_argument("--data", type=Path, help="folder of the aerial tiles")
     parser.add_argument("--teachers", type=Path, help="folder with whole_tiles.npz")
     parser.add_argument("--minutes", type=float, default=5.5, help="for all of it")
     parser.add_argument("--rounds", type=int, default=1, help="of the speed table")
@@ -104,6 +104,9 @@ def train_side_by_side(arguments: argparse.Namespace, end: float) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    for process in running:
+        if process.returncode > 0:
+            print(f"failed, see log.txt: {process.args[-1]}", file=sys.stderr)
     write_summary(arguments.out, names)
 
 

@@ -6,11 +6,23 @@ with an accelerator may lack.
     KERAS_BACKEND=jax python transfers.py host|device FOLDER
 """
 
+import importlib.abc
 import sys
 from pathlib import Path
 
-for name in ("tensorflow", "torch", "ai_edge_litert", "matplotlib", "sklearn"):
-    sys.modules[name] = None  # type: ignore[assignment]
+ABSENT = ("tensorflow", "torch", "ai_edge_litert", "matplotlib", "sklearn", "pandas")
+
+
+class Absent(importlib.abc.MetaPathFinder):
+    """Finds that some packages are not installed."""
+
+    def find_spec(self, name, path=None, target=None):
+        """Refuse them; others are found elsewhere."""
+        if name.partition(".")[0] in ABSENT:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Absent())
 
 import jax  # noqa: E402
 import keras  # noqa: E402
