@@ -206,27 +206,29 @@ def _key(run: dict) -> tuple[str, str, str]:
 
 
 def _ratios(group: list[dict]) -> Iterator[str]:
-    """Speed over that of another checkout, in the rounds that have both."""
-    speeds = {
-        (*_key(run), run["round"]): run["tiles_per_second"]
-        for run in group
-        if "tiles_per_second" in run
-    }
+    """Speed and work against another checkout, in the rounds that have both."""
+    runs = {(*_key(run), run["round"]): run for run in group if "device" in run}
     others = dict.fromkeys(_key(run) for run in group if run["source"] != "this")
     for backend, row, source in others:
-        ratios = [
-            speed / speeds[backend, row, source, number]
-            for (*key, number), speed in speeds.items()
-            if key == [backend, row, "this"]
-            and (backend, row, source, number) in speeds
+        pairs = [
+            (run, runs[backend, row, source, number])
+            for (*key, number), run in runs.items()
+            if key == [backend, row, "this"] and (backend, row, source, number) in runs
         ]
-        if ratios:
+        if pairs:
+            tiles = [a["tiles_per_second"] / b["tiles_per_second"] for a, b in pairs]
+            work = [a["cpu_ms_per_tile"] / b["cpu_ms_per_tile"] for a, b in pairs]
             yield ""
             yield (
-                f"{ROWS[row]} on {backend}: {statistics.median(ratios):.2f} times the "
-                f"tiles a second of {source} (median of {len(ratios)} rounds, "
-                f"{min(ratios):.2f} - {max(ratios):.2f})."
+                f"{ROWS[row]} on {backend}, against {source} in the same round: "
+                f"{_spread(tiles)} times the tiles a second, {_spread(work)} times the "
+                "processor time of a tile."
             )
+
+
+def _spread(values: list[float]) -> str:
+    middle = statistics.median(values)
+    return f"{middle:.2f} ({min(values):.2f} - {max(values):.2f})"
 
 
 if __name__ == "__main__":
