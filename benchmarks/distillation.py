@@ -1,477 +1,455 @@
-r"""Each way to distil, at equal seconds.
+r"""What distillation adds to a student, at equal tiles and at equal seconds.
 
-    python benchmarks/distillation.py time TEACHER.keras DATA --split FILE --work DIR
-    python benchmarks/distillation.py train TEACHER.keras DATA --split FILE --work DIR
+    python benchmarks/distillation.py run synthetic --work DIR
+    python benchmarks/distillation.py run aerial --data AERIAL --work DIR
     python benchmarks/distillation.py table --work DIR
 
-TEACHER is made by `segshrink train DATA --recipe recipes/aerial_pretrained.yaml`; its
-mIoU on the validation part goes into DIR/teacher.json as {"miou": ...}.
-
-The students are a small compact model with fresh weights and, with `--student FILE` and
-`--kinds compact pruned`, the teacher pruned by `segshrink prune`. `time` measures a
-training step of each method, the methods taking turns; nothing else may run meanwhile.
-`train` gives each method and seed as many steps as fit into `--seconds` by those times,
-with a learning rate that decays over them, each in a process of its own; what else runs
-then does not matter. The teacher's logits are stored once, and the runs that replay
-them share the seconds of that. All of it goes on where it stopped. mIoU is that of the
-validation part.
+AERIAL is the folder that holds `Tile 1` to `Tile 8`. Each case has a teacher, which is
+trained once on the images with labels, and students on the same images: alone, and
+distilled in several ways. Every training is a process of its own with `train` or
+`distill` of the package, all with the same tiles, steps, learning rate and seeds; the
+same command goes on where it was stopped. `alone, as many seconds` trains as many
+epochs as the default takes seconds. mIoU is that of the saved model on the test part,
+which neither training nor the choice of the best epoch sees; gains are paired by seed.
 """
 
 import argparse
+import csv
 import json
-import resource
+import math
+import os
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-_TILE_PX = 256
-_BATCH = 4
-_TILES = 400  # of an epoch, in the column of seconds
-_ROUNDS = 11
-_STEPS = 8  # of a round
-# By kind of student: options of the compact model; a pruned one comes from a file.
-_COMPACT = {
-    "compact": {"width": 32, "stem_stride": 4},
-    "smallest": {"width": 16, "stem_stride": 4},
-}
-_LEARNING_RATE = {"compact": 4e-3, "pruned": 1e-3, "smallest": 4e-3}
-_FEATURES = ("bottleneck", "decoder")
+HERE = Path(__file__).resolve().parent
+_KL = {"losses": {"pixel_kl": 1.0}}
+_LIVE = _KL | {"cache": False}
+_TILES_OF_A_BATCH = 8
 
-# Losses and their weights beside the labels'.
-_METHODS: dict[str, dict] = {
-    "alone": {},
-    "pixel_kl": {"losses": {"pixel_kl": 1.0}},
-    "pixel_kl, boundary x3": {"losses": {"pixel_kl": 1.0}, "boundary_weight": 3.0},
-    "soft_dice": {"losses": {"soft_dice": 1.0}},
-    "channel_wise": {"losses": {"channel_wise": 1.0}},
-    "channel_wise x3": {"losses": {"channel_wise": 3.0}},
-    "dist": {"losses": {"dist": 1.0}},
-    "feature_hint": {"losses": {"feature_hint": 0.5}},
-    "attention_transfer": {"losses": {"attention_transfer": 1.0}},
-    "pairwise_similarity": {"losses": {"pairwise_similarity": 1.0}},
-    "pixel_kl + soft_dice": {"losses": {"pixel_kl": 1.0, "soft_dice": 1.0}},
-    "pixel_kl + soft_dice, teacher in each step": {
-        "losses": {"pixel_kl": 1.0, "soft_dice": 1.0},
-        "cache": False,
+# Data, teacher and students of each case. The tiles of an epoch are 40 batches.
+CASES: dict[str, dict] = {
+    "synthetic": {
+        "about": "6 labelled generated scenes of 128 x 128 pixels and 300 without "
+        "labels; tested on 24 others",
+        "tile_px": 128,
+        "scenes": {"train": 6, "val": 10, "test": 24},
+        "unlabelled": ["synthetic:300"],
+        "teacher_epochs": 12,
+        "epochs": 40,
+        "augmentation": {"scale_jitter": (0.75, 1.333), "photometric": 0.2},
     },
-    "keras.distillation.Distiller": {"keras": True},
+    "aerial": {
+        "about": "4 labelled aerial tiles (36 images); tested on 2 others",
+        "tile_px": 256,
+        "split": {"train": (1, 5, 7, 8), "val": (3, 4), "test": (2, 6)},
+        "teacher_epochs": 25,
+        "epochs": 60,
+        "augmentation": {"scale_jitter": (0.5, 2.0), "photometric": 0.4},
+    },
+    "aerial_one_tile": {
+        "about": "1 labelled aerial tile (9 images) and 3 without labels; tested on 2 "
+        "others",
+        "tile_px": 256,
+        "split": {"train": (1,), "val": (3, 4), "test": (2, 6)},
+        "unlabelled": (5, 7, 8),
+        "teacher_epochs": 15,
+        "epochs": 30,
+        "augmentation": {"scale_jitter": (0.5, 2.0), "photometric": 0.4},
+    },
 }
+
+# Settings of distillation; `unlabelled` is for the case, and not a setting.
+ARMS: dict[str, dict | None] = {
+    "alone": None,
+    "stored logits": _KL | {"cache_views": 1},
+    "live": _LIVE,
+    "live, channel_wise": {"losses": {"channel_wise": 1.0}, "cache": False},
+    "live, mixup": _LIVE | {"mixing": "mixup"},
+    "live, cutmix": _LIVE | {"mixing": "cutmix"},
+    "live, features": {"losses": {"pixel_kl": 1.0, "feature_hint": 0.5}},
+    "default": {},
+    "unlabelled": _KL | {"unlabelled": True},
+    "unlabelled, 3 in 4": _KL | {"unlabelled": True, "unlabelled_share": 0.75},
+    "unlabelled, weight 3": {"losses": {"pixel_kl": 3.0}, "unlabelled": True},
+    "unlabelled, temperature 2": _KL | {"unlabelled": True, "temperature": 2.0},
+    "unlabelled, channel_wise": {
+        "losses": {"channel_wise": 1.0},
+        "unlabelled": True,
+    },
+    "unlabelled, mixup": _KL | {"unlabelled": True, "mixing": "mixup"},
+    "unlabelled, cutmix": _KL | {"unlabelled": True, "mixing": "cutmix"},
+    "keras.distillation.Distiller": {"keras": True},
+    "alone, as many seconds": None,
+}
+STUDENTS = ("compact", "pruned")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("stage", choices=("time", "train", "table", "one"))
-    parser.add_argument("inputs", nargs="*", help="TEACHER and DATA, as above")
-    parser.add_argument("--split")
-    parser.add_argument("--student", type=Path, help="a pruned student")
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=120.0)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--kinds", nargs="+", default=["compact"])
-    parser.add_argument("--methods", nargs="+", default=list(_METHODS))
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
-    parser.add_argument("--name", default="distillation", help="of the results")
-    parser.add_argument("--run", help="KIND:METHOD:SEED of the stage `one`")
-    parser.add_argument("--fill-share", type=float, help="seconds, of the stage `one`")
-    arguments = parser.parse_args()
-    stage = {"time": measure, "train": train, "table": write_table, "one": train_one}
-    stage[arguments.stage](arguments)
+    arguments = parsed()
+    if arguments.one:
+        train_one(json.loads(arguments.one))
+    elif arguments.stage == "run":
+        for case in arguments.cases:
+            run_case(case, arguments)
+    if not arguments.one:
+        print(write_table(arguments))
 
 
-class Setting:
-    """Data, teacher, student and trainer of one run."""
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("stage", choices=("run", "table"))
+    parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=[])
+    parser.add_argument("--work", type=Path, required=True, help="kept between calls")
+    parser.add_argument("--data", type=Path, help="folder of the aerial tiles")
+    parser.add_argument("--students", nargs="+", default=["compact"], choices=STUDENTS)
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--jobs", type=int, default=2, help="trainings at once")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no more")
+    parser.add_argument("--shorter", type=float, default=1.0, help="part of the epochs")
+    parser.add_argument("--out", type=Path, default=HERE / "distillation.json")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    return parser.parse_args()
 
-    def __init__(self, arguments, kind: str, method: str, seed: int) -> None:
-        import keras
 
-        from segshrink.data import open_dataset
-        from segshrink.models import build_model, load_model
+# --- Processes -----------------------------------------------------------------------
 
-        teacher, data = arguments.inputs
-        self.dataset = open_dataset(data, split=Path(arguments.split))
-        shape = {
-            "num_classes": self.dataset.classes.num_classes,
-            "input_shape": (_TILE_PX, _TILE_PX, 3),
+
+def run_case(case: str, arguments: argparse.Namespace) -> None:
+    """Train what is not trained yet: teacher, then students, then those as long."""
+    end = time.monotonic() + 60 * arguments.minutes
+    run_all([asked_for(case, "teacher", "alone", 0, arguments)], arguments, end)
+    for late in (False, True):
+        wanted = [
+            asked_for(case, student, arm, seed, arguments)
+            for seed in arguments.seeds
+            for student in arguments.students
+            for arm in arguments.arms
+            if (arm == "alone, as many seconds") == late and fits(case, arm)
+        ]
+        run_all([x for x in wanted if x["epochs"]], arguments, end)
+
+
+def fits(case: str, arm: str) -> bool:
+    return "unlabelled" in CASES[case] or not (ARMS[arm] or {}).get("unlabelled")
+
+
+def asked_for(case, student, arm, seed, arguments) -> dict:
+    """One training, as it is passed to its process."""
+    chosen = CASES[case]
+    root = arguments.work / case
+    epochs = chosen["teacher_epochs" if student == "teacher" else "epochs"]
+    epochs = max(1, round(epochs * arguments.shorter))
+    if arm == "alone, as many seconds":
+        epochs = epochs_of_as_many_seconds(root / student, epochs)
+    name = student if student == "teacher" else f"{student}/{arm} {seed}"
+    return {
+        "case": case,
+        "student": student,
+        "arm": arm,
+        "seed": seed,
+        "epochs": epochs,
+        "data": str(arguments.data),
+        "folder": str(root / name),
+        "teacher": str(root / "teacher" / "model.keras"),
+    }
+
+
+def epochs_of_as_many_seconds(root: Path, epochs: int) -> int:
+    """Epochs of a student alone that take the seconds of the default; 0 if unknown."""
+    seconds = {}
+    for arm in ("alone", "default"):
+        results = [json.loads(x.read_text()) for x in root.glob(f"{arm} */result.json")]
+        if not results:
+            return 0
+        seconds[arm] = statistics.median(
+            x["seconds"] + x["teacher_seconds"] for x in results
+        )
+    return round(epochs * seconds["default"] / seconds["alone"])
+
+
+def run_all(wanted: list[dict], arguments: argparse.Namespace, end: float) -> None:
+    waiting = [x for x in wanted if not (Path(x["folder"]) / "result.json").is_file()]
+    running: list[subprocess.Popen] = []
+    threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
+    environment = os.environ | {
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    while waiting or running:
+        running = [x for x in running if x.poll() is None]
+        if waiting and len(running) < arguments.jobs:
+            if time.monotonic() > end:
+                waiting.clear()
+                continue
+            asked = waiting.pop(0)
+            folder = Path(asked["folder"])
+            folder.mkdir(parents=True, exist_ok=True)
+            print(f"{asked['case']}: {folder.name}", flush=True)
+            command = [sys.executable, __file__, "run", "--work", str(arguments.work)]
+            with (folder / "log.txt").open("a") as log:
+                running.append(
+                    subprocess.Popen(
+                        [*command, "--one", json.dumps(asked)],
+                        env=environment,
+                        stderr=log,
+                    )
+                )
+        time.sleep(0.5)
+
+
+# --- One training --------------------------------------------------------------------
+
+
+def train_one(asked: dict) -> None:
+    import keras
+
+    from segshrink.distillation import distill
+    from segshrink.recipe import DistillationSettings
+    from segshrink.training import TrainingContext, train
+
+    case, arm = CASES[asked["case"]], dict(ARMS[asked["arm"]] or {})
+    with_bare = arm.pop("unlabelled", asked["arm"] == "default")
+    dataset = dataset_of(case, asked["data"], with_bare)
+    folder, settings = Path(asked["folder"]), training_of(case, asked)
+    context = TrainingContext(dataset=dataset, folder=folder, seed=asked["seed"])
+    keras.utils.set_random_seed(asked["seed"] + 1)
+    model = model_of(asked, case["tile_px"])
+    if ARMS[asked["arm"]] is None:
+        result = vars(train(model, settings, context))
+    elif arm.pop("keras", False):
+        result = kerass_distiller(model, asked, dataset, settings)
+    else:
+        teacher = keras.saving.load_model(asked["teacher"])
+        chosen = DistillationSettings(**arm)
+        result = vars(distill(model, teacher, settings, chosen, context))
+    result["test_miou"] = miou_of(folder / "model.keras", dataset, case["tile_px"])
+    (folder / "result.json").write_text(json.dumps(asked | result, indent=1) + "\n")
+
+
+def dataset_of(case: dict, data: str, with_bare: bool):
+    import tempfile
+
+    from segshrink.data import open_dataset
+
+    bare = case.get("unlabelled", ()) if with_bare else ()
+    if "scenes" in case:
+        ends = [0]
+        for count in case["scenes"].values():
+            ends.append(ends[-1] + count)
+        split = {
+            part: [f"scene-{i:03}" for i in range(*ends[n : n + 2])]
+            for n, part in enumerate(case["scenes"])
         }
-        keras.utils.set_random_seed(seed + 1)
-        if kind == "smallest":
-            # Of this one only the cost is of interest, which has nothing to do with
-            # what the teacher has learnt.
-            self.teacher = build_model("unet", **shape)
-        else:
-            self.teacher = load_model(Path(teacher))
-        if kind in _COMPACT:
-            self.student = build_model("compact", **shape, **_COMPACT[kind])
-        else:
-            self.student = load_model(arguments.student)
-        self.kind, self.spec = kind, _METHODS[method]
-        self.cache_folder = arguments.work / f"teacher-logits-{kind}"
-
-    def training(self, steps: int):
-        """One epoch of that many steps: the schedule is over the whole run."""
-        from segshrink.recipe import TrainingSettings
-
-        return TrainingSettings(
-            epochs=1,
-            tiles_per_epoch=_BATCH * steps,
-            batch_size=_BATCH,
-            learning_rate=_LEARNING_RATE[self.kind],
-        )
-
-    @property
-    def distillation(self):
-        """The settings of the package, completed."""
-        from segshrink.distillation.mix import completed
-        from segshrink.recipe import DistillationSettings
-
-        return completed(DistillationSettings(**self.spec), package_kind(self.kind))
-
-    @property
-    def cached(self) -> bool:
-        """Whether the teacher's logits are replayed."""
-        from segshrink.recipe import FEATURE_LOSSES
-
-        if not self.spec or "keras" in self.spec:
-            return False
-        chosen = self.distillation
-        return chosen.cache and not set(chosen.losses) & set(FEATURE_LOSSES)
-
-    def cache(self):
-        """The teacher's logits, filled."""
-        from segshrink.distillation import TeacherCache
-
-        cache = TeacherCache(self.cache_folder, self.teacher, self.dataset.train)
-        cache.fill()
-        return cache
-
-    def trainee(self, steps: int):
-        """(model to compile and fit, its loss for compile)."""
-        from segshrink.distillation import Distiller
-        from segshrink.distillation.mix import build_terms
-        from segshrink.training.train import supervised_loss
-
-        loss = supervised_loss(self.training(steps).loss, self.dataset)
-        if not self.spec:
-            return self.student, loss
-        if "keras" in self.spec:
-            return keras_distiller(self.teacher, self.student), loss
-        chosen = self.distillation
-        terms, _ = build_terms(chosen, self.teacher, self.student, steps=steps)
-        distiller = Distiller(
-            self.student,
-            None if self.cached else self.teacher,
-            supervised=loss,
-            terms=terms,
-            supervised_weight=chosen.supervised,
-            boundary_weight=chosen.boundary_weight,
-        )
-        return distiller, None
+        options = {"scenes": ends[-1], "scene_px": case["tile_px"]}
+        source: str | Path = "synthetic"
+    else:
+        split = {
+            part: [f"Tile {number}" for number in numbers]
+            for part, numbers in case["split"].items()
+        }
+        options, source = {}, Path(data)
+        bare = [Path(data) / f"Tile {number}" for number in bare]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "split.json"
+        file.write_text(json.dumps(split))
+        return open_dataset(source, split=file, unlabelled=bare, **options)
 
 
-def keras_distiller(teacher, student):
-    """As its documentation shows it; temperature and weights are its defaults."""
+def training_of(case: dict, asked: dict):
+    from segshrink.recipe import Augmentation, LossSettings, TrainingSettings
+
+    is_teacher = asked["student"] == "teacher"
+    rate = {"teacher": 1e-3, "pruned": 1e-3, "compact": 4e-3}[asked["student"]]
+    return TrainingSettings(
+        epochs=asked["epochs"],
+        tiles_per_epoch=40 * _TILES_OF_A_BATCH,
+        batch_size=_TILES_OF_A_BATCH,
+        learning_rate=rate,
+        weight_decay=1e-2 if is_teacher else 1e-4,
+        validate_every=2,
+        loss=LossSettings(cross_entropy=1.0, dice=1.0),
+        augmentation=Augmentation(**case["augmentation"]),
+    )
+
+
+def model_of(asked: dict, tile_px: int):
+    from segshrink.models import build_model, load_model
+    from segshrink.pruning import prune_channels
+
+    shape = {"num_classes": 6, "input_shape": (tile_px, tile_px, 3)}
+    if asked["student"] == "teacher":
+        return build_model("efficientnet_lite", variant=0, **shape)
+    if asked["student"] == "compact":
+        return build_model("compact", width=24, stem_stride=4, **shape)
+    teacher = load_model(Path(asked["teacher"]))
+    return prune_channels(teacher, keep=0.3)
+
+
+def kerass_distiller(student, asked: dict, dataset, settings) -> dict:
+    """`keras.distillation.Distiller` as documented, on the same tiles and schedule."""
+    import keras
     from keras.distillation import Distiller, LogitsDistillation
 
-    return Distiller(teacher, student, LogitsDistillation())
-
-
-# --- time ----------------------------------------------------------------------------
-
-
-def measure(arguments) -> None:
-    """Seconds of a training step, all methods in turn: DIR/times.json."""
     from segshrink.data import TileSampler, TileSettings
-    from segshrink.records import this_machine
-    from segshrink.training.fit import _compile
-
-    times = read(arguments.work / "times.json")
-    for kind in arguments.kinds:
-        settings = {
-            method: Setting(arguments, kind, method, 0) for method in arguments.methods
-        }
-        cached = next((s for s in settings.values() if s.cached), None)
-        cache, fill = None, times.get(kind, {}).get("fill_seconds", 0.0)
-        if cached is not None:
-            there = (cached.cache_folder / "about.json").exists()
-            start = time.perf_counter()
-            cache = cached.cache()
-            if not there:
-                fill = time.perf_counter() - start
-        steps = {}
-        for method, setting in settings.items():
-            trainee, loss = setting.trainee(1000)
-            _compile(trainee, setting.training(1000), loss, 1000)
-            sampler = TileSampler(
-                setting.dataset.train,
-                TileSettings(
-                    tile_px=_TILE_PX,
-                    batch_size=_BATCH,
-                    augmentation=setting.training(1000).augmentation,
-                    tiles_per_epoch=_TILES,
-                ),
-                seed=0,
-                maps=cache if setting.cached else None,
-            )
-            steps[method] = (trainee, sampler)
-        seconds: dict[str, list[float]] = {method: [] for method in steps}
-        for turn in range(_ROUNDS + 1):
-            order = list(steps)
-            order = order[turn % len(order) :] + order[: turn % len(order)]
-            for method in order:
-                trainee, sampler = steps[method]
-                spent = seconds_a_step(trainee, sampler, turn)
-                if turn:  # the first traces and warms up
-                    seconds[method].append(spent)
-            print(kind, turn, {m: round(s[-1], 3) for m, s in seconds.items() if s})
-        times[kind] = {"step_seconds": seconds, "fill_seconds": fill}
-        times["machine"] = this_machine().as_plain()
-        write(arguments.work / "times.json", times)
-
-
-def seconds_a_step(trainee, sampler, turn: int) -> float:
-    """Of `_STEPS` steps of `fit`, input pipeline included."""
     from segshrink.training.batches import TrainingBatches
+    from segshrink.training.schedule import warmup_cosine
+    from segshrink.training.train import supervised_loss
 
-    batches = TrainingBatches(sampler)
-    start = turn * _STEPS % sampler.steps_per_epoch
-
-    class Some(type(batches)):
-        def __len__(self) -> int:
-            return _STEPS
-
-        def __getitem__(self, index: int):
-            return super().__getitem__((start + index) % sampler.steps_per_epoch)
-
-    some = Some(sampler)
-    start_time = time.perf_counter()
-    trainee.fit(some, shuffle=False, verbose=0)
-    return (time.perf_counter() - start_time) / _STEPS
-
-
-# --- train ---------------------------------------------------------------------------
-
-
-def train(arguments) -> None:
-    """Every method and seed, each in a process of its own."""
-    for kind in arguments.kinds:
-        sharing = sum(
-            Setting(arguments, kind, method, 0).cached for method in arguments.methods
-        )
-        fill = read(arguments.work / "times.json")[kind]["fill_seconds"]
-        share = fill / max(1, sharing * len(arguments.seeds))
-        for seed in arguments.seeds:
-            for method in arguments.methods:
-                run = f"{kind}:{method}:{seed}"
-                if (folder_of(arguments.work, run) / "result.json").exists():
-                    continue
-                command = [sys.executable, __file__, "one", *arguments.inputs]
-                command += ["--split", arguments.split, "--work", str(arguments.work)]
-                command += ["--seconds", str(arguments.seconds), "--run", run]
-                command += ["--fill-share", str(share)]
-                if arguments.student:
-                    command += ["--student", str(arguments.student)]
-                subprocess.run(command, check=True)
+    teacher = keras.saving.load_model(asked["teacher"])
+    tiles = TileSettings(
+        tile_px=student.input_shape[1],
+        batch_size=settings.batch_size,
+        augmentation=settings.augmentation,
+        tiles_per_epoch=settings.tiles_per_epoch,
+    )
+    batches = TrainingBatches(TileSampler(dataset.train, tiles, seed=asked["seed"]))
+    steps = settings.epochs * len(batches)
+    distiller = Distiller(teacher, student, LogitsDistillation())
+    distiller.compile(
+        keras.optimizers.AdamW(
+            warmup_cosine(settings, steps), weight_decay=settings.weight_decay
+        ),
+        loss=supervised_loss(settings.loss, dataset),
+    )
+    began = time.perf_counter()
+    distiller.fit(
+        batches,
+        shuffle=False,
+        epochs=settings.epochs,
+        verbose=0,
+        callbacks=[batches.epoch_setter()],
+    )
+    seconds = time.perf_counter() - began
+    student.save(Path(asked["folder"]) / "model.keras")
+    return {"seconds": seconds, "teacher_seconds": 0.0, "steps": steps}
 
 
-def train_one(arguments) -> None:
-    """One run: DIR/runs/RUN/result.json."""
-    from segshrink.training import Objective, TrainingContext, fit
+def miou_of(file: Path, dataset, tile_px: int) -> float:
+    """Mean IoU of a saved model on the test part."""
+    from segshrink.models import load_model
     from segshrink.training.validation import Validator
 
-    kind, method, seed = arguments.run.split(":")
-    setting = Setting(arguments, kind, method, int(seed))
-    times = read(arguments.work / "times.json")
-    timed = times[kind]
-    seconds = arguments.seconds - (arguments.fill_share if setting.cached else 0)
-    steps = round(seconds / statistics.median(timed["step_seconds"][method]))
-    trainee, loss = setting.trainee(steps)
-    folder = folder_of(arguments.work, arguments.run)
-    result = fit(
-        trainee,
-        setting.training(steps),
-        TrainingContext(dataset=setting.dataset, folder=folder, seed=int(seed)),
-        Objective(
-            loss=loss,
-            model=setting.student,
-            teacher_logits=setting.cache() if setting.cached else None,
-        ),
+    validator = Validator(
+        load_model(file),
+        dataset.test,
+        num_classes=dataset.classes.num_classes,
+        tile_px=tile_px,
+        batch_size=_TILES_OF_A_BATCH,
     )
-    validate = Validator(
-        setting.student,
-        setting.dataset.val,
-        num_classes=setting.dataset.classes.num_classes,
-        tile_px=_TILE_PX,
-        batch_size=_BATCH,
+    return float(validator().confusion.mean_iou())
+
+
+# --- Table ---------------------------------------------------------------------------
+
+
+def write_table(arguments: argparse.Namespace) -> str:
+    """Gather the results, and write them as JSON and as a table."""
+    results = []
+    for path in sorted(arguments.work.glob("**/result.json")):
+        found = json.loads(path.read_text())
+        found["curve"] = curve(path.parent / "history.csv")
+        for place in ("data", "folder", "teacher"):
+            del found[place]
+        results.append(found)
+    arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+    text = "\n\n".join(
+        case_table(case, [x for x in results if x["case"] == case])
+        for case in CASES
+        if any(x["case"] == case and x["student"] != "teacher" for x in results)
     )
-    quality = validate().confusion
-    found = {
-        "miou": quality.mean_iou(),
-        "pixel_accuracy": quality.pixel_accuracy,
-        "steps": steps,
-        "seconds": result.seconds,
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }
-    write(folder / "result.json", found)
-    print(arguments.run, found, flush=True)
+    arguments.out.with_suffix(".md").write_text(text + "\n")
+    return text
 
 
-def folder_of(work: Path, run: str) -> Path:
-    return work / "runs" / run.replace(":", "-").replace(" ", "_").replace(",", "")
+def curve(history: Path) -> list[tuple[int, float]]:
+    """Epoch and validation mIoU of each epoch that was validated."""
+    if not history.is_file():
+        return []
+    with history.open() as file:
+        rows = [row for row in csv.DictReader(file) if row["val_miou"]]
+    return [(int(row["epoch"]), float(row["val_miou"])) for row in rows]
 
 
-# --- table ---------------------------------------------------------------------------
+def case_table(case: str, results: list[dict]) -> str:
+    teachers = [x["test_miou"] for x in results if x["student"] == "teacher"]
+    lines = [f"**{case}**: {CASES[case]['about']}."]
+    for student in STUDENTS:
+        own = [x for x in results if x["student"] == student]
+        by_arm = {arm: of_arm(own, arm) for arm in ARMS if of_arm(own, arm)}
+        if "alone" in by_arm:
+            lines += ["", *student_table(student, by_arm, teachers)]
+    return "\n".join(lines)
 
 
-def write_table(arguments) -> None:
-    """JSON and table of what is there."""
-    times = read(arguments.work / "times.json")
-    kinds: dict[str, dict] = {}
-    for kind in (kind for kind in _LEARNING_RATE if kind in times):
-        steps = times[kind]["step_seconds"]
-        rows = {
-            method: {
-                "step_seconds": steps[method],
-                "runs": results_of(arguments.work, f"{kind}:{method}:"),
-            }
-            for method in _METHODS
-            if method in steps
-        }
-        kinds[kind] = {"fill_seconds": times[kind]["fill_seconds"], "rows": rows}
-    found = {
-        "machine": times["machine"],
-        "teacher_miou": read(arguments.work / "teacher.json").get("miou"),
-        "seconds": arguments.seconds,
-        "learning_rate": _LEARNING_RATE,
-        "kinds": kinds,
-    }
-    write(arguments.out / f"{arguments.name}.json", found)
-    (arguments.out / f"{arguments.name}.md").write_text(table(found))
-    print(table(found))
+def of_arm(results: list[dict], arm: str) -> dict[int, dict]:
+    return {x["seed"]: x for x in results if x["arm"] == arm}
 
 
-def results_of(work: Path, run: str) -> list[dict]:
-    name = folder_of(Path(), run).name
-    return [read(x) for x in sorted(work.glob(f"runs/{name}[0-9]*/result.json"))]
-
-
-_TITLES = {
-    "compact": "Compact student (width 32, stem stride 4)",
-    "pruned": "Pruned student",
-}
-
-
-def table(found: dict) -> str:
-    """Markdown, one table a kind of student that was trained."""
-    teacher = found["teacher_miou"]
+def student_table(student: str, by_arm: dict, teachers: list[float]) -> list[str]:
+    alone = by_arm["alone"]
     lines = [
-        f"Every method had {found['seconds']:.0f} seconds of training on "
-        f"{found['machine']['processor']}, {found['machine']['cores']} cores; the "
-        "runs that replay the teacher's logits share the seconds of storing them. "
-        "mIoU in % on the validation scenes of the aerial data: mean ± standard "
-        "deviation over seeds (lowest to highest); gain over the student alone of "
-        "the same seed"
-        + (f"; the teacher has {100 * teacher:.1f}" if teacher else "")
-        + ". An epoch is 400 tiles of 256 x 256 pixels in batches of 4: median of "
-        "interleaved rounds; beside the student alone in the same rounds."
-        + beside_a_large_teacher(found["kinds"].get("smallest")),
-        "",
+        f"| {student} student | mIoU | gain over alone (95 % interval) | of the "
+        "distance | as good as alone after | seconds | seeds |",
+        "|---|---|---|---:|---:|---:|---:|",
     ]
-    for kind, title in _TITLES.items():
-        if kind not in found["kinds"]:
-            continue
-        rows, fill = found["kinds"][kind]["rows"], found["kinds"][kind]["fill_seconds"]
-        lines += [
-            f"**{title}.** Storing the teacher's logits takes {fill:.0f} s.",
-            "",
-            "| | mIoU | gain | seeds | steps | s an epoch | x alone | peak memory |",
-            "|---|---|---|---:|---:|---:|---:|---:|",
+    base = statistics.mean(x["test_miou"] for x in alone.values())
+    for teacher in teachers:
+        lines.append(f"| its teacher | {100 * teacher:.1f} | | | | | |")
+    for arm, found in by_arm.items():
+        scores = [100 * x["test_miou"] for x in found.values()]
+        spread = f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
+        gains = [
+            100 * (x["test_miou"] - alone[seed]["test_miou"])
+            for seed, x in found.items()
+            if seed in alone and arm != "alone"
         ]
-        means = {m: mean_miou(row) for m, row in rows.items() if row["runs"]}
-        for method, row in rows.items():
-            chosen = is_default(_METHODS[method], kind)
-            name = f"{method} (default)" if chosen else method
-            step = statistics.median(row["step_seconds"])
-            cost = f"{step * _TILES / _BATCH:.1f} | {ratio(rows, method):.2f}"
-            if not row["runs"]:
-                lines.append(f"| {name} | | | | | {cost} | |")
-                continue
-            mious = [100 * run["miou"] for run in row["runs"]]
-            mean = f"{statistics.mean(mious):.1f}"
-            if means[method] == max(means.values()):
-                mean = f"**{mean}**"
-            spread = statistics.stdev(mious) if len(mious) > 1 else 0.0
-            memory = statistics.median(run["peak_memory_bytes"] for run in row["runs"])
-            lines.append(
-                f"| {name} | {mean} ± {spread:.1f} ({min(mious):.1f} to "
-                f"{max(mious):.1f}) | {gain(rows, method)} | {len(mious)} "
-                f"| {row['runs'][0]['steps']} "
-                f"| {cost} | {memory / 2**30:.1f} GiB |"
-            )
-        lines.append("")
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def is_default(spec: dict, kind: str) -> bool:
-    """Whether it is what the package does where a recipe says nothing."""
-    from segshrink.distillation.mix import DEFAULTS
-
-    return spec == {"losses": DEFAULTS[package_kind(kind)].losses}
-
-
-def package_kind(kind: str) -> str:
-    return "pruned" if kind == "pruned" else "compact"
-
-
-def gain(rows: dict, method: str) -> str:
-    """MIoU over that of the student alone of the same seed, in words."""
-    if method == "alone":
-        return ""
-    pairs = zip(rows[method]["runs"], rows["alone"]["runs"], strict=False)
-    gains = [100 * (ours["miou"] - alone["miou"]) for ours, alone in pairs]
-    mean = statistics.mean(gains)
-    return f"{mean:+.1f} ({min(gains):+.1f} to {max(gains):+.1f})"
-
-
-def beside_a_large_teacher(of_kind: dict | None) -> str:
-    """The cost where the teacher is large and the student small, as a sentence."""
-    if of_kind is None:
-        return ""
-    rows = of_kind["rows"]
-    others = [
-        f"{method} {ratio(rows, method):.2f}" for method in rows if method != "alone"
-    ]
-    return (
-        " With the U-Net of 3.0 G MACs as teacher and a compact student of 19 M (width "
-        f"16), a step takes, as multiples of the student alone: {', '.join(others)}."
-    )
-
-
-def ratio(rows: dict, method: str) -> float:
-    """A step's seconds over those of the student alone, of the same round.
-
-    The machine is not equally fast in all of them.
-    """
-    return statistics.median(
-        ours / theirs
-        for ours, theirs in zip(
-            rows[method]["step_seconds"], rows["alone"]["step_seconds"], strict=True
+        share = ""
+        if gains and teachers and teachers[0] > base:
+            share = f"{statistics.mean(gains) / (teachers[0] - base):.0f} %"
+        seconds = statistics.median(
+            x["seconds"] + x["teacher_seconds"] for x in found.values()
         )
-    )
+        lines.append(
+            f"| {arm} | {statistics.mean(scores):.1f}{spread} | {interval(gains)} | "
+            f"{share} | {overtaking(found, alone) if gains else ''} | {seconds:.0f} | "
+            f"{len(scores)} |"
+        )
+    return lines
 
 
-def mean_miou(row: dict) -> float:
-    return statistics.mean(run["miou"] for run in row["runs"])
+# Quantiles of Student's distribution at 97.5 %, by the number of pairs.
+_T = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
 
 
-def read(path: Path):
-    return json.loads(path.read_text()) if path.exists() else {}
+def interval(gains: list[float]) -> str:
+    if not gains:
+        return ""
+    mean = statistics.mean(gains)
+    if len(gains) not in _T:
+        return f"{mean:+.1f}"
+    half = _T[len(gains)] * statistics.stdev(gains) / math.sqrt(len(gains))
+    return f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f})"
 
 
-def write(path: Path, data) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(data, indent=2) + "\n")
+def overtaking(found: dict[int, dict], alone: dict[int, dict]) -> str:
+    """Median share of the steps after which validation is as good as alone's best."""
+    shares = []
+    for seed, result in found.items():
+        if seed not in alone or not result["curve"] or not alone[seed]["curve"]:
+            continue
+        goal = max(miou for _, miou in alone[seed]["curve"])
+        epochs = [epoch for epoch, miou in result["curve"] if miou >= goal]
+        whole = alone[seed]["epochs"]
+        shares.append(epochs[0] / whole if epochs else math.inf)
+    if not shares:
+        return ""
+    median = statistics.median(shares)
+    return f"{median:.0%} of its steps" if median < math.inf else "never"
 
 
 if __name__ == "__main__":
