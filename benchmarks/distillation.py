@@ -11,6 +11,11 @@ distilled in several ways. Every training is a process of its own with `train` o
 same command goes on where it was stopped. `alone, as many seconds` trains as many
 epochs as the default takes seconds. mIoU is that of the saved model on the test part,
 which neither training nor the choice of the best epoch sees; gains are paired by seed.
+
+On an accelerator (KERAS_BACKEND=jax), with teachers in DIR that were trained before:
+
+    python benchmarks/distillation.py run aerial --data AERIAL --work DIR \
+        --jobs 6 --minutes 5 --batch 32 --times 4
 """
 
 import argparse
@@ -27,9 +32,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 _KL = {"losses": {"pixel_kl": 1.0}}
 _LIVE = _KL | {"cache": False}
-_TILES_OF_A_BATCH = 8
+_TILES_OF_AN_EPOCH = 320
+_VALIDATED_AT_ONCE = 8
 
-# Data, teacher and students of each case. The tiles of an epoch are 40 batches.
+# Data, teacher and students of each case.
 CASES: dict[str, dict] = {
     "synthetic": {
         "about": "6 labelled generated scenes of 128 x 128 pixels and 300 without "
@@ -109,7 +115,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--jobs", type=int, default=2, help="trainings at once")
     parser.add_argument("--minutes", type=float, default=math.inf, help="begin no more")
-    parser.add_argument("--shorter", type=float, default=1.0, help="part of the epochs")
+    parser.add_argument("--times", type=float, default=1.0, help="as many epochs")
+    parser.add_argument("--batch", type=int, default=8, help="tiles of a step")
     parser.add_argument("--out", type=Path, default=HERE / "distillation.json")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -142,7 +149,7 @@ def asked_for(case, student, arm, seed, arguments) -> dict:
     chosen = CASES[case]
     root = arguments.work / case
     epochs = chosen["teacher_epochs" if student == "teacher" else "epochs"]
-    epochs = max(1, round(epochs * arguments.shorter))
+    epochs = max(1, round(epochs * arguments.times))
     if arm == "alone, as many seconds":
         epochs = epochs_of_as_many_seconds(root / student, epochs)
     name = student if student == "teacher" else f"{student}/{arm} {seed}"
@@ -152,6 +159,7 @@ def asked_for(case, student, arm, seed, arguments) -> dict:
         "arm": arm,
         "seed": seed,
         "epochs": epochs,
+        "batch": arguments.batch,
         "data": str(arguments.data),
         "folder": str(root / name),
         "teacher": str(root / "teacher" / "model.keras"),
@@ -267,9 +275,9 @@ def training_of(case: dict, asked: dict):
     rate = {"teacher": 1e-3, "pruned": 1e-3, "compact": 4e-3}[asked["student"]]
     return TrainingSettings(
         epochs=asked["epochs"],
-        tiles_per_epoch=40 * _TILES_OF_A_BATCH,
-        batch_size=_TILES_OF_A_BATCH,
-        learning_rate=rate,
+        tiles_per_epoch=_TILES_OF_AN_EPOCH,
+        batch_size=asked["batch"],
+        learning_rate=rate * math.sqrt(asked["batch"] / 8),
         weight_decay=1e-2 if is_teacher else 1e-4,
         validate_every=2,
         loss=LossSettings(cross_entropy=1.0, dice=1.0),
@@ -339,7 +347,7 @@ def miou_of(file: Path, dataset, tile_px: int) -> float:
         dataset.test,
         num_classes=dataset.classes.num_classes,
         tile_px=tile_px,
-        batch_size=_TILES_OF_A_BATCH,
+        batch_size=_VALIDATED_AT_ONCE,
     )
     return float(validator().confusion.mean_iou())
 
