@@ -53,7 +53,9 @@ class Said(SilentProgress):
         self.begun.append((label, total))
 
     def say(self, text):
-        self.text.append(text)
+        # How long a step takes to compile is not of interest here.
+        if "the first step took" not in text:
+            self.text.append(text)
 
     def about(self, beginning):
         return [text for text in self.text if text.startswith(beginning)]

@@ -50,9 +50,10 @@ def logits(photometric=0.2, **distillation):
 
 def test_trials_share_logits_unless_they_need_others():
     # Folders of searches that are resumed have this name.
-    assert logits().name == "738466dc407d"
-    assert logits() == logits(photometric=0.4)
+    assert logits(cache_views=1).name == "738466dc407d"
+    assert logits(cache_views=1) == logits(photometric=0)
     assert logits() == logits(losses={"pixel_kl": 2.0}, temperature=3.0)
+    assert logits() != logits(photometric=0.4)
     others = [
         logits(cache_views=2),
         logits(cache_views=2, photometric=0.4),

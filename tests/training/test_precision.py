@@ -112,9 +112,10 @@ class LossTypes(CrossEntropy):
         super().__init__()
         self.seen = set()
 
-    def value(self, labels, weights, logits):
-        loss = super().value(labels, weights, logits)
-        self.seen |= {keras.backend.standardize_dtype(x.dtype) for x in (logits, loss)}
+    def value(self, pixels):
+        loss = super().value(pixels)
+        seen = (pixels.log_probabilities, loss)
+        self.seen |= {keras.backend.standardize_dtype(x.dtype) for x in seen}
         return loss
 
 

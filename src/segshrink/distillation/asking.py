@@ -19,7 +19,6 @@ from segshrink.training import TrainingContext, steps_per_epoch
 from segshrink.training.device_tiles import makes_tiles_on_device
 
 _CACHE_MB = 2048.0
-_CACHE_VIEWS = 4
 
 
 def stored_logits(
@@ -28,6 +27,8 @@ def stored_logits(
     settings: TrainingSettings,
     context: TrainingContext,
     folder: Path,
+    *,
+    is_shared: bool = False,
 ) -> TeacherCache | None:
     """The filled cache, or None if the teacher runs in each step.
 
@@ -39,6 +40,7 @@ def stored_logits(
         settings: augmentation, and number of tiles.
         context: data and progress.
         folder: folder of the logits.
+        is_shared: whether other training runs use them, too.
 
     Raises:
         UsageError: if the logits exceed the limit, or cannot have views.
@@ -48,11 +50,17 @@ def stored_logits(
         return None
     photometric = settings.augmentation.photometric
     if isinstance(teacher, keras.Model):
-        views = _views(chosen, settings)
+        views = chosen.views_under(settings.augmentation)
         reason = _reason_against_cache(chosen, settings, teacher, dataset)
+        if reason is None and not is_shared:
+            reason = _reason_of_cost(chosen, settings, teacher, dataset)
     else:
         stored = teacher.is_stored
-        views = chosen.cache_views or 1 if stored else _views(chosen, settings)
+        views = (
+            chosen.cache_views or 1
+            if stored
+            else chosen.views_under(settings.augmentation)
+        )
         reason = None
     if reason:
         progress.say(f"The teacher runs in each step: {reason}.")
@@ -87,7 +95,7 @@ def _reason_against_cache(
     if features:
         return f"{', '.join(features)} needs its feature maps, not only its logits"
     channels, coarsest = teacher.output_shape[-1], STRIDES[-1]
-    views = _views(chosen, settings)
+    views = chosen.views_under(settings.augmentation)
     least, most = cache_bytes(part, channels, coarsest, views), _max_bytes(chosen)
     if least > most:
         return (
@@ -96,14 +104,26 @@ def _reason_against_cache(
         )
     if chosen.mixing == "mixup":
         return "no stored logits answer for mixtures"
-    tile_px = tile_px_of(teacher)
-    stored = views * sum(_tiles_of(image, tile_px) for image in part)
-    seen = settings.epochs * steps_per_epoch(dataset, settings, tile_px)
-    seen *= settings.tiles_in_batch
-    # Who asks for views or means wants them, at whatever price.
-    if seen <= stored and not (chosen.cache_views or chosen.cache_averaged):
-        return f"that asks it for {seen} tiles, storing its logits for {stored}"
     return cannot_replay(settings.augmentation)
+
+
+def _reason_of_cost(
+    chosen: DistillationSettings,
+    settings: TrainingSettings,
+    teacher: keras.Model,
+    dataset: Dataset,
+) -> str | None:
+    # Who asks for views or means wants them, at whatever price.
+    if chosen.cache_views or chosen.cache_averaged:
+        return None
+    tile_px = tile_px_of(teacher)
+    tiles = sum(_tiles_of(image, tile_px) for image in _taught(dataset))
+    stored = chosen.views_under(settings.augmentation) * tiles
+    steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px)
+    seen = steps * settings.tiles_in_batch
+    if seen > stored:
+        return None
+    return f"that asks it for {seen} tiles, storing its logits for {stored}"
 
 
 def _taught(dataset: Dataset) -> Part:
@@ -114,11 +134,6 @@ def _taught(dataset: Dataset) -> Part:
 
 def _max_bytes(chosen: DistillationSettings) -> int:
     return round(1e6 * (chosen.cache_mb or _CACHE_MB))
-
-
-def _views(chosen: DistillationSettings, settings: TrainingSettings) -> int:
-    default = _CACHE_VIEWS if settings.augmentation.photometric else 1
-    return chosen.cache_views or default
 
 
 def _tiles_of(image: AnnotatedImage, tile_px: int) -> int:

@@ -83,7 +83,9 @@ def distill(
         context.progress.say(f"Feature maps that are compared:\n{pairs}")
     began = time.perf_counter()
     folder = cache or context.folder / "checkpoint" / "teacher-logits"
-    logits = stored_logits(chosen, teacher, settings, context, folder)
+    logits = stored_logits(
+        chosen, teacher, settings, context, folder, is_shared=cache is not None
+    )
     teacher_seconds = round(time.perf_counter() - began, 1)
     distiller = Distiller(
         student,

@@ -5,11 +5,13 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from segshrink.recipe.data import Augmentation
 from segshrink.recipe.settings import Settings
 
 # Distillation losses by name: those of logits, and those of feature maps.
 LOGIT_LOSSES = ("pixel_kl", "soft_dice", "channel_wise", "dist")
 FEATURE_LOSSES = ("feature_hint", "attention_transfer", "pairwise_similarity")
+_CACHE_VIEWS = 4
 # Those that are means over pixels, in which `boundary_weight` has an effect.
 _PIXEL_LOSSES = ("dist", "feature_hint", "pixel_kl", "soft_dice")
 
@@ -89,6 +91,10 @@ class DistillationSettings(Settings):
                 f"({', '.join(_PIXEL_LOSSES)}), drop it"
             )
         return self
+
+    def views_under(self, augmentation: Augmentation) -> int:
+        """Colour variants of each image whose logits are stored."""
+        return self.cache_views or (_CACHE_VIEWS if augmentation.photometric else 1)
 
 
 def _is_number(value: Any) -> bool:

@@ -111,12 +111,11 @@ def _figures(record: TrainedRecord) -> dict[str, float | int | None]:
 def _shared_logits(recipe: Recipe, folder: Path) -> Path:
     """Folder of the teacher's logits, shared by the trials that need the same ones."""
     settings = recipe.student.distillation
-    views = settings.cache_views or 1
+    training = recipe.student.training
+    views = settings.views_under(training.augmentation)
     key = {
         "views": views,
-        "photometric": recipe.student.training.augmentation.photometric
-        if views > 1
-        else 0.0,
+        "photometric": training.augmentation.photometric if views > 1 else 0.0,
         "limit": settings.cache_mb,
         "averaged": settings.cache_averaged,
     }
