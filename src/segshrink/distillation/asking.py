@@ -49,19 +49,13 @@ def stored_logits(
     if not chosen.cache:
         return None
     photometric = settings.augmentation.photometric
+    views, reason = chosen.views_under(settings.augmentation), None
     if isinstance(teacher, keras.Model):
-        views = chosen.views_under(settings.augmentation)
         reason = _reason_against_cache(chosen, settings, teacher, dataset)
         if reason is None and not is_shared:
             reason = _reason_of_cost(chosen, settings, teacher, dataset)
-    else:
-        stored = teacher.is_stored
-        views = (
-            chosen.cache_views or 1
-            if stored
-            else chosen.views_under(settings.augmentation)
-        )
-        reason = None
+    elif teacher.is_stored:
+        views = chosen.cache_views or 1
     if reason:
         progress.say(f"The teacher runs in each step: {reason}.")
         return None
