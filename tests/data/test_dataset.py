@@ -1,5 +1,6 @@
 import json
 import sys
+import unicodedata
 from subprocess import run
 
 import numpy as np
@@ -90,6 +91,18 @@ def test_scenes_that_a_split_leaves_out_are_noticed(tmp_path):
     root = scenes_folder(tmp_path / "mine", names="abcd")
     path = split_file(tmp_path, train=["a"], val=["b"], test=["c"])
     assert "The split leaves out d." in open_dataset(root, split=path).notices
+
+
+def test_scenes_of_a_split_count_in_either_unicode_form(tmp_path):
+    names = ["Köln", "Zürich", "Bogotá"]
+    composed, decomposed = (
+        [unicodedata.normalize(form, name) for name in names] for form in ("NFC", "NFD")
+    )
+    root = scenes_folder(tmp_path / "data", [composed[0], *decomposed[1:]])
+    parts = zip(("train", "val", "test"), [decomposed[0], *composed[1:]], strict=True)
+    path = split_file(tmp_path, **{part: [name] for part, name in parts})
+    split = open_dataset(root, split=path).split
+    assert [*split.train, *split.val, *split.test] == composed
 
 
 def test_the_same_seed_gives_the_same_split(tmp_path):

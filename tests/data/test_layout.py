@@ -1,5 +1,6 @@
 import os
 import sys
+import unicodedata
 
 import pytest
 
@@ -49,6 +50,29 @@ def test_what_is_no_image_is_passed_over(tmp_path):
     layout = find_layout(tmp_path)
     assert layout.faults == ()
     assert len(layout.pairs) == 6
+
+
+def test_names_are_paired_in_either_unicode_form(tmp_path):
+    """macOS decomposes letters; an archive may hold one of the two forms so."""
+    for form, folder in (("NFC", "images"), ("NFD", "masks")):
+        name = unicodedata.normalize(form, "Köln é (1) [x].PNG")
+        save(tmp_path / folder / name, noise(4, 4))
+    layout = find_layout(tmp_path)
+    assert layout.faults == ()
+    assert [pair.name for pair in layout.pairs] == ["Köln é (1) [x]"]
+    save(
+        tmp_path / "images" / unicodedata.normalize("NFD", "Köln é (1) [x].jpg"),
+        noise(4, 4),
+    )
+    assert "has the same name" in find_layout(tmp_path).faults[0]
+
+
+@pytest.mark.parametrize("junk", ["Thumbs.db", "desktop.ini", "._one.png", ".DS_Store"])
+def test_files_that_systems_leave_are_passed_over(tmp_path, junk):
+    root = scenes_folder(tmp_path)
+    for folder in ("images", "masks"):
+        (root / "a" / folder / junk).write_bytes(b"\0junk")
+    assert find_layout(root).faults == ()
 
 
 def test_linked_scenes_are_found_and_circles_end(tmp_path):

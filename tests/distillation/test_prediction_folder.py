@@ -1,6 +1,7 @@
 """Predictions of a folder as logits, hard and soft, and what is refused."""
 
 import dataclasses
+import unicodedata
 
 import numpy as np
 import pytest
@@ -88,6 +89,13 @@ def test_files_are_found_by_the_name_of_the_image(tmp_path, images):
     assert opened(tmp_path).require_all(images) == (0, 3)
     for seed, image in enumerate(images):
         np.testing.assert_array_equal(logits_of(tmp_path, image), soft(seed))
+
+
+def test_names_count_in_either_unicode_form(tmp_path, images):
+    image = dataclasses.replace(images[0], name="süd/Köln")
+    path = tmp_path / unicodedata.normalize("NFD", "süd/masks/Köln.npy")
+    stored(path, soft())
+    np.testing.assert_array_equal(logits_of(tmp_path, image), soft())
 
 
 def test_hard_and_soft_ones_are_counted(tmp_path, images):

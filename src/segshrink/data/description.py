@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -18,6 +19,7 @@ from pydantic import (
 )
 
 from segshrink.data.classes import Classes, Color
+from segshrink.data.names import composed
 from segshrink.errors import DatasetError, fault_lines, fault_message
 
 DESCRIPTION_NAME = "dataset.yaml"
@@ -38,6 +40,7 @@ def _parse_color(value: Any) -> Any:
 _Channel = Annotated[int, Field(ge=0, le=255)]
 _Color = Annotated[tuple[_Channel, _Channel, _Channel], BeforeValidator(_parse_color)]
 _Index = Annotated[int, Field(ge=0, le=65535)]
+_SceneName = Annotated[str, AfterValidator(composed)]
 
 
 class _Entry(BaseModel):
@@ -67,9 +70,9 @@ class ClassEntry(_Entry):
 class SplitEntry(_Entry):
     """Names of the scenes of each part; no scene may be in two."""
 
-    train: tuple[str, ...]
-    val: tuple[str, ...]
-    test: tuple[str, ...]
+    train: tuple[_SceneName, ...]
+    val: tuple[_SceneName, ...]
+    test: tuple[_SceneName, ...]
 
     @model_validator(mode="after")
     def _each_scene_once(self) -> "SplitEntry":

@@ -11,6 +11,7 @@ from segshrink.data.images import (
     name_fault,
     shown_path,
 )
+from segshrink.data.names import composed, pairing_stem
 from segshrink.data.walking import folders_below, image_files
 from segshrink.errors import DatasetError
 
@@ -193,7 +194,7 @@ def _scenes_layout(root: Path) -> Layout:
             continue
         images, masks = folder / _IMAGES, folder / _MASKS
         if images.is_dir() and masks.is_dir():
-            scene = _relative(folder, root)
+            scene = composed(_relative(folder, root))
             found, wrong = _pair_files(root, images, masks, scene=scene)
             pairs += found
             faults += wrong
@@ -235,8 +236,8 @@ def _pair_files(
     found_masks, wrong = _well_named(root, image_files(masks))
     faults += wrong + _doubled_stems(root, found_images)
     faults += _doubled_stems(root, found_masks)
-    image_by_stem = {path.stem: path for path in found_images}
-    mask_by_stem = {path.stem: path for path in found_masks}
+    image_by_stem = {pairing_stem(path): path for path in found_images}
+    mask_by_stem = {pairing_stem(path): path for path in found_masks}
     faults += _orphans(root, image_by_stem, mask_by_stem, masks)
     faults += _jpeg_masks(root, found_masks)
     if not (found_images or found_masks or faults):
@@ -269,13 +270,14 @@ def _doubled_stems(root: Path, files: Iterable[Path]) -> list[str]:
     first: dict[str, Path] = {}
     faults = []
     for path in files:
-        if path.stem in first:
+        stem = pairing_stem(path)
+        if stem in first:
             faults.append(
-                f"{_relative(path, root)}: {first[path.stem].name} has the same name, "
+                f"{_relative(path, root)}: {first[stem].name} has the same name, "
                 "and images and masks are matched by name without ending. "
                 "Remove or rename one."
             )
-        first.setdefault(path.stem, path)
+        first.setdefault(stem, path)
     return faults
 
 

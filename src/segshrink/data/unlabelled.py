@@ -24,6 +24,7 @@ from segshrink.data.images import (
     shown_path,
 )
 from segshrink.data.layout import holds_masks
+from segshrink.data.names import composed
 from segshrink.data.splits import shortened
 from segshrink.data.unlabelled_images import (
     BrokenImages,
@@ -187,7 +188,7 @@ def _find_files(folders: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
 def _name(root: Path, path: Path) -> str:
     """Name of an image, as those of a data set: without suffix, below its folder's."""
     inner = path.relative_to(root).with_name(path.stem)
-    return shown_path(Path(root.resolve().name) / inner)
+    return composed(shown_path(Path(root.resolve().name) / inner))
 
 
 def _read_headers(

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from segshrink.data import IGNORE_INDEX, AnnotatedImage, Classes
 from segshrink.data.images import SourceFile
 from segshrink.data.masks import read_mask, to_labels
+from segshrink.data.names import composed, pairing_stem
 from segshrink.distillation.logits_source import are_probabilities, log_probabilities
 from segshrink.errors import DatasetError
 from segshrink.records import sha256_of
@@ -53,7 +54,7 @@ class FolderLogits:
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in sorted(folder.rglob("*")):
             if path.suffix in SUFFIXES and not path.name.startswith("."):
-                self._by_stem[path.stem].append(path)
+                self._by_stem[pairing_stem(path)].append(path)
         if not self._by_stem:
             raise DatasetError(
                 f"{folder}: holds no predictions ({', '.join(SUFFIXES)}). Name a "
@@ -120,10 +121,14 @@ class FolderLogits:
         found = [
             path
             for path in self._by_stem.get(stem, ())
-            if list(path.relative_to(self.folder).parts[: len(folders)]) == folders
+            if self._folders_of(path)[: len(folders)] == folders
         ]
-        exact = [x for x in found if x.parent == self.folder.joinpath(*folders)]
+        exact = [path for path in found if self._folders_of(path) == folders]
         return exact or found
+
+    def _folders_of(self, path: Path) -> list[str]:
+        parents = path.relative_to(self.folder).parent.parts
+        return [composed(name) for name in parents]
 
     def _path(self, image: AnnotatedImage) -> Path:
         found = self._matching(image)
