@@ -68,13 +68,15 @@ def test_a_palette_becomes_rgb(tmp_path):
     assert images.read_header(file).conversions == (images.PALETTE,)
 
 
-def test_an_exif_orientation_is_noticed_and_ignored(tmp_path):
+def test_an_exif_orientation_is_noticed_and_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(noise(8, 16)).save(tmp_path / "x.jpg", exif=exif)
-    header = images.read_header(source_file(tmp_path / "x.jpg"))
-    assert (header.height_px, header.width_px) == (8, 16)
+    file = source_file(tmp_path / "x.jpg")
+    header = images.read_header(file)
+    assert (header.height_px, header.width_px) == (16, 8)
     assert header.conversions == (images.ROTATED,)
+    assert images.read_image(file).shape == (16, 8, 3)
 
 
 @pytest.mark.parametrize("work", [images.read_header, images.read_image])

@@ -35,6 +35,27 @@ def test_mask_holds_class_indices_and_a_palette(striped, tmp_path):
     assert len(np.unique(colors.reshape(-1, 3), axis=0)) == 2
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_results_lie_as_viewers_show_the_photo(striped, tmp_path, suffix):
+    with Image.open(striped.path) as picture:
+        upright = np.asarray(picture.convert("RGB"))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / f"photo.{suffix}"
+    options = {"lossless": True} if suffix == "webp" else {}
+    Image.fromarray(np.rot90(upright).copy()).save(path, exif=exif, **options)
+    photo = Photo(path, Path("photo"))
+    segment_file(BrightnessArtifact(), photo, tmp_path)
+    expected = np.zeros((20, 30), np.uint8)
+    expected[:, 10:] = 1
+    for result in (photo.mask(tmp_path), photo.overlay(tmp_path)):
+        with Image.open(result) as picture:
+            assert picture.size == (30, 20)
+            assert not dict(picture.getexif())
+            if result == photo.mask(tmp_path):
+                np.testing.assert_array_equal(np.asarray(picture), expected)
+
+
 def test_overlay_lies_between_image_and_class_colour(striped, tmp_path):
     segment_file(BrightnessArtifact(), striped, tmp_path / "out")
     overlay = np.asarray(Image.open(tmp_path / "out" / "a picture.v2-overlay.png"))

@@ -13,6 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from segshrink.data.orientation import (
+    UPRIGHT,
+    orientation_of,
+    oriented,
+    shown_size,
+    turn_of,
+)
 from segshrink.errors import DatasetError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
@@ -22,7 +29,7 @@ GREYSCALE = "greyscale, turned to RGB"
 ALPHA = "an alpha channel, which is dropped"
 SIXTEEN_BIT = "16 bits per channel, of which the upper 8 are used"
 PALETTE = "a palette, turned to RGB"
-ROTATED = "an EXIF orientation, which is ignored: pixels are taken as stored"
+ROTATED = "an EXIF orientation, which is applied: pixels are taken as viewers show them"
 
 _SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L")
 _CONVERSIONS: dict[str, tuple[str, ...]] = {
@@ -34,8 +41,6 @@ _CONVERSIONS: dict[str, tuple[str, ...]] = {
     "PA": (PALETTE, ALPHA),
     "RGBA": (ALPHA,),
 } | dict.fromkeys(_SIXTEEN_BIT_MODES, (GREYSCALE, SIXTEEN_BIT))
-
-_EXIF_ORIENTATION = 0x0112
 
 # The last bytes of a whole file; anything may follow them (phones append films).
 _END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
@@ -63,16 +68,18 @@ class ImageHeader:
     """Header of an image file, known before any pixel is decoded.
 
     Attributes:
-        height_px: height in pixels, at least 1.
-        width_px: width in pixels, at least 1.
+        height_px: height in pixels as viewers show it, at least 1.
+        width_px: width in pixels as viewers show it, at least 1.
         mode: Pillow's name of the pixel format, such as "RGB" or "P".
         conversions: changes that `read_image` makes, such as `GREYSCALE`.
+        orientation: 1 to 8 as EXIF numbers them; 1 is stored as it is shown.
     """
 
     height_px: int
     width_px: int
     mode: str
     conversions: tuple[str, ...]
+    orientation: int = UPRIGHT
 
 
 @contextmanager
@@ -110,7 +117,12 @@ def _opened_by_pillow(path: Path) -> Image.Image:
     with warnings.catch_warnings():
         # Pillow warns at half of the size that it refuses, which photographs may have.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path)
+        image = Image.open(path)
+    if image.format == "TIFF" and orientation_of(image) != UPRIGHT:
+        # Of a file with a name Pillow maps the pixels into memory, wrongly for one that
+        # lies on its side (seen in 13.0).
+        image.filename = ""
+    return image
 
 
 def _smaller(file: SourceFile) -> str:
@@ -151,11 +163,13 @@ def read_header(file: SourceFile, *, by_index: bool = False) -> ImageHeader:
         DatasetError: if the file is not a readable image, or of an unsupported format.
     """
     with opened(file) as image:
+        height_px, width_px = shown_size(image.height, image.width, turn_of(image))
         return ImageHeader(
-            height_px=image.height,
-            width_px=image.width,
+            height_px=height_px,
+            width_px=width_px,
             mode=image.mode,
             conversions=() if by_index else _conversions(image, file),
+            orientation=orientation_of(image),
         )
 
 
@@ -163,8 +177,7 @@ def _conversions(image: Image.Image, file: SourceFile) -> tuple[str, ...]:
     conversions = _known_conversions(image, file)
     if image.mode == "RGB" and _is_sixteen_bit(image):
         conversions += (SIXTEEN_BIT,)
-    # Only JPEG is checked: in other formats Pillow decodes all pixels for it.
-    if image.format == "JPEG" and image.getexif().get(_EXIF_ORIENTATION, 1) != 1:
+    if orientation_of(image) != UPRIGHT:
         conversions += (ROTATED,)
     return conversions
 
@@ -209,7 +222,7 @@ def read_image(file: SourceFile) -> npt.NDArray[np.uint8]:
     """The whole image as RGB.
 
     Greyscale and palettes become RGB, alpha is dropped, and so are the lower 8 of 16
-    bits.
+    bits. Pixels are as viewers show them: an EXIF orientation is applied.
 
     Returns:
         uint8 array `(height, width, 3)`.
@@ -219,10 +232,11 @@ def read_image(file: SourceFile) -> npt.NDArray[np.uint8]:
     """
     with opened(file) as image:
         _known_conversions(image, file)
+        turn = turn_of(image)
         if image.mode in _SIXTEEN_BIT_MODES:
-            grey = (np.asarray(image) >> 8).astype(np.uint8)
+            grey = (oriented(np.asarray(image), turn) >> 8).astype(np.uint8)
             return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
-        return np.array(image.convert("RGB"))
+        return oriented(np.array(image.convert("RGB")), turn)
 
 
 def read_thumbnail(file: SourceFile, side_px: int) -> npt.NDArray[np.uint8]:
@@ -243,8 +257,9 @@ def read_thumbnail(file: SourceFile, side_px: int) -> npt.NDArray[np.uint8]:
     with opened(file) as image:
         _known_conversions(image, file)
         if image.mode not in _SIXTEEN_BIT_MODES:
+            turn = turn_of(image)
             image.draft("RGB", (2 * side_px, 2 * side_px))
-            return squeezed(image.convert("RGB"), side_px)
+            return oriented(squeezed(image.convert("RGB"), side_px), turn)
     return squeezed(Image.fromarray(read_image(file)), side_px)
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from segshrink.data.classes import UNDECLARED, Classes, show_code
 from segshrink.data.images import SourceFile, opened, raw_mode, read_image
+from segshrink.data.orientation import oriented, turn_of
 from segshrink.errors import DatasetError
 
 _INDEX_MODES = ("L", "P", "1", "I", "I;16", "I;16B", "I;16L")
@@ -88,9 +89,10 @@ def _read_indices(file: SourceFile) -> npt.NDArray[np.uint32]:
                 "`color` in dataset.yaml."
             )
         stretch = _STRETCH.get(raw_mode(image), 1)  # decoding drops the raw mode
+        turn = turn_of(image)
         codes: npt.NDArray[np.uint32] = np.asarray(image).astype(np.uint32)
         codes //= stretch
-        return codes
+        return oriented(codes, turn)
 
 
 def to_labels(runs: Runs, classes: Classes, file: SourceFile) -> npt.NDArray[np.uint8]:

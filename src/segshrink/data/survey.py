@@ -17,6 +17,7 @@ from segshrink.data.images import (
 )
 from segshrink.data.layout import ImagePair, Layout, LayoutKind
 from segshrink.data.masks import read_mask
+from segshrink.data.orientation import shown_size
 from segshrink.data.parallel import in_parallel
 from segshrink.errors import DatasetError
 from segshrink.progress import Progress
@@ -156,17 +157,29 @@ def _examine_mask(
     by_index: bool,
 ) -> None:
     if (image.height_px, image.width_px) != (mask.height_px, mask.width_px):
-        finding.faults.append(
-            f"{pair.mask.where}: is {mask.width_px} x {mask.height_px} pixels, but its "
-            f"image {pair.image.where} is {image.width_px} x {image.height_px}. "
-            "Make both the same size (masks without interpolation)."
-        )
+        finding.faults.append(_unequal_sizes(pair, image, mask))
         return
     runs = _attempt(lambda: read_mask(pair.mask, by_index=by_index), finding)
     if runs is not None:
         finding.sound = SurveyedPair(
             pair, image.height_px, image.width_px, runs.count()
         )
+
+
+def _unequal_sizes(pair: ImagePair, image: ImageHeader, mask: ImageHeader) -> str:
+    sizes = (
+        f"{pair.mask.where}: is {mask.width_px} x {mask.height_px} pixels, but its "
+        f"image {pair.image.where} is {image.width_px} x {image.height_px}"
+    )
+    stored = shown_size(image.height_px, image.width_px, image.orientation)
+    if stored == (mask.height_px, mask.width_px):
+        return (
+            f"{sizes} as viewers show it, since it has EXIF orientation "
+            f"{image.orientation}. The mask fits the image as it is stored. Turn the "
+            "mask, or remove the orientation from the image "
+            f"(`exiftool -Orientation= {pair.image.path.name}`)."
+        )
+    return f"{sizes}. Make both the same size (masks without interpolation)."
 
 
 def _header_of_whole(
