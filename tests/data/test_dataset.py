@@ -121,12 +121,14 @@ def test_flat_folders_say_what_they_take_as_a_scene(tmp_path):
     assert dataset.notices[0].startswith("Each image is taken as a scene of its own")
 
 
-def test_camvid_folders_take_no_other_split(tmp_path):
+def test_a_split_overrides_that_of_folders_and_may_name_images(tmp_path):
     camvid_folder(tmp_path / "data")
-    path = split_file(tmp_path, train=["train"], val=["val"], test=["test"])
-    assert "are the split already. Leave out --split" in fault_of(
-        tmp_path / "data", split=path
-    )
+    first, second = ("train/0001TP_1", "train/0001TP_2")
+    path = split_file(tmp_path, train=["test", first], val=["val"], test=[second])
+    dataset = open_dataset(tmp_path / "data", split=path)
+    assert [image.name for image in dataset.test] == [second]
+    assert dataset.train.scenes == ("test", first)
+    assert dataset.split.source == "file mine.json"
 
 
 class _CountedName(str):
@@ -192,11 +194,10 @@ def test_a_class_that_no_mask_holds(tmp_path):
         add_pair(
             tmp_path / name, "x", labels=stripes(20, 60, 5), classes=AERIAL_CLASSES
         )
-    assert fault_of(tmp_path) == (
-        "class 'Unlabeled' has no pixel in the training part (split: seed 0). No mask "
-        "holds it: declare in dataset.yaml only classes that occur "
-        f"(`segshrink inspect {tmp_path}` writes one to start from)."
-    )
+    assert (
+        "class 'Unlabeled' has no pixel in the training part (split: seed 0), so that "
+        "no model learns it. No mask holds it."
+    ) in open_dataset(tmp_path).notices
 
 
 def test_a_class_that_only_training_lacks(tmp_path):
@@ -206,8 +207,8 @@ def test_a_class_that_only_training_lacks(tmp_path):
     message = fault_of(root, split=path)
     assert message.startswith(f"{root}: 2 faults.")
     assert (
-        "class 'blue' has no pixel in the training part (split: file mine.json). It is "
-        "in a, b: put one of these into train, with --split or `split` in dataset.yaml."
+        "class 'blue' has no pixel in the training part (split: file mine.json), so "
+        "that no model learns it. It is in a, b: put one of these into train."
     ) in message
 
 
@@ -215,10 +216,10 @@ def test_a_class_that_only_the_train_folder_lacks(tmp_path):
     camvid_folder(tmp_path)
     for path in (tmp_path / "trainannot").iterdir():
         save(path, stripes(22, 36, 10))
-    assert fault_of(tmp_path) == (
-        "class 'Bicyclist' has no pixel in the training part (split: folders). It is "
-        "in test, val: move images that hold it into the folder train."
-    )
+    assert (
+        "class 'Bicyclist' has no pixel in the training part (split: folders), so that "
+        "no model learns it. It is in test, val: put one of these into train."
+    ) in open_dataset(tmp_path).notices
 
 
 def test_two_scenes_cannot_be_divided(tmp_path):
@@ -229,8 +230,9 @@ def test_two_scenes_cannot_be_divided(tmp_path):
 def test_a_faulty_split_file_shows_before_masks_are_read(tmp_path):
     root = scenes_folder(tmp_path / "mine")
     progress = Recorder()
-    path = split_file(tmp_path, train=["a"], val=["b"])
-    assert "test: Field required" in fault_of(root, split=path, progress=progress)
+    path = split_file(tmp_path, train=["a"])
+    fault = fault_of(root, split=path, progress=progress)
+    assert "val or test needs at least one" in fault
     assert progress.total == 0
 
 
@@ -243,7 +245,7 @@ def test_an_unknown_scene_in_the_split(tmp_path):
 
 
 def test_options_of_generated_scenes_are_refused_for_a_folder(tmp_path):
-    with pytest.raises(UsageError, match="scenes and scene_px are for 'synthetic' onl"):
+    with pytest.raises(UsageError, match="scenes are for 'synthetic' only"):
         open_dataset(scenes_folder(tmp_path), scenes=4)
 
 

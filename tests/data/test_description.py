@@ -72,7 +72,7 @@ def test_all_faults_are_reported_at_once(tmp_path):
         "classes.3.name: String should have at least 1 character",
         "classes.3.index: Input should be greater than or equal to 0 (got -1)",
         "viod_colors: Extra inputs are not permitted",
-        "split.test: Field required",
+        "split: val or test needs at least one scene",
     ):
         assert expected in message
 
@@ -107,7 +107,7 @@ def test_an_unquoted_color_is_explained(tmp_path):
         ("classes: []", "there must be 1 to 254 classes, got 0"),
         (
             "classes: [{name: a, index: 0}]\nsplit: {train: [x], val: [], test: []}",
-            "split: a part needs at least one scene: val, test",
+            "split: val or test needs at least one scene",
         ),
         ("[1, 2]", "must be a mapping of keys, got list"),
         ("classes: [", "not YAML"),
@@ -166,10 +166,11 @@ def test_a_list_of_patches_is_refused(tmp_path, content):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"train": ["a"], "val": ["b"]}', "test: Field required"),
+        ('{"val": ["a"], "test": ["b"]}', "train: Field required"),
+        ('{"train": ["a"]}', "val or test needs at least one scene"),
         (json.dumps({**SPLIT, "extra": 1}), "extra: Extra inputs are not permitted"),
         (json.dumps({**SPLIT, "test": ["a"]}), "scenes named twice: a"),
-        (json.dumps({**SPLIT, "test": []}), "a part needs at least one scene: test"),
+        (json.dumps({**SPLIT, "train": []}), "a part needs at least one scene: train"),
         (json.dumps({**SPLIT, "test": [7]}), "Input should be a valid string (got 7)"),
         ("{", "split.json: not JSON."),
         ("[]", "split.json: must be a mapping of keys, got list."),

@@ -43,25 +43,40 @@ def test_camvid_folders_may_hold_other_classes(tmp_path):
     assert (dataset.name, dataset.classes.names) == ("Mine", ("a", "b"))
 
 
-def test_unknown_colors_are_listed_with_their_shares(tmp_path):
-    root = scenes_folder(tmp_path, description="")
-    with pytest.raises(DatasetError) as error:
-        open_dataset(root)
-    assert str(error.value) == (
-        f"{root}: there is no dataset.yaml, and the masks' colours fit no known "
-        "data set: #0000FF 33.3%, #00FF00 33.3%, #FF0000 33.3%. "
-        f"`segshrink inspect {root}` writes a dataset.yaml to start from; put it into "
-        "the folder and give the classes their names."
-    )
+def test_unknown_colors_are_called_by_their_codes(tmp_path):
+    dataset = open_dataset(scenes_folder(tmp_path, description=""))
+    assert dataset.classes.names == ("#0000FF", "#00FF00", "#FF0000")
+    assert dataset.classes.colors == ((0, 0, 255), (0, 255, 0), (255, 0, 0))
+    start = "Nothing names the classes: they are called #0000FF, #00FF00, #FF0000."
+    assert any(notice.startswith(start) for notice in dataset.notices)
 
 
-def test_unknown_indices_are_listed_as_such(tmp_path):
+def mask_folder(root, mask):
     for name in "abc":
-        save(tmp_path / name / "images" / "x.png", noise(3, 4))
-        save(tmp_path / name / "masks" / "x.png", np.eye(3, 4, dtype=np.uint8) * 255)
-    shares = "the masks' indices fit no known data set: 0 75.0%, 255 25.0%"
-    with pytest.raises(DatasetError, match=shares):
-        open_dataset(tmp_path)
+        save(root / name / "images" / "x.png", noise(*mask.shape))
+        save(root / name / "masks" / "x.png", mask)
+    return root
+
+
+@pytest.mark.parametrize("value", [1, 255])
+def test_of_two_indices_0_is_the_background(tmp_path, value):
+    root = mask_folder(tmp_path, np.eye(3, 4, dtype=np.uint8) * value)
+    classes = open_dataset(root).classes
+    assert classes.names == ("background", "foreground")
+    assert (classes.indices, classes.void_indices) == ((0, value), ())
+
+
+def test_unknown_indices_are_counted_and_255_is_void(tmp_path):
+    mask = np.array([[0, 3, 7, 255]] * 3, np.uint8)
+    dataset = open_dataset(mask_folder(tmp_path, mask))
+    assert dataset.classes.names == ("class 0", "class 3", "class 7")
+    np.testing.assert_array_equal(dataset.test[0].read()[1], [[0, 1, 2, 255]] * 3)
+
+
+def test_too_many_codes_are_no_classes(tmp_path):
+    mask = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    with pytest.raises(DatasetError, match="hold 100 indices: .* at most 64 are"):
+        open_dataset(mask_folder(tmp_path, mask))
 
 
 def test_the_aerial_set_is_recognised_by_its_colors(tmp_path):

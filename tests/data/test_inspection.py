@@ -30,7 +30,7 @@ def test_a_sound_folder_is_reported(tmp_path):
     )
     assert report.void_share == pytest.approx(50 / total)
     assert report.undeclared_share == 0
-    assert (report.layout, report.faults, report.notices) == ("scenes", [], ())
+    assert (report.layout, report.faults, report.notices) == ("folders", [], ())
     assert [(scene.name, scene.images) for scene in report.scenes] == [
         ("a", 3),
         ("b", 2),
@@ -89,9 +89,9 @@ def test_the_starter_of_unknown_colors_is_accepted(tmp_path):
     root = scenes_folder(tmp_path, description="")
     text = starter_yaml(inspect_dataset(root))
     entries = yaml.safe_load(text)["classes"]
-    assert [entry["name"] for entry in entries] == ["class_1", "class_2", "class_3"]
-    (root / "dataset.yaml").write_text(text.replace("class_1", "sky: blue #1"))
-    assert open_dataset(root).classes.names == ("sky: blue #1", "class_2", "class_3")
+    assert [entry["name"] for entry in entries] == ["#0000FF", "#00FF00", "#FF0000"]
+    (root / "dataset.yaml").write_text(text.replace('"#0000FF"', '"sky: blue #1"'))
+    assert open_dataset(root).classes.names == ("sky: blue #1", "#00FF00", "#FF0000")
 
 
 def test_the_starter_of_unknown_indices_is_accepted(tmp_path):
@@ -124,7 +124,7 @@ def test_the_starter_keeps_declared_names_and_void(tmp_path):
 def test_the_starter_of_a_known_data_set_has_its_names(tmp_path):
     root = camvid_folder(tmp_path)
     report = inspect_dataset(root)
-    assert (report.layout, report.name) == ("parts", "CamVid")
+    assert (report.layout, report.name) == ("camvid", "CamVid")
     (root / "dataset.yaml").write_text(starter_yaml(report))
     dataset = open_dataset(root)
     assert dataset.classes == report.classes

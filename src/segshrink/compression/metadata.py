@@ -7,7 +7,7 @@ import keras
 from segshrink._version import __version__
 from segshrink.compression.run_folder import data_of_run
 from segshrink.data import Dataset
-from segshrink.data.layout import PART_NAMES
+from segshrink.data.layouts import PART_NAMES
 from segshrink.data.splits import shortened
 from segshrink.export import fixed_input_shape
 from segshrink.formats import Precision

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +14,12 @@ from segshrink.data.classes import Classes
 from segshrink.data.description import DESCRIPTION_NAME, SplitEntry, read_split_file
 from segshrink.data.folder import Folder, read_folder
 from segshrink.data.generated import SOURCE_NAME, generated_images, split_by_number
-from segshrink.data.layout import PART_NAMES, Layout
-from segshrink.data.splits import Split, choose_split, declared_split, shortened
+from segshrink.data.opening import OpeningOptions, require_options_for
+from segshrink.data.splits import Split, declared_split, shortened
+from segshrink.data.splitting import divide_images, pixels_by_scene
 from segshrink.data.survey import SurveyedPair
 from segshrink.data.unlabelled import open_unlabelled
-from segshrink.errors import DatasetError, UsageError
+from segshrink.errors import DatasetError
 from segshrink.progress import Progress, SilentProgress
 
 _SHOWN_FAULTS = 20
@@ -34,7 +37,7 @@ class Dataset:
         classes: the classes of its labels.
         train: images that models are trained on.
         val: images that the best of several models is chosen by.
-        test: images that models are measured on.
+        test: images that models are measured on; the part `val` if there is no other.
         split: the scenes of each part, and the source of the split.
         notices: conversions and assumptions, one line each.
         unlabelled: images without labels, on which only a teacher counts; None if
@@ -56,10 +59,9 @@ def open_dataset(
     *,
     split: str | Path | None = None,
     seed: int = 0,
-    scenes: int | None = None,
-    scene_px: int | None = None,
     unlabelled: Sequence[str | Path] = (),
     progress: Progress | None = None,
+    **options: Unpack[OpeningOptions],
 ) -> Dataset:
     """Open a folder of images and masks, or generate scenes.
 
@@ -68,16 +70,16 @@ def open_dataset(
     tile.
 
     Args:
-        source: a folder (see `LayoutKind` for how it may be arranged), or
+        source: a folder (see `data.layouts` for how it may be arranged), or
             `"synthetic"`; a folder of that name is `"./synthetic"`.
-        split: JSON or YAML file `{"train": [scene, ...], "val": [...], "test": [...]}`.
-            None takes the split of dataset.yaml, else that of CamVid's folders, else
-            one chosen by `seed`.
+        split: JSON or YAML file `{"train": [scene, ...], "val": [...], "test": [...]}`,
+            of which val or test may lack, and which may name images instead of scenes.
+            None takes the split of dataset.yaml, else that of the folders or lists,
+            else one chosen by `seed`.
         seed: int >= 0, for the choice of a split and for generated scenes.
-        scenes: number of generated scenes, at least 3; default 24.
-        scene_px: side of a generated scene in pixels; default 512.
         unlabelled: folders of images without labels, as for `open_unlabelled`.
         progress: receives the masks that are read.
+        **options: as `OpeningOptions`.
 
     Returns:
         The data set with its parts train, val and test.
@@ -88,19 +90,16 @@ def open_dataset(
     """
     # The split is read before the masks, so that a fault in it shows at once.
     given = None if split is None else _read_given_split(Path(split))
+    require_options_for(source, options)
     if str(source) == SOURCE_NAME:
+        scenes, scene_px = options.get("scenes"), options.get("scene_px")
         images, classes = generated_images(scenes, scene_px, seed)
         dataset = _divided(
             SOURCE_NAME, classes, images, _generated_split(images, given), ()
         )
         return with_unlabelled(dataset, unlabelled, progress)
-    if scenes is not None or scene_px is not None:
-        raise UsageError(
-            f"scenes and scene_px are for {SOURCE_NAME!r} only, but the source is "
-            f"{source}. Leave them out."
-        )
     progress = progress or SilentProgress()
-    dataset = _open_folder(Path(source), given, seed, progress)
+    dataset = _open_folder(Path(source), given, seed, options, progress)
     return with_unlabelled(dataset, unlabelled, progress)
 
 
@@ -126,13 +125,17 @@ def with_unlabelled(
 
 
 def open_images(
-    source: str | Path, *, progress: Progress | None = None
+    source: str | Path,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[OpeningOptions],
 ) -> tuple[str, Part]:
     """Open a data set undivided, for a protocol with a split of its own.
 
     Args:
         source: as for `open_dataset`; scenes are generated with its defaults.
         progress: receives the masks that are read.
+        **options: as `OpeningOptions`, without those of generated scenes.
 
     Returns:
         (name, images): the name of the data set in records, and all its images as the
@@ -144,7 +147,7 @@ def open_images(
     if str(source) == SOURCE_NAME:
         images, classes = generated_images(None, None, seed=0)
         return SOURCE_NAME, Part("all", images, classes)
-    folder, classes = _sound_folder(Path(source), progress or SilentProgress())
+    folder, classes = _sound_folder(Path(source), options, progress or SilentProgress())
     return folder.name, Part("all", _image_files(folder, classes), classes)
 
 
@@ -160,22 +163,29 @@ def _generated_split(
 
 
 def _open_folder(
-    root: Path, given: _GivenSplit | None, seed: int, progress: Progress
+    root: Path,
+    given: _GivenSplit | None,
+    seed: int,
+    options: OpeningOptions,
+    progress: Progress,
 ) -> Dataset:
-    folder, classes = _sound_folder(root, progress)
-    images = _image_files(folder, classes)
-    class_pixels = _class_pixels_by_scene(images)
-    chosen = _split_of_folder(folder, given, class_pixels, seed)
-    _require_all_classes_in_training(folder, classes, class_pixels, chosen)
-    left_out = sorted(set(class_pixels) - {*chosen.train, *chosen.val, *chosen.test})
-    notices = folder.notices
+    folder, classes = _sound_folder(root, options, progress)
+    given = given or _split_of_folder(folder)
+    divided = divide_images(_image_files(folder, classes), given, seed, where=str(root))
+    notices = (*folder.notices, *divided.notices)
+    class_pixels = pixels_by_scene(divided.images)
+    notices += _untrained_notices(folder, classes, class_pixels, divided.split)
+    used = {*chain(*divided.split.parts.values())}
+    left_out = sorted(set(class_pixels) - used)
     if left_out:
         notices += (f"The split leaves out {shortened(left_out)}.",)
-    return _divided(folder.name, classes, images, chosen, notices)
+    return _divided(folder.name, classes, divided.images, divided.split, notices)
 
 
-def _sound_folder(root: Path, progress: Progress) -> tuple[Folder, Classes]:
-    folder = read_folder(root, decode_images=False, progress=progress)
+def _sound_folder(
+    root: Path, options: OpeningOptions, progress: Progress
+) -> tuple[Folder, Classes]:
+    folder = read_folder(root, decode_images=False, options=options, progress=progress)
     if folder.faults or folder.classes is None:
         raise DatasetError(_joined_faults(root, folder.faults))
     return folder, folder.classes
@@ -213,74 +223,50 @@ def _image_file(surveyed: SurveyedPair, classes: Classes) -> ImageFile:
     )
 
 
-def _class_pixels_by_scene(
-    images: Sequence[ImageFile],
-) -> dict[str, npt.NDArray[np.int64]]:
-    by_scene: dict[str, npt.NDArray[np.int64]] = {}
-    for image in images:
-        pixels = np.array(image.class_pixels, np.int64)
-        by_scene[image.scene] = by_scene.get(image.scene, 0) + pixels
-    return by_scene
-
-
-def _split_of_folder(
-    folder: Folder,
-    given: _GivenSplit | None,
-    class_pixels: Mapping[str, npt.NDArray[np.int64]],
-    seed: int,
-) -> Split:
-    description = folder.description
-    if given is None and description is not None and description.split is not None:
-        given = DESCRIPTION_NAME, description.split
-    if folder.layout.kind.has_split:
-        return _split_of_parts(folder, given)
-    if given is not None:
-        return declared_split(*given, sorted(class_pixels))
-    return choose_split(class_pixels, seed, where=str(folder.layout.root))
-
-
-def _split_of_parts(folder: Folder, given: _GivenSplit | None) -> Split:
-    if given is not None:
+def _split_of_folder(folder: Folder) -> _GivenSplit | None:
+    """The split of dataset.yaml, else that of the layout."""
+    description, layout = folder.description, folder.layout
+    if description is not None and description.split is not None:
+        return DESCRIPTION_NAME, description.split
+    if layout.split is None:
+        return None
+    parts = layout.split.parts
+    if "train" not in parts:
         raise DatasetError(
-            f"{folder.layout.root}: its folders train, val and test are the split "
-            "already. Leave out --split and `split` in dataset.yaml."
+            f"{layout.root}: has {' and '.join(parts)}, but nothing to train on. Add "
+            "images for training, or give a split with --split."
         )
-    return Split("folders", *((part,) for part in PART_NAMES))
+    return layout.split.source, SplitEntry(**parts)
 
 
-def _require_all_classes_in_training(
+def _untrained_notices(
     folder: Folder,
     classes: Classes,
     class_pixels: Mapping[str, npt.NDArray[np.int64]],
     split: Split,
-) -> None:
+) -> tuple[str, ...]:
+    """A sentence for each class that no model can learn from the training part.
+
+    Raises:
+        DatasetError: if the training part holds a single class.
+    """
     trained = sum(class_pixels[scene] for scene in split.train)
-    faults = [
-        f"class {classes.names[label]!r} has no pixel in the training part "
-        f"(split: {split.source}). "
-        + _remedy(
-            folder.layout,
-            [scene for scene, pixels in sorted(class_pixels.items()) if pixels[label]],
+    lacking = np.flatnonzero(trained == 0).tolist()
+    sentences = []
+    for label in lacking:
+        holders = [x for x, pixels in sorted(class_pixels.items()) if pixels[label]]
+        sentences.append(
+            f"class {classes.names[label]!r} has no pixel in the training part "
+            f"(split: {split.source}), so that no model learns it. "
+            + (
+                f"It is in {shortened(holders)}: put one of these into train."
+                if holders
+                else "No mask holds it."
+            )
         )
-        for label in np.flatnonzero(trained == 0)
-    ]
-    if faults:
-        raise DatasetError(_joined_faults(folder.layout.root, faults))
-
-
-def _remedy(layout: Layout, holders: Sequence[str]) -> str:
-    """Advice about a class that only the scenes `holders` have."""
-    if not holders:
-        return (
-            "No mask holds it: declare in dataset.yaml only classes that occur "
-            f"(`segshrink inspect {layout.root}` writes one to start from)."
-        )
-    found = f"It is in {shortened(holders)}: "
-    if layout.kind.has_split:
-        return found + "move images that hold it into the folder train."
-    return (
-        found + "put one of these into train, with --split or `split` in dataset.yaml."
-    )
+    if 0 < classes.num_classes - len(lacking) < 2 <= classes.num_classes:
+        raise DatasetError(_joined_faults(folder.layout.root, sentences))
+    return tuple(sentences)
 
 
 def _divided(
@@ -296,4 +282,6 @@ def _divided(
         part: Part(part, (image for image in images if image.scene in scenes), classes)
         for part, scenes in scenes_of.items()
     }
+    if not split.test:
+        parts["test"] = parts["val"]
     return Dataset(name, classes, split=split, notices=notices, **parts)

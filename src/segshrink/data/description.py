@@ -68,18 +68,22 @@ class ClassEntry(_Entry):
 
 
 class SplitEntry(_Entry):
-    """Names of the scenes of each part; no scene may be in two."""
+    """Names of the scenes of each part; no scene may be in two.
+
+    Without `test`, quality is measured on `val`; without `val`, it is taken out of
+    `train`. Names of images serve as well.
+    """
 
     train: tuple[_SceneName, ...]
-    val: tuple[_SceneName, ...]
-    test: tuple[_SceneName, ...]
+    val: tuple[_SceneName, ...] = ()
+    test: tuple[_SceneName, ...] = ()
 
     @model_validator(mode="after")
     def _each_scene_once(self) -> "SplitEntry":
-        parts = {"train": self.train, "val": self.val, "test": self.test}
-        empty = [name for name, scenes in parts.items() if not scenes]
-        if empty:
-            raise ValueError(f"a part needs at least one scene: {', '.join(empty)}")
+        if not self.train:
+            raise ValueError("a part needs at least one scene: train")
+        if not self.val and not self.test:
+            raise ValueError("val or test needs at least one scene")
         scenes = self.train + self.val + self.test
         twice = sorted(scene for scene, n in Counter(scenes).items() if n > 1)
         if twice:

@@ -10,8 +10,10 @@ from segshrink.data.description import (
     Description,
     read_description,
 )
-from segshrink.data.layout import Layout, LayoutKind, find_layout
+from segshrink.data.layouts import Layout, camvid, find_layout
 from segshrink.data.masks import describe_undeclared, undeclared_pixels
+from segshrink.data.naming import MOST_UNNAMED, named_classes
+from segshrink.data.opening import OpeningOptions
 from segshrink.data.presets import AERIAL, CAMVID, Preset
 from segshrink.data.survey import Survey, guess_by_index, survey_files
 from segshrink.errors import DatasetError
@@ -43,18 +45,25 @@ class Folder:
     notices: tuple[str, ...]
 
 
-def read_folder(root: Path, *, decode_images: bool, progress: Progress) -> Folder:
+def read_folder(
+    root: Path,
+    *,
+    decode_images: bool,
+    progress: Progress,
+    options: OpeningOptions | None = None,
+) -> Folder:
     """Read a folder and collect its faults.
 
     Args:
         root: the folder.
         decode_images: True to decode every image as well, which finds all damage.
         progress: receives each image.
+        options: how the folder is read.
 
     Raises:
         DatasetError: if the folder is missing, empty or arranged in no known way.
     """
-    layout = find_layout(root)
+    layout = find_layout(root, (options or {}).get("layout"))
     description, description_faults = _try_description(root)
     declared = description.to_classes() if description else None
     by_index = declared.by_index if declared else guess_by_index(layout)
@@ -63,12 +72,17 @@ def read_folder(root: Path, *, decode_images: bool, progress: Progress) -> Folde
     )
     preset = None if declared else _fitting_preset(layout, survey)
     classes = declared or (preset.classes if preset else None)
+    notices = [*survey.notices, *layout.notices]
+    if classes is None and survey.pairs and not description_faults:
+        classes, notice = named_classes(
+            survey.pixels_by_code(), survey.by_index, layout.code_names
+        )
+        notices += [notice] if notice else []
     faults = [*layout.faults, *description_faults, *survey.faults]
     if classes is not None:
         faults += _undeclared_faults(survey, classes)
     elif survey.pairs and not description_faults:
         faults.append(_unknown_classes_fault(root, survey))
-    kind_notice = layout.kind.notice
     return Folder(
         name=_name(root, description, preset),
         layout=layout,
@@ -76,7 +90,7 @@ def read_folder(root: Path, *, decode_images: bool, progress: Progress) -> Folde
         survey=survey,
         classes=classes,
         faults=tuple(faults),
-        notices=(*survey.notices, *([kind_notice] if kind_notice else [])),
+        notices=tuple(notices),
     )
 
 
@@ -95,7 +109,9 @@ def _name(root: Path, description: Description | None, preset: Preset | None) ->
 
 def _fitting_preset(layout: Layout, survey: Survey) -> Preset | None:
     # Small indices fit many data sets, so CamVid is recognised by its folders as well.
-    preset = CAMVID if layout.kind is LayoutKind.PARTS else AERIAL
+    preset = CAMVID if layout.name == camvid.NAME else AERIAL
+    if layout.code_names is not None and layout.code_names.names:
+        return None
     same_kind = preset.classes.by_index == survey.by_index
     return preset if same_kind and preset.fits(survey.pixels_by_code()) else None
 
@@ -112,23 +128,20 @@ def _undeclared_faults(survey: Survey, classes: Classes) -> list[str]:
 
 def _unknown_classes_fault(root: Path, survey: Survey) -> str:
     kind = "indices" if survey.by_index else "colours"
-    return (
-        f"{root}: there is no {DESCRIPTION_NAME}, and the masks' {kind} fit no known "
-        f"data set: {_listed_codes(survey)}. "
-        f"`segshrink inspect {root}` writes a {DESCRIPTION_NAME} to start from; put it "
-        "into the folder and give the classes their names."
-    )
-
-
-def _listed_codes(survey: Survey) -> str:
     shares = code_shares(survey.pixels_by_code())
-    listed = [
+    if not shares:
+        return f"{root}: all pixels of the masks are void. Label some."
+    listed = ", ".join(
         f"{show_code(code, by_index=survey.by_index)} {share:.1%}"
         for code, share in list(shares.items())[:_SHOWN_CODES]
-    ]
-    if len(shares) > _SHOWN_CODES:
-        listed.append(f"and {len(shares) - _SHOWN_CODES} more")
-    return ", ".join(listed)
+    )
+    return (
+        f"{root}: the masks hold {len(shares)} {kind}: {listed} and "
+        f"{len(shares) - _SHOWN_CODES} more. Without a {DESCRIPTION_NAME} at most "
+        f"{MOST_UNNAMED} are taken for classes; masks with more were probably resized "
+        "or compressed. Export them again, or name the classes in a "
+        f"{DESCRIPTION_NAME}."
+    )
 
 
 def code_shares(pixels_by_code: Mapping[int, int]) -> dict[int, float]:

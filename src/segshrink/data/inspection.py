@@ -44,7 +44,7 @@ class DatasetReport:
 
     Attributes:
         name: the data set's name.
-        layout: a `LayoutKind`, or "synthetic".
+        layout: a name of `LAYOUTS`, or "synthetic".
         classes: from dataset.yaml or a known data set; None if neither.
         scenes: one entry per scene, by name.
         class_shares: share of each class; empty without `classes`.
@@ -105,7 +105,7 @@ def _report_folder(folder: Folder) -> DatasetReport:
     ]
     return DatasetReport(
         name=folder.name,
-        layout=folder.layout.kind.value,
+        layout=folder.layout.name,
         classes=classes,
         scenes=_scene_reports(sizes),
         class_shares=class_shares,

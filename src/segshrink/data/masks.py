@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segshrink.data.classes import UNDECLARED, Classes, show_code
+from segshrink.data.drawn import DrawnMask
 from segshrink.data.images import SourceFile, opened, raw_mode, read_image
 from segshrink.data.orientation import oriented, turn_of
 from segshrink.errors import DatasetError
@@ -53,11 +54,11 @@ def find_runs(codes: npt.NDArray[np.uint32]) -> Runs:
     return Runs(flat[starts], lengths, (height, width))
 
 
-def read_mask(file: SourceFile, *, by_index: bool) -> Runs:
+def read_mask(file: SourceFile | DrawnMask, *, by_index: bool) -> Runs:
     """The codes of a mask.
 
     Args:
-        file: an RGB, palette or greyscale image.
+        file: an RGB, palette or greyscale image, or shapes, which are indices.
         by_index: True to read the values of a single channel, for a palette the
             entries' numbers; False to read colours.
 
@@ -68,6 +69,8 @@ def read_mask(file: SourceFile, *, by_index: bool) -> Runs:
         DatasetError: if the file cannot be decoded, or has several channels where
             indices are requested.
     """
+    if isinstance(file, DrawnMask):
+        return find_runs(file.draw())
     return find_runs(_read_indices(file) if by_index else _read_colors(file))
 
 
@@ -95,7 +98,9 @@ def _read_indices(file: SourceFile) -> npt.NDArray[np.uint32]:
         return oriented(codes, turn)
 
 
-def to_labels(runs: Runs, classes: Classes, file: SourceFile) -> npt.NDArray[np.uint8]:
+def to_labels(
+    runs: Runs, classes: Classes, file: SourceFile | DrawnMask
+) -> npt.NDArray[np.uint8]:
     """Labels of a mask's pixels.
 
     Args:
@@ -127,7 +132,7 @@ def undeclared_pixels(
 
 
 def describe_undeclared(
-    file: SourceFile, undeclared: dict[int, int], classes: Classes
+    file: SourceFile | DrawnMask, undeclared: dict[int, int], classes: Classes
 ) -> str:
     """The message about codes of a mask that are neither class nor void."""
     kind = "index" if classes.by_index else "colour"

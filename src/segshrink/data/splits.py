@@ -10,6 +10,7 @@ from segshrink.data.description import SplitEntry
 from segshrink.errors import DatasetError
 
 _SHARES = (0.6, 0.2, 0.2)
+_SHARES_WITHOUT_TEST = (0.8, 0.2)
 _CANDIDATES = 512
 
 # Splits within this distance of the target shares count as equally good, so that
@@ -25,7 +26,7 @@ class Split:
         source: origin of the split, such as "file held_out.json" or "seed 0".
         train: names of the scenes to train on, sorted.
         val: names of the scenes to choose models by.
-        test: names of the scenes to measure on.
+        test: names of the scenes to measure on; empty if `val` serves for that too.
     """
 
     source: str
@@ -104,50 +105,82 @@ def choose_split(
             "--split or `split` in dataset.yaml."
         )
     pixels = np.stack([class_pixels[scene] for scene in scenes])
-    parts = _best_assignment(pixels, np.random.default_rng(seed))
-    return Split(
-        f"seed {seed}",
-        *(
-            tuple(
-                scene for scene, own in zip(scenes, parts, strict=True) if own == part
-            )
-            for part in range(3)
-        ),
+    parts = _divided(scenes, pixels, _SHARES, seed)
+    return Split(f"seed {seed}", *parts)
+
+
+def take_validation(
+    class_pixels: Mapping[str, npt.NDArray[np.int64]], seed: int
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """About a fifth of the training scenes, by labelled pixels, for validation.
+
+    They are chosen as by `choose_split`, which says what the arguments are.
+
+    Returns:
+        (train, val): names of scenes.
+
+    Raises:
+        ValueError: if there are fewer than two scenes.
+    """
+    scenes = sorted(class_pixels)
+    if len(scenes) < 2:
+        raise ValueError(f"two parts need two scenes, got {len(scenes)}")
+    pixels = np.stack([class_pixels[scene] for scene in scenes])
+    train, val = _divided(scenes, pixels, _SHARES_WITHOUT_TEST, seed)
+    return train, val
+
+
+def _divided(
+    scenes: Sequence[str],
+    pixels: npt.NDArray[np.int64],
+    shares: Sequence[float],
+    seed: int,
+) -> list[tuple[str, ...]]:
+    """The best of many random assignments of scenes to a part for each share."""
+    generator = np.random.default_rng(seed)
+    candidates = (
+        _random_assignment(pixels, shares, generator) for _ in range(_CANDIDATES)
     )
-
-
-def _best_assignment(
-    pixels: npt.NDArray[np.int64], generator: np.random.Generator
-) -> npt.NDArray[np.int64]:
-    candidates = (_random_assignment(pixels, generator) for _ in range(_CANDIDATES))
-    return max(candidates, key=lambda parts: _score(parts, pixels))
+    best = max(candidates, key=lambda parts: _score(parts, pixels, shares))
+    return [
+        tuple(scene for scene, own in zip(scenes, best, strict=True) if own == part)
+        for part in range(len(shares))
+    ]
 
 
 def _random_assignment(
-    pixels: npt.NDArray[np.int64], generator: np.random.Generator
+    pixels: npt.NDArray[np.int64],
+    shares: Sequence[float],
+    generator: np.random.Generator,
 ) -> npt.NDArray[np.int64]:
-    """Part 0, 1 or 2 of each scene: scenes in random order, cut at 60 and 80 %."""
+    """The part of each scene: scenes in random order, cut at the sums of the shares."""
     count = len(pixels)
     order = generator.permutation(count)
     sizes = pixels.sum(axis=1)[order]
     middles = np.cumsum(sizes) - sizes / 2
-    first, second = np.searchsorted(middles, np.cumsum(_SHARES[:2]) * sizes.sum())
-    # No part may stay empty, however unequal the scenes are.
-    first = min(max(first, 1), count - 2)
-    second = min(max(second, first + 1), count - 1)
-    parts = np.full(count, 2)
-    parts[order[:second]] = 1
-    parts[order[:first]] = 0
+    cuts = np.searchsorted(middles, np.cumsum(shares[:-1]) * sizes.sum())
+    parts = np.full(count, len(shares) - 1)
+    least = 0
+    for part, cut in enumerate(cuts):
+        # No part may stay empty, however unequal the scenes are.
+        left = len(shares) - 1 - part
+        end = min(max(int(cut), least + 1), count - left)
+        parts[order[least:end]] = part
+        least = end
     return parts
 
 
 def _score(
-    parts: npt.NDArray[np.int64], pixels: npt.NDArray[np.int64]
+    parts: npt.NDArray[np.int64],
+    pixels: npt.NDArray[np.int64],
+    wanted: Sequence[float],
 ) -> tuple[int, int, int]:
-    per_part = np.stack([pixels[parts == part].sum(axis=0) for part in range(3)])
+    per_part = np.stack(
+        [pixels[parts == part].sum(axis=0) for part in range(len(wanted))]
+    )
     held = (per_part > 0).sum(axis=1)
     shares = per_part.sum(axis=1) / max(1, per_part.sum())
-    deviation = np.abs(shares - _SHARES).max()
+    deviation = np.abs(shares - np.array(wanted)).max()
     return int(held[0]), int(held[1:].sum()), -int(deviation / _TOLERANCE)
 
 

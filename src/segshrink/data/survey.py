@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from segshrink.data.drawn import DrawnMask
 from segshrink.data.images import (
     ALPHA,
     SIXTEEN_BIT,
@@ -15,7 +16,7 @@ from segshrink.data.images import (
     read_header,
     read_image,
 )
-from segshrink.data.layout import ImagePair, Layout, LayoutKind
+from segshrink.data.layouts import ImagePair, Layout
 from segshrink.data.masks import read_mask
 from segshrink.data.orientation import shown_size
 from segshrink.data.parallel import in_parallel
@@ -81,18 +82,22 @@ class _Finding:
 
 
 def guess_by_index(layout: Layout) -> bool:
-    """Whether masks that nothing describes hold indices: True unless one has colours.
+    """Whether masks that no dataset.yaml describes hold indices.
 
-    A palette is taken as colours except in CamVid's folders, whose masks are indices
-    that some copies store with a palette for display.
+    The layout may say so; otherwise they do unless one has colours. A palette is taken
+    as colours.
     """
-    color_modes = set(_COLOR_MODES)
-    if layout.kind is not LayoutKind.PARTS:
-        color_modes.add("P")
+    if layout.by_index is not None:
+        return layout.by_index
+    if layout.code_names is not None and layout.code_names.names:
+        return layout.code_names.by_index
+    color_modes = {*_COLOR_MODES, "P"}
     return not any(_mode(pair.mask) in color_modes for pair in layout.pairs)
 
 
-def _mode(file: SourceFile) -> str:
+def _mode(file: SourceFile | DrawnMask) -> str:
+    if isinstance(file, DrawnMask):
+        return ""
     try:
         return read_header(file).mode
     except DatasetError:
@@ -138,7 +143,7 @@ def _examine(
 ) -> _Finding:
     finding = _Finding()
     image = _attempt(lambda: _header_of_whole(pair.image, read), finding)
-    mask = _attempt(lambda: read_header(pair.mask, by_index=by_index), finding)
+    mask = _attempt(lambda: _mask_header(pair.mask, by_index=by_index), finding)
     if image is not None and mask is not None:
         finding.conversions = [("image", kind) for kind in image.conversions]
         finding.conversions += [
@@ -180,6 +185,12 @@ def _unequal_sizes(pair: ImagePair, image: ImageHeader, mask: ImageHeader) -> st
             f"(`exiftool -Orientation= {pair.image.path.name}`)."
         )
     return f"{sizes}. Make both the same size (masks without interpolation)."
+
+
+def _mask_header(mask: SourceFile | DrawnMask, *, by_index: bool) -> ImageHeader:
+    if isinstance(mask, DrawnMask):
+        return ImageHeader(mask.height_px, mask.width_px, "drawn", ())
+    return read_header(mask, by_index=by_index)
 
 
 def _header_of_whole(

@@ -23,7 +23,7 @@ from segshrink.data.images import (
     read_header,
     shown_path,
 )
-from segshrink.data.layout import holds_masks
+from segshrink.data.layouts import holds_masks
 from segshrink.data.names import composed
 from segshrink.data.splits import shortened
 from segshrink.data.unlabelled_images import (

@@ -8,7 +8,6 @@ from PIL import Image
 
 from segshrink.data import AnnotatedImage, Classes, Part
 from segshrink.data.classes import IGNORE_INDEX
-from segshrink.data.pictures import as_rgb
 from segshrink.measuring.quality import measure_quality
 from segshrink.objectives import BoundaryIoU, ConfusionMatrix
 from segshrink.progress import Progress, SilentProgress
@@ -168,7 +167,7 @@ def _side_by_side(
     wrong = np.where(((predictions != labels) & ~void)[..., None], _WRONG, grey // 2)
     shown = np.where(void, IGNORE_INDEX, predictions)
     panels = [
-        as_rgb(image),
+        image,
         classes.colorize(labels),
         classes.colorize(shown),
         wrong.astype(np.uint8),

@@ -55,7 +55,6 @@ class LiteRTArtifact:
             tuple(self._logits["shape"].tolist()),
         )
         self.input_shape = self._signature.input_shape
-        self.num_bands = self._signature.num_bands
         self.num_classes = self._signature.num_classes
 
     def _only_input_and_output(self) -> tuple[dict, dict]:
@@ -73,7 +72,7 @@ class LiteRTArtifact:
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
-        images = checked_images(images, self.input_shape, self.num_bands)
+        images = checked_images(images, self.input_shape)
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
             self._interpreter.set_tensor(

@@ -1,0 +1,45 @@
+"""Options of opening a data set, beside which one and how it is divided."""
+
+from pathlib import Path
+from typing import TypedDict
+
+from segshrink.data.generated import SOURCE_NAME
+from segshrink.errors import UsageError
+
+_FOR_GENERATED = ("scenes", "scene_px")
+
+
+class OpeningOptions(TypedDict, total=False):
+    """How images and masks are found and read; None or absent is the default.
+
+    Keys:
+        layout: name in `data.layouts.LAYOUTS`, if it is not to be recognised.
+        scenes: number of generated scenes, at least 3; default 24.
+        scene_px: side of a generated scene in pixels; default 512.
+    """
+
+    layout: str | None
+    scenes: int | None
+    scene_px: int | None
+
+
+def require_options_for(source: str | Path, options: OpeningOptions) -> None:
+    """Refuse options that would have no effect on this source.
+
+    Raises:
+        UsageError: naming them.
+    """
+    is_generated = str(source) == SOURCE_NAME
+    given = [name for name, value in options.items() if value not in (None, False)]
+    idle = [name for name in given if (name in _FOR_GENERATED) != is_generated]
+    if not idle:
+        return
+    if is_generated:
+        raise UsageError(
+            f"{' and '.join(idle)} have no effect on {SOURCE_NAME!r}, which is "
+            "generated. Leave them out."
+        )
+    raise UsageError(
+        f"{' and '.join(idle)} are for {SOURCE_NAME!r} only, but the source is "
+        f"{source}. Leave them out."
+    )
