@@ -67,6 +67,20 @@ def test_images_become_logits_of_the_same_size(built, case):
 
 
 @each_model
+@pytest.mark.parametrize("num_bands", [1, 4, 12])
+def test_any_number_of_bands_goes_in(case, num_bands):
+    model = build(case, input_shape=(64, 96, num_bands))
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 64, 96, num_bands))
+    logits = ops.convert_to_numpy(model(pixels.astype(np.float32)))
+    assert logits.shape == (2, 64, 96, 5)
+    # Every band counts.
+    for band in range(num_bands):
+        changed = pixels.astype(np.float32)
+        changed[..., band] = 255 - changed[..., band]
+        assert not np.array_equal(ops.convert_to_numpy(model(changed)), logits)
+
+
+@each_model
 def test_outputs_are_logits_not_probabilities(built, case):
     sums = ops.convert_to_numpy(built[case](images())).sum(axis=-1)
     assert sums.min() < 0.5 or sums.max() > 1.5
@@ -166,9 +180,9 @@ def test_a_size_that_does_not_divide_is_refused_with_one_that_does(case):
 
 
 @each_model
-@pytest.mark.parametrize("shape", [(64, 64), (64, 64, 1), (None, None, 3), (0, 64, 3)])
-def test_a_shape_that_is_no_rgb_image_is_refused(case, shape):
-    with pytest.raises(ValueError, match="input_shape must be \\(height, width, 3\\)"):
+@pytest.mark.parametrize("shape", [(64, 64), (64, 64, 33), (None, None, 3), (0, 64, 3)])
+def test_a_shape_that_is_no_image_is_refused(case, shape):
+    with pytest.raises(ValueError, match="input_shape must be \\(height, width, ba"):
         build(case, input_shape=shape)
 
 

@@ -20,7 +20,7 @@ def float_file():
     wide = keras.Sequential([keras.Input((16, 16, 3))])
     for _ in range(2):
         wide.add(keras.layers.Conv2D(64, 3, padding="same", activation="relu"))
-    return litert_float32(wide, 16, 16)
+    return litert_float32(wide)
 
 
 def quantized(float_file, precision, images=None):

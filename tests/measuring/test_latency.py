@@ -24,7 +24,9 @@ def clock(monkeypatch):
             machine.now += seconds
             machine.order.append(path.stem)
 
-        return SimpleNamespace(input_shape=(4, 6), threads=threads, predict=predict)
+        return SimpleNamespace(
+            input_shape=(4, 6), num_bands=3, threads=threads, predict=predict
+        )
 
     monkeypatch.setattr(latency, "load_artifact", load)
     monkeypatch.setattr(latency.time, "perf_counter", lambda: machine.now)

@@ -55,7 +55,11 @@ def logits_of(images):
 
 
 ARTIFACT = SimpleNamespace(
-    path=Path("fake.tflite"), input_shape=(16, 16), num_classes=4, predict=logits_of
+    path=Path("fake.tflite"),
+    input_shape=(16, 16),
+    num_bands=3,
+    num_classes=4,
+    predict=logits_of,
 )
 
 

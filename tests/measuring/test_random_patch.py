@@ -161,7 +161,7 @@ def logits_of(images):
 def artifact(num_classes=3, side_px=SIDE_PX):
     return SimpleNamespace(
         path=Path("fake.tflite"), input_shape=(side_px, side_px),
-        num_classes=num_classes, predict=logits_of,
+        num_bands=3, num_classes=num_classes, predict=logits_of,
     )  # fmt: skip
 
 

@@ -33,7 +33,11 @@ def test_the_record_holds_every_part(tmp_path):
     path = tmp_path / "m.tflite"
     path.write_bytes(b"model")
     artifact = SimpleNamespace(
-        path=path, runtime="litert", runtime_version="2.1.0", input_shape=(64, 96)
+        path=path,
+        runtime="litert",
+        runtime_version="2.1.0",
+        input_shape=(64, 96),
+        num_bands=3,
     )
     record = measurement_record(
         SUBJECT,

@@ -59,6 +59,49 @@ def test_features_are_those_of_the_published_network(variant):
     np.testing.assert_allclose(features[1, 2, :4], values, atol=1e-4)
 
 
+@pytest.mark.parametrize("num_bands", [1, 2, 3, 4, 6, 7, 32])
+def test_an_adapted_kernel_gives_the_same_on_a_grey_image(num_bands):
+    generator = np.random.default_rng(0)
+    kernel = generator.normal(size=(3, 3, 3, 5)).astype(np.float32)
+    grey = generator.uniform(-1, 1, (1, 8, 9, 1)).astype(np.float32)
+
+    def convolved(kernel):
+        image = grey.repeat(kernel.shape[2], axis=-1)
+        return keras.ops.convert_to_numpy(keras.ops.conv(image, kernel, padding="same"))
+
+    adapted = imagenet.for_bands(kernel, num_bands)
+    assert adapted.shape == (3, 3, num_bands, 5) and adapted.dtype == np.float32
+    np.testing.assert_allclose(convolved(adapted), convolved(kernel), atol=5e-5)
+
+
+def test_an_adapted_kernel_repeats_the_colours_and_shares_them_out():
+    kernel = np.arange(6, dtype=np.float32).reshape(1, 1, 3, 2)
+    red, green, blue = (kernel[:, :, i] for i in range(3))
+    five = imagenet.for_bands(kernel, 5)
+    wanted = [red / 2, green / 2, blue, red / 2, green / 2]
+    np.testing.assert_array_equal(five, np.stack(wanted, axis=2))
+    one = imagenet.for_bands(kernel, 1)
+    np.testing.assert_array_equal(one[:, :, 0], red + green + blue)
+    assert imagenet.for_bands(kernel, 3) is kernel
+
+
+@installed
+def test_the_pretrained_network_takes_four_bands(variant):
+    def features(bands):
+        model = build_model(
+            "efficientnet_lite",
+            num_classes=3,
+            input_shape=(64, 96, bands),
+            variant=variant,
+        )
+        stem = keras.Model(model.input, model.get_layer("block_1_project_norm").output)
+        return keras.ops.convert_to_numpy(
+            stem(pattern()[None, ..., :1].repeat(bands, -1))
+        )
+
+    np.testing.assert_allclose(features(4), features(3), atol=1e-4)
+
+
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(imagenet, "_PACKAGE", "no_such_lite{}_model")
     with pytest.raises(UsageError, match="pip install no-such-lite2-model"):

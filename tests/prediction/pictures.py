@@ -10,7 +10,7 @@ class BrightnessArtifact:
     """Class 0 where red is low, 1 where it is high; stands for a model file."""
 
     runtime, runtime_version, threads = "none", "0", 1
-    input_shape, num_classes = (16, 16), 3
+    input_shape, num_bands, num_classes = (16, 16), 3, 3
     metadata = None
 
     def __init__(self, path=Path("brightness")):

@@ -25,6 +25,11 @@ LAST, FIRST = (1, 16, 24, 3), (1, 3, 16, 24)
         # As many classes as pixels on a side: as the image goes in.
         ((1, 8, 8, 3), (1, 8, 8, 8), 8, False, False),
         ((1, 3, 8, 8), (1, 8, 8, 8), 8, True, True),
+        # The shorter axis has the bands, the last one if both are alike.
+        ((1, 16, 24, 4), (1, 16, 24, 5), 5, False, False),
+        ((1, 4, 16, 24), (1, 5, 16, 24), 5, True, True),
+        ((1, 1, 16, 24), (1, 5, 16, 24), 5, True, True),
+        ((1, 8, 8, 8), (1, 8, 8, 5), 5, False, False),
     ],
 )
 def test_channels_are_found(image, logits, classes, takes_first, gives_first):
@@ -33,7 +38,9 @@ def test_channels_are_found(image, logits, classes, takes_first, gives_first):
     assert signature.takes_channels_first == takes_first
     assert signature.gives_channels_first == gives_first
     height, width = signature.input_shape
-    values = np.arange(height * width * 3).reshape(height, width, 3)
+    bands = signature.num_bands
+    assert {height, width, bands} == set(image[1:])
+    values = np.arange(height * width * bands).reshape(height, width, bands)
     given = signature.as_input(values)
     assert given.shape[1:] == image[1:]
     pixel = given[0, :, 2, 5] if takes_first else given[0, 2, 5]
@@ -44,10 +51,10 @@ def test_channels_are_found(image, logits, classes, takes_first, gives_first):
 
 
 @pytest.mark.parametrize(
-    "image", [(1, 16, 24), (2, 3, 16, 24), (1, 4, 16, 24), (1, 3, "height", "width")]
+    "image", [(1, 16, 24), (2, 3, 16, 24), (1, 33, 40, 40), (1, 3, "height", "width")]
 )
 def test_other_inputs_are_refused(image):
-    with pytest.raises(ModelError, match=r"one RGB image .*\(1, 3, height, width\)"):
+    with pytest.raises(ModelError, match=r"one image .*\(1, bands, height, width\)"):
         checked_signature(Path("m.onnx"), image, (1, 5, 16, 24))
 
 

@@ -58,7 +58,11 @@ def test_running_a_file_does_not_wait_for_keras(litert_file):
 @pytest.mark.parametrize(
     ("shape", "layers", "message"),
     [
-        ((8, 8, 4), [keras.layers.Conv2D(2, 1)], r"\(1, height, width, 3\).*, 4\)"),
+        (
+            (40, 40, 40),
+            [keras.layers.Conv2D(2, 1)],
+            r"\(1, height, width, bands\).*, 40\)",
+        ),
         (
             (8, 8, 3),
             [keras.layers.Flatten()],

@@ -26,6 +26,7 @@ def artifact(predict, height=16, width=12, num_classes=3):
 
     return SimpleNamespace(
         input_shape=(height, width),
+        num_bands=3,
         num_classes=num_classes,
         predict=counted,
         calls=calls,
@@ -78,7 +79,9 @@ def test_classes_are_those_of_the_logits(monkeypatch, size):
         rows, columns = np.indices(images.shape[1:3])
         return images * (1 + 0.01 * (rows + 2 * columns))[..., None]
 
-    own = SimpleNamespace(input_shape=(16, 16), num_classes=3, predict=predict)
+    own = SimpleNamespace(
+        input_shape=(16, 16), num_bands=3, num_classes=3, predict=predict
+    )
     found = classes_of_image(own, image)
     assert found.dtype == np.uint8
     expected = predict_image(own, image).argmax(axis=-1)

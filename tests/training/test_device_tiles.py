@@ -10,7 +10,11 @@ from PIL import Image
 from segshrink.data.augmentation import Recoloring, TileDraw, cut_tile, draw_tile
 from segshrink.data.mixing import TileMix, draw_mixes, mixed_tiles
 from segshrink.recipe import Augmentation
-from segshrink.training.device_tiles import DeviceImages, draw_batch
+from segshrink.training.device_tiles import (
+    DeviceImages,
+    draw_batch,
+    words_per_pixel,
+)
 
 TILE_PX = 32
 SIDES = (24, 43)
@@ -146,6 +150,44 @@ def test_a_batch_travels_as_a_few_numbers_per_tile():
     }
     mixed = draw_batch([(0, TileDraw(1, 2, 3))] * 16, [TileMix(1, 2, 3, 4, 5)] * 16)
     assert sum(x.nbytes for x in mixed.values()) == 16 * 4 * (4 + 3 + 5 + 5 + 1)
+
+
+@pytest.mark.parametrize("num_bands", [1, 2, 4, 7, 8, 12])
+def test_any_number_of_bands_is_as_on_the_host(num_bands):
+    generator = np.random.default_rng(num_bands)
+    sizes = [(60, 90), (20, 45)]
+    pairs = [
+        (
+            generator.integers(0, 256, (*size, num_bands), dtype=np.uint8),
+            generator.integers(0, 256, size, dtype=np.uint8),
+        )
+        for size in sizes
+    ]
+    there = DeviceImages(pairs, tile_px=TILE_PX, sides=SIDES)
+    augmentation = Augmentation(scale_jitter=(1.1, 1.333), photometric=0.3)
+    draws = [
+        (
+            image,
+            draw_tile(
+                sizes[image],
+                TILE_PX,
+                augmentation,
+                generator,
+                color_generator=generator if image else None,
+                num_bands=num_bands,
+            ),
+        )
+        for image in [0, 1] * 4
+    ]
+    images, labels = there(draw_batch(draws, num_bands=num_bands))
+    expected_images, expected_labels = on_host(pairs, draws)
+    np.testing.assert_array_equal(ops.convert_to_numpy(labels), expected_labels)
+    assert images.shape == (8, TILE_PX, TILE_PX, num_bands)
+    difference = np.abs(ops.convert_to_numpy(images) - expected_images)
+    assert difference[::2].max() == 0
+    assert difference.max() <= 1
+    per_pixel = sum(x.shape[0] for x in there.variables[:-2]) / (60 * 90 + 20 * 45)
+    assert per_pixel == words_per_pixel(num_bands) == 1 + num_bands // 4
 
 
 def test_images_are_kept_at_four_bytes_per_pixel(pairs, on_device):

@@ -173,8 +173,7 @@ def _export_alone(
     from segshrink.export import export_model, fixed_input_shape
     from segshrink.measuring import check_export
 
-    height_px, width_px = fixed_input_shape(model)
-    shape = (_RANDOM_IMAGES, height_px, width_px, 3)
+    shape = (_RANDOM_IMAGES, *fixed_input_shape(model), model.inputs[0].shape[3])
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     metadata = file_metadata(model, precision)
     export_model(model, out, format=format, quantize=precision, metadata=metadata)

@@ -78,7 +78,10 @@ def _artifact(path: Path) -> None:
     size = measure_size(path)
     height_px, width_px = artifact.input_shape
     output.out(f"{path}: opened by {artifact.runtime} {artifact.runtime_version}")
-    output.out(f"images {height_px} x {width_px} x 3, {artifact.num_classes} classes")
+    output.out(
+        f"images {height_px} x {width_px} x {artifact.num_bands}, "
+        f"{artifact.num_classes} classes"
+    )
     output.out(
         f"{size.size_bytes:,} bytes, {size.gzipped_bytes:,} gzipped, "
         f"sha256 {size.sha256}"

@@ -22,6 +22,7 @@ from segshrink.distillation import (
 from segshrink.distillation.logits_source import are_probabilities, log_probabilities
 from segshrink.errors import ModelError, UsageError
 from segshrink.formats import Format, listed_suffixes
+from segshrink.measuring.quality import require_same_bands
 from segshrink.models import load_model
 from segshrink.progress import Progress
 from segshrink.records import model_sha256, usable_cores
@@ -98,12 +99,12 @@ def _model_for_each_step(
         return None
     model = load_model(path)
     if path.suffix == Format.KERAS.suffix:
-        if model.input_shape != (None, tile_px, tile_px, 3):
+        if model.input_shape[1:3] != (tile_px, tile_px):
             return None
         require_fit(model, path, dataset, tile_px)
         order = _class_order(_class_names(path), path, dataset)
-        size_px = (tile_px, tile_px)
-        if order or _gives_probabilities(model.predict_on_batch, size_px):
+        shape = model.input_shape[1:]
+        if order or _gives_probabilities(model.predict_on_batch, shape):
             return None
     require_fit(model, path, dataset, tile_px)
     return model
@@ -159,10 +160,12 @@ class TeacherArtifact:
         self.input_shape, self.metadata = artifact.input_shape, artifact.metadata
         self.class_names = _class_names(path, artifact.metadata)
         self.order = _class_order(self.class_names, path, dataset)
+        self.num_bands = artifact.num_bands
         self.num_classes = artifact.num_classes
+        require_same_bands(path, artifact.num_bands, dataset.train)
         _require_as_many(self.num_classes, path, dataset)
         self.gives_probabilities = _gives_probabilities(
-            artifact.predict, artifact.input_shape
+            artifact.predict, (*artifact.input_shape, artifact.num_bands)
         )
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -179,11 +182,11 @@ def _digest(path: Path, order: Sequence[int] | None) -> str:
 
 
 def _gives_probabilities(
-    predict: Callable[[np.ndarray], np.ndarray], tile_px: tuple[int, int]
+    predict: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]
 ) -> bool:
     # Logits of noise are not all in [0, 1] with the sum 1, whatever the model.
     random = np.random.default_rng(0)
-    tile = random.integers(0, 256, (1, *tile_px, 3)).astype(np.float32)
+    tile = random.integers(0, 256, (1, *shape)).astype(np.float32)
     return are_probabilities(np.asarray(predict(tile)))
 
 

@@ -7,6 +7,7 @@ import keras
 from segshrink.data import Dataset, open_dataset, open_patch_dataset
 from segshrink.data.splits import shortened
 from segshrink.errors import DatasetError, ModelError, RecipeError
+from segshrink.measuring.quality import require_same_bands
 from segshrink.progress import Progress
 from segshrink.recipe import Recipe
 
@@ -82,8 +83,10 @@ def require_fit(model: keras.Model, file: Path, dataset: Dataset, tile_px: int) 
     Raises:
         ModelError: with the shape that the model has and the one that is needed.
     """
-    tile = (None, tile_px, tile_px, 3)
+    tile = (None, tile_px, tile_px, dataset.train.num_bands)
     if model.input_shape != tile:
+        if model.input_shape[:3] == tile[:3]:
+            require_same_bands(file, model.input_shape[3], dataset.train)
         raise ModelError(
             f"{file}: takes images {model.input_shape}, but tiles are {tile}. "
             "Set data.tile_px in the recipe to the model's size."

@@ -15,6 +15,7 @@ from segshrink.compression.exporting import (
 )
 from segshrink.compression.run_folder import Run
 from segshrink.data import AnnotatedImage, Classes, Part
+from segshrink.data.pictures import as_rgb
 from segshrink.export import read_metadata, write_metadata
 from segshrink.measuring import (
     Subject,
@@ -178,7 +179,7 @@ def sample_writer(
         own = folder / f"{chosen[index]:02d}"
         _write_png(own / f"{name}.png", classes.colorize(predictions))
         if not (own / "truth.png").is_file():
-            _write_png(own / "image.png", image.read()[0])
+            _write_png(own / "image.png", as_rgb(image.read()[0]))
             _write_png(own / "truth.png", classes.colorize(labels))
 
     entries = [

@@ -237,7 +237,8 @@ def require_trainable(recipe: Recipe, dataset: Dataset) -> None:
             supervised_loss(recipe.teacher.training.loss, dataset)
             untrained_teacher(recipe, dataset)
         if recipe.student.kind == "compact":
-            num_classes = dataset.classes.num_classes
-            compact_student(recipe.student, num_classes, recipe.data.tile_px)
+            tile_px = recipe.data.tile_px
+            shape = (tile_px, tile_px, dataset.train.num_bands)
+            compact_student(recipe.student, dataset.classes.num_classes, shape)
     except ValueError as error:
         raise RecipeError(f"recipe: {error}") from error

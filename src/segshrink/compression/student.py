@@ -87,17 +87,19 @@ def untrained_student(context: Context, teacher: Teacher, folder: Path) -> keras
     """
     context.set_seed(Role.STUDENT)
     if context.recipe.student.kind == "compact":
-        num_classes = context.dataset.classes.num_classes
-        return compact_student(context.recipe.student, num_classes, context.tile_px)
+        dataset = context.dataset
+        shape = (context.tile_px, context.tile_px, dataset.train.num_bands)
+        return compact_student(
+            context.recipe.student, dataset.classes.num_classes, shape
+        )
     return prune_once(context, teacher, folder)
 
 
 def compact_student(
-    settings: StudentSettings, num_classes: int, tile_px: int
+    settings: StudentSettings, num_classes: int, shape: tuple[int, int, int]
 ) -> keras.Model:
     """A compact model with fresh weights."""
     options = settings.model.model_dump()
-    shape = (tile_px, tile_px, 3)
     return build_model(num_classes=num_classes, input_shape=shape, **options)
 
 

@@ -95,7 +95,7 @@ def untrained_teacher(recipe: Recipe, dataset: Dataset) -> keras.Model:
     tile_px = recipe.data.tile_px
     return build_model(
         num_classes=dataset.classes.num_classes,
-        input_shape=(tile_px, tile_px, 3),
+        input_shape=(tile_px, tile_px, dataset.train.num_bands),
         **recipe.teacher.model.model_dump(),
     )
 

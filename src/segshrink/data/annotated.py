@@ -16,7 +16,7 @@ from segshrink.data.masks import read_mask, to_labels
 from segshrink.errors import DatasetError
 
 ImageAndLabels = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
-"""RGB `(height, width, 3)` and labels `(height, width)`, both uint8."""
+"""Pixels `(height, width, bands)` and labels `(height, width)`, both uint8."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,7 @@ class AnnotatedImage(ABC):
         height_px: height in pixels.
         width_px: width in pixels.
         image_path: the image's file; None if it has none.
+        num_bands: bands of its pixels, 3 for RGB.
     """
 
     scene: str
@@ -36,13 +37,14 @@ class AnnotatedImage(ABC):
     height_px: int
     width_px: int
     image_path: Path | None = None
+    num_bands: int = 3
 
     @abstractmethod
     def read(self) -> ImageAndLabels:
         """The image and its labels.
 
         Returns:
-            (image, labels): uint8 RGB `(height, width, 3)`, and uint8
+            (image, labels): uint8 `(height, width, num_bands)`, and uint8
             `(height, width)` with class index or `IGNORE_INDEX`.
         """
 
@@ -112,6 +114,11 @@ class Part(Sequence[AnnotatedImage]):
     def scenes(self) -> tuple[str, ...]:
         """Names of the scenes in this part, sorted."""
         return tuple(sorted({image.scene for image in self._images}))
+
+    @property
+    def num_bands(self) -> int:
+        """Bands of the pixels of its images, 3 for RGB; all have as many."""
+        return self._images[0].num_bands if self._images else 3
 
     def joined(self, other: "Part") -> "Part":
         """This part followed by the images of another."""

@@ -10,6 +10,7 @@ from PIL import Image
 
 from segshrink.data.annotated import ImageAndLabels
 from segshrink.data.classes import IGNORE_INDEX
+from segshrink.data.pictures import by_pictures
 from segshrink.recipe import Augmentation
 
 MIDDLE_LEVEL = 127.5
@@ -32,12 +33,12 @@ _POSES = {
 
 @dataclass(frozen=True)
 class Recoloring:
-    """A change of contrast, brightness and the balance of the channels.
+    """A change of contrast, brightness and the balance of the bands.
 
     Attributes:
         contrast: factor about the middle level.
         brightness: grey levels that are added.
-        cast: a factor per channel.
+        cast: a factor per band.
     """
 
     contrast: float = 1.0
@@ -96,6 +97,7 @@ def draw_tile(
     *,
     color_generator: np.random.Generator | None,
     step: int = 1,
+    num_bands: int = 3,
 ) -> TileDraw:
     """Draw the numbers of one training tile.
 
@@ -107,12 +109,15 @@ def draw_tile(
         color_generator: source of randomness for the colours, which may be the same;
             None keeps them.
         step: the crop begins and ends at multiples of it, in source pixels.
+        num_bands: bands of the image.
     """
     side = _draw_side(shape, tile_px, augmentation, generator, step)
     top, left = (_draw_start(length, side, generator, step) for length in shape)
     recoloring = None
     if augmentation.photometric and color_generator is not None:
-        recoloring = draw_recoloring(augmentation.photometric, color_generator)
+        recoloring = draw_recoloring(
+            augmentation.photometric, color_generator, num_bands
+        )
     swapped, *reversed_ = _draw_pose(augmentation, generator)
     return TileDraw(top, left, side, recoloring, swapped, *reversed_)
 
@@ -123,15 +128,17 @@ def crop_sides(tile_px: int, augmentation: Augmentation) -> tuple[int, int]:
     return max(1, round(tile_px / high)), max(1, round(tile_px / low))
 
 
-def draw_recoloring(strength: float, generator: np.random.Generator) -> Recoloring:
+def draw_recoloring(
+    strength: float, generator: np.random.Generator, num_bands: int = 3
+) -> Recoloring:
     """Draw a change of colours.
 
     With s = `strength` in (0, 1]: contrast by a factor in 1 ± s about the middle,
-    brightness by ± s / 2 of the range, each channel by a factor in 1 ± s / 4.
+    brightness by ± s / 2 of the range, each band by a factor in 1 ± s / 4.
     """
     contrast = 1 + strength * generator.uniform(-1, 1)
     brightness = MIDDLE_LEVEL * strength * generator.uniform(-1, 1)
-    cast = 1 + _CAST_OF_STRENGTH * strength * generator.uniform(-1, 1, size=3)
+    cast = 1 + _CAST_OF_STRENGTH * strength * generator.uniform(-1, 1, size=num_bands)
     return Recoloring(contrast, brightness, tuple(cast))
 
 
@@ -144,22 +151,29 @@ def cut_tile(
     """Cut the tile that `draw` describes.
 
     Args:
-        image: uint8 RGB `(height, width, 3)`.
+        image: uint8 `(height, width, bands)`.
         labels: uint8 `(height, width)`.
         draw: the numbers of the tile.
         tile_px: side of the tile in pixels.
 
     Returns:
-        (image, labels) of the tile: `(tile_px, tile_px, 3)` and `(tile_px, tile_px)`.
+        (image, labels) of the tile: `(tile_px, tile_px, bands)` and
+        `(tile_px, tile_px)`.
         Where the image is smaller than the crop it is mirrored, with void labels.
     """
     rows, columns = draw.spans(labels.shape)
     here = rows.inside, columns.inside
     image, labels = padded(image[here], labels[here], rows.padding, columns.padding)
-    picture, labels = _resized(image, labels, tile_px)
-    if draw.recoloring is not None:
-        picture = picture.point(_level_table(draw.recoloring))
-    return np.asarray(draw.pose_picture(picture)), draw.pose(labels)
+    near = _resized_labels(labels, tile_px)
+    table = None if draw.recoloring is None else _level_table(draw.recoloring)
+
+    def changed(picture: Image.Image, bands: slice) -> Image.Image:
+        picture = _resized(picture, tile_px)
+        if table is not None:
+            picture = picture.point(table[bands].ravel().tolist())
+        return draw.pose_picture(picture)
+
+    return by_pictures(image, changed), draw.pose(near)
 
 
 def cut_map(
@@ -279,7 +293,7 @@ def padded(
     """Mirror the image at its edges, and surround its labels with void.
 
     Args:
-        image: uint8 RGB `(height, width, 3)`.
+        image: uint8 `(height, width, bands)`.
         labels: uint8 `(height, width)`.
         rows: pixels to add above and below.
         columns: pixels to add left and right.
@@ -292,18 +306,21 @@ def padded(
     )
 
 
-def _resized(
-    image: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], tile_px: int
-) -> tuple[Image.Image, npt.NDArray[np.uint8]]:
-    picture, size = _as_picture(image), (tile_px, tile_px)
+def _resized(picture: Image.Image, tile_px: int) -> Image.Image:
+    size = tile_px, tile_px
     if picture.size == size:
-        return picture, labels
-    near = _as_picture(labels).resize(size, Image.Resampling.NEAREST)
-    return picture.resize(size, Image.Resampling.BILINEAR), np.asarray(near)
+        return picture
+    return picture.resize(size, Image.Resampling.BILINEAR)
 
 
-def _as_picture(pixels: npt.NDArray[np.uint8]) -> Image.Image:
-    return Image.fromarray(np.ascontiguousarray(pixels))
+def _resized_labels(
+    labels: npt.NDArray[np.uint8], tile_px: int
+) -> npt.NDArray[np.uint8]:
+    size = tile_px, tile_px
+    if labels.shape == size:
+        return labels
+    picture = Image.fromarray(np.ascontiguousarray(labels))
+    return np.asarray(picture.resize(size, Image.Resampling.NEAREST))
 
 
 def _draw_pose(
@@ -326,13 +343,15 @@ def _draw_pose(
 def recolored(
     image: npt.NDArray[np.uint8], recoloring: Recoloring
 ) -> npt.NDArray[np.uint8]:
-    """Change the colours of an image, `(height, width, 3)`."""
-    return np.asarray(_as_picture(image).point(_level_table(recoloring)))
+    """Change the colours of an image, `(height, width, bands)`."""
+    table = _level_table(recoloring)
+    return by_pictures(
+        image, lambda picture, bands: picture.point(table[bands].ravel().tolist())
+    )
 
 
-def _level_table(recoloring: Recoloring) -> list[int]:
-    """New level of each of 256, channel after channel."""
+def _level_table(recoloring: Recoloring) -> npt.NDArray[np.int64]:
+    """New level of each of 256 in each band, `(bands, 256)`."""
     levels = recoloring.contrast * (np.arange(256) - MIDDLE_LEVEL)
     levels = np.outer(recoloring.cast, levels + MIDDLE_LEVEL + recoloring.brightness)
-    table: list[int] = np.clip(np.rint(levels), 0, 255).astype(int).ravel().tolist()
-    return table
+    return np.clip(np.rint(levels), 0, 255).astype(np.int64)

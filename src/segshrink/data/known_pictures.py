@@ -28,6 +28,7 @@ from segshrink.data.images import (
     squeezed,
 )
 from segshrink.data.parallel import in_parallel
+from segshrink.data.pictures import as_rgb
 from segshrink.data.unlabelled_images import UnlabelledFile, UnlabelledWindow
 from segshrink.errors import DatasetError
 from segshrink.progress import Progress
@@ -271,7 +272,7 @@ def _of_whole(path: Path, part: str) -> _Picture:
 
 
 def _thumbnail_of(image: AnnotatedImage) -> _Thumbnail:
-    return squeezed(Image.fromarray(image.read()[0]), _SIDE_PX)
+    return squeezed(Image.fromarray(as_rgb(image.read()[0])), _SIDE_PX)
 
 
 def _shape(image: AnnotatedImage) -> tuple[int, int]:

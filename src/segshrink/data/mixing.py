@@ -94,7 +94,7 @@ def mixed_tiles(
     """Mix the tiles of a batch.
 
     Args:
-        images: uint8 RGB `(batch, tile_px, tile_px, 3)`.
+        images: uint8 `(batch, tile_px, tile_px, bands)`.
         labels: uint8 `(batch, tile_px, tile_px)`.
         mixes: the numbers of each tile.
 

@@ -21,8 +21,6 @@ from segshrink.data.mixing import (
 from segshrink.data.schedule import plan_epoch
 from segshrink.recipe import Augmentation
 
-_BYTES_PER_PIXEL = 4  # three of the image, one of the labels
-
 _STREAM_OF_MIXES = 1
 
 # The order of as many epochs is kept: the current one and those read ahead.
@@ -166,7 +164,7 @@ class TileSampler:
         self._shapes = [(image.height_px, image.width_px) for image in part]
         self._areas = np.array([height * width for height, width in self._shapes])
         self._cache = ImageCache(part, settings.cache_bytes)
-        self._pixels_at_once = settings.cache_bytes // _BYTES_PER_PIXEL
+        self._pixels_at_once = settings.cache_bytes // (part.num_bands + 1)
         tiles = settings.tiles_per_epoch or self._tiles_that_cover()
         self.steps_per_epoch = math.ceil(tiles / settings.batch_size)
         self._plan = lru_cache(_PLANS_KEPT)(self._plan_epoch)
@@ -217,7 +215,7 @@ class TileSampler:
             step: 0 to `steps_per_epoch` - 1.
 
         Returns:
-            (images, labels): uint8 `(batch_size, tile_px, tile_px, 3)` and uint8
+            (images, labels): uint8 `(batch_size, tile_px, tile_px, bands)` and uint8
             `(batch_size, tile_px, tile_px)`.
 
         Raises:
@@ -225,7 +223,7 @@ class TileSampler:
             DatasetError: if an image cannot be decoded.
         """
         shape = (self.batch_size, self.tile_px, self.tile_px)
-        images = np.empty((*shape, 3), np.uint8)
+        images = np.empty((*shape, self.part.num_bands), np.uint8)
         labels = np.empty(shape, np.uint8)
         for place, position in enumerate(self._positions(step)):
             images[place], labels[place] = self._tile(epoch, position)
@@ -268,7 +266,7 @@ class TileSampler:
             raise ValueError("this sampler has no maps")
         cells = self.tile_px // self.maps.stride
         shape = (self.batch_size, self.tile_px, self.tile_px)
-        images = np.empty((*shape, 3), np.uint8)
+        images = np.empty((*shape, self.part.num_bands), np.uint8)
         labels = np.empty(shape, np.uint8)
         maps = np.empty((shape[0], cells, cells, self.maps.channels), np.float16)
         for place, position in enumerate(self._positions(step)):
@@ -300,6 +298,7 @@ class TileSampler:
             self._augmentation,
             generator,
             color_generator=generator,
+            num_bands=self.part.num_bands,
         )
         return index, draw
 
@@ -321,6 +320,7 @@ class TileSampler:
             generator,
             color_generator=colors,
             step=maps.stride,
+            num_bands=self.part.num_bands,
         )
         cells = cut_map(
             maps.get(index, view),

@@ -54,7 +54,7 @@ class UnlabelledImage(AnnotatedImage):
         """The pixels, and which of them have data.
 
         Returns:
-            (image, has_data): uint8 RGB `(height, width, 3)`, and bool `(height,
+            (image, has_data): uint8 `(height, width, num_bands)`, and bool `(height,
             width)`; None if all have.
 
         Raises:
@@ -65,9 +65,9 @@ class UnlabelledImage(AnnotatedImage):
         """The image, and labels that say that there are none.
 
         Returns:
-            (image, labels): uint8 RGB `(height, width, 3)`; uint8 `(height, width)`,
-            `UNLABELLED`, and `IGNORE_INDEX` where there is no data. An image that
-            cannot be decoded is black and without data.
+            (image, labels): uint8 `(height, width, num_bands)`; uint8
+            `(height, width)`, `UNLABELLED`, and `IGNORE_INDEX` where there is no data.
+            An image that cannot be decoded is black and without data.
         """
         shape = self.height_px, self.width_px
         try:
@@ -78,9 +78,8 @@ class UnlabelledImage(AnnotatedImage):
                 )
         except DatasetError as error:
             self.broken.tell(self.name, error)
-            return np.zeros((*shape, 3), np.uint8), np.full(
-                shape, IGNORE_INDEX, np.uint8
-            )
+            nothing = np.zeros((*shape, self.num_bands), np.uint8)
+            return nothing, np.full(shape, IGNORE_INDEX, np.uint8)
         labels = np.full(shape, UNLABELLED, np.uint8)
         if has_data is not None:
             labels[~has_data] = IGNORE_INDEX

@@ -113,7 +113,7 @@ class TeacherCache:
 
     Args:
         folder: folder of the logits; `fill` creates it.
-        teacher: images `(batch, tile, tile, 3)` to logits `(batch, tile, tile,
+        teacher: images `(batch, tile, tile, bands)` to logits `(batch, tile, tile,
             classes)`, which runs in inference mode; or another source of logits.
         part: the images.
         settings: stride, views and limit.
@@ -341,7 +341,8 @@ class TeacherCache:
         colors = self.color_generator(index, view)
         if colors is None:
             return image
-        return recolored(image, draw_recoloring(self.settings.photometric, colors))
+        strength, num_bands = self.settings.photometric, image.shape[-1]
+        return recolored(image, draw_recoloring(strength, colors, num_bands))
 
 
 def _checksum(index: int, view: int, body: bytes) -> bytes:

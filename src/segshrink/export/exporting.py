@@ -53,7 +53,7 @@ def export_model(
 ) -> Path:
     """Write `model` as a LiteRT, ONNX or OpenVINO file for one image at a time.
 
-    The file takes float32 RGB 0-255 `(1, height, width, 3)` and gives float32 logits
+    The file takes float32 0-255 `(1, height, width, bands)` and gives float32 logits
     `(1, height, width, classes)`, quantized or not; a "full_int8" file takes and gives
     int8. It is written whole or not at all. An OpenVINO model is two files, `.xml` and
     `.bin`.
@@ -67,10 +67,10 @@ def export_model(
             OpenVINO). `"dynamic"` has int8 weights and float32 activations (LiteRT).
             `"int8"` has both in int8 (all formats). `"full_int8"` has input and output
             in int8 too, for microcontrollers (LiteRT).
-        calibration: uint8 `(images, height, width, 3)` for `"int8"` and `"full_int8"`:
-            images like those the model will see; 64 tiles of the training part are a
-            good number. A `Calibration` also sets the ranges of single tensors, or
-            computes them in float32.
+        calibration: uint8 `(images, height, width, bands)` for `"int8"` and
+            `"full_int8"`: images like those the model will see; 64 tiles of the
+            training part are a good number. A `Calibration` also sets the ranges of
+            single tensors, or computes them in float32.
         metadata: classes, data and scores that the file shall carry; see
             `read_metadata`.
 
@@ -96,7 +96,9 @@ def export_model(
     target, precision = _checked_target(path, format, quantize)
     if isinstance(calibration, np.ndarray):
         calibration = Calibration(calibration)
-    _check_calibration(calibration, precision, fixed_input_shape(model))
+    fixed_input_shape(model)
+    shape = tuple(model.inputs[0].shape[1:])
+    _check_calibration(calibration, precision, shape)
     _check_packages(target, precision)
     model = in_float32(model)
     with tempfile.TemporaryDirectory(prefix="segshrink-export-") as folder:
@@ -163,7 +165,7 @@ def _checked_target(
 
 
 def _check_calibration(
-    calibration: Calibration | None, precision: Precision, size_px: tuple[int, int]
+    calibration: Calibration | None, precision: Precision, shape: tuple[int, ...]
 ) -> None:
     if not precision.is_calibrated:
         if calibration is not None:
@@ -172,18 +174,18 @@ def _check_calibration(
                 "or pass quantize='int8'."
             )
         return
-    height_px, width_px = size_px
+    needed = f"uint8 (images, {', '.join(map(str, shape))})"
     if calibration is None:
         raise UsageError(
-            f"quantize={precision.value!r} needs calibration images: uint8 (images, "
-            f"{height_px}, {width_px}, 3), for example 64 tiles of the training part."
+            f"quantize={precision.value!r} needs calibration images: {needed}, "
+            "for example 64 tiles of the training part."
         )
     images = calibration.images
     is_uint8 = images.dtype == np.uint8
-    if not is_uint8 or images.shape[1:] != (*size_px, 3) or len(images) == 0:
+    if not is_uint8 or images.shape[1:] != shape or len(images) == 0:
         raise UsageError(
-            f"calibration must be uint8 (images, {height_px}, {width_px}, 3) with at "
-            f"least one image, got {images.dtype} {images.shape}."
+            f"calibration must be {needed} with at least one image, got "
+            f"{images.dtype} {images.shape}."
         )
 
 

@@ -8,12 +8,12 @@ from segshrink.quiet import quiet
 INPUT_NAME = "image"
 
 
-def litert_float32(model: keras.Model, height_px: int, width_px: int) -> bytes:
+def litert_float32(model: keras.Model) -> bytes:
     """Convert `model` to a `.tflite` file for one image at a time.
 
-    The input is float32 `(1, height_px, width_px, 3)`, RGB 0-255; the output is float32
-    logits `(1, height_px, width_px, classes)`. Batch normalization is folded into the
-    convolutions by the converter.
+    The input is float32 `(1, height, width, bands)`, 0-255, of the model's fixed size;
+    the output is float32 logits `(1, height, width, classes)`. Batch
+    normalization is folded into the convolutions by the converter.
 
     Only LiteRT's own operations are allowed: a file that needs TensorFlow's kernels
     would be converted without a warning and then open nowhere else.
@@ -31,7 +31,7 @@ def litert_float32(model: keras.Model, height_px: int, width_px: int) -> bytes:
         serve = tf.function(
             lambda image: model(image, training=False), autograph=False
         ).get_concrete_function(
-            tf.TensorSpec((1, height_px, width_px, 3), tf.float32, name=INPUT_NAME)
+            tf.TensorSpec((1, *model.inputs[0].shape[1:]), tf.float32, name=INPUT_NAME)
         )
         converter = tf.lite.TFLiteConverter.from_concrete_functions([serve], serving)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]

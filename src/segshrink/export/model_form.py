@@ -14,8 +14,8 @@ def fixed_input_shape(model: keras.Model) -> tuple[int, int]:
     """Height and width in pixels of the one image a segmentation model takes.
 
     Raises:
-        ModelError: unless the model maps one `(height, width, 3)` image of fixed size
-            to logits of the same height and width.
+        ModelError: unless the model maps one `(height, width, bands)` image of fixed
+            size to logits of the same height and width.
     """
     inputs, outputs = model.inputs, model.outputs
     if len(inputs) != 1 or len(outputs) != 1:
@@ -24,10 +24,10 @@ def fixed_input_shape(model: keras.Model) -> tuple[int, int]:
             f"got {len(inputs)} inputs and {len(outputs)} outputs."
         )
     image, logits = inputs[0].shape, outputs[0].shape
-    if len(image) != 4 or image[3] != 3 or None in image[1:]:
+    if len(image) != 4 or None in image[1:]:
         raise ModelError(
-            f"model {model.name}: the input must be (batch, height, width, 3) of fixed "
-            f"height and width, got {tuple(image)}. Build it with an input_shape."
+            f"model {model.name}: the input must be (batch, height, width, bands) of "
+            f"fixed size, got {tuple(image)}. Build it with an input_shape."
         )
     if len(logits) != 4 or tuple(logits[1:3]) != tuple(image[1:3]):
         raise ModelError(
@@ -46,7 +46,7 @@ def with_input_size(model: keras.Model, height_px: int, width_px: int) -> keras.
         width_px: width of its images in pixels.
 
     Returns:
-        A model of equal weights with input `(batch, height_px, width_px, 3)`.
+        A model of equal weights with input `(batch, height_px, width_px, bands)`.
 
     Raises:
         ModelError: if the model cannot take that size, or gives logits of another.
@@ -56,8 +56,9 @@ def with_input_size(model: keras.Model, height_px: int, width_px: int) -> keras.
             f"model {model.name}: one image in is needed, got {len(model.inputs)} "
             "inputs."
         )
-    wanted = (None, height_px, width_px, 3)
-    if tuple(model.inputs[0].shape) == wanted:
+    shape = tuple(model.inputs[0].shape)
+    wanted = (None, height_px, width_px, *shape[3:])
+    if shape == wanted:
         return model
     config = model.get_config()
     for layer in config.get("layers", ()):

@@ -9,7 +9,7 @@ from segshrink.export.model_form import for_onnx
 from segshrink.quiet import quiet
 
 
-def write_onnx(model: keras.Model, path: Path, height_px: int, width_px: int) -> None:
+def write_onnx(model: keras.Model, path: Path) -> None:
     """Convert `model` to an ONNX file for one image at a time.
 
     Input and output are as in `litert_float32`. ONNX convolutions are channels-first:
@@ -19,7 +19,7 @@ def write_onnx(model: keras.Model, path: Path, height_px: int, width_px: int) ->
         ExportError: if the model cannot be expressed in ONNX.
     """
     image = keras.InputSpec(
-        shape=(1, height_px, width_px, 3), dtype="float32", name="image"
+        shape=(1, *model.inputs[0].shape[1:]), dtype="float32", name="image"
     )
     with quiet():
         import onnx

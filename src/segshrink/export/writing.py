@@ -9,7 +9,6 @@ import numpy as np
 
 from segshrink.errors import ExportError
 from segshrink.export.calibration import Calibration
-from segshrink.export.model_form import fixed_input_shape
 from segshrink.export.tensor_matching import equal_tensors
 from segshrink.formats import Format, Precision
 
@@ -54,7 +53,7 @@ def _write_litert(
 ) -> None:
     from segshrink.export.litert import litert_float32
 
-    content = litert_float32(model, *fixed_input_shape(model))
+    content = litert_float32(model)
     if precision is not Precision.FLOAT32:
         from segshrink.export.litert_quantized import (
             quantize_litert,
@@ -97,7 +96,7 @@ def _onnx_file(
 
     steps.mkdir()
     source = steps / "float.onnx"
-    write_onnx(model, source, *fixed_input_shape(model))
+    write_onnx(model, source)
     if calibration is None:
         return source
     from segshrink.export.onnx_quantized import (

@@ -8,6 +8,7 @@ from PIL import Image
 
 from segshrink.data import AnnotatedImage, Classes, Part
 from segshrink.data.classes import IGNORE_INDEX
+from segshrink.data.pictures import as_rgb
 from segshrink.measuring.quality import measure_quality
 from segshrink.objectives import BoundaryIoU, ConfusionMatrix
 from segshrink.progress import Progress, SilentProgress
@@ -167,7 +168,7 @@ def _side_by_side(
     wrong = np.where(((predictions != labels) & ~void)[..., None], _WRONG, grey // 2)
     shown = np.where(void, IGNORE_INDEX, predictions)
     panels = [
-        image,
+        as_rgb(image),
         classes.colorize(labels),
         classes.colorize(shown),
         wrong.astype(np.uint8),

@@ -82,9 +82,8 @@ class _Timer:
 
     def __init__(self, artifact: Artifact, random: np.random.Generator) -> None:
         self._artifact = artifact
-        self._image = random.uniform(0, 255, (1, *artifact.input_shape, 3)).astype(
-            np.float32
-        )
+        shape = (1, *artifact.input_shape, artifact.num_bands)
+        self._image = random.uniform(0, 255, shape).astype(np.float32)
         self._repeats = 1
         self._samples_ms: list[float] = []
 

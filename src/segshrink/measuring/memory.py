@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
             importlib.import_module(format.runtime_module)
         before = _peak_bytes()
         artifact = load_artifact(path, threads=threads)
-        image = np.zeros((1, *artifact.input_shape, 3), np.uint8)
+        image = np.zeros((1, *artifact.input_shape, artifact.num_bands), np.uint8)
         for _ in range(_PREDICTIONS):
             artifact.predict(image)
     except (SegshrinkError, ImportError) as error:

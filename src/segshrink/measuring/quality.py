@@ -1,6 +1,7 @@
 """Quality of a model file on whole images it was not trained on."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -64,6 +65,7 @@ def measure_quality(
 
 def _check(artifact: Artifact, part: Part, classes: Classes) -> None:
     require_same_classes(artifact, classes)
+    require_same_bands(artifact.path, artifact.num_bands, part)
     if len(part) == 0:
         raise UsageError(f"the part {part.name!r} has no images to measure on.")
 
@@ -79,6 +81,25 @@ def require_same_classes(artifact: Artifact, classes: Classes) -> None:
             f"{artifact.path}: gives {artifact.num_classes} classes, but the data set "
             f"has {classes.num_classes} ({', '.join(classes.names)}). Measure it on "
             "the data it was trained for."
+        )
+
+
+def require_same_bands(path: Path, num_bands: int, part: Part) -> None:
+    """Check that a model takes images of as many bands as a part has.
+
+    Args:
+        path: the model's file.
+        num_bands: bands that the model takes.
+        part: the images.
+
+    Raises:
+        ModelError: if the numbers differ.
+    """
+    if num_bands != part.num_bands:
+        raise ModelError(
+            f"{path}: takes images of {num_bands} bands, but those of the {part.name} "
+            f"part have {part.num_bands}. Name as many with `bands: {{use: [...]}}` in "
+            "dataset.yaml, or take a model that was trained on these."
         )
 
 

@@ -73,7 +73,7 @@ def measurement_record(
         runtime_version=artifact.runtime_version,
         size=measure_size(Path(artifact.path)),
         model=subject.cost.model_copy(
-            update={"input_shape": (*artifact.input_shape, 3)}
+            update={"input_shape": (*artifact.input_shape, artifact.num_bands)}
         ),
         latency=latency,
         quality=quality,

@@ -29,12 +29,13 @@ def build_model(
     Args:
         name: "unet", "efficientnet_lite" or "compact".
         num_classes: int > 0, channels of the output.
-        input_shape: (height, width, 3) in pixels.
+        input_shape: (height, width, bands) in pixels.
         **options: options of the model, see `segshrink.models.unet`,
             `segshrink.models.efficientnet_lite` and `segshrink.models.compact`.
 
     Returns:
-        A plain Keras model from RGB `(batch, height, width, 3)`, 0 to 255, to logits
+        A plain Keras model from bands `(batch, height, width, bands)`, 0 to 255, to
+        logits
         `(batch, height, width, num_classes)`, float32.
 
     Raises:

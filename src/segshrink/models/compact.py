@@ -33,7 +33,7 @@ def compact(
 
     Args:
         num_classes: int > 0, channels of the output.
-        input_shape: (height, width, 3) in pixels; height and width divisible by
+        input_shape: (height, width, bands) in pixels; height and width divisible by
             `8 * stem_stride`.
         width: int, positive multiple of 8; channels of the finest stage, doubled at
             each of the three coarser ones.
@@ -44,7 +44,8 @@ def compact(
             features too, for sharper edges at some more time and hardly more weights.
 
     Input shape:
-        RGB `(batch, height, width, 3)`, 0 to 255; rescaled inside.
+        RGB or other bands `(batch, height, width, bands)`, 0 to 255; rescaled
+        inside.
 
     Output shape:
         Logits `(batch, height, width, num_classes)`, float32.

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from segshrink.models.imagenet import efficientnet_lite_weights
+from segshrink.models.imagenet import efficientnet_lite_weights, for_bands
 from segshrink.models.input_size import check_input_shape
 from segshrink.models.normalization import batch_normalization
 
@@ -46,15 +46,17 @@ def efficientnet_lite(
 
     Args:
         num_classes: int > 0, channels of the output.
-        input_shape: (height, width, 3) in pixels; height and width divisible by 32.
+        input_shape: (height, width, bands) in pixels; height and width divisible by 32.
         variant: 0, 1 or 2; each has more blocks than the one before, 2 also more
             filters.
         weights: "imagenet" reads pretrained weights from an installed package, see
-            `segshrink.models.imagenet`; None initializes at random.
+            `segshrink.models.imagenet`; None initializes at random. The first
+            convolution is adapted to bands other than RGB, see `for_bands` there.
         dropout: share in [0, 1) of the coarsest channels dropped in training.
 
     Input shape:
-        RGB `(batch, height, width, 3)`, 0 to 255; rescaled inside.
+        RGB or other bands `(batch, height, width, bands)`, 0 to 255; rescaled
+        inside.
 
     Output shape:
         Logits `(batch, height, width, num_classes)`, float32.
@@ -85,7 +87,11 @@ def efficientnet_lite(
     )(x)
     model = keras.Model(images, logits, name="efficientnet_lite")
     if weights == "imagenet":
-        for layer, values in efficientnet_lite_weights(variant).items():
+        pretrained = efficientnet_lite_weights(variant)
+        pretrained["stem_conv"] = [
+            for_bands(kernel, input_shape[2]) for kernel in pretrained["stem_conv"]
+        ]
+        for layer, values in pretrained.items():
             model.get_layer(layer).set_weights(values)
     return model
 

@@ -78,6 +78,30 @@ def efficientnet_lite_weights(variant: int) -> dict[str, list[np.ndarray]]:
     return weights
 
 
+def for_bands(kernel: np.ndarray, num_bands: int) -> np.ndarray:
+    """The kernel of a convolution of RGB for another number of bands.
+
+    Red, green and blue are repeated, and each is divided by how often it occurs; one or
+    two bands share the sum of the three. On an image whose bands are all the same, the
+    convolution gives what it gives on that image in grey RGB.
+
+    Args:
+        kernel: `(rows, columns, 3, filters)`.
+        num_bands: int > 0.
+
+    Returns:
+        `(rows, columns, num_bands, filters)`; `kernel` itself for three bands.
+    """
+    if num_bands == 3:
+        return kernel
+    if num_bands < 3:
+        share = kernel.sum(axis=2, keepdims=True) / num_bands
+        return share.repeat(num_bands, axis=2)
+    colors = np.arange(num_bands) % 3
+    times = np.bincount(colors)[colors]
+    return kernel[:, :, colors] / times[:, None].astype(kernel.dtype)
+
+
 def _file_of(variant: int) -> Path:
     package, digest = _PACKAGE.format(variant), _SHA256[variant]
     # The package is located without an import, so that none of its code runs.

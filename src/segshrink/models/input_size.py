@@ -3,6 +3,7 @@
 import keras
 
 from segshrink.errors import ModelError
+from segshrink.records.bands import MOST_BANDS
 
 
 def check_input_shape(
@@ -11,17 +12,18 @@ def check_input_shape(
     """Refuse an input shape that does not come out of the model at its own size.
 
     Args:
-        input_shape: (height, width, 3) in pixels.
+        input_shape: (height, width, bands) in pixels.
         divisor: the number that must divide height and width.
         why: how `divisor` comes from the model's options, for the message.
 
     Raises:
         ValueError: naming the nearest larger size that fits.
     """
-    if len(input_shape) != 3 or input_shape[2] != 3 or not all(input_shape):
+    is_image = len(input_shape) == 3 and all(input_shape)
+    if not is_image or not 1 <= input_shape[2] <= MOST_BANDS:
         raise ValueError(
-            "input_shape must be (height, width, 3) of an RGB image, got "
-            f"{tuple(input_shape)}."
+            f"input_shape must be (height, width, bands) with 1 to {MOST_BANDS} bands, "
+            f"3 of an RGB image, got {tuple(input_shape)}."
         )
     height, width = input_shape[:2]
     if height % divisor or width % divisor:
@@ -45,6 +47,6 @@ def tile_px_of(model: keras.Model) -> int:
         raise ModelError(
             f"model {model.name}: is trained on square tiles of its own size, so it "
             f"needs one fixed input size, got {getattr(model, 'input_shape', None)}. "
-            "Build it from keras.Input((tile_px, tile_px, 3))."
+            "Build it from keras.Input((tile_px, tile_px, bands))."
         )
     return int(shape[1])

@@ -19,7 +19,7 @@ def unet(
     activation: str = "relu",
     dropout: float = 0.1,
 ) -> keras.Model:
-    """Build a U-Net for RGB images.
+    """Build a U-Net for images of any number of bands.
 
     Each level has two 3x3 convolutions with dropout between them. Going down, levels
     end in 2x2 max-pooling and double the filters; going up, a transposed 2x2
@@ -31,7 +31,7 @@ def unet(
 
     Args:
         num_classes: int > 0, channels of the output.
-        input_shape: (height, width, 3) in pixels; height and width divisible by
+        input_shape: (height, width, bands) in pixels; height and width divisible by
             `2 ** levels`.
         base_filters: int > 0, filters at full resolution; doubled at each level down.
         levels: int > 0, how many times the resolution is halved.
@@ -43,7 +43,8 @@ def unet(
             of a level; 0 leaves dropout out.
 
     Input shape:
-        RGB `(batch, height, width, 3)`, 0 to 255; rescaled inside.
+        RGB or other bands `(batch, height, width, bands)`, 0 to 255; rescaled
+        inside.
 
     Output shape:
         Logits `(batch, height, width, num_classes)`, float32.

@@ -8,6 +8,7 @@ import numpy as np
 
 from segshrink.errors import ModelError, UsageError
 from segshrink.formats import Format
+from segshrink.records.bands import MOST_BANDS
 from segshrink.records.metadata import FileMetadata
 
 
@@ -20,6 +21,7 @@ class Artifact(Protocol):
         runtime_version: version of the runtime, such as `"2.1.0"`.
         threads: threads that one prediction may compute with.
         input_shape: height and width in pixels of the images it takes.
+        num_bands: bands of the images it takes, 3 for RGB.
         num_classes: number of logits per pixel.
         metadata: classes, data and scores that the file carries; see
             `segshrink.export.read_metadata`. None if it carries none.
@@ -36,6 +38,8 @@ class Artifact(Protocol):
     @property
     def input_shape(self) -> tuple[int, int]: ...  # noqa: D102
     @property
+    def num_bands(self) -> int: ...  # noqa: D102
+    @property
     def num_classes(self) -> int: ...  # noqa: D102
     @property
     def metadata(self) -> FileMetadata | None: ...  # noqa: D102
@@ -44,8 +48,8 @@ class Artifact(Protocol):
         """Compute the logits of a batch of any size.
 
         Args:
-            images: RGB 0-255, uint8 or float, `(batch, height, width, 3)` of exactly
-                `input_shape`. The images are run one after the other.
+            images: 0-255, uint8 or float, `(batch, height, width, num_bands)` of
+                exactly `input_shape`. The images are run one after the other.
 
         Returns:
             float32 `(batch, height, width, num_classes)`, not normalized.
@@ -56,14 +60,16 @@ class Artifact(Protocol):
         ...
 
 
-def checked_images(images: np.ndarray, input_shape: tuple[int, int]) -> np.ndarray:
+def checked_images(
+    images: np.ndarray, input_shape: tuple[int, int], num_bands: int
+) -> np.ndarray:
     """Check the images of a batch and convert them to float32.
 
     Raises:
-        UsageError: unless they are uint8 or float `(batch, *input_shape, 3)`.
+        UsageError: unless they are uint8 or float `(batch, *input_shape, num_bands)`.
     """
     images = np.asarray(images)
-    expected = (*input_shape, 3)
+    expected = (*input_shape, num_bands)
     if images.ndim != 4 or images.shape[1:] != expected:
         raise UsageError(
             f"images must be (batch, {', '.join(map(str, expected))}), got "
@@ -80,19 +86,21 @@ class Signature:
 
     Attributes:
         input_shape: height and width in pixels.
+        num_bands: bands of an image.
         num_classes: number of logits per pixel.
-        takes_channels_first: whether images go in as `(1, 3, height, width)`, as models
-            of PyTorch take them, and not as `(1, height, width, 3)`.
+        takes_channels_first: whether images go in as `(1, bands, height, width)`, as
+            models of PyTorch take them, and not as `(1, height, width, bands)`.
         gives_channels_first: the same of the logits.
     """
 
     input_shape: tuple[int, int]
+    num_bands: int
     num_classes: int
     takes_channels_first: bool
     gives_channels_first: bool
 
     def as_input(self, image: np.ndarray) -> np.ndarray:
-        """An image `(height, width, 3)` in the shape that the file takes."""
+        """An image `(height, width, bands)` in the shape that the file takes."""
         if self.takes_channels_first:
             image = np.ascontiguousarray(np.moveaxis(image, 2, 0))
         return image[None]
@@ -105,21 +113,25 @@ class Signature:
 def checked_signature(path: Path, input_shape: tuple, output_shape: tuple) -> Signature:
     """The signature of a file for one image at a time.
 
-    A size of the batch that is not fixed is taken as 1. The channels are where the
-    shape has 3 of them, in the output where the rest is the size of the image.
+    A size of the batch that is not fixed is taken as 1. The bands of an image are its
+    shortest axis, first or last, at most `MOST_BANDS`; the classes of the output are
+    where the rest is the size of the image.
 
     Raises:
-        ModelError: unless the input is `(1, height, width, 3)` or `(1, 3, height,
-            width)` and the output is of one of these forms and of the same size.
+        ModelError: unless the input is `(1, height, width, bands)` or `(1, bands,
+            height, width)` and the output is of one of these forms and of the same
+            size.
     """
     sizes = _sizes(input_shape)
-    takes_first = len(sizes) == 3 and sizes[2] != 3
+    takes_first = len(sizes) == 3 and _is_shorter(sizes[0], sizes[2])
     size_px = sizes[1:] if takes_first else sizes[:2]
-    if len(sizes) != 3 or 3 not in (sizes[0], sizes[2]) or None in size_px:
+    bands = (sizes[0] if takes_first else sizes[2]) if len(sizes) == 3 else None
+    if bands is None or bands > MOST_BANDS or None in size_px:
         raise ModelError(
-            f"{path}: the input must be one RGB image 0-255 of fixed size, (1, height, "
-            f"width, 3) or (1, 3, height, width), got {tuple(input_shape)}. Export "
-            "the model with a fixed size; segshrink export does."
+            f"{path}: the input must be one image 0-255 of fixed size, (1, height, "
+            f"width, bands) or (1, bands, height, width), with 3 bands for RGB and at "
+            f"most {MOST_BANDS}, got {tuple(input_shape)}. Export the model with a "
+            "fixed size; segshrink export does."
         )
     given = _sizes(output_shape)
     is_first, is_last = given[1:] == size_px, given[:2] == size_px
@@ -133,7 +145,11 @@ def checked_signature(path: Path, input_shape: tuple, output_shape: tuple) -> Si
     # As many classes as pixels on a side fit both forms: the input then decides.
     gives_first = is_first and (takes_first or not is_last)
     num_classes = given[0] if gives_first else given[2]
-    return Signature(size_px, num_classes, takes_first, gives_first)
+    return Signature(size_px, bands, num_classes, takes_first, gives_first)
+
+
+def _is_shorter(first: int | None, last: int | None) -> bool:
+    return first is not None and (last is None or first < last)
 
 
 def _sizes(shape: tuple) -> tuple:

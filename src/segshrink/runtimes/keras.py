@@ -48,11 +48,12 @@ class KerasArtifact:
             (1, *self._model.outputs[0].shape[1:]),
         )
         self.input_shape = self._signature.input_shape
+        self.num_bands = self._signature.num_bands
         self.num_classes = self._signature.num_classes
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
-        images = checked_images(images, self.input_shape)
+        images = checked_images(images, self.input_shape, self.num_bands)
         signature = self._signature
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):

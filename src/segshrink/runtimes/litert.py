@@ -55,6 +55,7 @@ class LiteRTArtifact:
             tuple(self._logits["shape"].tolist()),
         )
         self.input_shape = self._signature.input_shape
+        self.num_bands = self._signature.num_bands
         self.num_classes = self._signature.num_classes
 
     def _only_input_and_output(self) -> tuple[dict, dict]:
@@ -72,7 +73,7 @@ class LiteRTArtifact:
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
-        images = checked_images(images, self.input_shape)
+        images = checked_images(images, self.input_shape, self.num_bands)
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
             self._interpreter.set_tensor(

@@ -25,7 +25,7 @@ def predict_image(
 
     Args:
         artifact: an opened model file.
-        image: RGB 0-255, uint8 or float, `(height, width, 3)`.
+        image: 0-255, uint8 or float, `(height, width, artifact.num_bands)`.
         overlap: in [0, 0.9], share of a tile's side that at least overlaps with the
             next tile; the number of tiles grows with `1 / (1 - overlap)**2`.
 
@@ -33,9 +33,9 @@ def predict_image(
         float32 logits `(height, width, classes)`.
 
     Raises:
-        UsageError: if `image` is not an RGB image or `overlap` is out of range.
+        UsageError: if `image` has other bands or `overlap` is out of range.
     """
-    image = _checked(image, overlap)
+    image = _checked(artifact, image, overlap)
     return map_by_tiles(
         artifact.predict,
         image,
@@ -63,7 +63,7 @@ def classes_of_image(
     Raises:
         UsageError: as `predict_image`.
     """
-    image = _checked(image, overlap)
+    image = _checked(artifact, image, overlap)
     classes = np.empty(image.shape[:2], np.uint8)
 
     def emit(row: int, column: int, logits: np.ndarray) -> None:
@@ -111,10 +111,11 @@ def likeliest_classes(logits: np.ndarray) -> npt.NDArray[np.uint8]:
     return classes
 
 
-def _checked(image: np.ndarray, overlap: float) -> np.ndarray:
+def _checked(artifact: Artifact, image: np.ndarray, overlap: float) -> np.ndarray:
     image = np.asarray(image)
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise UsageError(f"image must be (height, width, 3), got {image.shape}.")
+    bands = artifact.num_bands
+    if image.ndim != 3 or image.shape[2] != bands or 0 in image.shape:
+        raise UsageError(f"image must be (height, width, {bands}), got {image.shape}.")
     if not 0 <= overlap <= 0.9:
         raise UsageError(f"overlap must be 0 to 0.9, got {overlap}.")
     return image

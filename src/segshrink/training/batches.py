@@ -106,4 +106,6 @@ class DrawnBatches(SampledBatches):
 
     def __getitem__(self, index: int) -> tuple[DrawBatch]:
         here = self._epoch, index
-        return (draw_batch(self._sampler.draws(*here), self._sampler.mixes(*here)),)
+        sampler = self._sampler
+        draws, mixes = sampler.draws(*here), sampler.mixes(*here)
+        return (draw_batch(draws, mixes, num_bands=sampler.part.num_bands),)

@@ -20,7 +20,7 @@ from segshrink.data.mixing import TileMix
 from segshrink.errors import RecipeError
 from segshrink.recipe import TrainingSettings
 
-_BYTES_PER_PIXEL = 4  # three of the image, one of the labels
+_WORD_BYTES = 4
 # Less than the memory of any accelerator that is worth the way; it also keeps places of
 # pixels within 32 bits.
 _MOST_BYTES = 4 << 30
@@ -32,9 +32,10 @@ class DrawBatch(TypedDict):
     `crop` is int32 `(batch, 4)`: image, first row, first column and side of the crop in
     source pixels. `pose` is int32 `(batch, 3)`: whether rows and columns are swapped,
     then whether rows, then whether columns are reversed. `color` is float32
-    `(batch, 5)`: contrast, brightness in grey levels, and a factor per channel. Where
-    tiles are mixed, `mix` is int32 `(batch, 5)`: place of the partner in the batch, and
-    top, left, height and width of the rectangle; `share` is float32 `(batch,)`.
+    `(batch, 2 + bands)`: contrast, brightness in grey levels, and a factor per band.
+    Where tiles are mixed, `mix` is int32 `(batch, 5)`: place of the partner in
+    the batch, and top, left, height and width of the rectangle; `share` is float32
+    `(batch,)`.
     """
 
     crop: npt.NDArray[np.int32]
@@ -45,7 +46,10 @@ class DrawBatch(TypedDict):
 
 
 def draw_batch(
-    draws: Sequence[tuple[int, TileDraw]], mixes: Sequence[TileMix] = ()
+    draws: Sequence[tuple[int, TileDraw]],
+    mixes: Sequence[TileMix] = (),
+    *,
+    num_bands: int = 3,
 ) -> DrawBatch:
     """Pack the numbers of a batch: each tile's image and draw, and how it is mixed."""
     batch: DrawBatch = {
@@ -59,7 +63,9 @@ def draw_batch(
             ],
             np.int32,
         ),
-        "color": np.array([_color(draw.recoloring) for _, draw in draws], np.float32),
+        "color": np.array(
+            [_color(draw.recoloring, num_bands) for _, draw in draws], np.float32
+        ),
     }
     if mixes:
         batch["mix"] = np.array([mix[:5] for mix in mixes], np.int32)
@@ -67,8 +73,8 @@ def draw_batch(
     return batch
 
 
-def _color(recoloring: Recoloring | None) -> tuple[float, ...]:
-    change = recoloring or Recoloring()
+def _color(recoloring: Recoloring | None, num_bands: int) -> tuple[float, ...]:
+    change = recoloring or Recoloring(cast=(1.0,) * num_bands)
     return change.contrast, change.brightness, *change.cast
 
 
@@ -79,8 +85,8 @@ class DeviceImages(keras.layers.Layer):
     here is trained, and no variable of it belongs to the model that is.
 
     Args:
-        images: pairs of uint8 RGB `(height, width, 3)` and uint8 labels
-            `(height, width)`.
+        images: pairs of uint8 `(height, width, bands)` and uint8 labels
+            `(height, width)`, all of as many bands.
         tile_px: side of a tile in pixels.
         sides: least and greatest side of a crop in source pixels.
     """
@@ -95,11 +101,19 @@ class DeviceImages(keras.layers.Layer):
         super().__init__(trainable=False, dtype="float32", name="device_images")
         self.tile_px = tile_px
         self._least, self._most = sides
-        packed = [_packed(image, labels) for image, labels in images]
-        sizes = np.array([pixels.shape for pixels in packed], np.int32)
-        counts = [pixels.size for pixels in packed]
+        packed = []
+        for image, labels in images:
+            self._num_bands = image.shape[-1]
+            packed.append(_packed(image, labels))
+        sizes = np.array([pixels.shape[1:] for pixels in packed], np.int32)
+        counts = [pixels[0].size for pixels in packed]
         starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int32)
-        self._pixels = self._constant(np.concatenate([x.ravel() for x in packed]))
+        # One array for each word: a last axis of two or three words would be padded to
+        # many more in the memory of some accelerators.
+        self._words = [
+            self._constant(np.concatenate([x[word].ravel() for x in packed]))
+            for word in range(words_per_pixel(self._num_bands))
+        ]
         self._table = self._constant(np.column_stack([starts, sizes]))
         self._nearest = self._constant(
             np.stack(
@@ -123,7 +137,7 @@ class DeviceImages(keras.layers.Layer):
 
         Returns:
             (images, labels): float32 whole numbers in 0 to 255 `(batch, tile_px,
-            tile_px, 3)`, and int32 `(batch, tile_px, tile_px)` with 255 for void.
+            tile_px, bands)`, and int32 `(batch, tile_px, tile_px)` with 255 for void.
         """
         crop, pose, color = draws["crop"], draws["pose"], draws["color"]
         side = crop[:, 3]
@@ -137,10 +151,8 @@ class DeviceImages(keras.layers.Layer):
             ops.take_along_axis(columns, near, axis=1),
             shape,
         )
-        if self._least == self._most == self.tile_px:
-            images = _unpacked(self._gather(rows, columns, shape))
-        else:
-            images = _unpacked(self._gather(rows, columns, shape))
+        images = self._images(rows, columns, shape)
+        if not self._least == self._most == self.tile_px:
             weights = _triangles(side, self.tile_px, self._most)
             # Columns first and rounded in between, as Pillow does.
             images = _resampled("btw,bhwc->bhtc", weights, images)
@@ -150,15 +162,22 @@ class DeviceImages(keras.layers.Layer):
             return images, labels
         return _mixed(images, labels, draws["mix"], draws["share"])
 
-    def _gather(self, rows: Any, columns: Any, shape: Any) -> Any:
-        """Packed pixels `(batch, rows, columns)`, mirrored at the image's edges."""
+    def _images(self, rows: Any, columns: Any, shape: Any) -> Any:
+        """Grey levels `(batch, rows, columns, bands)`, mirrored at the edges."""
+        place = self._places(rows, columns, shape)
+        packed = [ops.take(word, place, axis=0) for word in self._words]
+        return _unpacked(packed, self._num_bands)
+
+    def _places(self, rows: Any, columns: Any, shape: Any) -> Any:
+        """Places of pixels `(batch, rows, columns)`, mirrored at the image's edges."""
         start, height, width = (shape[:, axis, None] for axis in range(3))
         rows, columns = _mirrored(rows, height), _mirrored(columns, width)
         place = start[..., None] + rows[:, :, None] * width[..., None]
-        return ops.take(self._pixels, place + columns[:, None, :], axis=0)
+        return place + columns[:, None, :]
 
     def _labels(self, rows: Any, columns: Any, shape: Any) -> Any:
-        packed = self._gather(rows, columns, shape)
+        place = self._places(rows, columns, shape)
+        packed = ops.take(self._words[-1], place, axis=0)
         labels = ops.bitwise_and(ops.right_shift(packed, 24), 255)
         inside = ops.logical_and(
             _within(rows, shape[:, 1, None])[:, :, None],
@@ -169,7 +188,13 @@ class DeviceImages(keras.layers.Layer):
 
 def device_bytes(part: Part) -> int:
     """Bytes of the device's memory that the images and labels of a part take."""
-    return _BYTES_PER_PIXEL * sum(image.height_px * image.width_px for image in part)
+    pixels = sum(image.height_px * image.width_px for image in part)
+    return _WORD_BYTES * words_per_pixel(part.num_bands) * pixels
+
+
+def words_per_pixel(num_bands: int) -> int:
+    """Numbers of 32 bits that hold the bands of a pixel and its label."""
+    return -(-(num_bands + 1) // _WORD_BYTES)
 
 
 def makes_tiles_on_device(settings: TrainingSettings, part: Part) -> bool:
@@ -211,17 +236,25 @@ def has_accelerator() -> bool:
 def _packed(
     image: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.int32]:
-    """A pixel's channels and label in one number, so that it is fetched at once."""
-    together = np.concatenate([image, labels[..., None]], axis=-1).astype(np.uint32)
-    red, green, blue, label = np.moveaxis(together, -1, 0)
-    return (red | green << 8 | blue << 16 | label << 24).view(np.int32)
+    """A pixel's bands and label in few numbers, so that they are fetched at once.
+
+    Returns:
+        int32 `(words, height, width)`, four bytes each; the label is the last byte.
+    """
+    words = words_per_pixel(image.shape[-1])
+    together = np.zeros((_WORD_BYTES * words, *labels.shape), np.uint32)
+    together[: image.shape[-1]] = np.moveaxis(image, -1, 0)
+    together[-1] = labels
+    first, second, third, fourth = (together[i::_WORD_BYTES] for i in range(4))
+    return (first | second << 8 | third << 16 | fourth << 24).view(np.int32)
 
 
-def _unpacked(packed: Any) -> Any:
-    channels = [
-        ops.bitwise_and(ops.right_shift(packed, shift), 255) for shift in (0, 8, 16)
+def _unpacked(packed: list[Any], num_bands: int) -> Any:
+    bands = [
+        ops.bitwise_and(ops.right_shift(packed[i // 4], 8 * (i % 4)), 255)
+        for i in range(num_bands)
     ]
-    return ops.cast(ops.stack(channels, axis=-1), "float32")
+    return ops.cast(ops.stack(bands, axis=-1), "float32")
 
 
 def _nearest(side: int, tile_px: int) -> npt.NDArray[np.int32]:
