@@ -29,8 +29,6 @@ def test_only_a_keras_model_can_be_pruned(path):
 def test_unlabelled_images_belong_to_a_data_set():
     with pytest.raises(UsageError, match="--unlabelled has no effect on a model file"):
         inspect("model.keras", unlabelled=["more"])
-    with pytest.raises(UsageError, match="--split has no effect without --unlabelled"):
-        inspect("folder", split=Path("split.json"))
 
 
 def test_unlabelled_images_are_shown(tmp_path):

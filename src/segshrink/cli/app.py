@@ -9,6 +9,7 @@ import typer
 from segshrink._version import __version__
 from segshrink.cli.benchmark import benchmark
 from segshrink.cli.compress import compress
+from segshrink.cli.convert import convert
 from segshrink.cli.distill import distill
 from segshrink.cli.doctor import doctor
 from segshrink.cli.evaluate import evaluate
@@ -39,6 +40,7 @@ for verb in (
     benchmark,
     predict,
     inspect,
+    convert,
     search,
     report,
     doctor,

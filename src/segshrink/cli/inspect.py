@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from segshrink.cli.options import SplitFile, Unlabelled, refuse_idle
+from segshrink.cli.options import LayoutName, SplitFile, Unlabelled, refuse_idle
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import DatasetError, UsageError
 from segshrink.formats import EXPORTED, Format
@@ -31,6 +31,7 @@ def inspect(
     ] = None,
     unlabelled: Unlabelled = None,
     split: SplitFile = None,
+    layout: LayoutName = None,
 ) -> None:
     """Show the contents of a data set or a model, and what is wrong with it.
 
@@ -42,16 +43,20 @@ def inspect(
     if is_keras or Format.of_file(path) in EXPORTED:
         option = "no_write" if write is False else "write"
         refuse_idle(
-            "on a model file", **{option: write}, unlabelled=unlabelled, split=split
+            "on a model file",
+            **{option: write},
+            unlabelled=unlabelled,
+            split=split,
+            layout=layout,
         )
     if is_keras:
         _model(Path(path), keep)
     elif Format.of_file(path) in EXPORTED:
         _artifact(Path(path))
     else:
-        if not unlabelled:
-            refuse_idle("without --unlabelled", split=split)
-        _dataset(path, write is not False, unlabelled or [], split)
+        _dataset(path, write is not False, split, layout)
+        if unlabelled:
+            _unlabelled(path, unlabelled, split, layout)
 
 
 def _model(path: Path, keep: float | None) -> None:
@@ -93,13 +98,15 @@ def _artifact(path: Path) -> None:
         output.out(yaml.safe_dump(metadata, sort_keys=False).rstrip())
 
 
-def _dataset(
-    source: str, write: bool, unlabelled: list[str], split: Path | None
-) -> None:
+def _dataset(source: str, write: bool, split: Path | None, layout: str | None) -> None:
     from segshrink.data import DatasetReport, inspect_dataset, starter_yaml
     from segshrink.data.generated import SOURCE_NAME
+    from segshrink.data.splits import shortened
 
-    report: DatasetReport = inspect_dataset(source, progress=TerminalProgress())
+    report: DatasetReport = inspect_dataset(
+        source, split=split, progress=TerminalProgress(), layout=layout
+    )
+    output.out(f"{report.name}: layout {report.layout}")
     scenes = Table("scene", "images", "sizes (height x width)")
     for scene in report.scenes:
         sizes = ", ".join(f"{height} x {width}" for height, width in scene.sizes)
@@ -113,6 +120,14 @@ def _dataset(
         if report.undeclared_share:
             shares.add_row("(undeclared)", f"{report.undeclared_share:.2%}")
         output.print(shares)
+    if report.split_source is not None:
+        parts = Table("part", "images", "pixels", "scenes")
+        for part in report.parts:
+            names = shortened(part.scenes, most=6)
+            pixels = f"{part.pixel_share:.0%}"
+            parts.add_row(part.name, str(part.images), pixels, names)
+        output.print(parts)
+        output.out(f"The split comes from: {report.split_source}.")
     for notice in report.notices:
         output.out(f"Note: {notice}")
     # Generated data has no folder. Without codes the file would declare no classes,
@@ -123,15 +138,15 @@ def _dataset(
         errors.print(f"Fault: {fault}")
     if report.faults:
         raise SystemExit(DatasetError.exit_code)
-    if unlabelled:
-        _unlabelled(source, unlabelled, split)
 
 
-def _unlabelled(source: str, folders: list[str], split: Path | None) -> None:
+def _unlabelled(
+    source: str, folders: list[str], split: Path | None, layout: str | None
+) -> None:
     from segshrink.data import inspect_unlabelled
 
     report = inspect_unlabelled(
-        source, folders, split=split, progress=TerminalProgress()
+        source, folders, split=split, progress=TerminalProgress(), layout=layout
     )
     (height, width), (most_height, most_width) = (
         (measure(h for h, _ in report.sizes), measure(w for _, w in report.sizes))

@@ -25,6 +25,14 @@ SplitFile = Annotated[
     Path | None,
     typer.Option("--split", help="JSON or YAML file: train, val, test -> scenes."),
 ]
+LayoutName = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        help="How the folder is arranged, if it is not recognised, such as folders, "
+        "voc, coco; see docs/data.md.",
+    ),
+]
 Unlabelled = Annotated[
     list[str] | None,
     typer.Option(

@@ -40,6 +40,7 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
             scene_px=data.scene_px,
             unlabelled=data.unlabelled,
             progress=progress,
+            layout=data.layout,
         )
     if dataset.classes.num_classes < 2:
         raise DatasetError(

@@ -2,6 +2,7 @@
 
 from segshrink.data.annotated import AnnotatedImage, Part, class_frequencies
 from segshrink.data.classes import IGNORE_INDEX, UNLABELLED, Classes
+from segshrink.data.converting import convert_dataset
 from segshrink.data.dataset import Dataset, open_dataset
 from segshrink.data.grid import iter_tiles
 from segshrink.data.inspection import (
@@ -39,6 +40,7 @@ __all__ = [
     "TileSettings",
     "UnlabelledReport",
     "class_frequencies",
+    "convert_dataset",
     "inspect_dataset",
     "inspect_unlabelled",
     "iter_tiles",

@@ -24,7 +24,7 @@ from segshrink.progress import Progress, SilentProgress
 
 _SHOWN_FAULTS = 20
 
-_GivenSplit = tuple[str, SplitEntry]
+GivenNames = tuple[str, SplitEntry]
 """A split that the user gives: its source and its scenes."""
 
 
@@ -52,6 +52,11 @@ class Dataset:
     split: Split
     notices: tuple[str, ...] = ()
     unlabelled: Part | None = None
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The labelled parts by name; without `test` if `val` serves for it."""
+        return {part.name: part for part in (self.train, self.val, self.test)}
 
 
 def open_dataset(
@@ -89,7 +94,7 @@ def open_dataset(
         UsageError: if an argument would have no effect or is out of range.
     """
     # The split is read before the masks, so that a fault in it shows at once.
-    given = None if split is None else _read_given_split(Path(split))
+    given = None if split is None else read_given_split(Path(split))
     require_options_for(source, options)
     if str(source) == SOURCE_NAME:
         scenes, scene_px = options.get("scenes"), options.get("scene_px")
@@ -151,12 +156,13 @@ def open_images(
     return folder.name, Part("all", _image_files(folder, classes), classes)
 
 
-def _read_given_split(path: Path) -> _GivenSplit:
+def read_given_split(path: Path) -> GivenNames:
+    """The source and the scenes of a split file."""
     return f"file {path.name}", read_split_file(path)
 
 
 def _generated_split(
-    images: Sequence[AnnotatedImage], given: _GivenSplit | None
+    images: Sequence[AnnotatedImage], given: GivenNames | None
 ) -> Split:
     names = [image.scene for image in images]
     return declared_split(*given, names) if given else split_by_number(names)
@@ -164,14 +170,32 @@ def _generated_split(
 
 def _open_folder(
     root: Path,
-    given: _GivenSplit | None,
+    given: GivenNames | None,
     seed: int,
     options: OpeningOptions,
     progress: Progress,
 ) -> Dataset:
     folder, classes = _sound_folder(root, options, progress)
+    return dataset_of(folder, classes, given, seed)
+
+
+def dataset_of(
+    folder: Folder, classes: Classes, given: GivenNames | None, seed: int
+) -> Dataset:
+    """The data set of a folder without faults.
+
+    Args:
+        folder: the folder, read.
+        classes: its classes.
+        given: source and scenes of a split that overrides the folder's own.
+        seed: int >= 0, for what neither gives.
+
+    Raises:
+        DatasetError: if the split does not fit, or training sees a single class.
+    """
     given = given or _split_of_folder(folder)
-    divided = divide_images(_image_files(folder, classes), given, seed, where=str(root))
+    where = str(folder.layout.root)
+    divided = divide_images(_image_files(folder, classes), given, seed, where=where)
     notices = (*folder.notices, *divided.notices)
     class_pixels = pixels_by_scene(divided.images)
     notices += _untrained_notices(folder, classes, class_pixels, divided.split)
@@ -223,7 +247,7 @@ def _image_file(surveyed: SurveyedPair, classes: Classes) -> ImageFile:
     )
 
 
-def _split_of_folder(folder: Folder) -> _GivenSplit | None:
+def _split_of_folder(folder: Folder) -> GivenNames | None:
     """The split of dataset.yaml, else that of the layout."""
     description, layout = folder.description, folder.layout
     if description is not None and description.split is not None:

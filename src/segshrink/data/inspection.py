@@ -3,8 +3,9 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 from segshrink.data.annotated import AnnotatedImage
 from segshrink.data.classes import (
@@ -14,9 +15,12 @@ from segshrink.data.classes import (
     show_code,
     unpack_color,
 )
+from segshrink.data.dataset import Dataset, dataset_of, open_dataset, read_given_split
 from segshrink.data.description import DESCRIPTION_NAME, distinct_color
 from segshrink.data.folder import Folder, code_shares, read_folder
 from segshrink.data.generated import SOURCE_NAME, generated_images
+from segshrink.data.opening import OpeningOptions, require_options_for
+from segshrink.errors import DatasetError
 from segshrink.progress import Progress, SilentProgress
 
 
@@ -33,6 +37,23 @@ class SceneReport:
     name: str
     images: int
     sizes: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """One part of the split.
+
+    Attributes:
+        name: "train", "val" or "test".
+        scenes: names of its scenes.
+        images: number of its images.
+        pixel_share: its share of all pixels of the data set, from 0 to 1.
+    """
+
+    name: str
+    scenes: tuple[str, ...]
+    images: int
+    pixel_share: float
 
 
 @dataclass(frozen=True)
@@ -54,6 +75,8 @@ class DatasetReport:
         code_shares: share of every code in the masks, largest first.
         faults: faults that keep the data set from being used, one message each.
         notices: what is handled, but worth knowing.
+        split_source: origin of the split; None if faults keep it from being made.
+        parts: the parts of the split that are used.
     """
 
     name: str
@@ -67,10 +90,17 @@ class DatasetReport:
     code_shares: dict[int, float]
     faults: list[str]
     notices: tuple[str, ...]
+    split_source: str | None = None
+    parts: tuple[PartReport, ...] = ()
 
 
 def inspect_dataset(
-    source: str | Path, *, progress: Progress | None = None
+    source: str | Path,
+    *,
+    split: str | Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    **options: Unpack[OpeningOptions],
 ) -> DatasetReport:
     """Decode every image and mask of a data set and report on it.
 
@@ -78,17 +108,47 @@ def inspect_dataset(
 
     Args:
         source: a folder, or `"synthetic"`.
+        split: file that names the parts, as for `open_dataset`.
+        seed: of what the split leaves open, as for `open_dataset`.
         progress: receives each image.
+        **options: as `OpeningOptions`.
 
     Raises:
-        DatasetError: if the folder is missing, empty or arranged in no known way.
+        DatasetError: if the folder is missing, empty or arranged in no known way, or
+            the file of the split has faults.
+        UsageError: if an option would have no effect.
     """
+    require_options_for(source, options)
+    given = None if split is None else read_given_split(Path(split))
     if str(source) == SOURCE_NAME:
-        return _report_generated()
+        return _with_split(_report_generated(), open_dataset(source, split=split))
     folder = read_folder(
-        Path(source), decode_images=True, progress=progress or SilentProgress()
+        Path(source),
+        decode_images=True,
+        progress=progress or SilentProgress(),
+        options=options,
     )
-    return _report_folder(folder)
+    report = _report_folder(folder)
+    if report.faults or report.classes is None:
+        return report
+    try:
+        dataset = dataset_of(folder, report.classes, given, seed)
+    except DatasetError as error:
+        return replace(report, faults=[str(error)])
+    return _with_split(replace(report, notices=dataset.notices), dataset)
+
+
+def _with_split(report: DatasetReport, dataset: Dataset) -> DatasetReport:
+    used = dataset.parts
+    pixels = {
+        name: sum(image.height_px * image.width_px for image in part)
+        for name, part in used.items()
+    }
+    parts = tuple(
+        PartReport(name, part.scenes, len(part), pixels[name] / sum(pixels.values()))
+        for name, part in used.items()
+    )
+    return replace(report, split_source=dataset.split.source, parts=parts)
 
 
 def _report_folder(folder: Folder) -> DatasetReport:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 from segshrink.data.annotated import AnnotatedImage
 from segshrink.data.dataset import open_dataset
 from segshrink.data.images import check_whole
 from segshrink.data.known_pictures import KnownPicture, find_known_pictures
+from segshrink.data.opening import OpeningOptions
 from segshrink.data.parallel import in_parallel
 from segshrink.data.unlabelled import open_unlabelled
 from segshrink.data.unlabelled_images import UnlabelledFile
@@ -40,6 +42,7 @@ def inspect_unlabelled(
     *,
     split: str | Path | None = None,
     progress: Progress | None = None,
+    **options: Unpack[OpeningOptions],
 ) -> UnlabelledReport:
     """Report on unlabelled images, compared with those that models are measured on.
 
@@ -48,13 +51,14 @@ def inspect_unlabelled(
         folders: as for `open_unlabelled`.
         split: file that names the parts of the data set, as for `open_dataset`.
         progress: receives each image.
+        **options: of the data set, as `OpeningOptions`.
 
     Raises:
         DatasetError: if the data set has faults, or no unlabelled image can be used.
         UsageError: as `open_unlabelled`.
     """
     progress = progress or SilentProgress()
-    dataset = open_dataset(source, split=split, progress=progress)
+    dataset = open_dataset(source, split=split, progress=progress, **options)
     found = open_unlabelled(
         folders, dataset.classes, like=dataset.train[0], progress=progress
     )

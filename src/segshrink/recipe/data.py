@@ -18,6 +18,8 @@ class DataSettings(Settings):
     `unlabelled`: folders of images without labels, one or a list, on which the student
     learns from its teacher only; `"synthetic:300"` are that many further scenes of the
     source `"synthetic"`.
+
+    `layout` names how the folder is arranged, if it is not recognised.
     """
 
     source: str = "synthetic"
@@ -28,6 +30,7 @@ class DataSettings(Settings):
     scenes: int | None = Field(None, ge=3)
     scene_px: int | None = Field(None, ge=64)
     unlabelled: tuple[str, ...] = ()
+    layout: str | None = None
 
     @field_validator("unlabelled", mode="before")
     @classmethod

@@ -5,7 +5,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segshrink.data import Dataset, TileSampler, TileSettings
+from segshrink.data import (
+    Dataset,
+    TileSampler,
+    TileSettings,
+    convert_dataset,
+    open_dataset,
+)
 from segshrink.data.layouts import PART_NAMES
 from segshrink.recipe import Augmentation
 
@@ -76,3 +82,10 @@ def assert_read(
         images, labels, *_ = sampler.batch(0, step)
         assert images.shape == (2, 16, 16, 3)
         assert set(np.unique(labels)) <= {0, 1, 2, 255}
+
+
+def assert_converts(root: Path, out: Path, numbers: dict[str, range]) -> None:
+    """The folder, converted, is the same data set again."""
+    first = convert_dataset(root, out)
+    assert first.classes.names == open_dataset(out).classes.names
+    assert_read(open_dataset(out), numbers, first.classes.names)

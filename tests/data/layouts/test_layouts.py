@@ -15,6 +15,7 @@ from .scenes import (
     NAMES,
     THREE_PARTS,
     TWO_PARTS,
+    assert_converts,
     assert_read,
     image_of,
     in_parts,
@@ -50,6 +51,7 @@ def test_parts_above_the_folders(tmp_path, images, masks):
     assert_read(dataset, THREE_PARTS, UNNAMED)
     assert dataset.split.source == "folders train, val and test"
     assert dataset.split.test == ("test",)
+    assert_converts(tmp_path, tmp_path / ".out", THREE_PARTS)
 
 
 @pytest.mark.parametrize("other", ["valid", "Validation", "dev"])
@@ -59,6 +61,7 @@ def test_parts_below_the_folders_and_their_names(tmp_path, other):
         save_image(tmp_path / "images" / part / f"{number}.jpg", number)
         save_indices(tmp_path / "masks" / part / f"{number}.png", number)
     assert_read(open_dataset(tmp_path), THREE_PARTS, UNNAMED)
+    assert_converts(tmp_path, tmp_path / ".out", THREE_PARTS)
 
 
 def test_without_a_test_part_quality_is_measured_on_val(tmp_path):
@@ -150,6 +153,7 @@ def test_roboflow(tmp_path):
     dataset = open_dataset(tmp_path)
     assert_read(dataset, THREE_PARTS)
     assert "Classes are those of test/_classes.csv." in dataset.notices
+    assert_converts(tmp_path, tmp_path / ".out", THREE_PARTS)
 
 
 def voc_folder(root, *, save=save_colors, numbers=TWO_PARTS):
@@ -172,6 +176,7 @@ def test_pascal_voc(tmp_path):
     assert classes.colors[1:] == tuple(distinct_color(n) for n in range(20))
     assert_read(dataset, TWO_PARTS, classes.names)
     assert dataset.split.source == "lists train.txt and val.txt"
+    assert_converts(tmp_path, tmp_path / ".out", TWO_PARTS)
 
 
 def test_pascal_voc_of_indices(tmp_path):
@@ -215,6 +220,7 @@ def test_cityscapes(tmp_path, kind):
     assert dataset.classes.num_classes == 19
     assert dataset.classes.colors[0] == (128, 64, 128)
     assert_read(dataset, THREE_PARTS, dataset.classes.names)
+    assert_converts(tmp_path, tmp_path / ".out", THREE_PARTS)
 
 
 def test_ade20k(tmp_path):
@@ -231,6 +237,7 @@ def test_ade20k(tmp_path):
     assert find_layout(tmp_path).name == "ade20k"
     assert_read(dataset, TWO_PARTS)
     assert dataset.classes.void_indices == (0,)
+    assert_converts(tmp_path, tmp_path / ".out", TWO_PARTS)
 
 
 @pytest.mark.parametrize("separator", [" ", "\t", ","])
@@ -242,6 +249,7 @@ def test_paddleseg(tmp_path, separator):
             file.write(f"images/{number}.jpg{separator}labels/{number}.png\n")
     (tmp_path / "labels.txt").write_text(LABELS_TXT)
     assert_read(open_dataset(tmp_path), TWO_PARTS)
+    assert_converts(tmp_path, tmp_path / ".out", TWO_PARTS)
 
 
 def test_a_list_of_pairs_that_leads_out_of_the_folder(tmp_path):

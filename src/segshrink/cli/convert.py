@@ -1,0 +1,42 @@
+"""segshrink convert."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segshrink.cli.options import Data, LayoutName, SplitFile, SplitSeed, refuse_idle
+from segshrink.cli.terminal import TerminalProgress, output
+
+
+def convert(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; a new one.")],
+    split: SplitFile = None,
+    split_seed: SplitSeed = None,
+    layout: LayoutName = None,
+) -> None:
+    """Write a data set of any layout as plain folders, to look at what is understood.
+
+    SCENE/images, SCENE/masks (PNG with the colours of the classes) and a dataset.yaml
+    with classes and split.
+
+    Example: segshrink convert path/to/coco --out plain
+    """
+    from segshrink.data import convert_dataset
+
+    if split is not None:
+        refuse_idle("with --split", split_seed=split_seed)
+    dataset = convert_dataset(
+        data,
+        out,
+        split=split,
+        seed=split_seed or 0,
+        progress=TerminalProgress(),
+        layout=layout,
+    )
+    for notice in dataset.notices:
+        output.out(f"Note: {notice}")
+    counts = ", ".join(f"{name} {len(part)}" for name, part in dataset.parts.items())
+    output.out(f"Wrote {out}: {dataset.classes.num_classes} classes, images {counts}.")
+    output.out(f"Try: segshrink inspect {out}")
