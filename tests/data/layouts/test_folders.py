@@ -109,7 +109,7 @@ def test_an_unknown_folder_is_told_what_the_nearest_layout_lacks(tmp_path):
         find_layout(tmp_path, "voc")
     assert (
         "It holds JPEGImages/, notes.txt; 1 images at any depth. The nearest layout is "
-        "voc. It lacks **/SegmentationClass. It looks so:\nDATA/"
+        "voc. It lacks SegmentationClass. It looks so:\nDATA/"
     ) in str(caught.value)
 
 

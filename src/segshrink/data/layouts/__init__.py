@@ -93,7 +93,7 @@ def _unknown(root: Path, modules: tuple[ModuleType, ...]) -> str:
     nearest = min(modules, key=lambda module: len(_missing(root, module)))
     missing = _missing(root, nearest)
     lacks = (
-        f"It lacks {' and '.join(sign.replace('|', ' or ') for sign in missing)}."
+        f"It lacks {_shown(missing)}."
         if missing
         else "Its files do not pair."
     )
@@ -103,6 +103,11 @@ def _unknown(root: Path, modules: tuple[ModuleType, ...]) -> str:
         f"Other layouts: {', '.join(x for x in LAYOUTS if x != nearest.NAME)}; "
         "--layout chooses one."
     )
+
+
+def _shown(signs: list[str]) -> str:
+    """Patterns as a sentence names them: alternatives by "or"."""
+    return " and ".join(sign.replace("**/", "").replace("|", " or ") for sign in signs)
 
 
 def _missing(root: Path, module: ModuleType) -> list[str]:
