@@ -16,6 +16,7 @@ COMMANDS = typer.main.get_command(app).commands
 VERBS = (
     "benchmark",
     "compress",
+    "convert",
     "distill",
     "doctor",
     "evaluate",

@@ -1,7 +1,5 @@
 """Options of `segshrink inspect` that would have no effect are refused."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image

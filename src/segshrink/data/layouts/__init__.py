@@ -92,11 +92,7 @@ def _unknown(root: Path, modules: tuple[ModuleType, ...]) -> str:
     """The message about a folder of no known layout, with the nearest one."""
     nearest = min(modules, key=lambda module: len(_missing(root, module)))
     missing = _missing(root, nearest)
-    lacks = (
-        f"It lacks {_shown(missing)}."
-        if missing
-        else "Its files do not pair."
-    )
+    lacks = f"It lacks {_shown(missing)}." if missing else "Its files do not pair."
     return (
         f"{root}: no images with masks are found. It holds {_content(root)}. "
         f"The nearest layout is {nearest.NAME}. {lacks} It looks so:\n{nearest.TREE}"
