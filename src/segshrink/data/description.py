@@ -26,6 +26,8 @@ DESCRIPTION_NAME = "dataset.yaml"
 
 _SHOWN_FAULTS = 20
 
+_PARTS = {"train", "val", "test"}
+
 _HEXADECIMAL_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
 
 
@@ -154,8 +156,16 @@ def distinct_color(position: int) -> Color:
     return red, green, blue
 
 
+def is_of_ultralytics(data: Mapping[str, object]) -> bool:
+    """Whether YAML describes a data set for Ultralytics, which some call dataset.yaml.
+
+    It names its classes under `names`, where ours has `classes`.
+    """
+    return "names" in data and "classes" not in data and bool(data.keys() & _PARTS)
+
+
 def read_description(root: Path) -> Description | None:
-    """Read `root`/dataset.yaml; None if there is none.
+    """Read `root`/dataset.yaml; None if there is none, or it is one for Ultralytics.
 
     Raises:
         DatasetError: listing every fault in the file.
@@ -163,10 +173,12 @@ def read_description(root: Path) -> Description | None:
     path = root / DESCRIPTION_NAME
     if not path.is_file():
         misnamed = path.with_suffix(".yml")
-        if misnamed.is_file():
+        if misnamed.is_file() and not is_of_ultralytics(read_mapping(misnamed)):
             raise DatasetError(f"{misnamed}: rename it to {DESCRIPTION_NAME}.")
         return None
     data = read_mapping(path)
+    if is_of_ultralytics(data):
+        return None
     try:
         return Description.model_validate(data)
     except ValidationError as error:
