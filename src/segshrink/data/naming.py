@@ -56,7 +56,12 @@ def _as_described(known: CodeNames, pixels_by_code: Mapping[int, int]) -> Classe
     stray = known.by_index and _VOID_INDEX in pixels_by_code
     if stray and _VOID_INDEX not in {*known.names, *void}:
         void += (_VOID_INDEX,)
-    return _classes(known.names, void, by_index=known.by_index, colors=known.colors)
+    names = {
+        code: name
+        for code, name in known.names.items()
+        if code not in known.if_used or pixels_by_code.get(code)
+    }
+    return _classes(names, void, by_index=known.by_index, colors=known.colors)
 
 
 def _classes(

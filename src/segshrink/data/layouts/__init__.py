@@ -13,10 +13,16 @@ from segshrink.data.layouts import (
     ade20k,
     camvid,
     cityscapes,
+    coco,
     folders,
+    gis,
+    label_studio,
+    labelme,
     paddleseg,
     pascal_voc,
     suffixes,
+    ultralytics_polygons,
+    ultralytics_semantic,
 )
 from segshrink.data.layouts.folders import holds_masks
 from segshrink.data.layouts.layout import (
@@ -31,11 +37,17 @@ from segshrink.errors import DatasetError, UsageError
 
 # Those with surer signs come first; `suffixes` would take many others' files.
 _MODULES: tuple[ModuleType, ...] = (
+    ultralytics_semantic,
+    ultralytics_polygons,
+    labelme,
+    coco,
+    label_studio,
     camvid,
     cityscapes,
     pascal_voc,
     ade20k,
     paddleseg,
+    gis,
     folders,
     suffixes,
 )

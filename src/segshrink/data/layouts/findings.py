@@ -1,4 +1,4 @@
-"""What a reader of annotations collects: images with masks, faults and notices."""
+"""Collection of a reader of annotations: images with masks, faults and notices."""
 
 import os
 from collections.abc import Collection, Mapping, Sequence
@@ -35,11 +35,13 @@ class ClassCodes:
         codes: the code of each name; `VOID` for names such as "void" and "ignore".
         uncovered: the code of pixels that no shape covers.
         names: names by code, background included.
+        if_used: the background's code, if the description has none.
     """
 
     codes: Mapping[str, int]
     uncovered: int
     names: Mapping[int, str]
+    if_used: tuple[int, ...] = ()
 
 
 def class_codes(names: Sequence[str], where: str) -> ClassCodes:
@@ -60,7 +62,9 @@ def class_codes(names: Sequence[str], where: str) -> ClassCodes:
     numbered = {name: code for code, name in enumerate(kept)}
     codes = {name: numbered.get(name, VOID) for name in names}
     uncovered = numbered[backgrounds[0]] if backgrounds else 0
-    return ClassCodes(codes, uncovered, dict(enumerate(kept)))
+    return ClassCodes(
+        codes, uncovered, dict(enumerate(kept)), () if backgrounds else (0,)
+    )
 
 
 @dataclass(frozen=True)
@@ -250,4 +254,10 @@ class Findings:
 
 
 def _code_names(classes: ClassCodes, source: str) -> CodeNames:
-    return CodeNames(source, by_index=True, names=classes.names, void=(VOID,))
+    return CodeNames(
+        source,
+        by_index=True,
+        names=classes.names,
+        void=(VOID,),
+        if_used=classes.if_used,
+    )

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from segshrink.data.geotiff import is_georeferenced, opened_scene
 from segshrink.data.layouts.annotation_files import part_of_file, shown
 from segshrink.data.layouts.findings import VOID, ClassCodes, Findings, class_codes
+from segshrink.data.layouts.folders import holds_masks
 from segshrink.data.layouts.layout import Layout
 from segshrink.data.outlines import FARTHEST_PX, Points
 from segshrink.data.shapes import Outline, ShapesMask
@@ -72,13 +73,16 @@ def read(root: Path) -> Layout | None:
         for path in sorted(folder.iterdir())
         if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
     ]
+    # Masks in files say more of each pixel than outlines that lie beside them.
+    if not files or any(map(holds_masks, folders_below(root))):
+        return None
     images = [
         path
         for folder in folders_below(root)
         for path in image_files(folder)
         if is_georeferenced(path)
     ]
-    if not files or not images:
+    if not images:
         return None
     _require_packages()
     findings = Findings(root, NAME)

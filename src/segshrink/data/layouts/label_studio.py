@@ -1,5 +1,6 @@
 """Label Studio: a JSON export of tasks with brushes, polygons and rectangles."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +34,7 @@ DATA/                           images are found by name, at any depth
 
 _KEYS = ("annotations", "result", "data")
 _SIDE_PX = 1 << 20
-_UPLOAD_PREFIX = 8  # characters of a hash that uploaded files' names begin with
+_UPLOADED = re.compile(r"[0-9a-f]{8}-(.+)")
 
 
 def read(root: Path) -> Layout | None:
@@ -159,9 +160,7 @@ def _image_of(
     names = [_file_name(each) for each in given if isinstance(each, str) and each]
     # Uploaded files are called by a hash, a hyphen and their own name.
     names += [
-        name[_UPLOAD_PREFIX + 1 :]
-        for name in names
-        if name[_UPLOAD_PREFIX : _UPLOAD_PREFIX + 1] == "-"
+        match[1] for name in names if (match := _UPLOADED.fullmatch(Path(name).name))
     ]
     part = part_of_file(path, findings.root)
     for name in names:

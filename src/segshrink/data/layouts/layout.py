@@ -52,6 +52,8 @@ class CodeNames:
             void is known: then each code that occurs becomes a class.
         void: codes that mean "no class".
         colors: colours of indices, for display.
+        if_used: codes that are no classes unless a mask holds them, as the background
+            of drawn shapes.
     """
 
     source: str
@@ -59,6 +61,7 @@ class CodeNames:
     names: Mapping[int, str] = field(default_factory=dict)
     void: tuple[int, ...] = ()
     colors: Mapping[int, Color] = field(default_factory=dict)
+    if_used: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

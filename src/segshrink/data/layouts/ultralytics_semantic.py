@@ -64,7 +64,7 @@ def read(root: Path) -> Layout | None:
 
 
 def _table(file: UltralyticsFile) -> tuple[tuple[int, int], ...]:
-    """What the masks' indices become, as `label_mapping` says."""
+    """Pairs of an index of masks and the one it becomes, from `label_mapping`."""
     given = file.data.get("label_mapping")
     if given is None:
         return ()
