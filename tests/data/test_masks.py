@@ -97,8 +97,9 @@ def test_several_channels_hold_no_indices(tmp_path):
     with pytest.raises(DatasetError) as error:
         read_mask(file, by_index=True)
     assert str(error.value) == (
-        "x.png: a mask of indices has one channel, this one is of kind 'RGB'. Save it "
-        "as greyscale, or declare its classes by `color` in dataset.yaml."
+        "x.png: a mask of indices has one channel, or three that are equal, but this "
+        "one has colours. Save it as greyscale, or declare its classes by `color` in "
+        "dataset.yaml."
     )
 
 

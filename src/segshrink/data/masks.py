@@ -7,15 +7,12 @@ import numpy.typing as npt
 
 from segshrink.data.classes import UNDECLARED, Classes, show_code
 from segshrink.data.drawn import DrawnMask
-from segshrink.data.images import SourceFile, opened, raw_mode, read_image
-from segshrink.data.orientation import oriented, turn_of
+from segshrink.data.images import SourceFile
+from segshrink.data.mask_files import MaskReading, read_codes, resized_codes
+from segshrink.data.snapping import nearest_codes
 from segshrink.errors import DatasetError
 
-_INDEX_MODES = ("L", "P", "1", "I", "I;16", "I;16B", "I;16L")
-
-# Pillow stretches greyscale of 2 and 4 bits to 0-255; indices must not be stretched.
-_STRETCH = {"L;2": 85, "L;4": 17}
-
+_PLAIN = MaskReading()
 _SHOWN_CODES = 3
 
 
@@ -43,6 +40,11 @@ class Runs:
         np.add.at(pixels, places, self.lengths)
         return dict(zip(codes.tolist(), pixels.tolist(), strict=True))
 
+    def count_runs(self) -> dict[int, int]:
+        """Runs of each code that occurs."""
+        codes, runs = np.unique(self.codes, return_counts=True)
+        return dict(zip(codes.tolist(), runs.tolist(), strict=True))
+
 
 def find_runs(codes: npt.NDArray[np.uint32]) -> Runs:
     """Runs of equal values of an array `(height, width)`, rows one after the other."""
@@ -54,48 +56,39 @@ def find_runs(codes: npt.NDArray[np.uint32]) -> Runs:
     return Runs(flat[starts], lengths, (height, width))
 
 
-def read_mask(file: SourceFile | DrawnMask, *, by_index: bool) -> Runs:
+def read_mask(
+    file: SourceFile | DrawnMask,
+    *,
+    by_index: bool,
+    reading: MaskReading = _PLAIN,
+    size: tuple[int, int] | None = None,
+) -> Runs:
     """The codes of a mask.
 
     Args:
-        file: an RGB, palette or greyscale image, or shapes, which are indices.
-        by_index: True to read the values of a single channel, for a palette the
-            entries' numbers; False to read colours.
+        file: the mask, or shapes, which are indices.
+        by_index: True to read indices; False to read colours, of a palette those of its
+            entries.
+        reading: how masks of this data set are read.
+        size: (height, width) to resize to where `reading.resizes`.
 
     Returns:
         The mask as runs of codes.
 
     Raises:
-        DatasetError: if the file cannot be decoded, or has several channels where
-            indices are requested.
+        DatasetError: as `read_codes`.
     """
     if isinstance(file, DrawnMask):
-        return find_runs(file.draw())
-    return find_runs(_read_indices(file) if by_index else _read_colors(file))
-
-
-def _read_colors(file: SourceFile) -> npt.NDArray[np.uint32]:
-    colors = read_image(file)  # (height, width, 3)
-    codes: npt.NDArray[np.uint32] = colors[..., 0].astype(np.uint32)
-    for channel in (1, 2):  # in place: masks are large
-        codes <<= 8
-        codes |= colors[..., channel]
-    return codes
-
-
-def _read_indices(file: SourceFile) -> npt.NDArray[np.uint32]:
-    with opened(file) as image:
-        if image.mode not in _INDEX_MODES:
-            raise DatasetError(
-                f"{file.where}: a mask of indices has one channel, this one is of kind "
-                f"{image.mode!r}. Save it as greyscale, or declare its classes by "
-                "`color` in dataset.yaml."
-            )
-        stretch = _STRETCH.get(raw_mode(image), 1)  # decoding drops the raw mode
-        turn = turn_of(image)
-        codes: npt.NDArray[np.uint32] = np.asarray(image).astype(np.uint32)
-        codes //= stretch
-        return oriented(codes, turn)
+        codes = file.draw()
+    else:
+        codes = read_codes(file, reading, by_index=by_index)
+    if reading.resizes and size is not None and codes.shape != size:
+        codes = resized_codes(codes, size)
+    runs = find_runs(codes)
+    if not reading.snap_codes:
+        return runs
+    snapped = nearest_codes(runs.codes, reading.snap_codes, by_index=by_index)
+    return Runs(snapped, runs.lengths, runs.shape)
 
 
 def to_labels(
