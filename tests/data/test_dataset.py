@@ -172,7 +172,9 @@ def test_all_faults_are_listed_at_once(tmp_path):
         "a/images/one.jpg: cannot be decoded (image file is truncated",
         "a/masks/two.png: cannot be decoded (",
         "b/masks/one.png: is 31 x 20 pixels, but its image b/images/one.jpg is "
-        "30 x 20. Make both the same size (masks without interpolation).",
+        "30 x 20. Make both the same size (masks without interpolation), or let "
+        "`--resize-masks` (in a recipe `data.resize_masks: true`) take the nearest "
+        "pixels of the mask.",
         "b/images/two.jpg: has no mask. Add b/masks/two.png or remove the image.",
         "c/masks/one.png: 580 pixels have colour #FF00FF, which is not a class of this "
         "data set. Add it to `classes` or to `void_colors` in dataset.yaml.",

@@ -27,9 +27,10 @@ def test_index_masks_may_have_more_than_eight_bits(tmp_path, kind):
 def test_a_mask_of_fractions_holds_no_indices(tmp_path):
     for scene in "abc":
         save(tmp_path / scene / "images" / "x.png", noise(20, 30))
-        save(tmp_path / scene / "masks" / "x.tif", np.zeros((20, 30), np.float32))
+        fractions = np.full((20, 30), 0.5, np.float32)
+        save(tmp_path / scene / "masks" / "x.tif", fractions)
     (tmp_path / "dataset.yaml").write_text("classes: [{name: a, index: 0}]\n")
-    with pytest.raises(DatasetError, match="kind 'F'. Save it as greyscale, or"):
+    with pytest.raises(DatasetError, match="a/masks/x.tif: a mask of indices holds wh"):
         open_dataset(tmp_path)
 
 
@@ -116,4 +117,5 @@ def test_an_orientation_of_a_mask_is_applied(tmp_path):
     for scene in "abc":
         path = tmp_path / scene / "masks" / "x.png"
         path.write_bytes((tmp_path / scene / "images" / "x.png").read_bytes())
+        save(tmp_path / scene / "images" / "x.png", noise(20, 30))
     np.testing.assert_array_equal(open_dataset(tmp_path).train[0].read()[1], labels)

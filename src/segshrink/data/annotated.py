@@ -12,6 +12,7 @@ import numpy.typing as npt
 from segshrink.data.classes import Classes
 from segshrink.data.drawn import DrawnMask
 from segshrink.data.images import SourceFile, read_image
+from segshrink.data.mask_files import MaskReading
 from segshrink.data.masks import read_mask, to_labels
 from segshrink.errors import DatasetError
 
@@ -64,12 +65,14 @@ class ImageFile(AnnotatedImage):
         mask: the mask's file.
         classes: the classes of the mask's codes.
         class_pixels: pixels of each class, counted when the data set was opened.
+        reading: how the mask is read.
     """
 
     image: SourceFile
     mask: SourceFile | DrawnMask
     classes: Classes
     class_pixels: tuple[int, ...]
+    reading: MaskReading = MaskReading()
 
     def read(self) -> ImageAndLabels:
         """Decode both files.
@@ -79,9 +82,14 @@ class ImageFile(AnnotatedImage):
                 was opened.
         """
         image = read_image(self.image)
-        runs = read_mask(self.mask, by_index=self.classes.by_index)
-        labels = to_labels(runs, self.classes, self.mask)
         expected = (self.height_px, self.width_px)
+        runs = read_mask(
+            self.mask,
+            by_index=self.classes.by_index,
+            reading=self.reading,
+            size=expected,
+        )
+        labels = to_labels(runs, self.classes, self.mask)
         if not image.shape[:2] == labels.shape == expected:
             raise DatasetError(
                 f"{self.image.where}: its size or its mask's size changed since the "

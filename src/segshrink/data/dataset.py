@@ -14,6 +14,7 @@ from segshrink.data.classes import Classes
 from segshrink.data.description import DESCRIPTION_NAME, SplitEntry, read_split_file
 from segshrink.data.folder import Folder, read_folder
 from segshrink.data.generated import SOURCE_NAME, generated_images, split_by_number
+from segshrink.data.mask_files import MaskReading
 from segshrink.data.opening import OpeningOptions, require_options_for
 from segshrink.data.splits import Split, declared_split, shortened
 from segshrink.data.splitting import divide_images, pixels_by_scene
@@ -229,10 +230,12 @@ def _joined_faults(root: Path, faults: Sequence[str]) -> str:
 
 
 def _image_files(folder: Folder, classes: Classes) -> list[ImageFile]:
-    return [_image_file(pair, classes) for pair in folder.survey.pairs]
+    return [_image_file(pair, classes, folder.reading) for pair in folder.survey.pairs]
 
 
-def _image_file(surveyed: SurveyedPair, classes: Classes) -> ImageFile:
+def _image_file(
+    surveyed: SurveyedPair, classes: Classes, reading: MaskReading
+) -> ImageFile:
     pixels = surveyed.pixels_by_code
     return ImageFile(
         scene=surveyed.pair.scene,
@@ -244,6 +247,7 @@ def _image_file(surveyed: SurveyedPair, classes: Classes) -> ImageFile:
         mask=surveyed.pair.mask,
         classes=classes,
         class_pixels=tuple(pixels.get(code, 0) for code in classes.codes),
+        reading=reading,
     )
 
 

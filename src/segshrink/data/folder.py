@@ -11,6 +11,9 @@ from segshrink.data.description import (
     read_description,
 )
 from segshrink.data.layouts import Layout, camvid, find_layout
+from segshrink.data.mask_checks import judge_masks
+from segshrink.data.mask_files import MaskReading
+from segshrink.data.mask_reading import choose_reading, known_codes
 from segshrink.data.masks import describe_undeclared, undeclared_pixels
 from segshrink.data.naming import MOST_UNNAMED, named_classes
 from segshrink.data.opening import OpeningOptions
@@ -32,6 +35,7 @@ class Folder:
         description: its dataset.yaml, None if absent or faulty.
         survey: sizes and mask contents.
         classes: from dataset.yaml or from the preset that fits; None if neither.
+        reading: how its masks are read.
         faults: all faults, one message each; empty if the folder can be used.
         notices: what is handled, but worth knowing.
     """
@@ -41,6 +45,7 @@ class Folder:
     description: Description | None
     survey: Survey
     classes: Classes | None
+    reading: MaskReading
     faults: tuple[str, ...]
     notices: tuple[str, ...]
 
@@ -63,25 +68,35 @@ def read_folder(
     Raises:
         DatasetError: if the folder is missing, empty or arranged in no known way.
     """
-    layout = find_layout(root, (options or {}).get("layout"))
+    options = options or {}
+    layout = find_layout(root, options.get("layout"))
     description, description_faults = _try_description(root)
     declared = description.to_classes() if description else None
     by_index = declared.by_index if declared else guess_by_index(layout)
+    reading, by_index, notices = choose_reading(layout, by_index, declared, options)
     survey = survey_files(
-        layout, by_index=by_index, decode_images=decode_images, progress=progress
+        layout,
+        by_index=by_index,
+        reading=reading,
+        decode_images=decode_images,
+        progress=progress,
     )
     preset = None if declared else _fitting_preset(layout, survey)
     classes = declared or (preset.classes if preset else None)
-    notices = [*survey.notices, *layout.notices]
+    known = known_codes(classes or layout.code_names)
+    judged = judge_masks(survey, reading, known, options)
+    survey = judged.survey
+    notices += [*judged.notices, *survey.notices, *layout.notices]
     if classes is None and survey.pairs and not description_faults:
         classes, notice = named_classes(
             survey.pixels_by_code(), survey.by_index, layout.code_names
         )
         notices += [notice] if notice else []
-    faults = [*layout.faults, *description_faults, *survey.faults]
-    if classes is not None:
+    faults = [*layout.faults, *description_faults, *survey.faults, *judged.faults]
+    # Faults of the masks as a whole explain the codes that are not declared.
+    if classes is not None and not judged.faults:
         faults += _undeclared_faults(survey, classes)
-    elif survey.pairs and not description_faults:
+    elif survey.pairs and not (description_faults or judged.faults):
         faults.append(_unknown_classes_fault(root, survey))
     return Folder(
         name=_name(root, description, preset),
@@ -89,6 +104,7 @@ def read_folder(
         description=description,
         survey=survey,
         classes=classes,
+        reading=judged.reading,
         faults=tuple(faults),
         notices=tuple(notices),
     )

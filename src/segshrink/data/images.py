@@ -23,7 +23,7 @@ from segshrink.data.orientation import (
 from segshrink.errors import DatasetError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-JPEG_SUFFIXES = (".jpg", ".jpeg")
+MASK_SUFFIXES = (*IMAGE_SUFFIXES, ".gif")
 
 GREYSCALE = "greyscale, turned to RGB"
 ALPHA = "an alpha channel, which is dropped"
@@ -73,6 +73,7 @@ class ImageHeader:
         mode: Pillow's name of the pixel format, such as "RGB" or "P".
         conversions: changes that `read_image` makes, such as `GREYSCALE`.
         orientation: 1 to 8 as EXIF numbers them; 1 is stored as it is shown.
+        format: Pillow's name of the file's format, such as "JPEG".
     """
 
     height_px: int
@@ -80,6 +81,7 @@ class ImageHeader:
     mode: str
     conversions: tuple[str, ...]
     orientation: int = UPRIGHT
+    format: str = ""
 
 
 @contextmanager
@@ -156,8 +158,8 @@ def read_header(file: SourceFile, *, by_index: bool = False) -> ImageHeader:
 
     Args:
         file: an image or a mask.
-        by_index: whether it is a mask of indices, of which nothing is converted; for
-            them `read_mask` checks the format.
+        by_index: whether it is a mask of indices, which are not converted; for
+            them `read_mask` checks the format, and alpha is dropped.
 
     Raises:
         DatasetError: if the file is not a readable image, or of an unsupported format.
@@ -168,9 +170,14 @@ def read_header(file: SourceFile, *, by_index: bool = False) -> ImageHeader:
             height_px=height_px,
             width_px=width_px,
             mode=image.mode,
-            conversions=() if by_index else _conversions(image, file),
+            conversions=_dropped(image) if by_index else _conversions(image, file),
             orientation=orientation_of(image),
+            format=image.format or "",
         )
+
+
+def _dropped(image: Image.Image) -> tuple[str, ...]:
+    return (ALPHA,) if image.mode in ("LA", "PA", "RGBA") else ()
 
 
 def _conversions(image: Image.Image, file: SourceFile) -> tuple[str, ...]:

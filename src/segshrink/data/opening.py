@@ -16,11 +16,17 @@ class OpeningOptions(TypedDict, total=False):
         layout: name in `data.layouts.LAYOUTS`, if it is not to be recognised.
         scenes: number of generated scenes, at least 3; default 24.
         scene_px: side of a generated scene in pixels; default 512.
+        snap_colors: whether each pixel of a mask is taken for the nearest of the
+            declared codes or, if none are declared, of the common ones.
+        resize_masks: whether masks of another size than their image are resized to it,
+            by the nearest pixel.
     """
 
     layout: str | None
     scenes: int | None
     scene_px: int | None
+    snap_colors: bool
+    resize_masks: bool
 
 
 def require_options_for(source: str | Path, options: OpeningOptions) -> None:

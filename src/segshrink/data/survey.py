@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import numpy as np
+
 from segshrink.data.drawn import DrawnMask
 from segshrink.data.images import (
     ALPHA,
@@ -17,7 +19,8 @@ from segshrink.data.images import (
     read_image,
 )
 from segshrink.data.layouts import ImagePair, Layout
-from segshrink.data.masks import read_mask
+from segshrink.data.mask_files import MaskReading, pack_channels
+from segshrink.data.masks import Runs, read_mask
 from segshrink.data.orientation import shown_size
 from segshrink.data.parallel import in_parallel
 from segshrink.errors import DatasetError
@@ -25,8 +28,9 @@ from segshrink.progress import Progress
 
 _COLOR_MODES = ("RGB", "RGBA", "PA")
 
-# A palette or greyscale is usual in a mask; these two conversions are not.
-_MASK_CONVERSIONS = (ALPHA, SIXTEEN_BIT)
+RESIZED = "another size than their image: the nearest pixels are taken"
+
+_MOST_CODES_OF_MASKS = 32
 
 _Result = TypeVar("_Result")
 
@@ -40,12 +44,24 @@ class SurveyedPair:
         height_px: height of both in pixels.
         width_px: width of both in pixels.
         pixels_by_code: the mask's colours (0xRRGGBB) or indices and their pixels.
+        runs_by_code: in how many runs of equal pixels each occurs, in reading order.
+        mask_header: the mask's header.
+        is_image: whether the mask shows the image itself, pixel by pixel.
     """
 
     pair: ImagePair
     height_px: int
     width_px: int
     pixels_by_code: dict[int, int]
+    runs_by_code: dict[int, int]
+    mask_header: ImageHeader
+    is_image: bool = False
+
+    @property
+    def is_resized(self) -> bool:
+        """Whether the mask is stored in another size than its image."""
+        header = self.mask_header
+        return (header.height_px, header.width_px) != (self.height_px, self.width_px)
 
 
 @dataclass(frozen=True)
@@ -71,6 +87,13 @@ class Survey:
             total.update(pair.pixels_by_code)
         return total
 
+    def runs_by_code(self) -> Counter[int]:
+        """Runs of each code over all masks."""
+        total: Counter[int] = Counter()
+        for pair in self.pairs:
+            total.update(pair.runs_by_code)
+        return total
+
 
 @dataclass
 class _Finding:
@@ -79,6 +102,15 @@ class _Finding:
     sound: SurveyedPair | None = None
     faults: list[str] = field(default_factory=list)
     conversions: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """The way in which each pair is examined."""
+
+    decode: Callable[[SourceFile], object]
+    reading: MaskReading
+    by_index: bool
 
 
 def guess_by_index(layout: Layout) -> bool:
@@ -105,13 +137,19 @@ def _mode(file: SourceFile | DrawnMask) -> str:
 
 
 def survey_files(
-    layout: Layout, *, by_index: bool, decode_images: bool, progress: Progress
+    layout: Layout,
+    *,
+    by_index: bool,
+    reading: MaskReading,
+    decode_images: bool,
+    progress: Progress,
 ) -> Survey:
     """Read every mask and the header of every image once, several at a time.
 
     Args:
         layout: the files.
         by_index: whether masks hold indices rather than colours.
+        reading: how masks are read.
         decode_images: True to decode images too, which finds all damage. Otherwise
             only a JPEG or PNG that is cut off is found.
         progress: receives each pair.
@@ -119,12 +157,11 @@ def survey_files(
     Returns:
         The survey; no fault in a file raises.
     """
-    read = read_image if decode_images else check_whole
+    decode = read_image if decode_images else check_whole
+    way = _Way(decode, reading, by_index)
     progress.start("reading masks", len(layout.pairs))
     findings = []
-    for finding in in_parallel(
-        lambda pair: _examine(pair, read, by_index=by_index), layout.pairs
-    ):
+    for finding in in_parallel(lambda pair: _examine(pair, way), layout.pairs):
         findings.append(finding)
         progress.advance()
     progress.finish()
@@ -138,37 +175,64 @@ def survey_files(
     )
 
 
-def _examine(
-    pair: ImagePair, read: Callable[[SourceFile], object], *, by_index: bool
-) -> _Finding:
+def _examine(pair: ImagePair, way: _Way) -> _Finding:
     finding = _Finding()
-    image = _attempt(lambda: _header_of_whole(pair.image, read), finding)
-    mask = _attempt(lambda: _mask_header(pair.mask, by_index=by_index), finding)
+    image = _attempt(lambda: _header_of_whole(pair.image, way.decode), finding)
+    mask = _attempt(lambda: _mask_header(pair.mask, by_index=way.by_index), finding)
     if image is not None and mask is not None:
         finding.conversions = [("image", kind) for kind in image.conversions]
         finding.conversions += [
-            ("mask", kind) for kind in mask.conversions if kind in _MASK_CONVERSIONS
+            ("mask", kind)
+            for kind in mask.conversions
+            if kind == SIXTEEN_BIT or (kind == ALPHA and not way.reading.from_alpha)
         ]
-        _examine_mask(pair, image, mask, finding, by_index=by_index)
+        _examine_mask(pair, image, mask, finding, way)
     return finding
 
 
 def _examine_mask(
-    pair: ImagePair,
-    image: ImageHeader,
-    mask: ImageHeader,
-    finding: _Finding,
-    *,
-    by_index: bool,
+    pair: ImagePair, image: ImageHeader, mask: ImageHeader, finding: _Finding, way: _Way
 ) -> None:
-    if (image.height_px, image.width_px) != (mask.height_px, mask.width_px):
-        finding.faults.append(_unequal_sizes(pair, image, mask))
-        return
-    runs = _attempt(lambda: read_mask(pair.mask, by_index=by_index), finding)
+    size, stored = (image.height_px, image.width_px), (mask.height_px, mask.width_px)
+    if size != stored:
+        # A mask that lies across its image belongs to another orientation of it.
+        if not way.reading.resizes or size == stored[::-1]:
+            finding.faults.append(_unequal_sizes(pair, image, mask))
+            return
+        finding.conversions.append(("mask", RESIZED))
+    runs = _attempt(
+        lambda: read_mask(
+            pair.mask, by_index=way.by_index, reading=way.reading, size=size
+        ),
+        finding,
+    )
     if runs is not None:
         finding.sound = SurveyedPair(
-            pair, image.height_px, image.width_px, runs.count()
+            pair,
+            *size,
+            pixels_by_code=runs.count(),
+            runs_by_code=runs.count_runs(),
+            mask_header=mask,
+            is_image=_shows(pair, runs, by_index=way.by_index),
         )
+
+
+def _shows(pair: ImagePair, runs: Runs, *, by_index: bool) -> bool:
+    """Whether a mask shows its image itself, a copy of the file or of the pixels."""
+    if isinstance(pair.mask, DrawnMask):
+        return False
+    image, mask = pair.image.path, pair.mask.path
+    same_size = image.stat().st_size == mask.stat().st_size
+    if same_size and image.read_bytes() == mask.read_bytes():
+        return True
+    # Masks have few codes: images are decoded for the others only.
+    if len(np.unique(runs.codes)) <= _MOST_CODES_OF_MASKS:
+        return False
+    pixels = read_image(pair.image)
+    codes = pixels[..., 0] if by_index else pack_channels(pixels)
+    return codes.shape == runs.shape and bool(
+        (codes.ravel() == np.repeat(runs.codes, runs.lengths)).all()
+    )
 
 
 def _unequal_sizes(pair: ImagePair, image: ImageHeader, mask: ImageHeader) -> str:
@@ -184,7 +248,11 @@ def _unequal_sizes(pair: ImagePair, image: ImageHeader, mask: ImageHeader) -> st
             "mask, or remove the orientation from the image "
             f"(`exiftool -Orientation= {pair.image.path.name}`)."
         )
-    return f"{sizes}. Make both the same size (masks without interpolation)."
+    return (
+        f"{sizes}. Make both the same size (masks without interpolation), or let "
+        "`--resize-masks` (in a recipe `data.resize_masks: true`) take the nearest "
+        "pixels of the mask."
+    )
 
 
 def _mask_header(mask: SourceFile | DrawnMask, *, by_index: bool) -> ImageHeader:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from segshrink.data.images import IMAGE_SUFFIXES
+from segshrink.data.images import IMAGE_SUFFIXES, MASK_SUFFIXES
 
 # macOS leaves this shadow tree of attribute files in archives.
 _IGNORED_FOLDERS = ("__MACOSX",)
@@ -37,10 +37,19 @@ def _is_searched(path: Path, closed: Collection[str]) -> bool:
 
 def image_files(folder: Path) -> list[Path]:
     """The image files in a folder, sorted by name, without hidden ones."""
+    return _files(folder, IMAGE_SUFFIXES)
+
+
+def mask_files(folder: Path) -> list[Path]:
+    """The files in a folder that may be masks, as `image_files`."""
+    return _files(folder, MASK_SUFFIXES)
+
+
+def _files(folder: Path, suffixes: Collection[str]) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES
+        if path.suffix.lower() in suffixes
         and not path.name.startswith(".")
         and path.is_file()
     )

@@ -159,15 +159,6 @@ def test_two_images_of_one_name(tmp_path):
     assert fault.startswith("a/images/one.png: one.jpg has the same name")
 
 
-def test_a_jpeg_mask(tmp_path):
-    scenes_folder(tmp_path)
-    (tmp_path / "a" / "masks" / "one.png").rename(tmp_path / "a" / "masks" / "one.jpg")
-    assert faults_of(tmp_path) == [
-        "a/masks/one.jpg: a mask cannot be JPEG, which changes its colours. Export it "
-        "as PNG."
-    ]
-
-
 def test_scenes_beside_flat_images(tmp_path):
     add_pair(tmp_path, "x")
     add_pair(tmp_path / "Tile 1", "x")

@@ -6,7 +6,7 @@ from segshrink.data.layouts.describing import described_codes
 from segshrink.data.layouts.layout import PART_NAMES, GivenSplit, ImagePair, Layout
 from segshrink.data.layouts.pairing import Place, pair_files
 from segshrink.data.names import pairing_stem
-from segshrink.data.walking import image_files
+from segshrink.data.walking import image_files, mask_files
 
 NAME = "camvid"
 SIGNS = ("train", "trainannot")
@@ -44,7 +44,7 @@ def read(root: Path) -> Layout | None:
             )
             continue
         found, wrong = pair_files(
-            place, image_files(place.images), image_files(place.masks), _named
+            place, image_files(place.images), mask_files(place.masks), _named
         )
         pairs += found
         faults += wrong

@@ -1,6 +1,6 @@
 """Folders of images beside folders of masks, in any depth, with parts or without."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from segshrink.data.layouts.layout import ImagePair, Layout
 from segshrink.data.layouts.pairing import Place, pair_files, relative
 from segshrink.data.layouts.parts import named_part, part_of, split_by_parts
 from segshrink.data.names import pairing_stem
-from segshrink.data.walking import folders_below, image_files
+from segshrink.data.walking import folders_below, image_files, mask_files
 
 NAME = "folders"
 SIGNS = (
@@ -146,7 +146,10 @@ def _pair_place(
         parts[scene] = part
         return scene, scene if flat and not folders else f"{scene}/{stem}"
 
-    images, masks = _files_below(place.images), _files_below(place.masks)
+    images, masks = (
+        _files_below(place.images, image_files),
+        _files_below(place.masks, mask_files),
+    )
     if not (images or masks):
         return [], [
             f"{relative(place.images, place.root)}: no image in it. Add images and "
@@ -155,8 +158,8 @@ def _pair_place(
     return pair_files(place, images, masks, named)
 
 
-def _files_below(folder: Path) -> list[Path]:
-    return [path for each in folders_below(folder) for path in image_files(each)]
+def _files_below(folder: Path, files: Callable[[Path], list[Path]]) -> list[Path]:
+    return [path for each in folders_below(folder) for path in files(each)]
 
 
 def _lone_folder_faults(
@@ -164,7 +167,7 @@ def _lone_folder_faults(
 ) -> list[str]:
     lone, absent = (images, "masks") if images else (masks, "images")
     # A folder of that name without images, such as documentation, is not a scene.
-    if lone is None or not _files_below(lone):
+    if lone is None or not _files_below(lone, mask_files):
         return []
     return [
         f"{relative(lone, root)}: has no {absent} folder beside it. "

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from segshrink.data.images import JPEG_SUFFIXES
 from segshrink.data.layouts.describing import described_codes
 from segshrink.data.layouts.layout import CodeNames, GivenSplit, ImagePair, Layout
 from segshrink.data.layouts.lists import list_files, read_list
@@ -56,6 +55,4 @@ def _fault(root: Path, image: str, mask: str) -> str | None:
             return f"{name} lies outside of the folder. Name files below {root}."
         if not path.is_file():
             return f"{name} is not there. Add it, or take its line out of the list."
-    if Path(mask).suffix.lower() in JPEG_SUFFIXES:
-        return f"{mask}: a mask cannot be JPEG, which changes its values."
     return None

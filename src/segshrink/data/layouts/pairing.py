@@ -6,7 +6,6 @@ from pathlib import Path
 
 from segshrink.data.images import (
     IMAGE_SUFFIXES,
-    JPEG_SUFFIXES,
     SourceFile,
     name_fault,
     shown_path,
@@ -84,7 +83,7 @@ def pair_files(
     images, doubled = _by_key(root, found_images, place.images)
     faults += wrong + doubled
     masks, wrong = _masks_by_image(place, found_masks, images)
-    faults += wrong + _jpeg_masks(root, found_masks)
+    faults += wrong
     faults += [
         f"{relative(path, root)}: has no mask. Add "
         f"{relative(place.masks / key, root)}.png or remove the image."
@@ -152,15 +151,6 @@ def _well_named(root: Path, files: Iterable[Path]) -> tuple[list[Path], list[str
         [path for path, fault in faults.items() if fault is None],
         [fault for fault in faults.values() if fault is not None],
     )
-
-
-def _jpeg_masks(root: Path, masks: Iterable[Path]) -> list[str]:
-    return [
-        f"{relative(path, root)}: a mask cannot be JPEG, which changes its colours. "
-        "Export it as PNG."
-        for path in masks
-        if path.suffix.lower() in JPEG_SUFFIXES
-    ]
 
 
 def source_file(path: Path, root: Path) -> SourceFile:

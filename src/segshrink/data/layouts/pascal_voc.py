@@ -11,7 +11,7 @@ from segshrink.data.layouts.layout import CodeNames, GivenSplit, ImagePair, Layo
 from segshrink.data.layouts.lists import list_files, read_list, stems_of
 from segshrink.data.layouts.pairing import Place, pair_files
 from segshrink.data.names import pairing_stem
-from segshrink.data.walking import image_files
+from segshrink.data.walking import image_files, mask_files
 from segshrink.errors import DatasetError
 
 NAME = "voc"
@@ -59,7 +59,7 @@ def read(root: Path) -> Layout | None:
     place = _place(root)
     if place is None:
         return None
-    masks = image_files(place.masks)
+    masks = mask_files(place.masks)
     stems = {pairing_stem(path) for path in masks}
     images = [x for x in image_files(place.images) if pairing_stem(x) in stems]
     pairs, faults = pair_files(place, images, masks, lambda x: (pairing_stem(x),) * 2)

@@ -8,7 +8,7 @@ from segshrink.data.layouts.layout import ImagePair, Layout
 from segshrink.data.layouts.pairing import Place, mask_stems, pair_files
 from segshrink.data.layouts.parts import named_part, part_of, split_by_parts
 from segshrink.data.names import pairing_stem
-from segshrink.data.walking import folders_below, image_files
+from segshrink.data.walking import folders_below, image_files, mask_files
 
 NAME = "suffixes"
 SIGNS = ("**/*_mask.*|**/*_segmentation.*|**/*_L.*|**/*_lab.*|**/*.jpg.png",)
@@ -49,7 +49,7 @@ def read(root: Path) -> Layout | None:
 def _pair_folder(
     root: Path, folder: Path, parts: dict[str, str | None]
 ) -> tuple[list[ImagePair], list[str]]:
-    files = image_files(folder)
+    files = mask_files(folder)
     stems = {pairing_stem(path) for path in files}
     masks = {
         path
@@ -66,5 +66,5 @@ def _pair_folder(
         parts[scene] = part
         return scene, scene if folder == root else f"{scene}/{stem}"
 
-    images = [path for path in files if path not in masks]
+    images = [path for path in image_files(folder) if path not in masks]
     return pair_files(Place(root, folder, folder), images, sorted(masks), named)
