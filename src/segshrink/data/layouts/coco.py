@@ -252,7 +252,7 @@ class _Reader:
 
 
 def _runs(area: Mapping[str, Any], code: int, height: int, width: int) -> Shape:
-    if list(area.get("size", [])) != [height, width]:
+    if area.get("size") != [height, width]:
         raise ValueError(
             f"its runs are for {area.get('size')!r:.60}, but its image is "
             f"{[height, width]} (height, width)"

@@ -181,7 +181,7 @@ def _shape(entry: Mapping[str, Any]) -> Shape | str:
         )
     if kind == "mask":
         return _stamp(points, entry.get("mask"))
-    if kind not in Drawing.KINDS:
+    if not isinstance(kind, str) or kind not in Drawing.KINDS:
         raise ValueError(
             f"shape_type is {kind!r:.60}, but must be one of "
             f"{', '.join([*Drawing.KINDS, 'mask'])}"

@@ -1,6 +1,5 @@
 """Ultralytics' polygons: a text file of normalized outlines for each image."""
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -120,7 +119,7 @@ def _parsed(line: str, file: UltralyticsFile) -> tuple[str, Points]:
         first, *rest = (float(word) for word in line.split())
     except ValueError:
         raise ValueError(f"{line.strip()!r:.60} is not a row of numbers") from None
-    if not math.isfinite(first) or int(first) != first or first not in file.names:
+    if first not in file.names:
         raise ValueError(
             f"class {first:g} does not exist: {file.where} names {len(file.names)}"
         )

@@ -42,7 +42,12 @@ def read(root: Path) -> Layout | None:
     file = find_ultralytics(root)
     if file is None or not (file.data.get("masks_dir") or (root / "masks").is_dir()):
         return None
-    folder = str(file.data.get("masks_dir") or "masks")
+    folder = file.data.get("masks_dir") or "masks"
+    if not isinstance(folder, str) or ".." in folder or Path(folder).is_absolute():
+        raise DatasetError(
+            f"{file.where}: masks_dir is {folder!r:.60}, but must be the name of a "
+            "folder that takes the place of images."
+        )
     table = _table(file)
     findings = Findings(root, NAME)
     for part, image in file.images(findings):
