@@ -1,12 +1,15 @@
 """Which options of a data set go together, and what they open."""
 
+import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from segshrink.cli.data_options import DataOptions
-from segshrink.errors import UsageError
+from segshrink.errors import DatasetError, UsageError
 from segshrink.progress import SilentProgress
 
 SPLIT = Path("split.json")
@@ -16,6 +19,8 @@ SPLIT = Path("split.json")
     ("options", "message"),
     [
         ({"split": SPLIT}, "--split has no effect without --data. Drop it."),
+        ({"snap_colors": True}, "--snap-colors has no effect without --data. Drop it."),
+        ({"resize_masks": True}, "--resize-masks has no effect without --data. Drop "),
         ({"split_seed": 0}, "--split-seed has no effect without --data. Drop it."),
         (
             {"split": SPLIT, "split_seed": 1},
@@ -73,6 +78,52 @@ def test_the_seed_also_draws_generated_scenes():
     )
     assert (first[0] == same[0]).all()
     assert (first[0] != other[0]).any()
+
+
+def jpeg_masks(root):
+    """Scenes of 40 x 40 pixels whose masks are JPEG, half as large, and not blank."""
+    for scene in "abc":
+        labels = np.zeros((20, 20), np.uint8)
+        labels[5:15, 8:] = 255
+        for folder, pixels in (
+            ("images", np.zeros((40, 40, 3), np.uint8)),
+            ("masks", labels),
+        ):
+            path = root / scene / folder / "x.jpg"
+            path.parent.mkdir(parents=True)
+            Image.fromarray(pixels).save(path, quality=60)
+    (root / "dataset.yaml").write_text(
+        "classes: [{name: ground, index: 0}, {name: thing, index: 255}]"
+    )
+    return root
+
+
+@pytest.mark.parametrize("protocol", [None, "random-patch"])
+def test_masks_are_snapped_and_resized_as_asked(tmp_path, protocol):
+    root = jpeg_masks(tmp_path / "data")
+    split = None
+    if protocol is not None:
+        split = tmp_path / "patches.json"
+        cells = [[scene, "x", 0, 0] for scene in "abc"]
+        content = {
+            "patch_size_px": 40,
+            "columns": ["tile", "image", "row", "column"],
+            "train": cells[:2],
+            "val": cells[2:],
+        }
+        split.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(DatasetError, match="--resize-masks"):
+        DataOptions(str(root), split, protocol=protocol).open(SilentProgress())
+    resized = DataOptions(str(root), split, protocol=protocol, resize_masks=True)
+    with pytest.raises(DatasetError, match="--snap-colors"):
+        resized.open(SilentProgress())
+    both = dataclasses.replace(resized, snap_colors=True)
+    if protocol is not None:
+        both.open_patches(SilentProgress())
+    _, labels = both.open(SilentProgress()).test[0].read()
+    expected = np.zeros((40, 40), np.uint8)
+    expected[10:30, 16:] = 1
+    np.testing.assert_array_equal(labels, expected)
 
 
 def test_a_protocol_opens_patches(tmp_path):

@@ -3,7 +3,9 @@
 import dataclasses
 
 import keras
+import numpy as np
 import pytest
+from PIL import Image
 
 from segshrink.compression import data
 from segshrink.compression.data import (
@@ -11,7 +13,7 @@ from segshrink.compression.data import (
     require_fit,
 )
 from segshrink.data import Split
-from segshrink.errors import ModelError
+from segshrink.errors import DatasetError, ModelError
 from segshrink.progress import SilentProgress
 from segshrink.recipe import Recipe, parse_recipe
 
@@ -73,3 +75,41 @@ def test_unlabelled_images_are_opened_and_counted():
     )
     assert len(open_recipe_data(recipe, Heard()).unlabelled) == 7
     assert heard[-1] == "  unlabelled: 7 images"
+
+
+def test_every_broken_file_is_named_before_anything_is_trained(tmp_path):
+    for scene in "abc":
+        for folder, channels in (("images", (3,)), ("masks", ())):
+            path = tmp_path / scene / folder / "x.png"
+            path.parent.mkdir(parents=True)
+            pixels = np.random.default_rng(0).integers(0, 2, (40, 40, *channels))
+            Image.fromarray(pixels.astype(np.uint8)).save(path)
+    for broken in ("a/images", "b/masks", "c/images"):
+        path = tmp_path / broken / "x.png"
+        path.write_bytes(path.read_bytes()[:-40])
+    recipe = parse_recipe({"data": {"source": str(tmp_path)}})
+    with pytest.raises(DatasetError) as caught:
+        open_recipe_data(recipe, SilentProgress())
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path}: 3 faults.\n")
+    for broken in ("a/images", "b/masks", "c/images"):
+        assert f"  {broken}/x.png: cannot be decoded" in message
+
+
+def test_a_recipe_snaps_and_resizes_masks(tmp_path):
+    for scene in "abc":
+        labels = np.zeros((32, 32), np.uint8)
+        labels[4:24, 9:] = 255
+        for folder, pixels in (
+            ("images", np.zeros((64, 64, 3), np.uint8)),
+            ("masks", labels),
+        ):
+            path = tmp_path / scene / folder / "x.jpg"
+            path.parent.mkdir(parents=True)
+            Image.fromarray(pixels).save(path, quality=60)
+    section = {"source": str(tmp_path), "snap_colors": True, "resize_masks": True}
+    dataset = open_recipe_data(parse_recipe({"data": section}), SilentProgress())
+    _, found = dataset.train[0].read()
+    expected = np.zeros((64, 64), np.uint8)
+    expected[8:48, 18:] = 1
+    np.testing.assert_array_equal(found, expected)

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segshrink.cli.data_options import DataOptions
-from segshrink.cli.options import SplitFile, SplitSeed, refuse_unknown_part
+from segshrink.cli.options import (
+    ResizeMasks,
+    SnapColors,
+    SplitFile,
+    SplitSeed,
+    refuse_unknown_part,
+)
 from segshrink.cli.scores import warn_of_other_split
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
@@ -30,6 +36,8 @@ def benchmark(
     ] = None,
     split: SplitFile = None,
     split_seed: SplitSeed = None,
+    snap_colors: SnapColors = False,
+    resize_masks: ResizeMasks = False,
     part: Annotated[
         str | None, typer.Option(help="With --data: val or test (test).")
     ] = None,
@@ -50,7 +58,7 @@ def benchmark(
 
     Example: segshrink benchmark teacher.tflite student-int8.tflite --threads 1
     """
-    options = DataOptions(data, split, split_seed)
+    options = DataOptions(data, split, split_seed, None, snap_colors, resize_masks)
     options.refuse_without_data(part=part)
     refuse_unknown_part(part)
     if plot is not None and plot.suffix.lower() != ".png":

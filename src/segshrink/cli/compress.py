@@ -9,12 +9,15 @@ from segshrink.cli.options import (
     Devices,
     Out,
     RecipeFile,
+    ResizeMasks,
     Seed,
     Settings,
+    SnapColors,
     SplitFile,
     Unlabelled,
     assemble_recipe,
     device_count,
+    with_masks,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
@@ -24,6 +27,8 @@ def compress(
     out: Out,
     recipe: RecipeFile = None,
     split: SplitFile = None,
+    snap_colors: SnapColors = False,
+    resize_masks: ResizeMasks = False,
     unlabelled: Unlabelled = None,
     settings: Settings = None,
     seed: Seed = None,
@@ -43,6 +48,7 @@ def compress(
     Example: segshrink compress path/to/dataset --out runs/first
     """
     count = device_count(devices)
+    settings = with_masks(settings, snap_colors=snap_colors, resize_masks=resize_masks)
     chosen = assemble_recipe(
         data,
         recipe,

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from segshrink.cli.options import Data, LayoutName, SplitFile, SplitSeed, refuse_idle
+from segshrink.cli.options import (
+    Data,
+    LayoutName,
+    ResizeMasks,
+    SnapColors,
+    SplitFile,
+    SplitSeed,
+    refuse_idle,
+)
 from segshrink.cli.terminal import TerminalProgress, output
 
 
@@ -15,6 +23,8 @@ def convert(
     split: SplitFile = None,
     split_seed: SplitSeed = None,
     layout: LayoutName = None,
+    snap_colors: SnapColors = False,
+    resize_masks: ResizeMasks = False,
 ) -> None:
     """Write a data set of any layout as plain folders, to look at what is understood.
 
@@ -34,6 +44,8 @@ def convert(
         seed=split_seed or 0,
         progress=TerminalProgress(),
         layout=layout,
+        snap_colors=snap_colors,
+        resize_masks=resize_masks,
     )
     for notice in dataset.notices:
         output.out(f"Note: {notice}")

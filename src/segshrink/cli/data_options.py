@@ -11,6 +11,7 @@ from segshrink.errors import UsageError
 
 if TYPE_CHECKING:
     from segshrink.data import Dataset, PatchDataset
+    from segshrink.data.opening import OpeningOptions
     from segshrink.progress import Progress
 
 RANDOM_PATCH = "random-patch"
@@ -18,13 +19,16 @@ RANDOM_PATCH = "random-patch"
 
 @dataclass(frozen=True)
 class DataOptions:
-    """The options `--data`, `--split`, `--split-seed` and `--protocol`, validated.
+    """The options of a data set, such as `--data` and `--split`, validated.
 
     Attributes:
         source: folder or `"synthetic"`; None if the verb was given no data set.
         split: file that names the parts; with a protocol, file of patches.
         split_seed: seed of the split, where no file gives one.
         protocol: `"random-patch"`; None holds out whole scenes.
+        snap_colors: whether pixels of masks are taken for the nearest of the classes'
+            codes.
+        resize_masks: whether masks are resized to their image.
 
     Raises:
         UsageError: if an option is wrong, lacks another, or would have no effect.
@@ -34,11 +38,18 @@ class DataOptions:
     split: Path | None = None
     split_seed: int | None = None
     protocol: str | None = None
+    snap_colors: bool = False
+    resize_masks: bool = False
 
     def __post_init__(self) -> None:
         if self.protocol is not None:
             self._check_protocol()
-        self.refuse_without_data(split=self.split, split_seed=self.split_seed)
+        self.refuse_without_data(
+            split=self.split,
+            split_seed=self.split_seed,
+            snap_colors=self.snap_colors or None,
+            resize_masks=self.resize_masks or None,
+        )
         # The seed also draws generated scenes, and chooses among a protocol's patches.
         seed_has_effect = self.source == "synthetic" or self.protocol is not None
         if self.split is not None and not seed_has_effect:
@@ -69,8 +80,12 @@ class DataOptions:
 
         source, seed = self._required_source(), self.split_seed or 0
         if self.protocol is not None and self.split is not None:
-            return open_patch_dataset(source, self.split, seed=seed, progress=progress)
-        return open_dataset(source, split=self.split, seed=seed, progress=progress)
+            return open_patch_dataset(
+                source, self.split, seed=seed, progress=progress, **self._opening
+            )
+        return open_dataset(
+            source, split=self.split, seed=seed, progress=progress, **self._opening
+        )
 
     def open_patches(self, progress: Progress) -> PatchDataset:
         """Open the patches of the protocol.
@@ -83,7 +98,13 @@ class DataOptions:
 
         if self.protocol is None or self.split is None:
             raise UsageError("Patches need --protocol random-patch.")
-        return open_patches(self._required_source(), self.split, progress=progress)
+        return open_patches(
+            self._required_source(), self.split, progress=progress, **self._opening
+        )
+
+    @property
+    def _opening(self) -> OpeningOptions:
+        return {"snap_colors": self.snap_colors, "resize_masks": self.resize_masks}
 
     def _check_protocol(self) -> None:
         if self.protocol != RANDOM_PATCH:

@@ -10,12 +10,15 @@ from segshrink.cli.options import (
     Devices,
     Out,
     RecipeFile,
+    ResizeMasks,
     Seed,
     Settings,
+    SnapColors,
     SplitFile,
     Unlabelled,
     assemble_recipe,
     device_count,
+    with_masks,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
@@ -43,6 +46,8 @@ def distill(
     ] = None,
     recipe: RecipeFile = None,
     split: SplitFile = None,
+    snap_colors: SnapColors = False,
+    resize_masks: ResizeMasks = False,
     unlabelled: Unlabelled = None,
     settings: Settings = None,
     seed: Seed = None,
@@ -53,6 +58,7 @@ def distill(
     Example: segshrink distill synthetic --teacher t.keras --student s.keras --out s
     """
     count = device_count(devices)
+    settings = with_masks(settings, snap_colors=snap_colors, resize_masks=resize_masks)
     chosen = assemble_recipe(
         data, recipe, settings, split=split, seed=seed, unlabelled=unlabelled
     )

@@ -11,6 +11,8 @@ import typer
 from segshrink.cli.data_options import RANDOM_PATCH, DataOptions
 from segshrink.cli.options import (
     Data,
+    ResizeMasks,
+    SnapColors,
     SplitFile,
     SplitSeed,
     Threads,
@@ -40,6 +42,8 @@ def evaluate(
     part: Annotated[str | None, typer.Option(help="val or test (test).")] = None,
     split: SplitFile = None,
     split_seed: SplitSeed = None,
+    snap_colors: SnapColors = False,
+    resize_masks: ResizeMasks = False,
     without: Annotated[
         str | None, typer.Option(help="Class to leave out of a second mean IoU.")
     ] = None,
@@ -69,7 +73,7 @@ def evaluate(
 
     Example: segshrink evaluate student.tflite synthetic --part test --out looked-at
     """
-    options = DataOptions(data, split, split_seed, protocol)
+    options = DataOptions(data, split, split_seed, protocol, snap_colors, resize_masks)
     if options.protocol is not None:
         idle = {"part": part, "split_seed": split_seed, "out": out, "worst": worst}
         refuse_idle(

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segshrink.cli.data_options import DataOptions
-from segshrink.cli.options import SplitFile, SplitSeed, refuse_idle
+from segshrink.cli.options import (
+    ResizeMasks,
+    SnapColors,
+    SplitFile,
+    SplitSeed,
+    refuse_idle,
+)
 from segshrink.cli.scores import warn_of_other_split
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
@@ -50,6 +56,8 @@ def export(
     ] = None,
     split: SplitFile = None,
     split_seed: SplitSeed = None,
+    snap_colors: SnapColors = False,
+    resize_masks: ResizeMasks = False,
     protocol: Annotated[
         str | None,
         typer.Option(
@@ -83,7 +91,7 @@ def export(
     Example: segshrink export student/model.keras --out student.onnx
     """
     format, precision = _target(out, quantize)
-    options = DataOptions(data, split, split_seed, protocol)
+    options = DataOptions(data, split, split_seed, protocol, snap_colors, resize_masks)
     options.refuse_without_data(max_drop=max_drop)
     if not precision.is_calibrated:
         refuse_idle(

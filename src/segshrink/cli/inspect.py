@@ -1,15 +1,27 @@
 """segshrink inspect."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from segshrink.cli.options import LayoutName, SplitFile, Unlabelled, refuse_idle
+from segshrink.cli.options import (
+    LayoutName,
+    ResizeMasks,
+    SnapColors,
+    SplitFile,
+    Unlabelled,
+    refuse_idle,
+)
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import DatasetError, UsageError
 from segshrink.formats import EXPORTED, Format
+
+if TYPE_CHECKING:
+    from segshrink.data.opening import OpeningOptions
 
 
 def inspect(
@@ -32,6 +44,8 @@ def inspect(
     unlabelled: Unlabelled = None,
     split: SplitFile = None,
     layout: LayoutName = None,
+    snap_colors: SnapColors = False,
+    resize_masks: ResizeMasks = False,
 ) -> None:
     """Show the contents of a data set or a model, and what is wrong with it.
 
@@ -48,15 +62,22 @@ def inspect(
             unlabelled=unlabelled,
             split=split,
             layout=layout,
+            snap_colors=snap_colors or None,
+            resize_masks=resize_masks or None,
         )
     if is_keras:
         _model(Path(path), keep)
     elif Format.of_file(path) in EXPORTED:
         _artifact(Path(path))
     else:
-        _dataset(path, write is not False, split, layout)
+        opening: OpeningOptions = {
+            "layout": layout,
+            "snap_colors": snap_colors,
+            "resize_masks": resize_masks,
+        }
+        _dataset(path, write is not False, split, opening)
         if unlabelled:
-            _unlabelled(path, unlabelled, split, layout)
+            _unlabelled(path, unlabelled, split, opening)
 
 
 def _model(path: Path, keep: float | None) -> None:
@@ -98,13 +119,15 @@ def _artifact(path: Path) -> None:
         output.out(yaml.safe_dump(metadata, sort_keys=False).rstrip())
 
 
-def _dataset(source: str, write: bool, split: Path | None, layout: str | None) -> None:
+def _dataset(
+    source: str, write: bool, split: Path | None, opening: OpeningOptions
+) -> None:
     from segshrink.data import DatasetReport, inspect_dataset, starter_yaml
     from segshrink.data.generated import SOURCE_NAME
     from segshrink.data.splits import shortened
 
     report: DatasetReport = inspect_dataset(
-        source, split=split, progress=TerminalProgress(), layout=layout
+        source, split=split, progress=TerminalProgress(), **opening
     )
     output.out(f"{report.name}: layout {report.layout}")
     scenes = Table("scene", "images", "sizes (height x width)")
@@ -141,12 +164,12 @@ def _dataset(source: str, write: bool, split: Path | None, layout: str | None) -
 
 
 def _unlabelled(
-    source: str, folders: list[str], split: Path | None, layout: str | None
+    source: str, folders: list[str], split: Path | None, opening: OpeningOptions
 ) -> None:
     from segshrink.data import inspect_unlabelled
 
     report = inspect_unlabelled(
-        source, folders, split=split, progress=TerminalProgress(), layout=layout
+        source, folders, split=split, progress=TerminalProgress(), **opening
     )
     (height, width), (most_height, most_width) = (
         (measure(h for h, _ in report.sizes), measure(w for _, w in report.sizes))

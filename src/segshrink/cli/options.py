@@ -33,6 +33,21 @@ LayoutName = Annotated[
         "voc, coco; see docs/data.md.",
     ),
 ]
+SnapColors = Annotated[
+    bool,
+    typer.Option(
+        "--snap-colors",
+        help="Take each pixel of a mask for the nearest of the classes' codes: for "
+        "masks that were compressed or resized.",
+    ),
+]
+ResizeMasks = Annotated[
+    bool,
+    typer.Option(
+        "--resize-masks",
+        help="Resize masks of another size than their image, by the nearest pixel.",
+    ),
+]
 Unlabelled = Annotated[
     list[str] | None,
     typer.Option(
@@ -92,6 +107,14 @@ def refuse_idle(reason: str, **options: object) -> None:
         raise UsageError(
             f"{' and '.join(given)} {have} no effect {reason}. Drop {them}."
         )
+
+
+def with_masks(
+    settings: list[str] | None, *, snap_colors: bool, resize_masks: bool
+) -> list[str]:
+    """Settings of a recipe, then those of `--snap-colors` and `--resize-masks`."""
+    flags = {"data.snap_colors": snap_colors, "data.resize_masks": resize_masks}
+    return [*(settings or []), *(f"{name}=true" for name, on in flags.items() if on)]
 
 
 def device_count(text: str) -> int:

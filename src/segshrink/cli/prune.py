@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segshrink.cli.data_options import DataOptions
-from segshrink.cli.options import SplitFile, SplitSeed, refuse_idle
+from segshrink.cli.options import (
+    ResizeMasks,
+    SnapColors,
+    SplitFile,
+    SplitSeed,
+    refuse_idle,
+)
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import UsageError
 
@@ -90,6 +96,8 @@ def prune(
     ] = None,
     split: SplitFile = None,
     split_seed: SplitSeed = None,
+    snap_colors: SnapColors = False,
+    resize_masks: ResizeMasks = False,
     tiles: Annotated[
         int | None, typer.Option(min=1, help="Training tiles of --data; 64 by default.")
     ] = None,
@@ -107,7 +115,7 @@ def prune(
 
     defaults = PruningSettings()
     criterion = criterion or defaults.criterion
-    options = DataOptions(data, split, split_seed)
+    options = DataOptions(data, split, split_seed, None, snap_colors, resize_masks)
     options.refuse_without_data(tiles=tiles)
     kind, target = _one_target(
         keep=keep, macs=macs, parameters=parameters, size=size, latency=latency

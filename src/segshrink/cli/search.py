@@ -8,10 +8,13 @@ from segshrink.cli.options import (
     Data,
     Out,
     RecipeFile,
+    ResizeMasks,
     Seed,
     Settings,
+    SnapColors,
     SplitFile,
     assemble_search,
+    with_masks,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
@@ -51,6 +54,8 @@ def search(
     ] = None,
     recipe: RecipeFile = None,
     split: SplitFile = None,
+    snap_colors: SnapColors = False,
+    resize_masks: ResizeMasks = False,
     settings: Settings = None,
     seed: Seed = None,
 ) -> None:
@@ -63,6 +68,7 @@ def search(
 
     Example: segshrink search synthetic --out runs/search --trials 8 --latency-ms 20
     """
+    settings = with_masks(settings, snap_colors=snap_colors, resize_masks=resize_masks)
     search_recipe = assemble_search(
         data,
         recipe,

@@ -5,11 +5,14 @@ from segshrink.cli.options import (
     Devices,
     Out,
     RecipeFile,
+    ResizeMasks,
     Seed,
     Settings,
+    SnapColors,
     SplitFile,
     assemble_recipe,
     device_count,
+    with_masks,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
@@ -19,6 +22,8 @@ def train(
     out: Out,
     recipe: RecipeFile = None,
     split: SplitFile = None,
+    snap_colors: SnapColors = False,
+    resize_masks: ResizeMasks = False,
     settings: Settings = None,
     seed: Seed = None,
     devices: Devices = "1",
@@ -28,6 +33,7 @@ def train(
     Example: segshrink train synthetic --out teacher --set teacher.training.epochs=5
     """
     count = device_count(devices)
+    settings = with_masks(settings, snap_colors=snap_colors, resize_masks=resize_masks)
     chosen = assemble_recipe(data, recipe, settings, split=split, seed=seed)
     load_keras()
     from segshrink.compression.pipeline import train_teacher

@@ -30,6 +30,9 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
             seed=data.split_seed,
             unlabelled=data.unlabelled,
             progress=progress,
+            layout=data.layout,
+            snap_colors=data.snap_colors,
+            resize_masks=data.resize_masks,
         )
     else:
         dataset = open_dataset(
@@ -41,6 +44,8 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
             unlabelled=data.unlabelled,
             progress=progress,
             layout=data.layout,
+            snap_colors=data.snap_colors,
+            resize_masks=data.resize_masks,
         )
     if dataset.classes.num_classes < 2:
         raise DatasetError(

@@ -149,7 +149,9 @@ def open_images(
 
     Raises:
         DatasetError: if the folder has faults; all are listed.
+        UsageError: if an option would have no effect.
     """
+    require_options_for(source, options)
     if str(source) == SOURCE_NAME:
         images, classes = generated_images(None, None, seed=0)
         return SOURCE_NAME, Part("all", images, classes)

@@ -7,6 +7,7 @@ are measured on. A model that is compared with them is trained likewise.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from segshrink.data.annotated import AnnotatedImage, ImageAndLabels, Part
 from segshrink.data.cache import ImageCache
 from segshrink.data.classes import IGNORE_INDEX
 from segshrink.data.dataset import Dataset, with_unlabelled
+from segshrink.data.opening import OpeningOptions
 from segshrink.data.patches import (
     Patch,
     PatchDataset,
@@ -75,6 +77,7 @@ def open_patch_dataset(
     seed: int = 0,
     unlabelled: Sequence[str | Path] = (),
     progress: Progress | None = None,
+    **options: Unpack[OpeningOptions],
 ) -> Dataset:
     """Open a data set whose patches a file divides, for training under its protocol.
 
@@ -88,6 +91,7 @@ def open_patch_dataset(
         seed: int >= 0, for the choice of that twentieth.
         unlabelled: folders of images without labels, as for `open_unlabelled`.
         progress: receives the masks that are read.
+        **options: as `OpeningOptions`, without those of generated scenes.
 
     Returns:
         A data set whose split says that it leaks (`Split.leaks`).
@@ -95,7 +99,7 @@ def open_patch_dataset(
     Raises:
         DatasetError: as `open_patches`; or if there are too few training patches.
     """
-    patches = open_patches(source, split, progress=progress)
+    patches = open_patches(source, split, progress=progress, **options)
     trained, chosen_by = _divided(patches.split.train, seed, Path(split).name)
     images = ImageCache(patches.images, _DECODED_BYTES)
     places = {image.name: at for at, image in enumerate(patches.images)}

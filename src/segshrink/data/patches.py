@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from segshrink.data.annotated import AnnotatedImage, ImageAndLabels, Part
 from segshrink.data.dataset import open_images
 from segshrink.data.description import all_faults, read_mapping
+from segshrink.data.opening import OpeningOptions
 from segshrink.data.splits import shortened
 from segshrink.errors import DatasetError
 from segshrink.progress import Progress
@@ -159,7 +160,11 @@ class PatchDataset:
 
 
 def open_patches(
-    source: str | Path, split: str | Path, *, progress: Progress | None = None
+    source: str | Path,
+    split: str | Path,
+    *,
+    progress: Progress | None = None,
+    **options: Unpack[OpeningOptions],
 ) -> PatchDataset:
     """Open a data set whose patches a file divides.
 
@@ -167,6 +172,7 @@ def open_patches(
         source: a folder or `"synthetic"`, as for `open_dataset`.
         split: JSON or YAML file, see `PatchSplit`.
         progress: receives the masks that are read.
+        **options: as `OpeningOptions`, without those of generated scenes.
 
     Raises:
         DatasetError: if the folder or the file has faults, or they do not belong
@@ -175,7 +181,7 @@ def open_patches(
     path = Path(split)
     # The split is read before the masks, so that a fault in it shows at once.
     divided = read_patch_split(path)
-    name, images = open_images(source, progress=progress)
+    name, images = open_images(source, progress=progress, **options)
     _check(divided, images, where=path.name)
     return PatchDataset(name, images, divided, f"file {path.name}")
 

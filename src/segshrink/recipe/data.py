@@ -19,7 +19,9 @@ class DataSettings(Settings):
     learns from its teacher only; `"synthetic:300"` are that many further scenes of the
     source `"synthetic"`.
 
-    `layout` names how the folder is arranged, if it is not recognised.
+    `layout` names how the folder is arranged, if it is not recognised. `snap_colors`
+    takes each pixel of a mask for the nearest of the classes' codes, and
+    `resize_masks` resizes masks of another size than their image by the nearest pixel.
     """
 
     source: str = "synthetic"
@@ -31,6 +33,8 @@ class DataSettings(Settings):
     scene_px: int | None = Field(None, ge=64)
     unlabelled: tuple[str, ...] = ()
     layout: str | None = None
+    snap_colors: bool = False
+    resize_masks: bool = False
 
     @field_validator("unlabelled", mode="before")
     @classmethod
