@@ -34,10 +34,16 @@ def test_greyscale_becomes_rgb(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_sixteen_bit_greyscale_keeps_its_upper_bits(tmp_path, suffix):
-    deep = np.array([[0x0000, 0x01FF], [0x8000, 0xFFFF]], np.uint16)
+@pytest.mark.parametrize(
+    ("most", "bits"), [(65535, 16), (4095, 12), (2100, 12), (1023, 10), (200, 8)]
+)
+def test_sixteen_bit_greyscale_is_scaled_from_its_depth(tmp_path, suffix, most, bits):
+    deep = np.linspace(0, most, 300).astype(np.uint16).reshape(15, 20)
     file = source_file(save(tmp_path / f"x.{suffix}", deep))
-    np.testing.assert_array_equal(images.read_image(file)[..., 1], [[0, 1], [128, 255]])
+    levels = images.read_image(file)
+    for row, column in np.ndindex(15, 20):
+        expected = round(int(deep[row, column]) * 255 / (2**bits - 1))
+        assert levels[row, column].tolist() == [expected] * 3
     expected = (images.GREYSCALE, images.SIXTEEN_BIT)
     assert images.read_header(file).conversions == expected
 
@@ -47,7 +53,16 @@ def test_sixteen_bit_color_is_noticed(tmp_path):
     path = write_png(tmp_path / "x.png", [row], width=1, depth=16, kind=2)
     file = source_file(path)
     assert images.read_header(file).conversions == (images.SIXTEEN_BIT,)
-    np.testing.assert_array_equal(images.read_image(file), [[[0x12, 0x34, 0x56]]])
+    # 0x5680 is of 16 bits, or of 15; dividing by 257 keeps the upper eight.
+    np.testing.assert_array_equal(images.read_image(file), [[[0x13, 0x34, 0x56]]])
+
+
+def test_twelve_bits_in_sixteen_bit_color_are_kept(tmp_path):
+    values = [0x0FFF, 0x0800, 0x0013]
+    row = b"".join(value.to_bytes(2, "big") for value in values)
+    path = write_png(tmp_path / "x.png", [row], width=1, depth=16, kind=2)
+    expected = [[[round(value * 255 / 4095) for value in values]]]
+    np.testing.assert_array_equal(images.read_image(source_file(path)), expected)
 
 
 def test_alpha_is_dropped(tmp_path):

@@ -9,12 +9,14 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from segshrink.data.classes import Classes
+from segshrink.data.band_reading import reader_of
+from segshrink.data.classes import IGNORE_INDEX, Classes
 from segshrink.data.drawn import DrawnMask
-from segshrink.data.images import SourceFile, read_image
+from segshrink.data.images import SourceFile, read_pixels
 from segshrink.data.mask_files import MaskReading
 from segshrink.data.masks import read_mask, to_labels
 from segshrink.errors import DatasetError
+from segshrink.records.bands import Bands
 
 ImageAndLabels = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
 """Pixels `(height, width, bands)` and labels `(height, width)`, both uint8."""
@@ -39,6 +41,11 @@ class AnnotatedImage(ABC):
     width_px: int
     image_path: Path | None = None
     num_bands: int = 3
+
+    @property
+    def bands(self) -> Bands | None:
+        """The bands of its file and their scale; None for a plain RGB picture."""
+        return None
 
     @abstractmethod
     def read(self) -> ImageAndLabels:
@@ -74,14 +81,20 @@ class ImageFile(AnnotatedImage):
     class_pixels: tuple[int, ...]
     reading: MaskReading = MaskReading()
 
+    @property
+    def bands(self) -> Bands | None:
+        """The bands of its file and their scale; None for a plain RGB picture."""
+        reader = reader_of(self.image)
+        return None if reader is None else reader.bands
+
     def read(self) -> ImageAndLabels:
-        """Decode both files.
+        """Decode both files; pixels without data are void.
 
         Raises:
             DatasetError: if a file cannot be decoded, or changed since the data set
                 was opened.
         """
-        image = read_image(self.image)
+        image, has_data = read_pixels(self.image)
         expected = (self.height_px, self.width_px)
         runs = read_mask(
             self.mask,
@@ -95,6 +108,8 @@ class ImageFile(AnnotatedImage):
                 f"{self.image.where}: its size or its mask's size changed since the "
                 "data set was opened. Start again."
             )
+        if has_data is not None:
+            labels = np.where(has_data, labels, np.uint8(IGNORE_INDEX))
         return image, labels
 
     def count_classes(self, num_classes: int) -> npt.NDArray[np.int64]:
@@ -127,6 +142,11 @@ class Part(Sequence[AnnotatedImage]):
     def num_bands(self) -> int:
         """Bands of the pixels of its images, 3 for RGB; all have as many."""
         return self._images[0].num_bands if self._images else 3
+
+    @property
+    def bands(self) -> Bands | None:
+        """The bands of its images and their scale; None for plain RGB pictures."""
+        return self._images[0].bands if self._images else None
 
     def joined(self, other: "Part") -> "Part":
         """This part followed by the images of another."""

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segshrink.data.annotated import AnnotatedImage, ImageFile, Part
+from segshrink.data.band_counting import counted_reader, with_reader
+from segshrink.data.band_reading import num_bands_of
 from segshrink.data.classes import Classes
 from segshrink.data.description import DESCRIPTION_NAME, SplitEntry, read_split_file
 from segshrink.data.folder import Folder, read_folder
@@ -155,8 +157,11 @@ def open_images(
     if str(source) == SOURCE_NAME:
         images, classes = generated_images(None, None, seed=0)
         return SOURCE_NAME, Part("all", images, classes)
-    folder, classes = _sound_folder(Path(source), options, progress or SilentProgress())
-    return folder.name, Part("all", _image_files(folder, classes), classes)
+    progress = progress or SilentProgress()
+    folder, classes = _sound_folder(Path(source), options, progress)
+    part = Part("all", _image_files(folder, classes), classes)
+    reader, _ = counted_reader(part, folder.has_deviations, progress)
+    return folder.name, part if reader is None else with_reader(part, reader)
 
 
 def read_given_split(path: Path) -> GivenNames:
@@ -179,7 +184,17 @@ def _open_folder(
     progress: Progress,
 ) -> Dataset:
     folder, classes = _sound_folder(root, options, progress)
-    return dataset_of(folder, classes, given, seed)
+    dataset = dataset_of(folder, classes, given, seed)
+    reader, told = counted_reader(dataset.train, folder.has_deviations, progress)
+    if reader is None:
+        return dataset
+    train, val, test = (
+        with_reader(part, reader) for part in (dataset.train, dataset.val, dataset.test)
+    )
+    if dataset.test is dataset.val:
+        test = val
+    notices = dataset.notices + told
+    return replace(dataset, train=train, val=val, test=test, notices=notices)
 
 
 def dataset_of(
@@ -244,6 +259,7 @@ def _image_file(
         name=surveyed.pair.name,
         height_px=surveyed.height_px,
         width_px=surveyed.width_px,
+        num_bands=num_bands_of(surveyed.pair.image),
         image_path=surveyed.pair.image.path,
         image=surveyed.pair.image,
         mask=surveyed.pair.mask,

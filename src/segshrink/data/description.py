@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from segshrink.data.bands import BandsEntry
 from segshrink.data.classes import Classes, Color
 from segshrink.data.names import composed
 from segshrink.errors import DatasetError, fault_lines, fault_message
@@ -112,6 +113,7 @@ class Description(_Entry):
     void_colors: tuple[_Color, ...] = ()
     void_indices: tuple[_Index, ...] = ()
     split: SplitEntry | None = None
+    bands: BandsEntry | None = None
 
     @model_validator(mode="after")
     def _classes_are_sound(self) -> "Description":

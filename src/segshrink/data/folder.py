@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from segshrink.data.bands import DEVIATIONS
 from segshrink.data.classes import Classes, show_code
 from segshrink.data.description import (
     DESCRIPTION_NAME,
     Description,
     read_description,
 )
+from segshrink.data.found_bands import with_readers
 from segshrink.data.layouts import Layout, camvid, find_layout
 from segshrink.data.mask_checks import judge_masks
 from segshrink.data.mask_files import MaskReading
@@ -49,6 +51,12 @@ class Folder:
     faults: tuple[str, ...]
     notices: tuple[str, ...]
 
+    @property
+    def has_deviations(self) -> bool:
+        """Whether grey levels come from mean and deviation of each band."""
+        entry = self.description.bands if self.description else None
+        return entry is not None and entry.scale == DEVIATIONS
+
 
 def read_folder(
     root: Path,
@@ -69,8 +77,7 @@ def read_folder(
         DatasetError: if the folder is missing, empty or arranged in no known way.
     """
     options = options or {}
-    layout = find_layout(root, options.get("layout"))
-    description, description_faults = _try_description(root)
+    layout, description, description_faults = _found(root, options)
     declared = description.to_classes() if description else None
     by_index = declared.by_index if declared else guess_by_index(layout)
     reading, by_index, notices = choose_reading(layout, by_index, declared, options)
@@ -108,6 +115,16 @@ def read_folder(
         faults=tuple(faults),
         notices=tuple(notices),
     )
+
+
+def _found(
+    root: Path, options: OpeningOptions
+) -> tuple[Layout, Description | None, list[str]]:
+    """The layout with the bands of its images, dataset.yaml, and the faults of that."""
+    layout = find_layout(root, options.get("layout"))
+    description, faults = _try_description(root)
+    bands = description.bands if description else None
+    return with_readers(layout, bands), description, faults
 
 
 def _try_description(root: Path) -> tuple[Description | None, list[str]]:

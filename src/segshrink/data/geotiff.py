@@ -69,6 +69,20 @@ def require_rasterio() -> None:
         raise MissingExtraError("Reading georeferenced TIFF files", "geo") from None
 
 
+def require_rasterio_for(path: Path) -> None:
+    """Check that a file can be read that Pillow does not read with all of its bits.
+
+    Raises:
+        MissingExtraError: without rasterio.
+    """
+    try:
+        import rasterio  # noqa: F401
+    except ImportError:
+        raise MissingExtraError(
+            f"Reading {path}, which has several bands or 16 bits per channel,", "geo"
+        ) from None
+
+
 @contextmanager
 def bounded_gdal(cache_bytes: int = 0) -> Iterator[None]:
     """Bound GDAL's cache of blocks, which would else grow with the machine's memory.
@@ -192,6 +206,21 @@ def target_names(source: DatasetReader) -> str:
     """A scene and the file to make of it, as arguments of GDAL's programs."""
     path = Path(source.name)
     return f"'{path}' '{path.with_name(f'{path.stem}-rgb.tif')}'"
+
+
+def read_bands(path: Path, use: Sequence[int]) -> npt.NDArray:
+    """Bands of a whole file in its own numbers, `(height, width, len(use))`.
+
+    Raises:
+        DatasetError: if it cannot be read.
+        MissingExtraError: without rasterio.
+    """
+    require_rasterio_for(path)
+    with opened_scene(path) as source:
+        try:
+            return np.moveaxis(source.read(list(use)), 0, -1)
+        except gdal_errors() as error:
+            raise unreadable(path, error) from error
 
 
 def read_window(

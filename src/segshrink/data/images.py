@@ -6,13 +6,15 @@ import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from segshrink.data.geotiff import read_bands
 from segshrink.data.orientation import (
     UPRIGHT,
     orientation_of,
@@ -20,6 +22,7 @@ from segshrink.data.orientation import (
     shown_size,
     turn_of,
 )
+from segshrink.data.pictures import as_rgb
 from segshrink.errors import DatasetError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
@@ -27,7 +30,7 @@ MASK_SUFFIXES = (*IMAGE_SUFFIXES, ".gif")
 
 GREYSCALE = "greyscale, turned to RGB"
 ALPHA = "an alpha channel, which is dropped"
-SIXTEEN_BIT = "16 bits per channel, of which the upper 8 are used"
+SIXTEEN_BIT = "more than 8 bits per channel, scaled to 8 from the depth that occurs"
 PALETTE = "a palette, turned to RGB"
 ROTATED = "an EXIF orientation, which is applied: pixels are taken as viewers show them"
 
@@ -46,6 +49,9 @@ _CONVERSIONS: dict[str, tuple[str, ...]] = {
 _END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 _END_BYTES = 64
 
+# A picture that reaches this grey level needs all of its 16 bits.
+_HALF = 128
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -56,11 +62,28 @@ class SourceFile:
         where: its name in messages, in a data set relative to its folder.
         is_paired: whether it is an image with a mask, or a mask; messages then advise
             about both.
+        reader: reads it by its bands; None for a plain picture, which becomes RGB.
     """
 
     path: Path
     where: str
     is_paired: bool = True
+    reader: "PixelReader | None" = field(default=None, kw_only=True)
+
+
+class PixelReader(Protocol):
+    """Reads files that are more than a picture; see `data.band_reading`."""
+
+    def header(self, file: SourceFile) -> "ImageHeader":
+        """Size and pixel format of the file."""
+
+    def check(self, file: SourceFile) -> None:
+        """Find a truncated file, mostly without decoding it."""
+
+    def read(
+        self, file: SourceFile
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
+        """Grey levels `(height, width, bands)`, and which pixels have data."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +187,8 @@ def read_header(file: SourceFile, *, by_index: bool = False) -> ImageHeader:
     Raises:
         DatasetError: if the file is not a readable image, or of an unsupported format.
     """
+    if file.reader is not None:
+        return file.reader.header(file)
     with opened(file) as image:
         height_px, width_px = shown_size(image.height, image.width, turn_of(image))
         return ImageHeader(
@@ -228,22 +253,55 @@ def _is_sixteen_bit(image: Image.Image) -> bool:
 def read_image(file: SourceFile) -> npt.NDArray[np.uint8]:
     """The whole image as RGB.
 
-    Greyscale and palettes become RGB, alpha is dropped, and so are the lower 8 of 16
-    bits. Pixels are as viewers show them: an EXIF orientation is applied.
+    Greyscale and palettes become RGB, and alpha is dropped. Files of 16 bits are scaled
+    from the depth that occurs in them: 8, 10, 12, 14 or 16 bits become 0 to 255. Pixels
+    are as viewers show them: an EXIF orientation is applied. A file with a reader has
+    the bands that this gives.
 
     Returns:
-        uint8 array `(height, width, 3)`.
+        uint8 array `(height, width, 3)`, or `(height, width, bands)` with a reader.
 
     Raises:
         DatasetError: if the file cannot be decoded or its format is not supported.
     """
+    if file.reader is not None:
+        return file.reader.read(file)[0]
     with opened(file) as image:
         _known_conversions(image, file)
         turn = turn_of(image)
         if image.mode in _SIXTEEN_BIT_MODES:
-            grey = (oriented(np.asarray(image), turn) >> 8).astype(np.uint8)
+            grey = _eight_bits(oriented(np.asarray(image), turn))
             return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
-        return oriented(np.array(image.convert("RGB")), turn)
+        is_deep = image.mode == "RGB" and _is_sixteen_bit(image)
+        pixels = oriented(np.array(image.convert("RGB")), turn)
+    if is_deep and pixels.max() < _HALF:
+        # Pillow dropped the lower bits, which hold most of a picture of few bits.
+        return _eight_bits(oriented(read_bands(file.path, (1, 2, 3)), turn))
+    return pixels
+
+
+def _eight_bits(values: npt.NDArray) -> npt.NDArray[np.uint8]:
+    """Grey levels 0 to 255 of values of 8, 10, 12, 14 or 16 bits, which holds them."""
+    bits = max(8, int(values.max()).bit_length())
+    most = 2 ** (bits + bits % 2) - 1
+    return np.rint(values * (255 / most)).astype(np.uint8)
+
+
+def read_pixels(
+    file: SourceFile,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
+    """The whole image, and which of its pixels have data.
+
+    Returns:
+        (pixels, has_data): uint8 `(height, width, bands)` as of `read_image`, and bool
+        `(height, width)`; None if all have.
+
+    Raises:
+        DatasetError: as `read_image`.
+    """
+    if file.reader is not None:
+        return file.reader.read(file)
+    return read_image(file), None
 
 
 def read_thumbnail(file: SourceFile, side_px: int) -> npt.NDArray[np.uint8]:
@@ -261,6 +319,8 @@ def read_thumbnail(file: SourceFile, side_px: int) -> npt.NDArray[np.uint8]:
     Raises:
         DatasetError: as `read_image`.
     """
+    if file.reader is not None:
+        return squeezed(Image.fromarray(as_rgb(read_image(file))), side_px)
     with opened(file) as image:
         _known_conversions(image, file)
         if image.mode not in _SIXTEEN_BIT_MODES:
@@ -283,6 +343,9 @@ def check_whole(file: SourceFile) -> None:
     Raises:
         DatasetError: if the file is cut off.
     """
+    if file.reader is not None:
+        file.reader.check(file)
+        return
     with opened(file) as image:
         end_mark = _END_MARKS.get(image.format or "")
         if end_mark is not None and end_mark not in _last_bytes(file.path):

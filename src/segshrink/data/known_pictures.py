@@ -240,7 +240,7 @@ def _unlabelled(dataset: Dataset) -> Iterator[_Picture]:
                 shown_path(image.path),
                 "unlabelled",
                 image.scene_shape,
-                partial(read_scene_thumbnail, image.path, image.bands, _SIDE_PX),
+                partial(read_scene_thumbnail, image.path, image.use, _SIDE_PX),
             )
 
 

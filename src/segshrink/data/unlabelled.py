@@ -252,7 +252,7 @@ def _windows(path: Path, name: str, broken: BrokenImages) -> Iterator[Unlabelled
                 image_path=path,
                 path=path,
                 scene_shape=shape,
-                bands=tuple(bands),
+                use=tuple(bands),
                 top=top,
                 left=left,
                 broken=broken,

@@ -119,14 +119,14 @@ class UnlabelledWindow(UnlabelledImage):
     Attributes:
         path: the scene's file.
         scene_shape: its (height, width) in pixels.
-        bands: numbers of its bands that are red, green and blue.
+        use: numbers of its bands that are red, green and blue.
         top: first row of the rectangle.
         left: first column.
     """
 
     path: Path
     scene_shape: tuple[int, int]
-    bands: tuple[int, ...]
+    use: tuple[int, ...]
     top: int
     left: int
 
@@ -134,4 +134,4 @@ class UnlabelledWindow(UnlabelledImage):
         """Read the rectangle, and where it has data."""
         rows = slice(self.top, self.top + self.height_px)
         columns = slice(self.left, self.left + self.width_px)
-        return read_window(self.path, self.bands, rows, columns)
+        return read_window(self.path, self.use, rows, columns)

@@ -8,6 +8,8 @@ from segshrink.data.images import IMAGE_SUFFIXES, MASK_SUFFIXES
 # macOS leaves this shadow tree of attribute files in archives.
 _IGNORED_FOLDERS = ("__MACOSX",)
 
+_ARRAY_SUFFIX = ".npy"
+
 
 def folders_below(root: Path, *, closed: Collection[str] = ()) -> Iterator[Path]:
     """Yield `root` and all folders below, following links, sorted by name.
@@ -36,8 +38,12 @@ def _is_searched(path: Path, closed: Collection[str]) -> bool:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The image files in a folder, sorted by name, without hidden ones."""
-    return _files(folder, IMAGE_SUFFIXES)
+    """The image files in a folder, sorted by name, without hidden ones.
+
+    Arrays of `numpy.save` count where there is no other image: beside images they hold
+    other things, such as features.
+    """
+    return _files(folder, IMAGE_SUFFIXES) or _files(folder, (_ARRAY_SUFFIX,))
 
 
 def mask_files(folder: Path) -> list[Path]:
