@@ -406,10 +406,35 @@ def test_our_description_beside_annotations_renames_their_classes(tmp_path):
     assert open_dataset(tmp_path).classes.names == ("rest", "meadow", "pond")
 
 
-def test_masks_of_images_in_one_file_pair(tmp_path):
-    """Masks beside an export of boxes are read, not the boxes."""
-    for part, number in in_parts(TWO_PARTS):
-        save_image(tmp_path / "images" / part / f"{number}.png", number)
-        save_indices(tmp_path / "masks" / part / f"{number}.png", number)
-    (tmp_path / "notes.json").write_text('{"images": []}')
+def only_boxes(data):
+    for own in data["annotations"]:
+        own |= {"segmentation": [], "bbox": [1, 1, 5, 5]}
+
+
+def test_boxes_alone_are_no_masks(tmp_path):
+    with pytest.raises(DatasetError, match=r"coco\.json: no annotation has a segmenta"):
+        open_dataset(coco_folder(tmp_path, only_boxes))
+
+
+def test_masks_are_read_where_annotations_are_boxes(tmp_path):
+    for number in range(4):
+        save_image(tmp_path / "images" / f"{number}.png", number)
+        save_indices(tmp_path / "masks" / f"{number}.png", number)
+    data = coco_file(range(4), "polygons", lambda number: f"{number}.png")
+    only_boxes(data)
+    write_json(tmp_path / "boxes.json", data)
     assert find_layout(tmp_path).name == "folders"
+
+
+def test_parts_of_ultralytics_that_are_the_same(tmp_path):
+    ultralytics_folder(tmp_path, yaml="val: images/train\n")
+    layout = find_layout(tmp_path)
+    assert layout.split is None
+    assert len(layout.pairs) == len(layout.scenes) == 4
+    assert layout.notices[0] == "data.yaml: val is the same as train and left out."
+
+
+def test_labels_of_ultralytics_without_their_yaml(tmp_path):
+    (ultralytics_folder(tmp_path) / "data.yaml").unlink()
+    with pytest.raises(DatasetError, match="no YAML file names their classes"):
+        open_dataset(tmp_path)

@@ -16,10 +16,12 @@ from segshrink.data.layouts.annotation_files import (
     shown,
 )
 from segshrink.data.layouts.findings import VOID, ClassCodes, Findings, class_codes
+from segshrink.data.layouts.folders import holds_masks
 from segshrink.data.layouts.layout import Layout
 from segshrink.data.outlines import as_points, rectangle
 from segshrink.data.run_lengths import checked_counts, coco_counts
 from segshrink.data.shapes import ColumnRuns, Outline, Shape, ShapesMask
+from segshrink.data.walking import folders_below
 from segshrink.errors import DatasetError
 
 NAME = "coco"
@@ -59,6 +61,13 @@ def read(root: Path) -> Layout | None:
     if not paths:
         return None
     files = [_read_file(path, root) for path in paths]
+    if not any(file.has_areas for file in files):
+        if any(map(holds_masks, folders_below(root))):
+            return None  # an export of boxes beside masks
+        raise DatasetError(
+            f"{' and '.join(file.where for file in files)}: no annotation has a "
+            "segmentation. Export polygons or run-length codes instead of boxes."
+        )
     names = list(dict.fromkeys(x for file in files for x in file.names.values()))
     source = " and ".join(file.where for file in files)
     classes = class_codes(names, source)
@@ -102,6 +111,12 @@ class _File:
     annotations: dict[int, list[Mapping[str, Any]]]
     orphans: int
     part: str | None
+
+    @property
+    def has_areas(self) -> bool:
+        """Whether an annotation has more than a box, or there is none at all."""
+        own = [each for entries in self.annotations.values() for each in entries]
+        return not own or any(each.get("segmentation") for each in own)
 
 
 def _read_file(path: Path, root: Path) -> _File:

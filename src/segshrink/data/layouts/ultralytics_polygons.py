@@ -15,6 +15,8 @@ from segshrink.data.layouts.ultralytics_yaml import (
 )
 from segshrink.data.outlines import Points, area_px
 from segshrink.data.shapes import Outline, ShapesMask
+from segshrink.data.walking import folders_below, image_files
+from segshrink.errors import DatasetError
 
 NAME = "ultralytics-polygons"
 SIGNS = ("*.yaml|*.yml", "**/images", "**/labels")
@@ -36,9 +38,15 @@ def read(root: Path) -> Layout | None:
     Outlines hold the pixels whose centres lie inside. As Ultralytics draws them, the
     smaller of two that overlap lies above. An image without a file, or with an empty
     one, is background.
+
+    Raises:
+        DatasetError: if such labels are there, but no YAML file.
     """
     file = find_ultralytics(root)
-    if file is None or file.data.get("masks_dir") or (root / "masks").is_dir():
+    if file is None:
+        _require_no_labels(root)
+        return None
+    if file.data.get("masks_dir") or (root / "masks").is_dir():
         return None
     classes = class_codes(list(file.names.values()), file.where)
     findings = Findings(root, NAME)
@@ -56,6 +64,28 @@ def read(root: Path) -> Layout | None:
                     text = "Labels without their image are left out"
                     findings.notice(text, shown(path, root))
     return findings.layout(classes, file.where)
+
+
+def _require_no_labels(root: Path) -> None:
+    for folder in folders_below(root):
+        if folder.name != "labels" or image_files(folder):
+            continue
+        path = next(iter(sorted(folder.rglob("*.txt"))), None)
+        if path is not None and _is_of_numbers(path):
+            raise DatasetError(
+                f"{root}: {shown(path, root)} has labels as Ultralytics writes them, "
+                "but no YAML file names their classes. Add data.yaml, such as:\n"
+                "train: images/train\nval: images/val\nnames: [first, second]"
+            )
+
+
+def _is_of_numbers(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8") as file:
+            words = file.readline(1 << 16).split()
+        return len(words) > 4 and bool([float(word) for word in words])
+    except (OSError, ValueError):
+        return False
 
 
 def _mask(
@@ -77,7 +107,7 @@ def _mask(
         findings.notice(text, shown(image, file.root))
     outlines.sort(key=lambda each: -area_px(each[0]))
     return ShapesMask(
-        path=path,
+        path=path if path.is_file() else file.root / file.where,
         where=where,
         height_px=size[0],
         width_px=size[1],

@@ -34,6 +34,7 @@ class UltralyticsFile:
 
     def images(self, findings: Findings) -> Iterator[tuple[str, Path]]:
         """Each image with its part; a folder or list that is not there is a fault."""
+        seen: dict[Path, str] = {}
         for part in PART_NAMES:
             given = self.data.get(part)
             for value in given if isinstance(given, list) else [given]:
@@ -46,6 +47,12 @@ class UltralyticsFile:
                         f"{part} is {value!r}, which is not there. Name a folder or "
                         f"list below {self.root}.",
                     )
+                    continue
+                if seen.setdefault(place, part) != part:
+                    # As in the examples of Ultralytics, which train and measure on the
+                    # same few images.
+                    same = f"{part} is the same as {seen[place]} and left out"
+                    findings.notice(f"{self.where}: {same}")
                     continue
                 for path in _images_of(place, self.root, findings):
                     yield part, path
