@@ -101,9 +101,32 @@ def test_noise_is_refused_with_its_remedy(tmp_path, noisy, description):
     assert fault.startswith("a/masks/x.png, b/masks/x.png, c/masks/x.png and 1 more: ")
     codes = "#000000, #FFFFFF" if description == BY_COLOR else "0, 255"
     assert f"takes each pixel for the nearest of {codes}. Better, save the" in fault
+    advice = "drew them. If all are classes, declare them in dataset.yaml."
+    assert fault.endswith(advice) == (not description)
     assert "`--snap-colors` (in a recipe `data.snap_colors: true`)" in fault
     report = inspect_dataset(root)
     assert report.faults == [fault]
+    assert not report.holds_classes
+
+
+def test_noise_that_is_declared_is_told(tmp_path):
+    """An earlier `inspect` declared it so."""
+    root = folder(tmp_path, noisy_edges)
+    codes = sorted(
+        {
+            code
+            for path in root.glob("*/masks/*.png")
+            for code in np.unique(Image.open(path)).tolist()
+        }
+    )
+    classes = ", ".join(f"{{name: c{code}, index: {code}}}" for code in codes)
+    (root / "dataset.yaml").write_text(f"classes: [{classes}]\n")
+    notices = open_dataset(root).notices
+    assert any(
+        "in single pixels here and there. If the masks were compressed or resized, "
+        "declare the other classes only, and `--snap-colors`" in notice
+        for notice in notices
+    )
 
 
 @pytest.mark.parametrize("noisy", [noisy_jpeg, noisy_edges])

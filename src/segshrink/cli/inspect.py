@@ -154,8 +154,9 @@ def _dataset(
     for notice in report.notices:
         output.out(f"Note: {notice}")
     # Generated data has no folder. Without codes the file would declare no classes,
-    # which is a fault of its own.
-    if write and report.code_shares and source != SOURCE_NAME:
+    # which is a fault of its own; noise would be declared as classes.
+    has_codes = report.code_shares and report.holds_classes
+    if write and has_codes and source != SOURCE_NAME:
         _write_starter(Path(source), starter_yaml(report))
     for fault in report.faults:
         errors.print(f"Fault: {fault}")

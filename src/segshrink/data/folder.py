@@ -40,6 +40,8 @@ class Folder:
         reading: how its masks are read.
         faults: all faults, one message each; empty if the folder can be used.
         notices: what is handled, but worth knowing.
+        holds_classes: whether the masks' codes are classes; not if they hold noise, or
+            show their images.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Folder:
     reading: MaskReading
     faults: tuple[str, ...]
     notices: tuple[str, ...]
+    holds_classes: bool = True
 
     @property
     def has_deviations(self) -> bool:
@@ -114,6 +117,7 @@ def read_folder(
         reading=judged.reading,
         faults=tuple(faults),
         notices=tuple(notices),
+        holds_classes=not judged.faults,
     )
 
 

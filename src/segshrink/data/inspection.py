@@ -77,6 +77,8 @@ class DatasetReport:
         notices: what is handled, but worth knowing.
         split_source: origin of the split; None if faults keep it from being made.
         parts: the parts of the split that are used.
+        holds_classes: whether the masks' codes are classes; not if they hold noise, or
+            show their images.
     """
 
     name: str
@@ -92,6 +94,7 @@ class DatasetReport:
     notices: tuple[str, ...]
     split_source: str | None = None
     parts: tuple[PartReport, ...] = ()
+    holds_classes: bool = True
 
 
 def inspect_dataset(
@@ -175,6 +178,7 @@ def _report_folder(folder: Folder) -> DatasetReport:
         code_shares=shares,
         faults=list(folder.faults),
         notices=folder.notices,
+        holds_classes=folder.holds_classes,
     )
 
 

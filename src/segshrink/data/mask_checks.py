@@ -148,13 +148,15 @@ def _unsnapped(
     fault = _noise_fault(judged.survey, counts, known)
     if fault:
         return replace(judged, faults=(fault,))
-    scattered = [] if known else scattered_codes(counts)
+    # Of declared codes a few may well be scattered.
+    scattered = scattered_codes(counts) if not known or is_noisy(counts) else []
     if not scattered:
         return judged
+    first = "declare the other classes only, and " if known else ""
     notice = (
         f"{_listed(scattered, counts)}: only in single pixels here and there. If the "
-        f"masks were compressed or resized, {_SNAP} takes each pixel for the nearest "
-        "common code."
+        f"masks were compressed or resized, {first}{_SNAP} takes each pixel for the "
+        "nearest common code."
     )
     return replace(judged, notices=(*judged.notices, notice))
 
@@ -179,6 +181,7 @@ def _noise_fault(survey: Survey, counts: CodeCounts, known: Sequence[int]) -> st
         f"{_named(survey.pairs)}: the masks hold {len(counts.codes)} {kind}, most of "
         "them in single pixels here and there, as JPEG leaves them (also once it is "
         f"saved as PNG) and resizing with interpolation. {remedy}"
+        + ("" if known else " If all are classes, declare them in dataset.yaml.")
     )
 
 
