@@ -190,13 +190,18 @@ def read_header(file: SourceFile, *, by_index: bool = False) -> ImageHeader:
     if file.reader is not None:
         return file.reader.header(file)
     with opened(file) as image:
-        height_px, width_px = shown_size(image.height, image.width, turn_of(image))
+        orientation = orientation_of(image)
+        turn = turn_of(image, orientation)
+        height_px, width_px = shown_size(image.height, image.width, turn)
+        conversions = _dropped(image) if by_index else _conversions(image, file)
+        if orientation != UPRIGHT and not by_index:
+            conversions += (ROTATED,)
         return ImageHeader(
             height_px=height_px,
             width_px=width_px,
             mode=image.mode,
-            conversions=_dropped(image) if by_index else _conversions(image, file),
-            orientation=orientation_of(image),
+            conversions=conversions,
+            orientation=orientation,
             format=image.format or "",
         )
 
@@ -209,8 +214,6 @@ def _conversions(image: Image.Image, file: SourceFile) -> tuple[str, ...]:
     conversions = _known_conversions(image, file)
     if image.mode == "RGB" and _is_sixteen_bit(image):
         conversions += (SIXTEEN_BIT,)
-    if orientation_of(image) != UPRIGHT:
-        conversions += (ROTATED,)
     return conversions
 
 

@@ -108,7 +108,8 @@ def _colors(image: Image.Image, file: SourceFile) -> Codes:
             f"one is of kind {image.mode!r}. Save it as RGB with 8 bits per channel, "
             "or declare its classes by `index` in dataset.yaml."
         )
-    return pack_channels(np.asarray(image.convert("RGB")))
+    is_rgb = image.mode == "RGB"  # whose conversion is a copy
+    return pack_channels(np.asarray(image if is_rgb else image.convert("RGB")))
 
 
 def _indices(image: Image.Image, file: SourceFile, *, grey_levels: bool) -> Codes:

@@ -1,6 +1,7 @@
 """Reading of masks: from colours or indices on disk to labels."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -35,15 +36,19 @@ class Runs:
 
     def count(self) -> dict[int, int]:
         """Pixels of each code that occurs."""
-        codes, places = np.unique(self.codes, return_inverse=True)
+        codes, places, _ = self._unique
         pixels = np.zeros(len(codes), np.int64)
         np.add.at(pixels, places, self.lengths)
         return dict(zip(codes.tolist(), pixels.tolist(), strict=True))
 
     def count_runs(self) -> dict[int, int]:
         """Runs of each code that occurs."""
-        codes, runs = np.unique(self.codes, return_counts=True)
+        codes, _, runs = self._unique
         return dict(zip(codes.tolist(), runs.tolist(), strict=True))
+
+    @cached_property
+    def _unique(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return np.unique(self.codes, return_inverse=True, return_counts=True)
 
 
 def find_runs(codes: npt.NDArray[np.uint32]) -> Runs:

@@ -36,12 +36,18 @@ def orientation_of(image: Image.Image) -> int:
     return cast(int, value) if is_known else UPRIGHT
 
 
-def turn_of(image: Image.Image) -> int:
+def turn_of(image: Image.Image, orientation: int | None = None) -> int:
     """The orientation that is still to be applied to Pillow's size and pixels.
 
     Pillow applies that of a TIFF itself.
+
+    Args:
+        image: an image that was opened from a file.
+        orientation: its `orientation_of`, if that is known.
     """
-    return UPRIGHT if image.format == "TIFF" else orientation_of(image)
+    if image.format == "TIFF":
+        return UPRIGHT
+    return orientation_of(image) if orientation is None else orientation
 
 
 def shown_size(height_px: int, width_px: int, orientation: int) -> tuple[int, int]:

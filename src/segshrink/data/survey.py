@@ -219,14 +219,14 @@ def _examine_mask(
 
 def _shows(pair: ImagePair, runs: Runs, *, by_index: bool) -> bool:
     """Whether a mask shows its image itself, a copy of the file or of the pixels."""
-    if isinstance(pair.mask, DrawnMask):
+    if isinstance(pair.mask, DrawnMask) or pair.image.reader is not None:
         return False
     image, mask = pair.image.path, pair.mask.path
     same_size = image.stat().st_size == mask.stat().st_size
     if same_size and image.read_bytes() == mask.read_bytes():
         return True
     # Masks have few codes: images are decoded for the others only.
-    if len(np.unique(runs.codes)) <= _MOST_CODES_OF_MASKS:
+    if len(runs.count_runs()) <= _MOST_CODES_OF_MASKS:
         return False
     pixels = read_image(pair.image)
     codes = pixels[..., 0] if by_index else pack_channels(pixels)
