@@ -98,6 +98,14 @@ def jpeg_masks(root):
     return root
 
 
+class Told(SilentProgress):
+    def __init__(self):
+        self.lines = []
+
+    def say(self, text):
+        self.lines.append(text)
+
+
 @pytest.mark.parametrize("protocol", [None, "random-patch"])
 def test_masks_are_snapped_and_resized_as_asked(tmp_path, protocol):
     root = jpeg_masks(tmp_path / "data")
@@ -118,9 +126,14 @@ def test_masks_are_snapped_and_resized_as_asked(tmp_path, protocol):
     with pytest.raises(DatasetError, match="--snap-colors"):
         resized.open(SilentProgress())
     both = dataclasses.replace(resized, snap_colors=True)
+    told = Told()
     if protocol is not None:
-        both.open_patches(SilentProgress())
-    _, labels = both.open(SilentProgress()).test[0].read()
+        both.open_patches(told)
+        assert [line for line in told.lines if "are snapped to the" in line]
+        told.lines.clear()
+    _, labels = both.open(told).test[0].read()
+    assert [line for line in told.lines if "are snapped to the nearest of" in line]
+    assert [line for line in told.lines if "the nearest pixels are taken" in line]
     expected = np.zeros((40, 40), np.uint8)
     expected[10:30, 16:] = 1
     np.testing.assert_array_equal(labels, expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,12 +81,15 @@ class DataOptions:
 
         source, seed = self._required_source(), self.split_seed or 0
         if self.protocol is not None and self.split is not None:
-            return open_patch_dataset(
+            dataset = open_patch_dataset(
                 source, self.split, seed=seed, progress=progress, **self._opening
             )
-        return open_dataset(
-            source, split=self.split, seed=seed, progress=progress, **self._opening
-        )
+        else:
+            dataset = open_dataset(
+                source, split=self.split, seed=seed, progress=progress, **self._opening
+            )
+        self._tell(dataset.notices, progress)
+        return dataset
 
     def open_patches(self, progress: Progress) -> PatchDataset:
         """Open the patches of the protocol.
@@ -98,9 +102,17 @@ class DataOptions:
 
         if self.protocol is None or self.split is None:
             raise UsageError("Patches need --protocol random-patch.")
-        return open_patches(
+        patches = open_patches(
             self._required_source(), self.split, progress=progress, **self._opening
         )
+        self._tell(patches.notices, progress)
+        return patches
+
+    def _tell(self, notices: Iterable[str], progress: Progress) -> None:
+        """Say what the options did to the masks, or that they had no effect."""
+        if self.snap_colors or self.resize_masks:
+            for notice in notices:
+                progress.say(notice)
 
     @property
     def _opening(self) -> OpeningOptions:

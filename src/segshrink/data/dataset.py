@@ -137,7 +137,7 @@ def open_images(
     *,
     progress: Progress | None = None,
     **options: Unpack[OpeningOptions],
-) -> tuple[str, Part]:
+) -> tuple[str, Part, tuple[str, ...]]:
     """Open a data set undivided, for a protocol with a split of its own.
 
     Args:
@@ -146,8 +146,8 @@ def open_images(
         **options: as `OpeningOptions`, without those of generated scenes.
 
     Returns:
-        (name, images): the name of the data set in records, and all its images as the
-        part `"all"`.
+        (name, images, notices): the name of the data set in records, all its images as
+        the part `"all"`, and what is handled in its files, but worth knowing.
 
     Raises:
         DatasetError: if the folder has faults; all are listed.
@@ -156,12 +156,15 @@ def open_images(
     require_options_for(source, options)
     if str(source) == SOURCE_NAME:
         images, classes = generated_images(None, None, seed=0)
-        return SOURCE_NAME, Part("all", images, classes)
+        return SOURCE_NAME, Part("all", images, classes), ()
     progress = progress or SilentProgress()
     folder, classes = _sound_folder(Path(source), options, progress)
     part = Part("all", _image_files(folder, classes), classes)
     reader, _ = counted_reader(part, folder.has_deviations, progress)
-    return folder.name, part if reader is None else with_reader(part, reader)
+    # What follows from the layout is about its split, which is not used here.
+    notices = tuple(x for x in folder.notices if x not in folder.layout.notices)
+    part = part if reader is None else with_reader(part, reader)
+    return folder.name, part, notices
 
 
 def read_given_split(path: Path) -> GivenNames:

@@ -123,6 +123,7 @@ def open_patch_dataset(
             **{name: part.scenes for name, part in parts.items()},
         ),
         notices=(
+            *patches.notices,
             "Patches of the same images are trained and measured on. The figures leak "
             "and compare only with those of the same protocol.",
         ),

@@ -114,12 +114,14 @@ class PatchDataset:
         images: all its images.
         split: the patches of each part.
         source: origin of the split, such as "file random_patch.json".
+        notices: what is handled in its files, but worth knowing.
     """
 
     name: str
     images: Part
     split: PatchSplit
     source: str
+    notices: tuple[str, ...] = ()
 
     @property
     def void_label(self) -> int:
@@ -181,9 +183,9 @@ def open_patches(
     path = Path(split)
     # The split is read before the masks, so that a fault in it shows at once.
     divided = read_patch_split(path)
-    name, images = open_images(source, progress=progress, **options)
+    name, images, notices = open_images(source, progress=progress, **options)
     _check(divided, images, where=path.name)
-    return PatchDataset(name, images, divided, f"file {path.name}")
+    return PatchDataset(name, images, divided, f"file {path.name}", notices)
 
 
 def read_patch_split(path: Path) -> PatchSplit:
