@@ -438,3 +438,13 @@ def test_labels_of_ultralytics_without_their_yaml(tmp_path):
     (ultralytics_folder(tmp_path) / "data.yaml").unlink()
     with pytest.raises(DatasetError, match="no YAML file names their classes"):
         open_dataset(tmp_path)
+
+
+def test_the_short_export_of_label_studio(tmp_path):
+    save_image(tmp_path / "0.png", 0)
+    area = {"original_width": 40, "points": [[0, 0]], "polygonlabels": ["field"]}
+    write_json(tmp_path / "min.json", [{"id": 1, "image": "0.png", "label": [area]}])
+    with pytest.raises(
+        DatasetError, match=r"min\.json: is Label Studio's export JSON-M"
+    ):
+        open_dataset(tmp_path)

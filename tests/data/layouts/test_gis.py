@@ -6,6 +6,7 @@ shapely = pytest.importorskip("shapely")
 pyogrio = pytest.importorskip("pyogrio")
 
 from affine import Affine  # noqa: E402
+from PIL import Image  # noqa: E402
 from pyogrio import raw  # noqa: E402
 
 from segshrink.data import open_dataset  # noqa: E402
@@ -187,3 +188,14 @@ def test_a_file_without_reference_system(tmp_path):
     (tmp_path / "p.prj").unlink()
     with pytest.raises(DatasetError, match=r"p\.shp: has no reference system"):
         open_dataset(tmp_path)
+
+
+def test_images_without_a_georeference_are_told(tmp_path):
+    save_scene(tmp_path / "a.tif", 0)
+    save_polygons(tmp_path / "p.gpkg", on_map(0))
+    Image.fromarray(image_of(1)).save(tmp_path / "b.tif")
+    layout = find_layout(tmp_path)
+    assert [pair.name for pair in layout.pairs] == ["a"]
+    assert layout.notices == (
+        "Images without a georeference are left out (1 time, first in b.tif).",
+    )

@@ -76,12 +76,13 @@ def read(root: Path) -> Layout | None:
     # Masks in files say more of each pixel than outlines that lie beside them.
     if not files or any(map(holds_masks, folders_below(root))):
         return None
-    images = [
+    candidates = [
         path
         for folder in folders_below(root)
         for path in image_files(folder)
-        if is_georeferenced(path)
+        if path.suffix.lower() in (".tif", ".tiff")
     ]
+    images = [path for path in candidates if is_georeferenced(path)]
     if not images:
         return None
     _require_packages()
@@ -92,6 +93,11 @@ def read(root: Path) -> Layout | None:
         raise DatasetError(f"{root}: no polygon in it has a class. Give them classes.")
     classes = class_codes(names, str(root))
     reader = _Reader(root, layers, classes, findings)
+    known = set(images)
+    for path in candidates:
+        if path not in known:
+            text = "Images without a georeference are left out"
+            findings.notice(text, shown(path, root))
     stems = {path.stem for path in images}
     for image in images:
         reader.read(image, stems)

@@ -45,14 +45,14 @@ def read(root: Path) -> Layout | None:
     0; a polygon or rectangle those whose centres lie inside, where its percentages are
     taken of the image's size. Later regions cover earlier ones. Tasks without an
     annotation are left out; one without regions is background.
+
+    Raises:
+        DatasetError: if there is an export in the short form JSON-MIN instead.
     """
-    paths = [
-        path
-        for paths in json_files(root)
-        for path in paths
-        if mentions(path, *_KEYS) and _begins_a_list(path)
-    ]
+    lists = [x for paths in json_files(root) for x in paths if _begins_a_list(x)]
+    paths = [path for path in lists if mentions(path, *_KEYS)]
     if not paths:
+        _require_no_short_form(lists, root)
         return None
     findings = Findings(root, NAME)
     index = ImageIndex(root)
@@ -69,9 +69,22 @@ def read(root: Path) -> Layout | None:
     return findings.layout(classes, " and ".join(shown(path, root) for path in paths))
 
 
+def _require_no_short_form(paths: Iterable[Path], root: Path) -> None:
+    for path in paths:
+        areas = (mentions(path, kind) for kind in ("brushlabels", "polygonlabels"))
+        if mentions(path, "original_width") and any(areas):
+            raise DatasetError(
+                f"{shown(path, root)}: is Label Studio's export JSON-MIN, which says "
+                "too little. Export JSON."
+            )
+
+
 def _begins_a_list(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    try:
+        with path.open("rb") as file:
+            return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)
