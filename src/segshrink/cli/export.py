@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import keras
 
     from segshrink.compression.accuracy_control import AccuracyControl
+    from segshrink.records.bands import Bands
     from segshrink.records.measurement import Agreement
 
 _RANDOM_IMAGES = 4
@@ -103,13 +104,13 @@ def export(
     load_keras()
     from segshrink.compression.exporting import CALIBRATION_TILES, export_checked
     from segshrink.export import with_input_size
-    from segshrink.models import load_model
+    from segshrink.models import load_model, read_bands
 
     trained = load_model(model)
     if size_px is not None:
         trained = with_input_size(trained, *size_px)
     if not options.is_given:
-        check = _export_alone(trained, out, format, precision)
+        check = _export_alone(trained, read_bands(model), out, format, precision)
         _print_check(out, check, "random images")
         return
     progress = TerminalProgress()
@@ -172,7 +173,11 @@ def _accuracy_control(
 
 
 def _export_alone(
-    model: keras.Model, out: Path, format: Format, precision: Precision
+    model: keras.Model,
+    bands: Bands | None,
+    out: Path,
+    format: Format,
+    precision: Precision,
 ) -> Agreement:
     """Export without data, and check the conversion on random images."""
     import numpy as np
@@ -183,7 +188,7 @@ def _export_alone(
 
     shape = (_RANDOM_IMAGES, *fixed_input_shape(model), model.inputs[0].shape[3])
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    metadata = file_metadata(model, precision)
+    metadata = file_metadata(model, precision, bands=bands)
     export_model(model, out, format=format, quantize=precision, metadata=metadata)
     return check_export(model, out, images, quantize=precision)
 

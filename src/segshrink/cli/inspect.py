@@ -83,13 +83,15 @@ def inspect(
 def _model(path: Path, keep: float | None) -> None:
     load_keras()
     from segshrink.measuring import count_macs
-    from segshrink.models import load_model
+    from segshrink.models import load_model, read_bands
     from segshrink.pruning import plan_pruning
 
     model = load_model(path)
     size = count_macs(model)
     output.out(f"{path}: {model.input_shape} -> {model.output_shape}")
     output.out(f"{size.parameters:,} parameters, {size.macs:,} MACs per image")
+    if (bands := read_bands(path)) is not None:
+        output.out(f"images: {bands.shown()}")
     output.print(plan_pruning(model, keep=1.0 if keep is None else keep))
 
 

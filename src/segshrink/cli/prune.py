@@ -126,7 +126,7 @@ def prune(
     recovers = _recovers(recover, criterion, options)
     load_keras()
     from segshrink.compression.student import plan_path, prune_with_tiles
-    from segshrink.models import load_model, save_model
+    from segshrink.models import load_model, read_bands, save_model
 
     before = load_model(model)
     plan, smaller = prune_with_tiles(
@@ -141,7 +141,7 @@ def prune(
         multiple_of=multiple_of,
         skip=skip or (),
     )
-    save_model(smaller, out)
+    save_model(smaller, out, bands=read_bands(model))
     plan.as_record().write(plan_path(out))
     output.print(plan)
     output.out(

@@ -12,12 +12,17 @@ from segshrink.data.splits import shortened
 from segshrink.export import fixed_input_shape
 from segshrink.formats import Precision
 from segshrink.measuring import count_macs
+from segshrink.records.bands import Bands
 from segshrink.records.measurement import ClassColor, ModelCost
 from segshrink.records.metadata import FileMetadata, InputImage, TrainingData
 
 
 def file_metadata(
-    model: keras.Model, precision: Precision, dataset: Dataset | None = None
+    model: keras.Model,
+    precision: Precision,
+    dataset: Dataset | None = None,
+    *,
+    bands: Bands | None = None,
 ) -> FileMetadata:
     """Metadata of a file about its model and the data that this was trained on.
 
@@ -25,14 +30,12 @@ def file_metadata(
         model: the model that is exported.
         precision: precision of the file.
         dataset: data that the model was trained on, if it is known.
+        bands: bands of its images, where `dataset` does not say them.
     """
-    height_px, width_px = fixed_input_shape(model)
     cost = count_macs(model)
     metadata = FileMetadata(
         segshrink=__version__,
-        input=InputImage(
-            height=height_px, width=width_px, channels="RGB", range=(0, 255)
-        ),
+        input=_input_image(model, bands if dataset is None else dataset.train.bands),
         output="logits",
         precision=precision,
         model=ModelCost(parameters=cost.parameters, macs=cost.macs),
@@ -44,6 +47,17 @@ def file_metadata(
     return metadata.model_copy(
         update={"classes": classes, "data": training_data(dataset)}
     )
+
+
+def _input_image(model: keras.Model, bands: Bands | None) -> InputImage:
+    height_px, width_px = fixed_input_shape(model)
+    image = InputImage(height=height_px, width=width_px, channels="RGB", range=(0, 255))
+    if bands is not None:
+        image = image.model_copy(update={"bands": bands})
+    count = model.inputs[0].shape[3]
+    if count == 3 and bands is None:
+        return image
+    return image.model_copy(update={"channels": f"{count} band{'s' * (count > 1)}"})
 
 
 def training_data(dataset: Dataset) -> TrainingData:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -139,7 +140,11 @@ def _foreign_files(folder: Path) -> list[Path]:
 def _run_data(dataset: Dataset) -> RunData:
     """Describe the data so that other data of the same recipe is recognized."""
     classes, unlabelled = dataset.classes, dataset.unlabelled
-    of_unlabelled = {} if unlabelled is None else {"unlabelled": _images(unlabelled)}
+    others: dict[str, Any] = {}
+    if unlabelled is not None:
+        others["unlabelled"] = _images(unlabelled)
+    if dataset.train.bands is not None:
+        others["bands"] = dataset.train.bands
     return RunData(
         name=dataset.name,
         classes={
@@ -151,7 +156,7 @@ def _run_data(dataset: Dataset) -> RunData:
             part.name: _images(part)
             for part in (dataset.train, dataset.val, dataset.test)
         },
-        **of_unlabelled,
+        **others,
     )
 
 
@@ -218,6 +223,9 @@ def _require_same_data(folder: Path, now: RunData, then: RunData) -> None:
                 f"  {part}: {then.images[part].count} images then, "
                 f"{images.count} now; their names, sizes or masks differ"
             )
+    if then.bands != now.bands:
+        shown = [each.shown() if each else "RGB" for each in (then.bands, now.bands)]
+        lines.append(f"  bands: then {shown[0]}; now {shown[1]}")
     if then.unlabelled != now.unlabelled:
         counts = [
             each.count if each else 0 for each in (then.unlabelled, now.unlabelled)

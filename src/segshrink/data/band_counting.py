@@ -46,12 +46,18 @@ def counted_reader(
         DatasetError: if an image cannot be read.
     """
     files = [image.image for image in train if isinstance(image, ImageFile)]
-    reader = reader_of(files[0]) if files else None
+    reader = reader_of_part(train)
     if reader is None or reader.scale is not None:
         return None, ()
     scale = _counted(files, reader, deviations, progress)
     scaled = reader.with_scale(scale)
     return scaled, () if set(scale) == {_UNSCALED} else (_notice(scaled),)
+
+
+def reader_of_part(part: Part) -> BandReader | None:
+    """The reader of the files of a part; None if they are plain pictures."""
+    first = next((image for image in part if isinstance(image, ImageFile)), None)
+    return None if first is None else reader_of(first.image)
 
 
 def with_reader(part: Part, reader: BandReader) -> Part:

@@ -143,10 +143,14 @@ class BandReader:
             values = np.concatenate(bands, axis=-1)
         else:
             values = read_raster(file, self.use)
-        return values, lacking_data(values, self._nodata(header.nodata))
+        return values, self.lacking(values, header.nodata)
 
-    def _nodata(self, declared: float | None) -> list[float]:
-        return [each for each in (self.nodata, declared) if each is not None]
+    def lacking(
+        self, values: npt.NDArray, declared: float | None
+    ) -> npt.NDArray | None:
+        """Which numbers are no data, also those that the file declares."""
+        nodata = [each for each in (self.nodata, declared) if each is not None]
+        return lacking_data(values, nodata)
 
     def _members(self, file: SourceFile) -> Iterator[SourceFile]:
         """The files of the bands, from that of the first ending."""
@@ -164,6 +168,30 @@ def _beside(path: Path, stem: str) -> Path:
         return same
     others = sorted(each for each in path.parent.glob(f"{stem}.*") if each.is_file())
     return others[0] if others else same
+
+
+def leveled(
+    reader: BandReader,
+    values: npt.NDArray,
+    declared: float | None,
+    valid: npt.NDArray[np.bool_] | None,
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
+    """Grey levels of a window of a scene, and which of its pixels have data.
+
+    Args:
+        reader: the bands and their scale.
+        values: the bands of the window, `(height, width, bands)`.
+        declared: the value that the scene declares as no data.
+        valid: the pixels that its mask says to have data, `(height, width)`; None if
+            it has none.
+
+    Returns:
+        (pixels, has_data): as `BandReader.read`.
+    """
+    levels, has_data = reader.scaled(values, reader.lacking(values, declared))
+    if valid is None or has_data is None:
+        return levels, has_data if valid is None else valid
+    return levels, has_data & valid
 
 
 def reader_of(file: SourceFile) -> BandReader | None:

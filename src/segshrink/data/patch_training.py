@@ -164,6 +164,7 @@ def _image(
         name=str(patch),
         height_px=side_px,
         width_px=side_px,
+        num_bands=whole.num_bands,
         image_path=whole.image_path,
         images=images,
         index=index,

@@ -41,6 +41,8 @@ def images_digest(part: Part) -> str:
                 ) from error
             size = f"{image.height_px}x{image.width_px}"
             stamp = f"{image.name} {size} {stat.st_size} {stat.st_mtime_ns}"
+            if image.bands is not None:
+                stamp += f" {image.bands.shown()}"
         digest.update(stamp.encode())
     return digest.hexdigest()
 

@@ -9,7 +9,7 @@ from PIL import Image
 from segshrink.data import AnnotatedImage, Classes, Part
 from segshrink.data.classes import IGNORE_INDEX
 from segshrink.data.pictures import as_rgb
-from segshrink.measuring.quality import measure_quality
+from segshrink.measuring.quality import as_trained, measure_quality
 from segshrink.objectives import BoundaryIoU, ConfusionMatrix
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import atomic_write
@@ -144,6 +144,7 @@ def write_worst(
         The files, worst first.
     """
     progress = progress or SilentProgress()
+    part = as_trained(artifact, part)
     worst = [x for x in quality.by_image if x.mean_iou is not None][:count]
     progress.start("worst images", len(worst))
     written = []

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from segshrink.data import AnnotatedImage, Classes, Part
+from segshrink.data.band_counting import reader_of_part, with_reader
+from segshrink.data.band_reading import BandReader
 from segshrink.errors import ModelError, UsageError
 from segshrink.objectives import ConfusionMatrix, ScoreHistograms
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records.measurement import Quality
+from segshrink.records.metadata import bands_of
 from segshrink.runtimes import Artifact, predict_image
 
 OnImage = Callable[[int, AnnotatedImage, np.ndarray, np.ndarray], None]
@@ -45,6 +48,7 @@ def measure_quality(
         ModelError: if the file and the data set differ in their number of classes.
         UsageError: if the part is empty.
     """
+    part = as_trained(artifact, part)
     _check(artifact, part, classes)
     progress = progress or SilentProgress()
     confusion = ConfusionMatrix(classes.num_classes)
@@ -82,6 +86,26 @@ def require_same_classes(artifact: Artifact, classes: Classes) -> None:
             f"has {classes.num_classes} ({', '.join(classes.names)}). Measure it on "
             "the data it was trained for."
         )
+
+
+def as_trained(artifact: Artifact, part: Part) -> Part:
+    """The part with the grey levels that a file was trained with.
+
+    A file that was trained on bands says which of their values are 0 and 255. They are
+    those of its own training part, which other data may not have. If the part has
+    another number of bands, it is read by the bands of the file.
+
+    Args:
+        artifact: an opened model file.
+        part: images with labels.
+    """
+    bands = bands_of(artifact.metadata)
+    reader = reader_of_part(part)
+    if bands is None or reader is None or part.bands == bands:
+        return part
+    if len(reader.use) == len(bands.use):
+        return with_reader(part, reader.with_scale(bands.scale))
+    return with_reader(part, BandReader.of(bands))
 
 
 def require_same_bands(path: Path, num_bands: int, part: Part) -> None:

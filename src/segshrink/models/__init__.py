@@ -5,7 +5,7 @@ from segshrink.models.compact import compact
 from segshrink.models.copying import copy_model
 from segshrink.models.efficientnet_lite import efficientnet_lite
 from segshrink.models.input_size import tile_px_of
-from segshrink.models.loading import load_model, save_model
+from segshrink.models.loading import load_model, read_bands, save_model
 from segshrink.models.unet import unet
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "copy_model",
     "efficientnet_lite",
     "load_model",
+    "read_bands",
     "save_model",
     "tile_px_of",
     "unet",

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from pydantic import ValidationError
 
 from segshrink.errors import ModelError, UsageError
 from segshrink.records import atomic_write
+from segshrink.records.bands import Bands
 
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # The earliest time that a zip archive can hold stands for every time.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _LONGEST_REASON = 160
+# In the archive, beside what Keras reads.
+_BANDS_MEMBER = "segshrink-bands.json"
 
 
 def load_model(path: Path | str) -> keras.Model:
@@ -43,7 +47,9 @@ def load_model(path: Path | str) -> keras.Model:
         raise ModelError(f"{path}: {_why(error)}") from error
 
 
-def save_model(model: keras.Model, path: Path | str) -> None:
+def save_model(
+    model: keras.Model, path: Path | str, *, bands: Bands | None = None
+) -> None:
     """Write the model atomically, without optimizer, loss or metrics.
 
     Equal models give equal bytes: the times and memory addresses that Keras puts into
@@ -52,6 +58,8 @@ def save_model(model: keras.Model, path: Path | str) -> None:
     Args:
         model: a functional or sequential model.
         path: the `.keras` file to write or replace.
+        bands: bands of the images that the model was trained on, which the archive
+            carries; None for plain RGB pictures.
 
     Raises:
         UsageError: if `path` does not end in `.keras`.
@@ -66,6 +74,24 @@ def save_model(model: keras.Model, path: Path | str) -> None:
     with atomic_write(path) as partial:
         plain.save(partial)
         _make_repeatable(partial)
+        if bands is not None:
+            with zipfile.ZipFile(partial, "a") as archive:
+                text = json.dumps(bands.as_plain())
+                archive.writestr(zipfile.ZipInfo(_BANDS_MEMBER, _NO_TIME), text)
+
+
+def read_bands(path: Path | str) -> Bands | None:
+    """Bands of the images that the model in a file was trained on; None if unknown.
+
+    Args:
+        path: a `.keras` file of `save_model`; others carry none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read(_BANDS_MEMBER)
+        return Bands.model_validate_json(text)
+    except (OSError, KeyError, zipfile.BadZipFile, ValidationError):
+        return None
 
 
 def _check_kind(path: Path) -> None:

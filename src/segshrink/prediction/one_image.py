@@ -8,9 +8,12 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from segshrink.data.images import SourceFile, opened, read_image
+from segshrink.data.classes import IGNORE_INDEX
+from segshrink.data.images import SourceFile, opened, read_pixels
+from segshrink.data.pictures import as_rgb
 from segshrink.errors import DatasetError
 from segshrink.prediction.areas import Areas
+from segshrink.prediction.bands import source_file
 from segshrink.prediction.painting import blended, legend
 from segshrink.prediction.photos import IMAGE_TAG, Photo
 from segshrink.prediction.polygons import write_polygons
@@ -93,19 +96,22 @@ def segment_file(
         return segment_scene(artifact, photo, out, on_tiles=on_tiles)
     # Taken before the image is read, so that one that changes meanwhile is noticed.
     state = photo.state()
-    image = read_image(SourceFile(photo.path, str(photo.path), is_paired=False))
+    image, has_data = read_pixels(source_file(artifact, photo.path))
     labels = classes_of_image(artifact, image)
+    if has_data is not None:
+        labels[~has_data] = IGNORE_INDEX
     colors = [color for _, color in legend(artifact)]
     # A mask of another image must not stand beside this overlay.
     photo.mask(out).unlink(missing_ok=True)
-    _write(Image.fromarray(blended(image, labels, colors)), photo.overlay(out))
+    picture = blended(as_rgb(image), labels, colors)
+    _write(Image.fromarray(picture), photo.overlay(out))
     indexed = Image.fromarray(labels, mode="P")
     indexed.putpalette([value for color in colors for value in color])
     # The mask is written last: where it exists, the results are complete.
     about = PngInfo()
     about.add_text(IMAGE_TAG, state)
     _write(indexed, photo.mask(out), about)
-    return Areas(np.bincount(labels.ravel(), minlength=artifact.num_classes))
+    return Areas(_counts(labels, artifact.num_classes))
 
 
 def _areas_there(photo: Photo, out: Path, num_classes: int) -> Areas | None:
@@ -127,8 +133,14 @@ def _areas_of_photograph(mask: Path, num_classes: int, state: str) -> Areas | No
         if picture.info.get(IMAGE_TAG) != state:
             return None
         labels = np.asarray(picture)
-    counts = np.bincount(labels.ravel(), minlength=num_classes)
+    counts = _counts(labels, num_classes)
     return Areas(counts) if len(counts) == num_classes else None
+
+
+def _counts(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Pixels of each class; those without data, 255, count in none."""
+    valid = labels[labels != IGNORE_INDEX]
+    return np.bincount(valid, minlength=num_classes)
 
 
 def _outline(artifact: Artifact, photo: Photo, out: Path, kind: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segshrink.data import SlidingWindow
+from segshrink.data.band_reading import BandReader, leveled
 from segshrink.data.geotiff import (
     bands_of_rgb,
     gdal_errors,
@@ -56,7 +57,8 @@ def cache_bytes_of(source: DatasetReader, window: SlidingWindow) -> int:
     rows = min((math.ceil(tile_px[0] / block_rows) + 1) * block_rows, source.height)
     read = swath_px + 2 * tile_px[1] + 2 * block_columns
     width = math.ceil(source.width / block_columns) * block_columns
-    read_bytes = max(rows, block_rows) * min(read, width) * source.count
+    pixel_bytes = sum(np.dtype(kind).itemsize for kind in source.dtypes)
+    read_bytes = max(rows, block_rows) * min(read, width) * pixel_bytes
     written_bytes = 2 * BLOCK_PX * (min(swath_px, source.width) + BLOCK_PX)
     needed = 5 * (read_bytes + written_bytes) // 4
     if needed > _MOST_CACHE_BYTES:
@@ -78,8 +80,9 @@ class SceneRows:
     Args:
         source: the scene, within `opened_scene`.
         window: how `stream_by_tiles` goes through the scene.
-        on_pixels: receives row, column and pixels `(height, width, 3)` of each window
-            that is read.
+        on_pixels: receives row, column and pixels `(height, width, bands)` of each
+            window that is read.
+        reader: reads the bands that the model takes; None for RGB.
     """
 
     def __init__(
@@ -88,15 +91,16 @@ class SceneRows:
         window: SlidingWindow,
         *,
         on_pixels: Callable[[int, int, np.ndarray], None],
+        reader: BandReader | None = None,
     ) -> None:
         self._source = source
-        self._bands = bands_of_rgb(source)
-        self._is_masked = is_masked(source)
+        self._reader = reader
+        self._bands = bands_of_rgb(source) if reader is None else reader.use
         swath_px = window.swath_px or source.width
         self._widest = swath_px + 2 * window.tile_px[1]
         self._on_pixels = on_pixels
         self._rows, self._left = slice(0, 0), 0
-        self._pixels = np.empty((0, 0, 3), np.uint8)
+        self._pixels = np.empty((0, 0, len(self._bands)), np.uint8)
         self._valid: npt.NDArray[np.bool_] | None = None
         self._valid_of_rows: dict[int, tuple[int, npt.NDArray[np.bool_]]] = {}
         self._tiles_with_data: deque[bool] = deque()
@@ -128,7 +132,7 @@ class SceneRows:
         Returns:
             bool `(height, width)`; None if all do.
         """
-        if not self._is_masked:
+        if row not in self._valid_of_rows:
             return None
         left, valid = self._valid_of_rows.pop(row)
         return ~valid[: size_px[0], column - left : column - left + size_px[1]]
@@ -139,12 +143,20 @@ class SceneRows:
         width = min(self._widest, self._source.width - left)
         window = Window(left, rows.start, width, rows.stop - rows.start)
         try:
-            pixels = self._source.read(self._bands, window=window)  # (3, rows, columns)
-            if self._is_masked:
-                self._valid = self._source.dataset_mask(window=window) != 0
-                self._valid_of_rows[rows.start] = left, self._valid
+            values = self._source.read(list(self._bands), window=window)
+            valid = (
+                self._source.dataset_mask(window=window) != 0
+                if is_masked(self._source)
+                else None
+            )
         except gdal_errors() as error:
             raise unreadable(Path(self._source.name), error) from error
+        pixels = np.moveaxis(values, 0, -1)  # (rows, columns, bands)
+        if self._reader is not None:
+            pixels, valid = leveled(self._reader, pixels, self._source.nodata, valid)
+        self._valid = valid
+        if valid is not None:
+            self._valid_of_rows[rows.start] = left, valid
         self._rows, self._left = rows, left
-        self._pixels = np.moveaxis(pixels, 0, -1)
+        self._pixels = pixels
         self._on_pixels(rows.start, left, self._pixels)

@@ -11,9 +11,12 @@ import numpy as np
 from PIL import Image
 
 from segshrink.data import IGNORE_INDEX, SlidingWindow, stream_by_tiles
+from segshrink.data.band_reading import BandReader
 from segshrink.data.geotiff import gdal_errors, opened_scene
+from segshrink.data.pictures import as_rgb
 from segshrink.errors import DatasetError
 from segshrink.prediction.areas import Areas
+from segshrink.prediction.bands import reader_for, require_known_scale
 from segshrink.prediction.painting import blended, legend
 from segshrink.prediction.photos import IMAGE_TAG, Photo
 from segshrink.prediction.preview import Preview
@@ -167,7 +170,10 @@ def _write_draft(
         rows = SceneRows(
             source,
             window,
-            on_pixels=lambda *part: preview.put(preview.image, *part),
+            on_pixels=lambda row, column, part: preview.put(
+                preview.image, row, column, as_rgb(part)
+            ),
+            reader=_reader(artifact, source),
         )
         counts = np.zeros(artifact.num_classes, np.int64)
 
@@ -191,6 +197,26 @@ def _write_draft(
         )
         describe(target, artifact, counts, state)
     return preview, counts
+
+
+def _reader(artifact: Artifact, source: DatasetReader) -> BandReader | None:
+    """The reader of a scene's bands; None for RGB.
+
+    Raises:
+        DatasetError: if the scene lacks a band, or its values have no known scale.
+    """
+    reader = reader_for(artifact)
+    if reader is None:
+        return None
+    if max(reader.use) > source.count:
+        raise DatasetError(
+            f"{source.name}: has {source.count} bands, but {artifact.path} takes bands "
+            f"{', '.join(map(str, reader.use))}. Name images of the kind that it was "
+            "trained on."
+        )
+    kinds = {source.dtypes[number - 1] for number in reader.use}
+    require_known_scale(reader, kinds, source.name, artifact)
+    return reader
 
 
 def _predictor(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import ConfigDict
 
+from segshrink.records.bands import Bands
 from segshrink.records.measurement import ClassColor, Count, ModelCost, Share
 from segshrink.records.record import SparseRecord
 
@@ -18,12 +19,17 @@ class _Carried(SparseRecord):
 
 
 class InputImage(_Carried):
-    """The image that a file takes: its size in pixels, its channels and their range."""
+    """The image that a file takes: its size in pixels, its channels and their range.
+
+    `bands` says which bands of image files the channels are, and which of their values
+    are 0 and 255; None for plain RGB pictures.
+    """
 
     height: int
     width: int
     channels: str = "RGB"
     range: tuple[int | float, int | float] = (0, 255)
+    bands: Bands | None = None
 
 
 class TrainingData(_Carried):
@@ -77,3 +83,9 @@ class FileMetadata(_Carried):
     data: TrainingData | None = None
     checked: Checked | None = None
     quality: Reached | None = None
+
+
+def bands_of(metadata: FileMetadata | None) -> Bands | None:
+    """Bands of the images that a file takes; None if they are plain RGB, or unknown."""
+    image = metadata.input if metadata else None
+    return image.bands if image else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from segshrink.records.bands import Bands
 from segshrink.records.measurement import Agreement, Count, ModelCost, SplitRecord
 from segshrink.records.record import Record, SparseRecord
 
@@ -20,7 +21,8 @@ class RunData(SparseRecord):
     """The data that a run was begun with, `data.json`.
 
     `classes` holds names by the code that stands for the class in masks, `images` is
-    by part. `unlabelled` are the images on which only a teacher counts, if any.
+    by part. `unlabelled` are the images on which only a teacher counts, if any. `bands`
+    are those of images that are no plain pictures.
     """
 
     name: str
@@ -28,6 +30,7 @@ class RunData(SparseRecord):
     split: SplitRecord
     images: Mapping[str, PartImages]
     unlabelled: PartImages | None = None
+    bands: Bands | None = None
 
 
 class ExportAttempt(Agreement):

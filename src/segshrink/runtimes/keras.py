@@ -7,6 +7,8 @@ import numpy as np
 from segshrink.errors import ModelError
 from segshrink.formats import Format
 from segshrink.records import usable_cores
+from segshrink.records.bands import Bands
+from segshrink.records.metadata import FileMetadata, InputImage
 from segshrink.runtimes.artifact import checked_images, checked_signature
 
 
@@ -25,12 +27,11 @@ class KerasArtifact:
     """
 
     runtime = Format.KERAS
-    metadata = None
 
     def __init__(self, path: Path) -> None:
         import keras
 
-        from segshrink.models import load_model
+        from segshrink.models import load_model, read_bands
 
         self.path = path
         self.threads = len(usable_cores())
@@ -50,6 +51,7 @@ class KerasArtifact:
         self.input_shape = self._signature.input_shape
         self.num_bands = self._signature.num_bands
         self.num_classes = self._signature.num_classes
+        self.metadata = _metadata(self.input_shape, read_bands(path))
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
@@ -61,3 +63,11 @@ class KerasArtifact:
                 self._model.predict_on_batch(signature.as_input(image))
             )
         return logits
+
+
+def _metadata(size_px: tuple[int, int], bands: Bands | None) -> FileMetadata | None:
+    """What a `.keras` file says of its images; None if they are plain pictures."""
+    if bands is None:
+        return None
+    height_px, width_px = size_px
+    return FileMetadata(input=InputImage(height=height_px, width=width_px, bands=bands))

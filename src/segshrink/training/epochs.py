@@ -150,7 +150,8 @@ class EpochKeeper(keras.callbacks.Callback):
         is_best = self.state.best_miou is None or miou > self.state.best_miou
         if epoch >= self._choose_from and is_best:
             self.state.best_miou, self.state.best_epoch = miou, epoch
-            save_model(self.plain, best_path(self.context.folder, epoch))
+            path = best_path(self.context.folder, epoch)
+            save_model(self.plain, path, bands=self.context.dataset.train.bands)
         accuracy = validation.confusion.pixel_accuracy
         return self._columns(validation.loss, miou, accuracy)
 
