@@ -56,6 +56,7 @@ def logits_of(images):
 
 ARTIFACT = SimpleNamespace(
     path=Path("fake.tflite"),
+    metadata=None,
     input_shape=(16, 16),
     num_bands=3,
     num_classes=4,

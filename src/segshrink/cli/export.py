@@ -103,7 +103,9 @@ def export(
     size_px = None if size is None else _size(size)
     load_keras()
     from segshrink.compression.exporting import CALIBRATION_TILES, export_checked
+    from segshrink.data.trained_bands import dataset_as_trained
     from segshrink.export import with_input_size
+    from segshrink.measuring.quality import require_same_bands
     from segshrink.models import load_model, read_bands
 
     trained = load_model(model)
@@ -114,7 +116,8 @@ def export(
         _print_check(out, check, "random images")
         return
     progress = TerminalProgress()
-    dataset = options.open(progress)
+    dataset = dataset_as_trained(options.open(progress), read_bands(model))
+    require_same_bands(model, trained.inputs[0].shape[-1], dataset.train)
     warn_of_other_split(model, None, dataset)
     record = export_checked(
         trained,

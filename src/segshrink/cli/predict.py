@@ -64,14 +64,16 @@ def predict(
     """
     from segshrink.errors import DatasetError
     from segshrink.prediction import find_photos, segment_files
+    from segshrink.records.metadata import bands_of
     from segshrink.runtimes import load_artifact
 
     cluster = _cluster(ray, workers)
     artifact, images = _model_and_images(files)
     if Format.of_file(artifact) is Format.KERAS:
         load_keras()
-    photos = find_photos(images, out)
     opened = load_artifact(artifact, threads=threads)
+    bands = bands_of(opened.metadata)
+    photos = find_photos(images, out, band_endings=bands.files if bands else ())
     outcome = segment_files(
         opened,
         photos,

@@ -131,7 +131,7 @@ def prune(
     before = load_model(model)
     plan, smaller = prune_with_tiles(
         before,
-        _tiles(before, options, tiles or defaults.tiles_looked_at),
+        _tiles(model, before, options, tiles or defaults.tiles_looked_at),
         recovery=recovers,
         progress=TerminalProgress(),
         criterion=criterion,
@@ -198,13 +198,19 @@ def _recovers(recover: bool | None, criterion: str, options: DataOptions) -> boo
 
 
 def _tiles(
-    model: keras.Model, options: DataOptions, count: int
+    path: Path, model: keras.Model, options: DataOptions, count: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Images and labels of `count` training tiles; None without a data set."""
     if not options.is_given:
         return None
     from segshrink.data import plain_tiles
+    from segshrink.data.trained_bands import part_as_trained
     from segshrink.export.model_form import fixed_input_shape
+    from segshrink.measuring.quality import require_same_bands
+    from segshrink.models import read_bands
 
     height_px, _ = fixed_input_shape(model)
-    return plain_tiles(options.open(TerminalProgress()).train, height_px, count)
+    train = options.open(TerminalProgress()).train
+    train = part_as_trained(train, read_bands(path))
+    require_same_bands(path, model.inputs[0].shape[-1], train)
+    return plain_tiles(train, height_px, count)

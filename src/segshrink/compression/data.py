@@ -41,6 +41,7 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
             seed=data.split_seed,
             scenes=data.scenes,
             scene_px=data.scene_px,
+            bands=data.bands,
             unlabelled=data.unlabelled,
             progress=progress,
             layout=data.layout,

@@ -1,15 +1,17 @@
 """Any data set as a folder of ours: images, masks with a palette, classes and split."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 import yaml
 from PIL import Image
 
-from segshrink.data.annotated import AnnotatedImage
+from segshrink.data.annotated import AnnotatedImage, ImageFile
+from segshrink.data.band_reading import reader_of
 from segshrink.data.classes import IGNORE_INDEX, Classes
 from segshrink.data.dataset import Dataset, open_dataset
 from segshrink.data.description import DESCRIPTION_NAME
@@ -19,6 +21,7 @@ from segshrink.progress import Progress, SilentProgress
 from segshrink.records import atomic_write
 
 _LEVELS = 256
+_RGB = 3
 
 
 def convert_dataset(
@@ -100,7 +103,13 @@ def _write(
     images, masks = folder / scene / "images", folder / scene / "masks"
     for each in (images, masks):
         each.mkdir(parents=True, exist_ok=True)
-    if image.image_path is None:
+    reader = reader_of(image.image) if isinstance(image, ImageFile) else None
+    if reader is not None and reader.files and isinstance(image, ImageFile):
+        every = replace(reader, use=tuple(range(1, len(reader.files) + 1)))
+        np.save(images / f"{stem}.npy", every.numbers(image.image)[0])
+    elif image.image_path is None and image.num_bands != _RGB:
+        np.save(images / f"{stem}.npy", pixels)
+    elif image.image_path is None:
         Image.fromarray(pixels).save(images / f"{stem}.png")
     else:
         shutil.copyfile(image.image_path, images / f"{stem}{image.image_path.suffix}")
@@ -123,7 +132,7 @@ def _write_description(folder: Path, dataset: Dataset) -> None:
     def shown(scenes: tuple[str, ...]) -> list[str]:
         return [scene.replace("/", "_") if flat else scene for scene in scenes]
 
-    description = {
+    description: dict[str, Any] = {
         "name": dataset.name,
         "classes": [
             {"name": name, "index": label, "color": list(color)}
@@ -134,5 +143,9 @@ def _write_description(folder: Path, dataset: Dataset) -> None:
         "void_indices": [IGNORE_INDEX],
         "split": {name: shown(part.scenes) for name, part in dataset.parts.items()},
     }
+    if dataset.train.bands is not None:
+        description["bands"] = dataset.train.bands.as_plain()
+        # Files of one band each are written as one.
+        description["bands"].pop("files", None)
     text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
     (folder / DESCRIPTION_NAME).write_text(text, encoding="utf-8")

@@ -100,8 +100,9 @@ def open_dataset(
     given = None if split is None else read_given_split(Path(split))
     require_options_for(source, options)
     if str(source) == SOURCE_NAME:
-        scenes, scene_px = options.get("scenes"), options.get("scene_px")
-        images, classes = generated_images(scenes, scene_px, seed)
+        images, classes = generated_images(
+            options.get("scenes"), options.get("scene_px"), seed, options.get("bands")
+        )
         dataset = _divided(
             SOURCE_NAME, classes, images, _generated_split(images, given), ()
         )

@@ -7,6 +7,7 @@ from segshrink.data.annotated import AnnotatedImage, ImageAndLabels
 from segshrink.data.classes import Classes
 from segshrink.data.splits import Split
 from segshrink.errors import UsageError
+from segshrink.records.bands import Bands
 
 SOURCE_NAME = "synthetic"
 
@@ -14,6 +15,7 @@ _DEFAULT_SCENES = 24
 _DEFAULT_SCENE_PX = 512
 _LEAST_SCENES = 3
 _LEAST_SCENE_PX = 64
+_RGB = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +34,24 @@ class GeneratedImage(AnnotatedImage):
         """Draw the scene."""
         from segshrink.data.synthetic import generate_scene
 
-        return generate_scene(self.index, size_px=self.height_px, seed=self.seed)
+        return generate_scene(
+            self.index,
+            size_px=self.height_px,
+            seed=self.seed,
+            num_bands=self.num_bands,
+        )
+
+    @property
+    def bands(self) -> Bands | None:
+        """All bands, 0 to 255; None for RGB."""
+        if self.num_bands == _RGB:
+            return None
+        use = tuple(range(1, self.num_bands + 1))
+        return Bands(use=use, scale=((0.0, 255.0),) * self.num_bands)
 
 
 def generated_images(
-    scenes: int | None, scene_px: int | None, seed: int
+    scenes: int | None, scene_px: int | None, seed: int, bands: int | None = None
 ) -> tuple[list[AnnotatedImage], Classes]:
     """Scenes to be drawn, and their classes.
 
@@ -44,6 +59,7 @@ def generated_images(
         scenes: number of scenes, at least 3; None is 24.
         scene_px: side in pixels, at least 64; None is 512.
         seed: int >= 0.
+        bands: 3 for RGB, 4 for a near-infrared band behind it; None is 3.
 
     Raises:
         UsageError: if a number is out of range.
@@ -62,12 +78,18 @@ def generated_images(
             f"scene_px is {side_px}, but a scene needs at least {_LEAST_SCENE_PX}. "
             f"Ask for {_LEAST_SCENE_PX} or more."
         )
+    if bands not in (None, _RGB, _RGB + 1):
+        raise UsageError(
+            f"bands is {bands}, but scenes have 3, or 4 with near infrared. Ask for "
+            "one of these."
+        )
     images: list[AnnotatedImage] = [
         GeneratedImage(
             scene=f"scene-{index:03}",
             name=f"scene-{index:03}/view",
             height_px=side_px,
             width_px=side_px,
+            num_bands=bands or _RGB,
             index=index,
             seed=seed,
         )

@@ -225,18 +225,18 @@ def read_bands(path: Path, use: Sequence[int]) -> npt.NDArray:
 
 def read_window(
     path: Path, bands: Sequence[int], rows: slice, columns: slice
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
+) -> tuple[npt.NDArray, npt.NDArray[np.bool_] | None]:
     """A rectangle of a scene.
 
     Args:
         path: the scene's file.
-        bands: its bands that are red, green and blue, of `bands_of_rgb`.
+        bands: its bands, from 1, such as those of `bands_of_rgb`.
         rows: first row, and the one after the last.
         columns: likewise.
 
     Returns:
-        (pixels, has_data): uint8 `(height, width, 3)`, and bool `(height, width)`; None
-        if every pixel of the scene has data.
+        (pixels, has_data): `(height, width, bands)` in the numbers of the scene, and
+        bool `(height, width)`; None if every pixel of the scene has data.
 
     Raises:
         DatasetError: if the file cannot be read there, or is smaller than it was.
@@ -250,7 +250,7 @@ def read_window(
                 f"{path}: its size changed since it was opened. Start again."
             )
         try:
-            pixels = source.read(list(bands), window=window)  # (3, rows, columns)
+            pixels = source.read(list(bands), window=window)  # (bands, rows, columns)
             has_data = source.dataset_mask(window=window) if is_masked(source) else None
         except gdal_errors() as error:
             raise unreadable(path, error) from error
@@ -260,7 +260,7 @@ def read_window(
 def read_scene_thumbnail(
     path: Path, bands: Sequence[int], side_px: int
 ) -> npt.NDArray[np.uint8]:
-    """The whole scene, squeezed into a small square `(side_px, side_px, 3)`.
+    """The whole scene, squeezed into a small square `(side_px, side_px, bands)`.
 
     Raises:
         DatasetError: if the file cannot be read.
@@ -271,7 +271,7 @@ def read_scene_thumbnail(
         try:
             pixels: npt.NDArray[np.uint8] = source.read(
                 list(bands),
-                out_shape=(3, side_px, side_px),
+                out_shape=(len(bands), side_px, side_px),
                 resampling=Resampling.average,
             )
         except gdal_errors() as error:

@@ -240,8 +240,15 @@ def _unlabelled(dataset: Dataset) -> Iterator[_Picture]:
                 shown_path(image.path),
                 "unlabelled",
                 image.scene_shape,
-                partial(read_scene_thumbnail, image.path, image.use, _SIDE_PX),
+                partial(_thumbnail_of_scene, image),
             )
+
+
+def _thumbnail_of_scene(image: UnlabelledWindow) -> _Thumbnail:
+    values = read_scene_thumbnail(image.path, image.use, _SIDE_PX)
+    if image.reader is not None:
+        values, _ = image.reader.scaled(values, None)
+    return as_rgb(values)
 
 
 def _measured_on(dataset: Dataset) -> Iterator[_Picture]:

@@ -5,6 +5,7 @@ keep them composed, so that an archive may hold the same name in both forms.
 """
 
 import unicodedata
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 
@@ -24,3 +25,20 @@ def pairing_stem(path: Path) -> str:
     names are stored. Case, spaces and brackets before the ending count.
     """
     return composed(path.stem)
+
+
+def first_of_bands(paths: Iterable[Path], endings: Sequence[str]) -> list[Path]:
+    """The file of the first band of each image, of files of one band each.
+
+    Args:
+        paths: files.
+        endings: endings of their names, one for each band; with none, every file is an
+            image.
+    """
+    return [path for path in paths if not endings or path.stem.endswith(endings[0])]
+
+
+def image_stem(path: Path, endings: Sequence[str]) -> str:
+    """`pairing_stem` of an image, without the ending of its first band."""
+    stem = pairing_stem(path)
+    return stem.removesuffix(endings[0]) if endings else stem

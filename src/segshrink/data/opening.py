@@ -6,7 +6,7 @@ from typing import TypedDict
 from segshrink.data.generated import SOURCE_NAME
 from segshrink.errors import UsageError
 
-_FOR_GENERATED = ("scenes", "scene_px")
+_FOR_GENERATED = ("scenes", "scene_px", "bands")
 
 
 class OpeningOptions(TypedDict, total=False):
@@ -16,6 +16,7 @@ class OpeningOptions(TypedDict, total=False):
         layout: name in `data.layouts.LAYOUTS`, if it is not to be recognised.
         scenes: number of generated scenes, at least 3; default 24.
         scene_px: side of a generated scene in pixels; default 512.
+        bands: of generated scenes, 3 (default) or 4, the last of them near infrared.
         snap_colors: whether each pixel of a mask is taken for the nearest of the
             declared codes or, if none are declared, of the common ones.
         resize_masks: whether masks of another size than their image are resized to it,
@@ -25,6 +26,7 @@ class OpeningOptions(TypedDict, total=False):
     layout: str | None
     scenes: int | None
     scene_px: int | None
+    bands: int | None
     snap_colors: bool
     resize_masks: bool
 

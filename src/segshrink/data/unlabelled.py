@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from segshrink.data.annotated import AnnotatedImage, Part
+from segshrink.data.annotated import AnnotatedImage, ImageFile, Part
+from segshrink.data.band_reading import BandReader, num_bands_of, reader_of
 from segshrink.data.classes import Classes
 from segshrink.data.generated import SOURCE_NAME, GeneratedImage
 from segshrink.data.geotiff import (
@@ -97,7 +98,8 @@ def open_unlabelled(
         count = _scenes_of(source)
         if count is not None:
             images += _generated(source, count, like, broken)
-    found, more, faults = _read_headers(files, broken, progress)
+    reader = reader_of(like.image) if isinstance(like, ImageFile) else None
+    found, more, faults = _read_headers(files, reader, broken, progress)
     images += found
     if not images:
         raise DatasetError(
@@ -137,6 +139,7 @@ def _generated(
             name=f"scene-{index}/view",
             height_px=like.height_px,
             width_px=like.width_px,
+            num_bands=like.num_bands,
             index=index,
             seed=like.seed,
         )
@@ -145,6 +148,7 @@ def _generated(
             name=scene.name,
             height_px=scene.height_px,
             width_px=scene.width_px,
+            num_bands=scene.num_bands,
             generated=scene,
             broken=broken,
         )
@@ -192,7 +196,10 @@ def _name(root: Path, path: Path) -> str:
 
 
 def _read_headers(
-    files: Mapping[str, Path], broken: BrokenImages, progress: Progress
+    files: Mapping[str, Path],
+    reader: BandReader | None,
+    broken: BrokenImages,
+    progress: Progress,
 ) -> tuple[list[UnlabelledImage], list[str], list[str]]:
     """Images, notices about them, and a message for each that cannot be opened."""
     images: list[UnlabelledImage] = []
@@ -202,9 +209,9 @@ def _read_headers(
     for name, path in files.items():
         try:
             if is_georeferenced(path):
-                images += _windows(path, name, broken)
+                images += _windows(path, name, reader, broken)
             else:
-                image, changes = _image(path, name, broken)
+                image, changes = _image(path, name, reader, broken)
                 images.append(image)
                 conversions.update(("unlabelled image", each) for each in changes)
         except DatasetError as error:
@@ -219,16 +226,17 @@ def _read_headers(
 
 
 def _image(
-    path: Path, name: str, broken: BrokenImages
+    path: Path, name: str, reader: BandReader | None, broken: BrokenImages
 ) -> tuple[UnlabelledFile, tuple[str, ...]]:
     """An image file, and the conversions that reading it makes."""
-    file = SourceFile(path, shown_path(path), is_paired=False)
+    file = SourceFile(path, shown_path(path), is_paired=False, reader=reader)
     header = read_header(file)
     image = UnlabelledFile(
         scene=shown_path(path.parent),
         name=name,
         height_px=header.height_px,
         width_px=header.width_px,
+        num_bands=num_bands_of(file),
         image_path=path,
         image=file,
         broken=broken,
@@ -236,11 +244,19 @@ def _image(
     return image, header.conversions
 
 
-def _windows(path: Path, name: str, broken: BrokenImages) -> Iterator[UnlabelledWindow]:
+def _windows(
+    path: Path, name: str, reader: BandReader | None, broken: BrokenImages
+) -> Iterator[UnlabelledWindow]:
     """A scene, cut into windows of like size if it is too large for one."""
     require_rasterio()
     with opened_scene(path) as source:
-        shape, bands = source.shape, bands_of_rgb(source)
+        shape = source.shape
+        bands = bands_of_rgb(source) if reader is None else reader.use
+        if max(bands) > source.count:
+            raise DatasetError(
+                f"{shown_path(path)}: has {source.count} bands, but band {max(bands)} "
+                "is used. Leave it out."
+            )
     tops, lefts = (_cuts(side_px) for side_px in shape)
     for top, bottom in pairwise(tops):
         for left, right in pairwise(lefts):
@@ -252,7 +268,9 @@ def _windows(path: Path, name: str, broken: BrokenImages) -> Iterator[Unlabelled
                 image_path=path,
                 path=path,
                 scene_shape=shape,
+                num_bands=len(bands),
                 use=tuple(bands),
+                reader=reader,
                 top=top,
                 left=left,
                 broken=broken,

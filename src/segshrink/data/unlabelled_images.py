@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from segshrink.data.annotated import AnnotatedImage, ImageAndLabels
+from segshrink.data.band_reading import BandReader, leveled, reader_of
 from segshrink.data.classes import IGNORE_INDEX, UNLABELLED
 from segshrink.data.generated import GeneratedImage
 from segshrink.data.geotiff import read_window
-from segshrink.data.images import SourceFile, read_image
+from segshrink.data.images import SourceFile, read_pixels
 from segshrink.errors import DatasetError
 from segshrink.progress import Progress
+from segshrink.records.bands import Bands
 
 
 class BrokenImages:
@@ -96,9 +98,15 @@ class UnlabelledFile(UnlabelledImage):
 
     image: SourceFile
 
-    def read_pixels(self) -> tuple[npt.NDArray[np.uint8], None]:
+    @property
+    def bands(self) -> Bands | None:
+        """The bands of its file and their scale; None for a plain RGB picture."""
+        reader = reader_of(self.image)
+        return None if reader is None else reader.bands
+
+    def read_pixels(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
         """Decode the file."""
-        return read_image(self.image), None
+        return read_pixels(self.image)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +127,8 @@ class UnlabelledWindow(UnlabelledImage):
     Attributes:
         path: the scene's file.
         scene_shape: its (height, width) in pixels.
-        use: numbers of its bands that are red, green and blue.
+        use: numbers of its bands; without a reader those of red, green and blue.
+        reader: scales other bands.
         top: first row of the rectangle.
         left: first column.
     """
@@ -127,11 +136,20 @@ class UnlabelledWindow(UnlabelledImage):
     path: Path
     scene_shape: tuple[int, int]
     use: tuple[int, ...]
+    reader: BandReader | None = None
     top: int
     left: int
+
+    @property
+    def bands(self) -> Bands | None:
+        """The bands of its file and their scale; None for RGB."""
+        return None if self.reader is None else self.reader.bands
 
     def read_pixels(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
         """Read the rectangle, and where it has data."""
         rows = slice(self.top, self.top + self.height_px)
         columns = slice(self.left, self.left + self.width_px)
-        return read_window(self.path, self.use, rows, columns)
+        values, valid = read_window(self.path, self.use, rows, columns)
+        if self.reader is None:
+            return values, valid
+        return leveled(self.reader, values, None, valid)

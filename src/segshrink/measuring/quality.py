@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from segshrink.data import AnnotatedImage, Classes, Part
-from segshrink.data.band_counting import reader_of_part, with_reader
-from segshrink.data.band_reading import BandReader
+from segshrink.data.trained_bands import part_as_trained
 from segshrink.errors import ModelError, UsageError
 from segshrink.objectives import ConfusionMatrix, ScoreHistograms
 from segshrink.progress import Progress, SilentProgress
@@ -89,23 +88,8 @@ def require_same_classes(artifact: Artifact, classes: Classes) -> None:
 
 
 def as_trained(artifact: Artifact, part: Part) -> Part:
-    """The part with the grey levels that a file was trained with.
-
-    A file that was trained on bands says which of their values are 0 and 255. They are
-    those of its own training part, which other data may not have. If the part has
-    another number of bands, it is read by the bands of the file.
-
-    Args:
-        artifact: an opened model file.
-        part: images with labels.
-    """
-    bands = bands_of(artifact.metadata)
-    reader = reader_of_part(part)
-    if bands is None or reader is None or part.bands == bands:
-        return part
-    if len(reader.use) == len(bands.use):
-        return with_reader(part, reader.with_scale(bands.scale))
-    return with_reader(part, BandReader.of(bands))
+    """The part with the grey levels that the file says; see `part_as_trained`."""
+    return part_as_trained(part, bands_of(artifact.metadata))
 
 
 def require_same_bands(path: Path, num_bands: int, part: Part) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from segshrink.data.geotiff import is_georeferenced
 from segshrink.data.images import IMAGE_SUFFIXES, name_fault
+from segshrink.data.names import first_of_bands
 from segshrink.data.walking import folders_below, image_files
 from segshrink.errors import DatasetError, UsageError
 
@@ -61,11 +62,19 @@ class Photo:
         return out / self.name.with_name(f"{self.name.name}{ending}")
 
 
-def find_photos(paths: Sequence[Path], out: Path) -> list[Photo]:
+def find_photos(
+    paths: Sequence[Path], out: Path, *, band_endings: Sequence[str] = ()
+) -> list[Photo]:
     """The images named, and all images in the folders named, at any depth.
 
     Links are followed. Hidden files and folders are left out, and so are the results of
     an earlier call in `out`.
+
+    Args:
+        paths: images and folders.
+        out: folder of the results.
+        band_endings: endings of the names of files of one band each, of which that of
+            the first one is the image; empty if one file holds an image.
 
     Raises:
         UsageError: if a folder holds no image, or is `out` itself, or if names are not
@@ -74,7 +83,7 @@ def find_photos(paths: Sequence[Path], out: Path) -> list[Photo]:
     photos, results = [], out.resolve()
     for path in map(Path, paths):
         if not path.is_dir():
-            photos.append(Photo(path, Path(path.stem), is_georeferenced(path)))
+            photos.append(_photo(path, Path(path.name), band_endings))
             continue
         if path.resolve() == results:
             raise UsageError(
@@ -84,19 +93,23 @@ def find_photos(paths: Sequence[Path], out: Path) -> list[Photo]:
         found = sorted(
             file
             for folder in folders_below(path)
-            for file in image_files(folder)
+            for file in first_of_bands(image_files(folder), band_endings)
             if results not in file.resolve().parents
         )
         if not found:
             raise UsageError(
                 f"{path}: holds no image ({', '.join(IMAGE_SUFFIXES)}) at any depth."
             )
-        photos += [
-            Photo(file, file.relative_to(path).with_suffix(""), is_georeferenced(file))
-            for file in found
-        ]
+        photos += [_photo(file, file.relative_to(path), band_endings) for file in found]
     _require_utf8([*(photo.path for photo in photos), out])
     return photos
+
+
+def _photo(path: Path, name: Path, band_endings: Sequence[str]) -> Photo:
+    # Files of one band each are read together, whatever one of them says.
+    is_scene = not band_endings and is_georeferenced(path)
+    stem = name.stem.removesuffix(band_endings[0]) if band_endings else name.stem
+    return Photo(path, name.with_name(stem), is_scene)
 
 
 def _require_utf8(paths: Sequence[Path]) -> None:

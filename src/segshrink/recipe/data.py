@@ -10,10 +10,10 @@ from segshrink.recipe.settings import Settings
 class DataSettings(Settings):
     """Where images come from and how they are cut.
 
-    `source` is a folder or `"synthetic"`; `scenes` and `scene_px` apply to
-    `"synthetic"` only and are refused for a folder. With `protocol: random-patch` the
-    file `split` lists patches instead of scenes: such a split leaks, and is for
-    comparing with figures that were published under this protocol.
+    `source` is a folder or `"synthetic"`; `scenes`, `scene_px` and `bands` (4 adds near
+    infrared) apply to `"synthetic"` only and are refused for a folder. With `protocol:
+    random-patch` the file `split` lists patches instead of scenes: such a split leaks,
+    and is for comparing with figures that were published under this protocol.
 
     `unlabelled`: folders of images without labels, one or a list, on which the student
     learns from its teacher only; `"synthetic:300"` are that many further scenes of the
@@ -31,6 +31,7 @@ class DataSettings(Settings):
     tile_px: int = Field(256, ge=32, multiple_of=32)
     scenes: int | None = Field(None, ge=3)
     scene_px: int | None = Field(None, ge=64)
+    bands: Literal[3, 4] | None = None
     unlabelled: tuple[str, ...] = ()
     layout: str | None = None
     snap_colors: bool = False
@@ -48,10 +49,16 @@ class DataSettings(Settings):
             raise ValueError("must be different folders; leave out what is repeated")
         return value
 
+    @property
+    def _is_generated(self) -> bool:
+        return bool(self.scenes or self.scene_px or self.bands)
+
     @model_validator(mode="after")
     def _require_synthetic_for_its_options(self) -> Self:
-        if self.source != "synthetic" and (self.scenes or self.scene_px):
-            raise ValueError("scenes and scene_px apply to source: synthetic only")
+        if self.source != "synthetic" and self._is_generated:
+            raise ValueError(
+                "scenes, scene_px and bands apply to source: synthetic only"
+            )
         return self
 
     @model_validator(mode="after")
@@ -60,9 +67,10 @@ class DataSettings(Settings):
             raise ValueError(
                 f"protocol: {self.protocol} needs split, a file of patches"
             )
-        if self.protocol and (self.scenes or self.scene_px):
+        if self.protocol and self._is_generated:
             raise ValueError(
-                f"scenes and scene_px have no effect with protocol: {self.protocol}"
+                "scenes, scene_px and bands have no effect with protocol: "
+                f"{self.protocol}"
             )
         return self
 

@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from segshrink.data.description import read_description
 from segshrink.data.images import name_fault
 from segshrink.data.layouts.describing import described_codes
 from segshrink.data.layouts.layout import ImagePair, Layout
 from segshrink.data.layouts.pairing import Place, pair_files, relative
 from segshrink.data.layouts.parts import named_part, part_of, split_by_parts
-from segshrink.data.names import pairing_stem
+from segshrink.data.names import image_stem
 from segshrink.data.walking import folders_below, image_files, mask_files
+from segshrink.errors import DatasetError
 
 NAME = "folders"
 SIGNS = (
@@ -71,6 +73,7 @@ def read(root: Path) -> Layout | None:
     faults: list[str] = []
     parts: dict[str, str | None] = {}
     found = False
+    endings = _band_endings(root)
     for holder in _holders(root):
         fault = name_fault(holder.relative_to(root))
         images, masks = _child(holder, IMAGE_FOLDERS), _child(holder, MASK_FOLDERS)
@@ -80,7 +83,7 @@ def read(root: Path) -> Layout | None:
             faults += _lone_folder_faults(root, images, masks)
         else:
             found = True
-            own, wrong = _pair_place(Place(root, images, masks), parts)
+            own, wrong = _pair_place(Place(root, images, masks, endings), parts)
             pairs += own
             faults += wrong
     if not found and not faults:
@@ -98,6 +101,15 @@ def read(root: Path) -> Layout | None:
         split=split,
         code_names=described_codes(root),
     )
+
+
+def _band_endings(root: Path) -> tuple[str, ...]:
+    try:
+        description = read_description(root)
+    except DatasetError:
+        return ()  # reported with the other faults of the folder
+    bands = description.bands if description else None
+    return bands.files if bands else ()
 
 
 def by_itself(pair: ImagePair) -> ImagePair:
@@ -141,7 +153,7 @@ def _pair_place(
         inner = path.parent.relative_to(place.images).parts
         folders = [*place.images.parent.relative_to(place.root).parts, *inner]
         part, others = named_part(folders)
-        stem = pairing_stem(path)
+        stem = image_stem(path, place.band_endings)
         scene = "/".join([*([part] if part else []), *others]) or stem
         parts[scene] = part
         return scene, scene if flat and not folders else f"{scene}/{stem}"

@@ -11,7 +11,12 @@ from segshrink.data.images import (
     shown_path,
 )
 from segshrink.data.layouts.layout import ImagePair
-from segshrink.data.names import composed, pairing_stem
+from segshrink.data.names import (
+    composed,
+    first_of_bands,
+    image_stem,
+    pairing_stem,
+)
 
 # What tools and people append to the name of an image to name its mask.
 MASK_ENDINGS = (
@@ -53,11 +58,14 @@ class Place:
         root: the folder of the data set.
         images: folder of the images.
         masks: folder of the masks, which may be the same.
+        band_endings: endings of the names of files of one band each; empty if one file
+            holds an image.
     """
 
     root: Path
     images: Path
     masks: Path
+    band_endings: tuple[str, ...] = ()
 
 
 def pair_files(
@@ -78,9 +86,10 @@ def pair_files(
         (pairs, faults): pairs by name, and a fault for each file that has none.
     """
     root = place.root
-    found_images, faults = _well_named(root, image_paths)
+    endings = place.band_endings
+    found_images, faults = _well_named(root, first_of_bands(image_paths, endings))
     found_masks, wrong = _well_named(root, mask_paths)
-    images, doubled = _by_key(root, found_images, place.images)
+    images, doubled = _by_key(root, found_images, place.images, endings)
     faults += wrong + doubled
     masks, wrong = _masks_by_image(place, found_masks, images)
     faults += wrong
@@ -99,12 +108,12 @@ def pair_files(
 
 
 def _by_key(
-    root: Path, files: Iterable[Path], folder: Path
+    root: Path, files: Iterable[Path], folder: Path, endings: tuple[str, ...]
 ) -> tuple[dict[str, Path], list[str]]:
     by_key: dict[str, Path] = {}
     faults = []
     for path in files:
-        key = _key(path, folder, pairing_stem(path))
+        key = _key(path, folder, image_stem(path, endings))
         if key in by_key:
             faults.append(
                 f"{relative(path, root)}: {by_key[key].name} has the same name, "

@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter
 from segshrink.data.classes import Classes
 from segshrink.data.synthetic.arrays import BoolArray, FloatArray
 from segshrink.data.synthetic.buildings import Builder, ClassIndices, draw_cars
+from segshrink.data.synthetic.near_infrared import near_infrared
 from segshrink.data.synthetic.objects import ObjectLayer
 from segshrink.data.synthetic.plan import BlockKind, Plan
 from segshrink.data.synthetic.textures import (
@@ -53,7 +54,7 @@ _HAZE_COLOR = np.array([196, 204, 214], np.float32)
 
 
 def generate_scene(
-    index: int, *, size_px: int, seed: int
+    index: int, *, size_px: int, seed: int, num_bands: int = 3
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Make one scene of a city with its labels.
 
@@ -63,18 +64,19 @@ def generate_scene(
         index: number of the scene, at least 0.
         size_px: height and width in pixels, at least 32.
         seed: non-negative; scenes of different seeds are unrelated.
+        num_bands: 3 for RGB, 4 for a near-infrared band behind it.
 
     Returns:
-        The image, RGB uint8 `(size_px, size_px, 3)`, and the labels, uint8
+        The image, uint8 `(size_px, size_px, num_bands)`, and the labels, uint8
         `(size_px, size_px)`, indices into `CLASSES`; no pixel is void.
 
     Raises:
         ValueError: if an argument is out of its range.
     """
-    if index < 0 or seed < 0 or size_px < 32:
+    if index < 0 or seed < 0 or size_px < 32 or num_bands not in (3, 4):
         raise ValueError(
-            "a scene needs index >= 0, seed >= 0 and size_px >= 32, "
-            f"got index {index}, seed {seed}, size_px {size_px}"
+            "a scene needs index >= 0, seed >= 0, size_px >= 32 and 3 or 4 bands, "
+            f"got index {index}, seed {seed}, size_px {size_px}, {num_bands} bands"
         )
     rng = np.random.default_rng([seed, index, size_px])
     plan, palette = Plan.draw(rng, size_px), Palette.draw(rng)
@@ -87,7 +89,12 @@ def generate_scene(
     _build(rng, plan, layer, palette)
     layer.paint(image, labels, plan.grid)
     image[layer.shadow() & (labels != _BUILDING) & ~crowns] *= _SHADOW_TONE
-    return _photograph(rng, image), labels
+    photograph = _photograph(rng, image)
+    if num_bands == 3:
+        return photograph, labels
+    # Noise of its own, so that the colours are those of the scene without it.
+    own = np.random.default_rng([seed, index, size_px, num_bands])
+    return np.dstack([photograph, near_infrared(own, image, labels)]), labels
 
 
 def _draw_light(rng: np.random.Generator) -> FloatArray:
