@@ -141,7 +141,9 @@ def test_color_alone_does_not_solve_the_task(scenes):
 )
 def test_arguments_out_of_range_are_refused(arguments):
     index = arguments.pop("index")
-    with pytest.raises(ValueError, match="index >= 0, seed >= 0 and size_px >= 32"):
+    with pytest.raises(
+        ValueError, match="index >= 0, seed >= 0, size_px >= 32 and 3 or 4"
+    ):
         generate_scene(index, **arguments)
 
 
@@ -175,3 +177,26 @@ def test_rectangles_that_share_a_border_do_not_overlap():
     assert not left.overlaps(right)
     assert left.overlaps(Rectangle(9, 9, 12, 12))
     assert right.inset(2) == Rectangle(12, 2, 18, 8)
+
+
+def test_near_infrared_follows_the_colours_and_tells_plants_from_water():
+    pixels, labels = generate_scene(0, size_px=SIZE_PX, seed=0, num_bands=4)
+    colors, same = generate_scene(0, size_px=SIZE_PX, seed=0)
+    np.testing.assert_array_equal(pixels[..., :3], colors)
+    np.testing.assert_array_equal(labels, same)
+    names = CLASSES.names
+    means = {
+        name: pixels[labels == label, 3].mean()
+        for label, name in enumerate(names)
+        if (labels == label).any()
+    }
+    assert max(means, key=means.get) == "Vegetation"
+    assert min(means, key=means.get) == "Water"
+    again, _ = generate_scene(0, size_px=SIZE_PX, seed=0, num_bands=4)
+    np.testing.assert_array_equal(pixels, again)
+
+
+@pytest.mark.parametrize("num_bands", [0, 1, 5])
+def test_other_numbers_of_bands_are_refused(num_bands):
+    with pytest.raises(ValueError, match="3 or 4 bands, got .*bands"):
+        generate_scene(0, size_px=64, seed=0, num_bands=num_bands)

@@ -21,6 +21,8 @@ from segshrink.prediction.scenes import areas_of_scene, segment_scene
 from segshrink.records import atomic_write
 from segshrink.runtimes import Artifact, classes_of_image
 
+_BLACK = [0] * 3 * 256
+
 
 @dataclass(frozen=True)
 class Result:
@@ -106,7 +108,12 @@ def segment_file(
     picture = blended(as_rgb(image), labels, colors)
     _write(Image.fromarray(picture), photo.overlay(out))
     indexed = Image.fromarray(labels, mode="P")
-    indexed.putpalette([value for color in colors for value in color])
+    # As many entries as there are indices, since few are stored in few bits; 255 is
+    # for pixels without data.
+    palette = [value for color in colors for value in color]
+    indexed.putpalette(
+        palette if has_data is None else palette + _BLACK[len(palette) :]
+    )
     # The mask is written last: where it exists, the results are complete.
     about = PngInfo()
     about.add_text(IMAGE_TAG, state)

@@ -66,7 +66,7 @@ class KerasArtifact:
 
 
 def _metadata(size_px: tuple[int, int], bands: Bands | None) -> FileMetadata | None:
-    """What a `.keras` file says of its images; None if they are plain pictures."""
+    """Metadata of a `.keras` file about its images; None for plain pictures."""
     if bands is None:
         return None
     height_px, width_px = size_px
