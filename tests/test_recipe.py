@@ -141,11 +141,11 @@ def test_all_faults_at_once():
         ),
         (
             {"data": {"source": "houses", "scenes": 6}},
-            "data: scenes and scene_px apply to source: synthetic only",
+            "data: scenes, scene_px and bands apply to source: synthetic only",
         ),
         (
             {"data": {"source": "houses", "scene_px": 128}},
-            "data: scenes and scene_px apply to source: synthetic only",
+            "data: scenes, scene_px and bands apply to source: synthetic only",
         ),
         (
             {"data": {"source": "houses", "protocol": "random-patch"}},
@@ -153,7 +153,8 @@ def test_all_faults_at_once():
         ),
         (
             {"data": {"protocol": "random-patch", "split": "p.json", "scenes": 9}},
-            "data: scenes and scene_px have no effect with protocol: random-patch",
+            "data: scenes, scene_px and bands have no effect with protocol: "
+            "random-patch",
         ),
         (
             {"teacher": {"file": "t.keras", "training": {"epochs": 3}}},

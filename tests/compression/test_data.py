@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from data import test_bands as banded
 from segshrink.compression import data
 from segshrink.compression.data import (
     open_recipe_data,
@@ -14,8 +15,10 @@ from segshrink.compression.data import (
 )
 from segshrink.data import Split
 from segshrink.errors import DatasetError, ModelError
+from segshrink.models import save_model
 from segshrink.progress import SilentProgress
 from segshrink.recipe import Recipe, parse_recipe
+from segshrink.records.bands import Bands
 
 
 def _model(side_px: int = 32, num_classes: int = 3) -> keras.Model:
@@ -113,3 +116,40 @@ def test_a_recipe_snaps_and_resizes_masks(tmp_path):
     expected = np.zeros((64, 64), np.uint8)
     expected[8:48, 18:] = 1
     np.testing.assert_array_equal(found, expected)
+
+
+def _four_bands(path, scale):
+    image = keras.Input((32, 32, 4))
+    model = keras.Model(image, keras.layers.Conv2D(6, 1)(image))
+    bands = Bands(use=(1, 2, 3, 4), scale=((0, scale),) * 4)
+    save_model(model, path, bands=bands)
+    return bands
+
+
+def test_data_are_read_with_the_grey_levels_of_the_teacher(tmp_path):
+    root = banded.folder(tmp_path / "data", banded.four("uint16", 4))
+    bands = _four_bands(tmp_path / "t.keras", 20000)
+    recipe = parse_recipe(
+        {"data": {"source": str(root)}, "teacher": {"file": str(tmp_path / "t.keras")}}
+    )
+    dataset = open_recipe_data(recipe, SilentProgress())
+    assert dataset.train.bands == dataset.test.bands == bands
+    assert any("Grey levels are those of the teacher" in x for x in dataset.notices)
+
+
+def test_teachers_of_different_grey_levels_are_refused(tmp_path):
+    root = banded.folder(tmp_path / "data", banded.four("uint16", 4))
+    files = [str(tmp_path / f"{scale}.keras") for scale in (1000, 2000)]
+    for scale, file in zip((1000, 2000), files, strict=True):
+        _four_bands(file, scale)
+    recipe = parse_recipe(
+        {
+            "data": {"source": str(root)},
+            "teacher": {"file": files},
+            "student": {"kind": "compact"},
+        }
+    )
+    with pytest.raises(
+        ModelError, match="different bands or grey levels:\n.*0 to 1000"
+    ):
+        open_recipe_data(recipe, SilentProgress())

@@ -1,15 +1,22 @@
 """The data of a recipe: opening it, and checking that models fit it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 
 from segshrink.data import Dataset, open_dataset, open_patch_dataset
 from segshrink.data.splits import shortened
+from segshrink.data.trained_bands import dataset_as_trained
 from segshrink.errors import DatasetError, ModelError, RecipeError
+from segshrink.export import read_metadata
+from segshrink.formats import EXPORTED, Format
 from segshrink.measuring.quality import require_same_bands
+from segshrink.models import read_bands
 from segshrink.progress import Progress
 from segshrink.recipe import Recipe
+from segshrink.records.bands import Bands
+from segshrink.records.metadata import bands_of
 
 
 def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
@@ -54,8 +61,41 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
             "model needs at least two. Give the pixels that are void now a class in "
             "dataset.yaml."
         )
+    dataset = _as_teachers_take(dataset, recipe)
     _report(dataset, progress)
     return dataset
+
+
+def _as_teachers_take(dataset: Dataset, recipe: Recipe) -> Dataset:
+    """The data with the grey levels that given teachers were trained with.
+
+    Raises:
+        ModelError: if teachers take different ones.
+    """
+    known = {file: _bands_of_file(Path(file)) for file in recipe.teacher.files}
+    found = {file: bands for file, bands in known.items() if bands is not None}
+    if not found:
+        return dataset
+    first, *others = found.values()
+    if any(bands.scale != first.scale for bands in others):
+        lines = [f"  {file}: {bands.shown()}" for file, bands in found.items()]
+        raise ModelError(
+            "\n".join(["Teachers take different bands or grey levels:", *lines])
+            + "\nTake teachers that were trained on the same."
+        )
+    read = dataset_as_trained(dataset, first)
+    if read.train.bands == dataset.train.bands:
+        return dataset
+    notice = f"Grey levels are those of the teacher {[*found][0]}: {first.shown()}."
+    return replace(read, notices=(*read.notices, notice))
+
+
+def _bands_of_file(path: Path) -> Bands | None:
+    if not path.is_file():
+        return None  # refused with the model
+    if Format.of_file(path) in EXPORTED:
+        return bands_of(read_metadata(path))
+    return read_bands(path)
 
 
 def _report(dataset: Dataset, progress: Progress) -> None:
