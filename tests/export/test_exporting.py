@@ -209,7 +209,7 @@ def one_layer(shape, layer):
     ("shape", "layer", "message"),
     [
         ((None, None, 3), keras.layers.Conv2D(2, 1), r"must be \(batch, height, width"),
-        ((32, 32, 4), keras.layers.Conv2D(2, 1), r"got \(None, 32, 32, 4\)"),
+        ((32, 4), keras.layers.Conv1D(2, 1), r"got \(None, 32, 4\)"),
         (
             (32, 32, 3),
             keras.layers.MaxPooling2D(),
