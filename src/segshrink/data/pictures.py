@@ -22,11 +22,13 @@ def by_pictures(
         uint8 `(height, width, bands)`, of the size that `change` gives; read-only for
         up to four bands.
     """
+    groups = _groups(pixels.shape[-1])
+    if len(groups) == 1:
+        return _as_pixels(change(_as_picture(pixels), groups[0]))
     changed = [
-        _as_pixels(change(_as_picture(pixels[..., bands]), bands))
-        for bands in _groups(pixels.shape[-1])
+        _as_pixels(change(_as_picture(pixels[..., bands]), bands)) for bands in groups
     ]
-    return changed[0] if len(changed) == 1 else np.concatenate(changed, axis=-1)
+    return np.concatenate(changed, axis=-1)
 
 
 def as_rgb(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
