@@ -117,6 +117,51 @@ class _Traits:
     is_exported: bool = True
 
 
+class InputRange(StrEnum):
+    """Range of the images that a model was trained on.
+
+    Everything here takes grey levels of 0 to 255; a model of another range gets its
+    change put in front.
+    """
+
+    BYTES = "0-255"
+    UNIT = "0-1"
+    SIGNED = "-1-1"
+    IMAGENET = "imagenet"
+    """Minus the mean and divided by the deviation of ImageNet, of images of 0 to 1."""
+    CAFFE = "caffe"
+    """Blue, green, red, minus the mean of ImageNet."""
+
+    @property
+    def scale(self) -> tuple[float, float, float]:
+        """Factor of each band, in the order that the model takes."""
+        return _RANGES[self][0]
+
+    @property
+    def offset(self) -> tuple[float, float, float]:
+        """Summand of each band, after the factor."""
+        return _RANGES[self][1]
+
+    @property
+    def is_reversed(self) -> bool:
+        """Whether the model takes blue first."""
+        return self is InputRange.CAFFE
+
+
+_ThreeBands = tuple[float, float, float]
+_RANGES: dict[InputRange, tuple[_ThreeBands, _ThreeBands]] = {
+    InputRange.BYTES: ((1.0,) * 3, (0.0,) * 3),
+    InputRange.UNIT: ((1 / 255,) * 3, (0.0,) * 3),
+    InputRange.SIGNED: ((1 / 127.5,) * 3, (-1.0,) * 3),
+    # Means of 0.485, 0.456 and 0.406, deviations of 0.229, 0.224 and 0.225.
+    InputRange.IMAGENET: (
+        (1 / 58.395, 1 / 57.12, 1 / 57.375),
+        (-123.675 / 58.395, -116.28 / 57.12, -103.53 / 57.375),
+    ),
+    InputRange.CAFFE: ((1.0,) * 3, (-103.939, -116.779, -123.68)),
+}
+
+
 _TRAITS = {
     Format.LITERT: _Traits(
         suffix=".tflite",

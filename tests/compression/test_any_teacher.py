@@ -131,17 +131,20 @@ def test_a_keras_model_of_other_tiles_slides(tmp_path, tiny_dataset, image):
     assert "its logits are stored before training" in said
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".keras"])
-def test_of_probabilities_the_logarithm_is_taken(tmp_path, tiny_dataset, image, suffix):
-    path = tmp_path / f"m{suffix}"
-    if suffix == ".onnx":
-        write_onnx(path, 5, softmax=True)
-    else:
-        saved(path, 5, activation="softmax")
+def test_of_probabilities_the_logarithm_is_taken(tmp_path, tiny_dataset, image):
+    path = write_onnx(tmp_path / "m.onnx", 5, softmax=True)
     logits, said = taught(tiny_dataset, path, folder=tmp_path)
     expected = log_softmax(expected_logits(image, 5), axis=-1)
     assert_close(logits, np.maximum(expected, np.log(1e-7)))
     assert "it gives probabilities, of which the logarithm is taken" in said
+
+
+def test_of_a_keras_model_the_softmax_is_taken_off(tmp_path, tiny_dataset):
+    teacher, said = opened(
+        tiny_dataset, saved(tmp_path / "m.keras", 5, activation="softmax")
+    )
+    assert isinstance(teacher, keras.Model)
+    assert "the softmax at its end is taken off" in said
 
 
 # -- Classes ---------------------------------------------------------------------------

@@ -52,10 +52,10 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 
 # The same inside compression/: a run folder below, the whole run on top.
 FLOORS_OF_COMPRESSION = [
-    {"data", "run_folder", "stage"},
-    {"any_teacher", "context", "metadata"},
-    {"accuracy_control", "student", "teacher"},
-    {"baselines", "exporting"},
+    {"data", "input_range", "run_folder", "stage"},
+    {"context", "given_model", "metadata"},
+    {"accuracy_control", "any_teacher", "student"},
+    {"baselines", "exporting", "teacher"},
     {"measuring"},
     {"pipeline"},
 ]

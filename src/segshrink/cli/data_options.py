@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 from segshrink.cli.options import refuse_idle
 from segshrink.errors import UsageError
+from segshrink.formats import InputRange
 
 if TYPE_CHECKING:
+    import keras
+
     from segshrink.data import Dataset, PatchDataset
     from segshrink.data.opening import OpeningOptions
     from segshrink.progress import Progress
@@ -138,3 +141,30 @@ class DataOptions:
         if self.source is None:
             raise UsageError("Name a data set with --data.")
         return self.source
+
+
+def open_model_and_data(
+    model: Path,
+    options: DataOptions,
+    head: str | None,
+    input_range: InputRange | None,
+) -> tuple[keras.Model, Dataset | None]:
+    """A Keras model of logits that takes 0-255, and the data set if there is one.
+
+    Raises:
+        ModelError: if the model does not fit the data.
+        DatasetError: if the data set has faults.
+    """
+    from segshrink.cli.terminal import TerminalProgress
+    from segshrink.compression.given_model import open_given_model
+    from segshrink.data.trained_bands import dataset_as_trained
+    from segshrink.models import read_bands
+
+    progress = TerminalProgress()
+    dataset = None
+    if options.is_given:
+        dataset = dataset_as_trained(options.open(progress), read_bands(model))
+    opened = open_given_model(
+        model, progress, head=head, input_range=input_range, dataset=dataset
+    )
+    return opened, dataset

@@ -11,6 +11,8 @@ import typer
 from segshrink.cli.data_options import RANDOM_PATCH, DataOptions
 from segshrink.cli.options import (
     Data,
+    Head,
+    InputRangeName,
     ResizeMasks,
     SnapColors,
     SplitFile,
@@ -65,6 +67,8 @@ def evaluate(
             "lists patches."
         ),
     ] = None,
+    head: Head = None,
+    input_range: InputRangeName = None,
 ) -> None:
     """Measure a file's quality on whole images that it was not trained on.
 
@@ -75,26 +79,27 @@ def evaluate(
     """
     options = DataOptions(data, split, split_seed, protocol, snap_colors, resize_masks)
     if options.protocol is not None:
-        idle = {"part": part, "split_seed": split_seed, "out": out, "worst": worst}
-        refuse_idle(
-            f"with --protocol {RANDOM_PATCH}, which measures the validation patches of "
-            "its --split",
-            **idle,
-        )
+        _refuse_for_patches(part=part, split_seed=split_seed, out=out, worst=worst)
+        _refuse_for_patches(head=head, input_range=input_range)
         evaluate_random_patch(artifact, options, without, threads, json_file)
         return
     refuse_unknown_part(part)
     if out is None:
         refuse_idle("without --out", worst=worst)
     load_keras()
+    from segshrink.compression.input_range import require_range_of_file
     from segshrink.measuring import data_record
     from segshrink.measuring.evaluation import evaluate_artifact, write_worst
     from segshrink.records.evaluation import Evaluation
     from segshrink.runtimes import load_artifact
 
     progress = TerminalProgress()
-    opened = load_artifact(artifact, threads=threads)
+    opened = load_artifact(
+        artifact, threads=threads, head=head, input_range=input_range or "0-255"
+    )
     dataset = options.open(progress)
+    if input_range is None:
+        require_range_of_file(opened, dataset)
     warn_of_other_split(opened.path, opened.metadata, dataset)
     classes, images = dataset.classes, getattr(dataset, part or "test")
     require_class(without, classes.names)
@@ -103,9 +108,8 @@ def evaluate(
     if without is not None:
         print_mean_iou_without(without, quality.confusion, classes.names)
     if json_file is not None:
-        Evaluation(
-            **dict(scored_file(opened)), data=data_record(dataset), quality=quality
-        ).write(json_file)
+        scored, data_of = dict(scored_file(opened)), data_record(dataset)
+        Evaluation(**scored, data=data_of, quality=quality).write(json_file)
     if out is not None:
         _write_confusion(out / "confusion.png", quality, classes.names)
         folder, count = out / "worst", worst or 8
@@ -113,6 +117,14 @@ def evaluate(
             opened, images, classes, quality, folder, count=count, progress=progress
         )
         output.out(f"Confusion and worst images: {out}")
+
+
+def _refuse_for_patches(**idle: object) -> None:
+    refuse_idle(
+        f"with --protocol {RANDOM_PATCH}, which measures the validation patches of "
+        "its --split",
+        **idle,
+    )
 
 
 def _print(quality: DetailedQuality) -> None:

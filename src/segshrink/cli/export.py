@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segshrink.cli.data_options import DataOptions
+from segshrink.cli.data_options import DataOptions, open_model_and_data
 from segshrink.cli.options import (
+    Head,
+    InputRangeName,
     ResizeMasks,
     SnapColors,
     SplitFile,
@@ -81,6 +83,8 @@ def export(
             "it.",
         ),
     ] = None,
+    head: Head = None,
+    input_range: InputRangeName = None,
 ) -> None:
     """Export a Keras model to a file for a device, and check it against the model.
 
@@ -103,21 +107,16 @@ def export(
     size_px = None if size is None else _size(size)
     load_keras()
     from segshrink.compression.exporting import CALIBRATION_TILES, export_checked
-    from segshrink.data.trained_bands import dataset_as_trained
     from segshrink.export import with_input_size
-    from segshrink.measuring.quality import require_same_bands
-    from segshrink.models import load_model, read_bands
+    from segshrink.models import read_bands
 
-    trained = load_model(model)
+    trained, dataset = open_model_and_data(model, options, head, input_range)
     if size_px is not None:
         trained = with_input_size(trained, *size_px)
-    if not options.is_given:
+    if dataset is None:
         check = _export_alone(trained, read_bands(model), out, format, precision)
         _print_check(out, check, "random images")
         return
-    progress = TerminalProgress()
-    dataset = dataset_as_trained(options.open(progress), read_bands(model))
-    require_same_bands(model, trained.inputs[0].shape[-1], dataset.train)
     warn_of_other_split(model, None, dataset)
     record = export_checked(
         trained,
@@ -126,7 +125,7 @@ def export(
         precision=precision,
         tiles=tiles or CALIBRATION_TILES,
         control=_accuracy_control(max_drop, qat_epochs),
-        progress=progress,
+        progress=TerminalProgress(),
     )
     _print_check(out, record, "validation tiles")
     if record.remedy:

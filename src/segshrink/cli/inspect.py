@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from segshrink.cli.options import (
+    Head,
     LayoutName,
     ResizeMasks,
     SnapColors,
@@ -46,6 +47,7 @@ def inspect(
     layout: LayoutName = None,
     snap_colors: SnapColors = False,
     resize_masks: ResizeMasks = False,
+    head: Head = None,
 ) -> None:
     """Show the contents of a data set or a model, and what is wrong with it.
 
@@ -54,6 +56,8 @@ def inspect(
     is_keras = Path(path).suffix in (Format.KERAS.suffix, ".h5", ".hdf5")
     if keep is not None and not is_keras:
         raise UsageError(f"--keep is for Keras models, but {path} is not one.")
+    if not is_keras:
+        refuse_idle("on what is no Keras model", head=head)
     if is_keras or Format.of_file(path) in EXPORTED:
         option = "no_write" if write is False else "write"
         refuse_idle(
@@ -66,7 +70,7 @@ def inspect(
             resize_masks=resize_masks or None,
         )
     if is_keras:
-        _model(Path(path), keep)
+        _model(Path(path), keep, head)
     elif Format.of_file(path) in EXPORTED:
         _artifact(Path(path))
     else:
@@ -80,18 +84,27 @@ def inspect(
             _unlabelled(path, unlabelled, split, opening)
 
 
-def _model(path: Path, keep: float | None) -> None:
+def _model(path: Path, keep: float | None, head: str | None) -> None:
     load_keras()
     from segshrink.measuring import count_macs
-    from segshrink.models import load_model, read_bands
+    from segshrink.models import head_note, load_model, read_bands
+    from segshrink.models.input_range import scales_itself
     from segshrink.pruning import plan_pruning
 
-    model = load_model(path)
+    model = load_model(path, head)
     size = count_macs(model)
     output.out(f"{path}: {model.input_shape} -> {model.output_shape}")
     output.out(f"{size.parameters:,} parameters, {size.macs:,} MACs per image")
     if (bands := read_bands(path)) is not None:
         output.out(f"images: {bands.shown()}")
+    note = head_note(model)
+    output.out(f"It gives logits{'' if note is None else ': ' + note}")
+    output.out(
+        "It scales its images itself."
+        if scales_itself(model)
+        else "Nothing in it scales its images: unless --input-range says otherwise, "
+        "they are grey levels of 0 to 255."
+    )
     output.print(plan_pruning(model, keep=1.0 if keep is None else keep))
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segshrink.errors import RecipeError, UsageError
+from segshrink.formats import InputRange
 
 if TYPE_CHECKING:
     from segshrink.recipe import Recipe
@@ -46,6 +47,22 @@ ResizeMasks = Annotated[
     typer.Option(
         "--resize-masks",
         help="Resize masks of another size than their image, by the nearest pixel.",
+    ),
+]
+Head = Annotated[
+    str | None,
+    typer.Option(
+        "--head",
+        help="Output of a Keras model that gives the classes, by name or number, if it "
+        "has several.",
+    ),
+]
+InputRangeName = Annotated[
+    InputRange | None,
+    typer.Option(
+        "--input-range",
+        help="Range of the images that the model was trained on, where it does not "
+        "scale them itself; files take 0-255 always.",
     ),
 ]
 Unlabelled = Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segshrink.cli.options import Threads
+from segshrink.cli.options import Head, InputRangeName, Threads, refuse_idle
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
 from segshrink.errors import UsageError
 from segshrink.formats import Format, listed_suffixes
@@ -52,6 +52,8 @@ def predict(
             help="With --ray: images at a time, each with a model of its own (1).",
         ),
     ] = None,
+    head: Head = None,
+    input_range: InputRangeName = None,
 ) -> None:
     """Segment images; OUT gets a class-index PNG and a coloured overlay of each.
 
@@ -68,10 +70,15 @@ def predict(
     from segshrink.runtimes import load_artifact
 
     cluster = _cluster(ray, workers)
+    if cluster is not None:
+        reason = "with --ray; export the model first, which takes them"
+        refuse_idle(reason, head=head, input_range=input_range)
     artifact, images = _model_and_images(files)
     if Format.of_file(artifact) is Format.KERAS:
         load_keras()
-    opened = load_artifact(artifact, threads=threads)
+    opened = load_artifact(
+        artifact, threads=threads, head=head, input_range=input_range or "0-255"
+    )
     bands = bands_of(opened.metadata)
     photos = find_photos(images, out, band_endings=bands.files if bands else ())
     outcome = segment_files(
@@ -92,10 +99,17 @@ def predict(
 
 def _model_and_images(files: list[Path]) -> tuple[Path, list[Path]]:
     """The model, which is the shipped one if none is named, and the images."""
+    from segshrink.data.images import IMAGE_SUFFIXES
     from segshrink.runtimes import shipped_model
 
     model, *images = files
     if Format.of_file(model) is None:
+        if not model.is_dir() and model.suffix.lower() not in IMAGE_SUFFIXES:
+            raise UsageError(
+                f"{model}: neither a model ({listed_suffixes(Format)}) nor an image "
+                f"({', '.join(IMAGE_SUFFIXES)}) nor a folder of images. Mind the "
+                "spelling of its ending."
+            )
         output.out("Model: aerial, the one that comes with segshrink.")
         return shipped_model(), files
     if not images:

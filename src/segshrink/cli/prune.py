@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segshrink.cli.data_options import DataOptions
+from segshrink.cli.data_options import DataOptions, open_model_and_data
 from segshrink.cli.options import (
+    Head,
+    InputRangeName,
     ResizeMasks,
     SnapColors,
     SplitFile,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from segshrink.data import Dataset
     from segshrink.pruning.budgets import Budget
 
 
@@ -101,6 +104,8 @@ def prune(
     tiles: Annotated[
         int | None, typer.Option(min=1, help="Training tiles of --data; 64 by default.")
     ] = None,
+    head: Head = None,
+    input_range: InputRangeName = None,
 ) -> None:
     """Remove channels from a model; OUT is plain Keras and still needs fine-tuning.
 
@@ -126,12 +131,12 @@ def prune(
     recovers = _recovers(recover, criterion, options)
     load_keras()
     from segshrink.compression.student import plan_path, prune_with_tiles
-    from segshrink.models import load_model, read_bands, save_model
+    from segshrink.models import read_bands, save_model
 
-    before = load_model(model)
+    before, dataset = open_model_and_data(model, options, head, input_range)
     plan, smaller = prune_with_tiles(
         before,
-        _tiles(model, before, options, tiles or defaults.tiles_looked_at),
+        _tiles(before, dataset, tiles or defaults.tiles_looked_at),
         recovery=recovers,
         progress=TerminalProgress(),
         criterion=criterion,
@@ -198,19 +203,13 @@ def _recovers(recover: bool | None, criterion: str, options: DataOptions) -> boo
 
 
 def _tiles(
-    path: Path, model: keras.Model, options: DataOptions, count: int
+    model: keras.Model, dataset: Dataset | None, count: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Images and labels of `count` training tiles; None without a data set."""
-    if not options.is_given:
+    if dataset is None:
         return None
     from segshrink.data import plain_tiles
-    from segshrink.data.trained_bands import part_as_trained
     from segshrink.export.model_form import fixed_input_shape
-    from segshrink.measuring.quality import require_same_bands
-    from segshrink.models import read_bands
 
     height_px, _ = fixed_input_shape(model)
-    train = options.open(TerminalProgress()).train
-    train = part_as_trained(train, read_bands(path))
-    require_same_bands(path, model.inputs[0].shape[-1], train)
-    return plain_tiles(train, height_px, count)
+    return plain_tiles(dataset.train, height_px, count)

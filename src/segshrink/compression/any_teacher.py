@@ -1,7 +1,7 @@
 """Teachers of any kind: model files of any format, several of them, predictions."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import zip_longest
 from pathlib import Path
@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from segshrink.compression.data import require_fit
+from segshrink.compression.given_model import open_given_model
 from segshrink.compression.run_folder import data_of_run
 from segshrink.data import Dataset
 from segshrink.distillation import (
@@ -19,22 +20,26 @@ from segshrink.distillation import (
     Teacher,
     TiledLogits,
 )
-from segshrink.distillation.logits_source import are_probabilities, log_probabilities
 from segshrink.errors import ModelError, UsageError
-from segshrink.formats import Format, listed_suffixes
+from segshrink.formats import Format, InputRange, listed_suffixes
 from segshrink.measuring.quality import require_same_bands
-from segshrink.models import load_model
 from segshrink.progress import Progress
+from segshrink.recipe import TeacherSettings
 from segshrink.records import model_sha256, usable_cores
 from segshrink.records.metadata import FileMetadata
 from segshrink.runtimes import load_artifact
+from segshrink.runtimes.outputs import OutputKind
 from segshrink.text_table import as_text, columns
 
 _OTHER_KERAS = (".h5", ".hdf5")
 
 
 def open_teacher(
-    paths: Sequence[Path], dataset: Dataset, tile_px: int, progress: Progress
+    paths: Sequence[Path],
+    dataset: Dataset,
+    tile_px: int,
+    progress: Progress,
+    settings: TeacherSettings | None = None,
 ) -> Teacher:
     """Open what teaches a student: one model file, several, or predictions.
 
@@ -50,6 +55,7 @@ def open_teacher(
         dataset: data to teach on. Classes are matched by name where a file has names.
         tile_px: height and width of the student's tiles in pixels.
         progress: receives a line for each assumption.
+        settings: its `head` and `input_range` are those of Keras models.
 
     Returns:
         A Keras model, or a source of logits.
@@ -62,11 +68,12 @@ def open_teacher(
     if len({path.resolve() for path in paths}) < len(paths):
         listed = ", ".join(map(str, paths))
         raise UsageError(f"{listed}: a teacher is named twice. Name each one once.")
+    settings = settings or TeacherSettings()
     if len(paths) == 1 and not _is_folder(paths[0]):
-        model = _model_for_each_step(paths[0], dataset, tile_px)
+        model = _model_for_each_step(paths[0], dataset, tile_px, progress, settings)
         if model is not None:
             return model
-    sources = [_source(path, dataset, progress) for path in paths]
+    sources = [_source(path, dataset, progress, settings) for path in paths]
     if len(sources) > 1:
         progress.say(
             f"The mean of the probabilities of {len(sources)} teachers teaches."
@@ -92,25 +99,35 @@ def _is_folder(path: Path) -> bool:
 
 
 def _model_for_each_step(
-    path: Path, dataset: Dataset, tile_px: int
+    path: Path,
+    dataset: Dataset,
+    tile_px: int,
+    progress: Progress,
+    settings: TeacherSettings,
 ) -> keras.Model | None:
-    """A Keras model that needs no change to teach; None for every other file."""
+    """A Keras model of these tiles and classes; None for every other file."""
     if Format.of_file(path) in (Format.LITERT, Format.ONNX, Format.OPENVINO):
         return None
-    model = load_model(path)
+    model = open_given_model(
+        path,
+        progress,
+        head=settings.head,
+        input_range=settings.input_range,
+        dataset=dataset,
+    )
     if path.suffix == Format.KERAS.suffix:
         if model.input_shape[1:3] != (tile_px, tile_px):
             return None
         require_fit(model, path, dataset, tile_px)
-        order = _class_order(_class_names(path), path, dataset)
-        shape = model.input_shape[1:]
-        if order or _gives_probabilities(model.predict_on_batch, shape):
+        if _class_order(_class_names(path), path, dataset):
             return None
     require_fit(model, path, dataset, tile_px)
     return model
 
 
-def _source(path: Path, dataset: Dataset, progress: Progress) -> LogitsSource:
+def _source(
+    path: Path, dataset: Dataset, progress: Progress, settings: TeacherSettings
+) -> LogitsSource:
     """A file or a folder as a source of logits, and how it is taken, as a line."""
     if _is_folder(path):
         folder = FolderLogits(path, dataset.classes)
@@ -123,14 +140,14 @@ def _source(path: Path, dataset: Dataset, progress: Progress) -> LogitsSource:
             + "."
         )
         return folder
-    artifact = TeacherArtifact(path, dataset)
+    artifact = TeacherArtifact(path, dataset, settings)
     notes = ["its logits are stored before training, by its own runtime"]
     if not artifact.class_names:
         ours = _listed(dataset.classes.names)
         notes.append(f"it has no class names and is taken to have the order {ours}")
     elif artifact.order:
         notes.append("its classes have another order and are matched by name")
-    if artifact.gives_probabilities:
+    if artifact.signature.output is not OutputKind.LOGITS:
         notes.append("it gives probabilities, of which the logarithm is taken")
     progress.say(f"{path}: {'; '.join(notes)}.")
     return TiledLogits(
@@ -145,16 +162,24 @@ class TeacherArtifact:
     """A file that gives logits of the classes of a data set; see `Artifact`.
 
     Args:
-        path: the file. Its classes may have another order, and its output may be
-            probabilities.
+        path: the file. Its classes may have another order.
         dataset: the data set.
+        settings: its `head` and `input_range` are those of the file.
 
     Raises:
         ModelError: if the file is not a segmentation model of these classes.
     """
 
-    def __init__(self, path: Path, dataset: Dataset) -> None:
-        self._artifact = artifact = load_artifact(path, threads=len(usable_cores()))
+    def __init__(
+        self, path: Path, dataset: Dataset, settings: TeacherSettings | None = None
+    ) -> None:
+        settings = settings or TeacherSettings()
+        self._artifact = artifact = load_artifact(
+            path,
+            threads=len(usable_cores()),
+            input_range=settings.input_range or InputRange.BYTES,
+            head=settings.head,
+        )
         self.path, self.threads = path, artifact.threads
         self.runtime, self.runtime_version = artifact.runtime, artifact.runtime_version
         self.input_shape, self.metadata = artifact.input_shape, artifact.metadata
@@ -164,30 +189,17 @@ class TeacherArtifact:
         self.num_classes = artifact.num_classes
         require_same_bands(path, artifact.num_bands, dataset.train)
         _require_as_many(self.num_classes, path, dataset)
-        self.gives_probabilities = _gives_probabilities(
-            artifact.predict, (*artifact.input_shape, artifact.num_bands)
-        )
+        self.signature = artifact.signature
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Logits of a batch, as the data set has them; see `Artifact.predict`."""
         logits = self._artifact.predict(images)
-        if self.order:
-            logits = logits[..., list(self.order)]
-        return log_probabilities(logits) if self.gives_probabilities else logits
+        return logits[..., list(self.order)] if self.order else logits
 
 
 def _digest(path: Path, order: Sequence[int] | None) -> str:
     text = f"{model_sha256(path)} {list(order) if order else ''}"
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _gives_probabilities(
-    predict: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]
-) -> bool:
-    # Logits of noise are not all in [0, 1] with the sum 1, whatever the model.
-    random = np.random.default_rng(0)
-    tile = random.integers(0, 256, (1, *shape)).astype(np.float32)
-    return are_probabilities(np.asarray(predict(tile)))
 
 
 def _class_names(path: Path, metadata: FileMetadata | None = None) -> tuple[str, ...]:

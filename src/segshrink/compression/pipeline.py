@@ -182,7 +182,7 @@ def distill_student(
     # It is set before the models are loaded: their dropout layers take seeds then.
     keras.utils.set_random_seed(stage_seed(recipe, Role.STUDENT))
     dataset, tile_px = open_recipe_data(recipe, progress), recipe.data.tile_px
-    teacher = open_teacher(teachers, dataset, tile_px, progress)
+    teacher = open_teacher(teachers, dataset, tile_px, progress, recipe.teacher)
     student = load_model(student_file)
     require_fit(student, student_file, dataset, tile_px)
     class_frequencies(dataset.val)

@@ -10,13 +10,15 @@ import keras
 from segshrink.compression.any_teacher import open_teacher
 from segshrink.compression.context import Context
 from segshrink.compression.data import require_fit
+from segshrink.compression.given_model import open_given_model
 from segshrink.compression.stage import run_stage, trained_record, versions
 from segshrink.data import Dataset
 from segshrink.distillation import LogitsSource, require_logits_suffice
 from segshrink.errors import RecipeError, RunFolderError
+from segshrink.formats import InputRange
 from segshrink.measuring import count_macs
-from segshrink.models import build_model, load_model
-from segshrink.progress import Progress
+from segshrink.models import build_model, head_note, read_bands, save_model
+from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import Recipe
 from segshrink.records import atomic_write, sha256_of
 from segshrink.records.measurement import Role
@@ -38,12 +40,23 @@ def fit_teacher(context: Context, folder: Path) -> TrainedRecord:
 
 
 def copy_teacher(context: Context, file: Path, folder: Path) -> TakenRecord:
-    """Copy a trained teacher into `folder` and return its record."""
-    with atomic_write(folder / "model.keras") as partial:
-        shutil.copyfile(file, partial)
+    """Put a trained teacher into `folder` and return its record.
+
+    A model of logits for images 0-255 is copied as it is; any other is saved as one.
+    """
+    settings, out = context.recipe.teacher, folder / "model.keras"
+    model = open_given_model(
+        file, SilentProgress(), head=settings.head, input_range=settings.input_range
+    )
+    changed = head_note(model) or settings.input_range not in (None, InputRange.BYTES)
+    if changed or file.suffix != out.suffix:
+        save_model(model, out, bands=read_bands(file))
+    else:
+        with atomic_write(out) as partial:
+            shutil.copyfile(file, partial)
     return TakenRecord(
         kind=Role.TEACHER,
-        **asdict(count_macs(load_model(file))),
+        **asdict(count_macs(model)),
         seed=context.recipe.seed,
         versions=versions(),
         taken_from=file.name,
@@ -100,8 +113,15 @@ def untrained_teacher(recipe: Recipe, dataset: Dataset) -> keras.Model:
     )
 
 
-def checked_teacher_file(recipe: Recipe, dataset: Dataset) -> Path | None:
+def checked_teacher_file(
+    recipe: Recipe, dataset: Dataset, progress: Progress | None = None
+) -> Path | None:
     """The recipe's teacher file; None if the recipe trains its teacher.
+
+    Args:
+        recipe: a file is one of a Keras model.
+        dataset: data that it must fit.
+        progress: receives how it is taken.
 
     Raises:
         ModelError: if the file does not hold a model, or the model does not fit the
@@ -109,6 +129,11 @@ def checked_teacher_file(recipe: Recipe, dataset: Dataset) -> Path | None:
         RecipeError: if it is not one Keras model.
     """
     if recipe.teacher.file is None:
+        if recipe.teacher.head or recipe.teacher.input_range:
+            raise RecipeError(
+                "teacher.head and teacher.input_range have no effect without "
+                "teacher.file. Drop them."
+            )
         return None
     if not recipe.teacher.is_one_keras_file:
         raise RecipeError(
@@ -116,7 +141,14 @@ def checked_teacher_file(recipe: Recipe, dataset: Dataset) -> Path | None:
             f"{', '.join(recipe.teacher.files)}. Only distill and compress take others."
         )
     file = Path(recipe.teacher.files[0])
-    require_fit(load_model(file), file, dataset, recipe.data.tile_px)
+    model = open_given_model(
+        file,
+        progress or SilentProgress(),
+        head=recipe.teacher.head,
+        input_range=recipe.teacher.input_range,
+        dataset=dataset,
+    )
+    require_fit(model, file, dataset, recipe.data.tile_px)
     return file
 
 
@@ -136,8 +168,10 @@ def checked_teacher(
     """
     files = [Path(file) for file in recipe.teacher.files]
     if not files or recipe.student.kind == "pruned":
-        return checked_teacher_file(recipe, dataset)
-    teacher = open_teacher(files, dataset, recipe.data.tile_px, progress)
+        return checked_teacher_file(recipe, dataset, progress)
+    teacher = open_teacher(
+        files, dataset, recipe.data.tile_px, progress, recipe.teacher
+    )
     if isinstance(teacher, keras.Model):
         return files[0]
     require_logits_suffice(recipe.student.distillation, recipe.student.training)

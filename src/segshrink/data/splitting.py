@@ -50,8 +50,8 @@ def divide_images(
     Args:
         images: all images of the data set.
         given: source and parts of a split. It may name images where scenes are larger;
-            then those are divided. Parts without any labelled pixel, such as the
-            withheld test masks of a benchmark, are not used. None chooses by the seed.
+            then those are divided. A test part without any labelled pixel, as
+            benchmarks withhold their masks, is not used. None chooses by the seed.
         seed: int >= 0; it chooses what is not given.
         where: name of the data set in messages.
 
@@ -97,28 +97,20 @@ def _scenes_as_named(images: list[ImageFile], named: set[str]) -> list[ImageFile
 def _labelled_parts(
     split: Split, class_pixels: Mapping[str, npt.NDArray[np.int64]], where: str
 ) -> tuple[Split, tuple[str, ...]]:
-    """The split without val or test where those have no labelled pixel."""
-    bare = [
-        part
-        for part, scenes in split.parts.items()
-        if scenes and not sum(int(class_pixels[scene].sum()) for scene in scenes)
-    ]
-    if "train" in bare:
+    """The split without a test part whose masks are all void, as if withheld."""
+
+    def labelled(scenes: tuple[str, ...]) -> int:
+        return sum(int(class_pixels[scene].sum()) for scene in scenes)
+
+    if not labelled(split.train):
         raise DatasetError(
             f"{where}: the training part ({shortened(split.train)}) has no labelled "
             "pixel: all its masks are void. Put images with labels into it."
         )
-    notices = tuple(
-        f"{part} has no labelled pixel, since its masks are all void: it is not used."
-        for part in bare
-    )
-    kept = {part: () if part in bare else own for part, own in split.parts.items()}
-    if not kept["val"] and not kept["test"]:
-        raise DatasetError(
-            f"{where}: neither val nor test has a labelled pixel. Put images with "
-            "labels into one of them, or leave the split out."
-        )
-    return Split(split.source, **kept), notices
+    if not split.test or labelled(split.test) or not split.val:
+        return split, ()
+    notice = "test has no labelled pixel, since its masks are all void: it is not used."
+    return replace(split, test=()), (notice,)
 
 
 def _with_validation(division: Division, seed: int, where: str) -> Division:

@@ -4,6 +4,7 @@ from segshrink.models.build import build_model
 from segshrink.models.compact import compact
 from segshrink.models.copying import copy_model
 from segshrink.models.efficientnet_lite import efficientnet_lite
+from segshrink.models.heads import head_note, with_logits
 from segshrink.models.input_size import tile_px_of
 from segshrink.models.loading import load_model, read_bands, save_model
 from segshrink.models.unet import unet
@@ -13,9 +14,11 @@ __all__ = [
     "compact",
     "copy_model",
     "efficientnet_lite",
+    "head_note",
     "load_model",
     "read_bands",
     "save_model",
     "tile_px_of",
     "unet",
+    "with_logits",
 ]

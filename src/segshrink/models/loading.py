@@ -10,6 +10,7 @@ import keras
 from pydantic import ValidationError
 
 from segshrink.errors import ModelError, UsageError
+from segshrink.models.heads import with_logits
 from segshrink.records import atomic_write
 from segshrink.records.bands import Bands
 
@@ -22,29 +23,32 @@ _LONGEST_REASON = 160
 _BANDS_MEMBER = "segshrink-bands.json"
 
 
-def load_model(path: Path | str) -> keras.Model:
+def load_model(path: Path | str, head: str | None = None) -> keras.Model:
     """Load a Keras model for inference or as a start for training.
 
     Code in the file (Lambda layers, custom classes) is refused, not run. The model
-    comes without optimizer or loss.
+    comes without optimizer or loss, and gives logits for two classes or more, see
+    `with_logits`.
 
     Args:
         path: a `.keras` file, or `.h5` or `.hdf5` as older Keras wrote it.
+        head: the output that gives the classes, if there are several.
 
     Returns:
         The model, not compiled.
 
     Raises:
         ModelError: if there is no such file, it is not a Keras model, or it needs code
-            that is not part of Keras.
+            that is not part of Keras, or has several outputs and no head is named.
     """
     path = Path(path)
     _check_kind(path)
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
         # Keras, zipfile, h5py and json each have their own errors for a bad file.
         raise ModelError(f"{path}: {_why(error)}") from error
+    return with_logits(model, head)
 
 
 def save_model(

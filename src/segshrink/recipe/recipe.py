@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from segshrink.formats import InputRange
 from segshrink.recipe.data import DataSettings
 from segshrink.recipe.distillation import DistillationSettings
 from segshrink.recipe.files import ExportSettings, MeasuringSettings
@@ -24,10 +25,14 @@ class TeacherSettings(Settings):
     """The teacher: a model to build and train, or trained ones to take as they are.
 
     `file`: one or a list of model files of any format and folders of predictions, of
-    which the mean of the probabilities teaches.
+    which the mean of the probabilities teaches. Of a Keras model, `head` is the output
+    that gives the classes, if it has several, and `input_range` the range of the images
+    that it was trained on, where it does not scale them itself.
     """
 
     file: str | tuple[str, ...] | None = None
+    head: str | None = None
+    input_range: InputRange | None = None
     model: TeacherModelSettings = UNetSettings()
     training: TrainingSettings = TrainingSettings()
 

@@ -7,9 +7,10 @@ from typing import Protocol
 import numpy as np
 
 from segshrink.errors import ModelError, UsageError
-from segshrink.formats import Format
+from segshrink.formats import Format, InputRange
 from segshrink.records.bands import MOST_BANDS
 from segshrink.records.metadata import FileMetadata
+from segshrink.runtimes.outputs import OutputKind, as_logits
 
 
 class Artifact(Protocol):
@@ -23,9 +24,12 @@ class Artifact(Protocol):
         input_shape: height and width in pixels of the images it takes.
         num_bands: bands of the images it takes, 3 for RGB.
         num_classes: number of logits per pixel.
+        signature: the images that the file itself takes, and what it gives.
         metadata: classes, data and scores that the file carries; see
             `segshrink.export.read_metadata`. None if it carries none.
     """
+
+    signature: "Signature"
 
     @property
     def path(self) -> Path: ...  # noqa: D102
@@ -80,6 +84,27 @@ def checked_images(
     return np.ascontiguousarray(images, dtype=np.float32)
 
 
+def in_range(images: np.ndarray, of: InputRange) -> np.ndarray:
+    """Images 0-255 in the range that a model takes.
+
+    Args:
+        images: `(..., bands)`, uint8 or float.
+        of: the range; `imagenet` and `caffe` are for RGB.
+
+    Returns:
+        float32 of the same shape.
+    """
+    pixels = np.asarray(images, np.float32)
+    if of is InputRange.BYTES:
+        return pixels
+    if of.is_reversed:
+        pixels = pixels[..., ::-1]
+    scale, offset = np.asarray(of.scale), np.asarray(of.offset)
+    if pixels.shape[-1] != len(scale):  # the same for each band
+        scale, offset = scale[:1], offset[:1]
+    return (pixels * scale + offset).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Signature:
     """The images that a file takes and the logits that it gives, one image at a time.
@@ -87,27 +112,38 @@ class Signature:
     Attributes:
         input_shape: height and width in pixels.
         num_bands: bands of an image.
-        num_classes: number of logits per pixel.
         takes_channels_first: whether images go in as `(1, bands, height, width)`, as
             models of PyTorch take them, and not as `(1, height, width, bands)`.
         gives_channels_first: the same of the logits.
+        num_channels: channels of the output.
+        input_range: range of the images that the file takes.
+        output: what the channels are; None gives them as they are.
     """
 
     input_shape: tuple[int, int]
     num_bands: int
-    num_classes: int
+    num_channels: int
     takes_channels_first: bool
     gives_channels_first: bool
+    input_range: InputRange = InputRange.BYTES
+    output: OutputKind | None = OutputKind.LOGITS
+
+    @property
+    def num_classes(self) -> int:
+        """Number of logits per pixel; a single channel tells two classes apart."""
+        return max(2, self.num_channels)
 
     def as_input(self, image: np.ndarray) -> np.ndarray:
-        """An image `(height, width, bands)` in the shape that the file takes."""
+        """An image 0-255 `(height, width, bands)` as the file takes it."""
+        image = in_range(image, self.input_range)
         if self.takes_channels_first:
             image = np.ascontiguousarray(np.moveaxis(image, 2, 0))
         return image[None]
 
     def as_logits(self, output: np.ndarray) -> np.ndarray:
-        """The output of the file for one image, as `(height, width, classes)`."""
-        return np.moveaxis(output[0], 0, 2) if self.gives_channels_first else output[0]
+        """The output of the file for one image as logits `(height, width, classes)`."""
+        given = np.moveaxis(output[0], 0, 2) if self.gives_channels_first else output[0]
+        return given if self.output is None else as_logits(given, self.output)
 
 
 def checked_signature(path: Path, input_shape: tuple, output_shape: tuple) -> Signature:
@@ -144,8 +180,8 @@ def checked_signature(path: Path, input_shape: tuple, output_shape: tuple) -> Si
         )
     # As many classes as pixels on a side fit both forms: the input then decides.
     gives_first = is_first and (takes_first or not is_last)
-    num_classes = given[0] if gives_first else given[2]
-    return Signature(size_px, bands, num_classes, takes_first, gives_first)
+    num_channels = given[0] if gives_first else given[2]
+    return Signature(size_px, bands, num_channels, takes_first, gives_first)
 
 
 def _is_shorter(first: int | None, last: int | None) -> bool:

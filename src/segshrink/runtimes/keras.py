@@ -21,6 +21,7 @@ class KerasArtifact:
 
     Args:
         path: the file; it is loaded in safe mode.
+        head: output that gives the classes, if there are several.
 
     Raises:
         ModelError: if the file is not a Keras model, or not one image in, logits out.
@@ -28,7 +29,7 @@ class KerasArtifact:
 
     runtime = Format.KERAS
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, head: str | None = None) -> None:
         import keras
 
         from segshrink.models import load_model, read_bands
@@ -36,31 +37,31 @@ class KerasArtifact:
         self.path = path
         self.threads = len(usable_cores())
         self.runtime_version = f"{keras.__version__} ({keras.config.backend()})"
-        self._model = load_model(path)
-        if len(self._model.inputs) != 1 or len(self._model.outputs) != 1:
+        self.model = load_model(path, head)
+        if len(self.model.inputs) != 1 or len(self.model.outputs) != 1:
             raise ModelError(
                 f"{path}: one image in and one logits tensor out is needed, got "
-                f"{len(self._model.inputs)} inputs and {len(self._model.outputs)} "
+                f"{len(self.model.inputs)} inputs and {len(self.model.outputs)} "
                 "outputs."
             )
-        self._signature = checked_signature(
+        self.signature = checked_signature(
             path,
-            (1, *self._model.inputs[0].shape[1:]),
-            (1, *self._model.outputs[0].shape[1:]),
+            (1, *self.model.inputs[0].shape[1:]),
+            (1, *self.model.outputs[0].shape[1:]),
         )
-        self.input_shape = self._signature.input_shape
-        self.num_bands = self._signature.num_bands
-        self.num_classes = self._signature.num_classes
+        self.input_shape = self.signature.input_shape
+        self.num_bands = self.signature.num_bands
+        self.num_classes = self.signature.num_classes
         self.metadata = _metadata(self.input_shape, read_bands(path))
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
         images = checked_images(images, self.input_shape, self.num_bands)
-        signature = self._signature
+        signature = self.signature
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
             logits[index] = signature.as_logits(
-                self._model.predict_on_batch(signature.as_input(image))
+                self.model.predict_on_batch(signature.as_input(image))
             )
         return logits
 

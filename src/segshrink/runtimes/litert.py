@@ -49,14 +49,14 @@ class LiteRTArtifact:
             ) from error
         self.metadata = litert_metadata(content)
         self._image, self._logits = self._only_input_and_output()
-        self._signature = checked_signature(
+        self.signature = checked_signature(
             path,
             tuple(self._image["shape"].tolist()),
             tuple(self._logits["shape"].tolist()),
         )
-        self.input_shape = self._signature.input_shape
-        self.num_bands = self._signature.num_bands
-        self.num_classes = self._signature.num_classes
+        self.input_shape = self.signature.input_shape
+        self.num_bands = self.signature.num_bands
+        self.num_classes = self.signature.num_classes
 
     def _only_input_and_output(self) -> tuple[dict, dict]:
         inputs = self._interpreter.get_input_details()
@@ -78,11 +78,11 @@ class LiteRTArtifact:
         for index, image in enumerate(images):
             self._interpreter.set_tensor(
                 self._image["index"],
-                _as_stored(self._signature.as_input(image), self._image),
+                _as_stored(self.signature.as_input(image), self._image),
             )
             self._interpreter.invoke()
             stored = self._interpreter.get_tensor(self._logits["index"])
-            logits[index] = self._signature.as_logits(_as_float(stored, self._logits))
+            logits[index] = self.signature.as_logits(_as_float(stored, self._logits))
         return logits
 
 

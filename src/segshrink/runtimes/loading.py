@@ -1,28 +1,39 @@
 """Opens a model file with the runtime that its suffix names."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from segshrink.errors import ModelError, UsageError
-from segshrink.formats import Format, listed_suffixes
+from segshrink.formats import Format, InputRange, listed_suffixes
 from segshrink.runtimes.artifact import Artifact
+from segshrink.runtimes.outputs import output_kind
 
 
-def load_artifact(path: Path | str, *, threads: int = 1) -> Artifact:
+def load_artifact(
+    path: Path | str,
+    *,
+    threads: int = 1,
+    input_range: InputRange | str = InputRange.BYTES,
+    head: str | None = None,
+) -> Artifact:
     """Open a model file of any `Format`, which its suffix names.
 
     Args:
         path: the file.
         threads: int >= 1, threads that one prediction may compute with. Keras settles
             its own: `.threads` of a `.keras` file is the number that it takes.
+        input_range: range of the images that the file itself takes.
+        head: output of a `.keras` file that gives the classes, if it has several.
 
     Returns:
-        The opened file.
+        The opened file. It takes images 0-255, and gives logits of two classes or more:
+        whether a file from elsewhere gives probabilities is tried on noise.
 
     Raises:
         ModelError: if the file is missing, damaged, of an unknown format, or not a
             segmentation model.
         MissingExtraError: if its runtime is not installed.
-        UsageError: if `threads` is below 1.
+        UsageError: if `threads` is below 1, or the range is unknown.
     """
     path = Path(path)
     if threads < 1:
@@ -35,7 +46,30 @@ def load_artifact(path: Path | str, *, threads: int = 1) -> Artifact:
         )
     if not path.is_file():
         raise ModelError(f"{path}: no such file. Export a model first.")
-    return _OPENERS[format](path, threads)
+    if format is Format.KERAS:
+        artifact = _open_keras(path, head)
+    else:
+        artifact = _OPENERS[format](path, threads)
+    signature = replace(artifact.signature, input_range=_range(input_range))
+    artifact.signature = signature
+    if artifact.metadata is None and format is not Format.KERAS:
+        artifact.signature = replace(signature, output=None)
+        shape = (*signature.input_shape, signature.num_bands)
+        kind = output_kind(
+            lambda images: artifact.predict(images)[..., : signature.num_channels],
+            shape,
+        )
+        artifact.signature = replace(signature, output=kind)
+    return artifact
+
+
+def _range(name: InputRange | str) -> InputRange:
+    try:
+        return InputRange(name)
+    except ValueError:
+        raise UsageError(
+            f"the input range must be one of {', '.join(InputRange)}, got {name!r}."
+        ) from None
 
 
 # Each runtime takes a second or more to import: only the one that is needed is.
@@ -57,17 +91,16 @@ def _open_openvino(path: Path, threads: int) -> Artifact:
     return OpenVINOArtifact(path, threads)
 
 
-def _open_keras(path: Path, threads: int) -> Artifact:
+def _open_keras(path: Path, head: str | None) -> Artifact:
     from segshrink.runtimes.keras import KerasArtifact
 
-    return KerasArtifact(path)
+    return KerasArtifact(path, head)
 
 
 _OPENERS = {
     Format.LITERT: _open_litert,
     Format.ONNX: _open_onnx,
     Format.OPENVINO: _open_openvino,
-    Format.KERAS: _open_keras,
 }
 
 

@@ -46,12 +46,12 @@ class ONNXArtifact:
         self.metadata = parse_metadata(properties.get(NAME))
         image, logits = self._only_input_and_output()
         self._input = image.name
-        self._signature = checked_signature(
+        self.signature = checked_signature(
             path, tuple(image.shape), tuple(logits.shape)
         )
-        self.input_shape = self._signature.input_shape
-        self.num_bands = self._signature.num_bands
-        self.num_classes = self._signature.num_classes
+        self.input_shape = self.signature.input_shape
+        self.num_bands = self.signature.num_bands
+        self.num_classes = self.signature.num_classes
 
     def _only_input_and_output(self) -> tuple:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
@@ -67,7 +67,7 @@ class ONNXArtifact:
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
         images = checked_images(images, self.input_shape, self.num_bands)
-        signature = self._signature
+        signature = self.signature
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
             logits[index] = signature.as_logits(

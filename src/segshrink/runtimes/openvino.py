@@ -48,10 +48,10 @@ class OpenVINOArtifact:
         self.runtime_version = _version()
         self.metadata = openvino_metadata(model)
         image, logits = self._only_input_and_output()
-        self._signature = checked_signature(path, image, logits)
-        self.input_shape = self._signature.input_shape
-        self.num_bands = self._signature.num_bands
-        self.num_classes = self._signature.num_classes
+        self.signature = checked_signature(path, image, logits)
+        self.input_shape = self.signature.input_shape
+        self.num_bands = self.signature.num_bands
+        self.num_classes = self.signature.num_classes
 
     def _only_input_and_output(self) -> tuple[tuple, tuple]:
         ports = [*self._compiled.inputs, *self._compiled.outputs]
@@ -71,7 +71,7 @@ class OpenVINOArtifact:
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
         images = checked_images(images, self.input_shape, self.num_bands)
-        signature = self._signature
+        signature = self.signature
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
             logits[index] = signature.as_logits(

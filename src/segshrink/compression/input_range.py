@@ -1,0 +1,99 @@
+"""The range of a model's images, where the model does not say it: by trying."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from segshrink.data import Dataset
+from segshrink.data.tiles import plain_tiles
+from segshrink.errors import ModelError
+from segshrink.formats import InputRange
+from segshrink.models.input_range import scales_itself
+from segshrink.objectives import ConfusionMatrix
+from segshrink.runtimes import Artifact
+from segshrink.runtimes.artifact import in_range
+
+_TILES = 16
+# A difference of this much in mean IoU is no accident on these tiles.
+_CLEARLY = 0.05
+
+
+def require_input_range(
+    model: keras.Model, file: Path, dataset: Dataset, given: str | None
+) -> None:
+    """Refuse a model whose quality is clearly better for images of another range.
+
+    Models that scale their images themselves are not tried, nor is anything if the
+    range was given.
+
+    Args:
+        model: the model, which gives logits of the data set's classes.
+        file: its file, for the message.
+        dataset: its validation part is tried on.
+        given: the range that the user gave; None if none was given.
+
+    Raises:
+        ModelError: naming the better range.
+    """
+    shape = model.inputs[0].shape[1:]
+    square = len(shape) == 3 and shape[0] is not None and shape[0] == shape[1]
+    if given is None and square and not scales_itself(model):
+        _require_best(model.predict_on_batch, file, dataset, int(shape[0]))
+
+
+def require_range_of_file(artifact: Artifact, dataset: Dataset) -> None:
+    """The same of an opened file that says nothing about its images.
+
+    Raises:
+        ModelError: naming the better range.
+    """
+    model = getattr(artifact, "model", None)
+    scaled = model is not None and scales_itself(model)
+    height_px, width_px = artifact.input_shape
+    as_many = artifact.num_classes == dataset.classes.num_classes
+    tried = as_many and height_px == width_px and artifact.metadata is None
+    if tried and not scaled:
+        _require_best(artifact.predict, artifact.path, dataset, height_px)
+
+
+def _require_best(
+    predict: Callable[[np.ndarray], np.ndarray],
+    file: Path,
+    dataset: Dataset,
+    tile_px: int,
+) -> None:
+    scores = miou_by_range(predict, dataset, tile_px)
+    best = max(scores, key=lambda each: scores[each])
+    if scores[best] < scores[InputRange.BYTES] + _CLEARLY:
+        return
+    listed = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
+    raise ModelError(
+        f"{file}: nothing in it scales its images. Mean IoU on {_TILES} tiles of the "
+        f"validation part by the range of the images: {listed}. It was probably "
+        f"trained on {best}: give --input-range {best} (in a recipe "
+        "teacher.input_range), or --input-range 0-255 to leave it as it is."
+    )
+
+
+def miou_by_range(
+    predict: Callable[[np.ndarray], np.ndarray], dataset: Dataset, tile_px: int
+) -> dict[InputRange, float]:
+    """Mean IoU on a few validation tiles for each range.
+
+    Args:
+        predict: images `(batch, tile_px, tile_px, bands)` to logits.
+        dataset: data with as many classes as there are logits.
+        tile_px: side of a tile in pixels.
+    """
+    images, labels = plain_tiles(dataset.val, tile_px, _TILES)
+    ranges = InputRange if images.shape[-1] == 3 else list(InputRange)[:3]
+    scores = {}
+    for each in ranges:
+        found: npt.NDArray[np.int64] = predict(in_range(images, each)).argmax(-1)
+        confusion = ConfusionMatrix(dataset.classes.num_classes)
+        confusion.update(labels, found)
+        scores[each] = float(np.nan_to_num(confusion.mean_iou()))
+    return scores
