@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from segshrink.errors import ModelError, UsageError
 from segshrink.models.heads import with_logits
+from segshrink.models.plain import plain_model
 from segshrink.records import atomic_write
 from segshrink.records.bands import Bands
 
@@ -27,8 +28,9 @@ def load_model(path: Path | str, head: str | None = None) -> keras.Model:
     """Load a Keras model for inference or as a start for training.
 
     Code in the file (Lambda layers, custom classes) is refused, not run. The model
-    comes without optimizer or loss, and gives logits for two classes or more, see
-    `with_logits`.
+    comes without optimizer or loss, gives logits for two classes or more, see
+    `with_logits`, and is a plain one, see `plain_model`: files of KerasHub load where
+    that package is installed, and no longer need it afterwards.
 
     Args:
         path: a `.keras` file, or `.h5` or `.hdf5` as older Keras wrote it.
@@ -48,7 +50,15 @@ def load_model(path: Path | str, head: str | None = None) -> keras.Model:
     except Exception as error:
         # Keras, zipfile, h5py and json each have their own errors for a bad file.
         raise ModelError(f"{path}: {_why(error)}") from error
-    return with_logits(model, head)
+    return with_logits(_as_plain(model), head)
+
+
+def _as_plain(model: keras.Model) -> keras.Model:
+    try:
+        return plain_model(model)
+    except ModelError:
+        # It can still be run; what needs its graph says why there is none.
+        return model
 
 
 def save_model(

@@ -16,6 +16,7 @@ from segshrink.models.calls import (
     nodes_in_order,
     operations_by_path,
 )
+from segshrink.models.plain import plain_model
 from segshrink.pruning.channels import ChannelIds, ChannelSpace
 from segshrink.pruning.layer_call import (
     Channels,
@@ -93,11 +94,16 @@ class ChannelGraph:
             behind the names of the models that the layer is nested in: `a/b/name`.
         calls: every call in the model's order, with the channels that it consumes and
             produces.
+        custom_rules: classes that rules were given for.
     """
 
     def __init__(
-        self, model: keras.Model, rules: Mapping[type | str, Rule | None]
+        self,
+        model: keras.Model,
+        rules: Mapping[type | str, Rule | None],
+        custom_rules: tuple[type | str, ...] = (),
     ) -> None:
+        self.custom_rules = custom_rules
         self.space = ChannelSpace()
         self.layers: dict[str, LayerChannels] = {}
         self.calls: list[TracedCall] = []
@@ -349,6 +355,25 @@ def trace(
         ModelError: if the model is not built, or not Functional or Sequential.
         UsageError: if a rule is not a function, or does not return `Channels`.
     """
+    rules = _checked_rules(rules)
+    return ChannelGraph(model, {**RULES, **rules}, tuple(rules))
+
+
+def plain_for_rules(
+    model: keras.Model, rules: Mapping[type | str, Rule | None] | None
+) -> keras.Model:
+    """The model as a plain one, in which layers that have a custom rule stay whole.
+
+    Raises:
+        ModelError: if there is none; see `segshrink.models.plain_model`.
+        UsageError: as `trace`.
+    """
+    return plain_model(model, keep=tuple(_checked_rules(rules)))
+
+
+def _checked_rules(
+    rules: Mapping[type | str, Rule | None] | None,
+) -> Mapping[type | str, Rule | None]:
     rules = {} if rules is None else rules
     known = isinstance(rules, Mapping) and all(
         rule is None or callable(rule) for rule in rules.values()
@@ -357,7 +382,7 @@ def trace(
         raise UsageError(
             f"rules must map layer classes to functions or None, got {rules!r}."
         )
-    return ChannelGraph(model, {**RULES, **rules})
+    return rules
 
 
 def rule_of(layer: Any, rules: Mapping[type | str, Rule | None]) -> Rule | None:

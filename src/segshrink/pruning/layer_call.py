@@ -143,6 +143,13 @@ class LayerCall:
         traced = self._inputs[which]
         return traced.axis if isinstance(traced, Channels) else None
 
+    def free_axis(self, which: int = 0) -> int | None:
+        """As `traced_axis`, but None as well if all channels there must stay."""
+        traced = self._inputs[which]
+        if isinstance(traced, Channels) and not self._space.frozen(traced.ids).all():
+            return traced.axis
+        return None
+
     def axis(self) -> int:
         """The axis along which the first traced input is traced; else the last one."""
         for traced in self._inputs:

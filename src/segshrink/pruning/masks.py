@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from segshrink.errors import UsageError
 from segshrink.pruning.channels import ChannelIds
-from segshrink.pruning.graph import ChannelGraph, trace
+from segshrink.pruning.graph import ChannelGraph, plain_for_rules, trace
 from segshrink.pruning.plan import make_plan
 from segshrink.pruning.rules import Rule
 from segshrink.records.plan import PlanSettings
@@ -40,6 +40,7 @@ def apply_channel_masks(
             channels that must stay.
         ModelError: if the model is not built, or not Functional or Sequential.
     """
+    model = plain_for_rules(model, rules)
     graph = trace(model, rules)
     decisions: dict[int, tuple[bool, str]] = {}
     for name, values in masks.items():

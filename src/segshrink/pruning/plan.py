@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from rich.console import Group
 
+from segshrink.models.plain import custom_layers, plain_model
 from segshrink.pruning.channels import ChannelIds
 from segshrink.pruning.cost import Costs
 from segshrink.pruning.graph import ChannelGraph, FrozenChannels
@@ -85,7 +86,10 @@ class PruningPlan:
         macs_before: multiply-accumulates for one image; None if its size is open.
         macs_after: multiply-accumulates of the smaller model.
         measured: prediction and measurement of a measured budget; None for any other.
+        custom_layers: layers whose classes Keras does not have, as `name (Class)`; the
+            saved model loads only where their packages are.
         cuts: the cuts of each weight and config.
+        custom_rules: classes of layers that rules were given for.
     """
 
     model: str
@@ -98,7 +102,9 @@ class PruningPlan:
     macs_before: int | None
     macs_after: int | None
     measured: Measured | None
+    custom_layers: tuple[str, ...]
     cuts: tuple[LayerCut, ...] = field(repr=False, compare=False)
+    custom_rules: tuple[type | str, ...] = field(repr=False, compare=False)
 
     def apply(self, model: keras.Model) -> keras.Model:
         """A smaller plain model with the same layer names; `model` is not changed.
@@ -106,7 +112,7 @@ class PruningPlan:
         Raises:
             ModelError: if the plan was made for another model.
         """
-        return cut_model(model, self.cuts)
+        return cut_model(self.as_planned(model), self.cuts)
 
     def zero(self, model: keras.Model) -> keras.Model:
         """A copy of the same shapes in which the removed channels contribute nothing.
@@ -116,7 +122,11 @@ class PruningPlan:
         Raises:
             ModelError: if the plan was made for another model.
         """
-        return zero_model(model, self.cuts)
+        return zero_model(self.as_planned(model), self.cuts)
+
+    def as_planned(self, model: keras.Model) -> keras.Model:
+        """The model as a plain one, whose layers have the names that the plan uses."""
+        return plain_model(model, keep=self.custom_rules)
 
     def as_record(self) -> PlanRecord:
         """The plan as a record for JSON, without the cuts that follow from it."""
@@ -128,6 +138,7 @@ class PruningPlan:
             macs_before=self.macs_before,
             macs_after=self.macs_after,
             measured=self.measured,
+            custom_layers=self.custom_layers,
             groups=tuple(
                 PlannedGroupRecord(
                     layers=group.layers,
@@ -216,7 +227,9 @@ def make_plan(
         macs_before=round(float(macs @ whole)) if costs.fixed else None,
         macs_after=round(float(macs @ after)) if costs.fixed else None,
         measured=measured,
+        custom_layers=custom_layers(model),
         cuts=cuts,
+        custom_rules=graph.custom_rules,
     )
 
 

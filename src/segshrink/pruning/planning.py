@@ -15,7 +15,12 @@ from segshrink.pruning.channels import ChannelIds
 from segshrink.pruning.cost import Costs
 from segshrink.pruning.criteria import CRITERIA
 from segshrink.pruning.data_statistics import Batch, DataStatistics
-from segshrink.pruning.graph import ChannelGraph, ChannelGroup, trace
+from segshrink.pruning.graph import (
+    ChannelGraph,
+    ChannelGroup,
+    plain_for_rules,
+    trace,
+)
 from segshrink.pruning.importance import Criterion, importance, weights_of_groups
 from segshrink.pruning.plan import PruningPlan, make_plan, removed_ids
 from segshrink.pruning.rules import Rule
@@ -47,7 +52,8 @@ def plan_pruning(
     Channels that only make sense together (operands of an addition, inputs and outputs
     of a depthwise convolution) form one unit and leave together. Channels of model
     inputs and outputs stay, and so does all that goes in or out of a layer without a
-    rule; `frozen` in the plan says why.
+    rule; `frozen` in the plan says why. Models and layers of other packages are planned
+    as `segshrink.models.plain_model` makes plain ones of them.
 
     Args:
         model: a built Functional or Sequential model.
@@ -90,8 +96,8 @@ def plan_pruning(
     score = _checked_settings(keep, budget, criterion, scope, multiple_of)
     scope = scope or ("layer" if budget is None else "global")
     progress = progress or SilentProgress()
-    graph = trace(model, rules)
-    _keep_skipped(graph, skip)
+    model = plain_for_rules(model, rules)
+    graph = _without_skipped(trace(model, rules), skip)
     groups = graph.groups()
     statistics = None
     if data is not None:
@@ -251,7 +257,8 @@ def _require_effect(
         )
 
 
-def _keep_skipped(graph: ChannelGraph, skip: Sequence[str]) -> None:
+def _without_skipped(graph: ChannelGraph, skip: Sequence[str]) -> ChannelGraph:
+    """The graph, in which the layers of these names are frozen."""
     is_list = isinstance(skip, Sequence) and not isinstance(skip, str)
     if not is_list or not all(isinstance(name, str) for name in skip):
         raise UsageError(f"skip must be a list of layer names, got {skip!r}.")
@@ -266,6 +273,7 @@ def _keep_skipped(graph: ChannelGraph, skip: Sequence[str]) -> None:
             f"skip names layers that the model does not have: {', '.join(unknown)}. "
             f"It has: {', '.join(graph.layers)}."
         )
+    return graph
 
 
 def _require_prunable(

@@ -7,6 +7,7 @@ import keras
 
 from segshrink.errors import UsageError
 from segshrink.pruning.budgets import Budget
+from segshrink.pruning.graph import plain_for_rules
 from segshrink.pruning.plan import PruningPlan
 from segshrink.pruning.planning import plan_pruning
 from segshrink.records.plan import PlanRecord
@@ -53,6 +54,7 @@ def prune_in_steps(
         ModelError: as `plan_pruning`.
     """
     plans: list[PruningPlan] = []
+    model = plain_for_rules(model, settings.get("rules"))
     for step in range(1, steps + 1):
         done = [plan.as_record() for plan in plans]
         target = step_target(model, steps, done, keep=keep, budget=budget)

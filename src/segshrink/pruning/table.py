@@ -39,6 +39,9 @@ def plan_table(record: PlanRecord) -> Group:
         ]
         heads = ("must stay", "channels", "because")
         parts += ["", columns(heads, rows, numbers=("channels",))]
+    if record.custom_layers:
+        parts += ["", "the saved model loads only with the packages of these layers:"]
+        parts += [f"  {layer}" for layer in record.custom_layers]
     # A plain string would be read as console markup.
     return Group(*(Text(part) if isinstance(part, str) else part for part in parts))
 

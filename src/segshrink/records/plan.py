@@ -140,7 +140,8 @@ class PlanRecord(Record):
     """A pruning plan as `PruningPlan.as_record` gives it.
 
     `macs_before` and `macs_after` are `None` where the image size is open; `measured`
-    is `None`, written as `{}`, where the budget was counted.
+    is `None`, written as `{}`, where the budget was counted. `custom_layers` names the
+    layers, as `name (Class)`, whose classes Keras does not have.
     """
 
     model: str = ""
@@ -150,6 +151,7 @@ class PlanRecord(Record):
     macs_before: Count | None = None
     macs_after: Count | None = None
     measured: Measured | None = None
+    custom_layers: tuple[str, ...] = ()
     groups: tuple[PlannedGroupRecord, ...] = ()
     layers: tuple[PlannedLayerRecord, ...] = ()
     frozen: tuple[FrozenRecord, ...] = ()

@@ -29,3 +29,12 @@ def test_heads_and_channels_of_attention_leave_apart():
     smaller = assert_exact(model)
     assert smaller.get_layer("attention").get_config()["num_heads"] == 2
     assert smaller.get_layer("attention").query_dense.kernel.shape == (6, 2, 3)
+
+
+def test_channels_of_an_embedding_leave():
+    image = keras.Input((8, 8, 3))
+    indices = keras.ops.cast(keras.ops.clip(image * 3, 0, 9), "int32")
+    x = layers.Embedding(10, 8, name="table")(indices)
+    model = with_random_weights(keras.Model(image, layers.Dense(2, name="o")(x)))
+    assert groups_of(model) == {("table",): 8}
+    assert assert_exact(model).get_layer("table").output_dim == 4

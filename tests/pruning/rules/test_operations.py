@@ -97,3 +97,37 @@ def test_a_mean_over_channels_freezes():
     x = x * keras.ops.mean(x, axis=-1, keepdims=True)
     model = keras.Model(image, layers.Conv2D(2, 1)(x))
     assert "it reads all channels at once" in reasons_of(model)["first"]
+
+
+def attention_by_hand(heads=2, size=4):
+    """Attention spelled by reshapes and products, as many models have it."""
+    ops, width = keras.ops, heads * size
+    image = keras.Input((4, 4, 3))
+    x = layers.Dense(8, name="first")(ops.reshape(image, (-1, 16, 3)))
+    query, key, value = (
+        ops.transpose(
+            ops.reshape(layers.Dense(width, name=name)(x), (-1, 16, heads, size)),
+            (0, 2, 1, 3),
+        )
+        for name in ("query", "key", "value")
+    )
+    scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2))) * size**-0.5
+    x = ops.matmul(layers.Dropout(0.1)(ops.softmax(scores, axis=-1)), value)
+    x = ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, 16, width))
+    return with_random_weights(keras.Model(image, layers.Dense(2, name="o")(x)))
+
+
+def test_products_of_tensors_keep_scores_and_pass_values_on():
+    model = attention_by_hand()
+    # The same entries leave from both heads, which are laid out side by side.
+    assert groups_of(model) == {("first",): 8, ("key", "query"): 4, ("value",): 4}
+    smaller = assert_exact(model)
+    assert smaller.get_layer("query").units == smaller.get_layer("value").units == 4
+
+
+def test_a_product_that_sums_over_positions_of_two_layers_is_not_followed():
+    image = keras.Input((4, 3))
+    x, y = (layers.Dense(8, name=name)(image) for name in "xy")
+    x = keras.ops.matmul(keras.ops.transpose(x, (0, 2, 1)), y)
+    model = with_random_weights(keras.Model(image, layers.Dense(2, name="o")(x)))
+    assert "several axes of channels" in reasons_of(model)["x"]

@@ -134,6 +134,7 @@ def reconstruct(
     """
     if not ridge > 0:
         raise UsageError(f"ridge must be above 0, got {ridge}.")
+    original = plan.as_planned(original)
     _require_pair(smaller, original, plan)
     recovered = copy_model(smaller)
     consumers = _consumers(recovered, plan)

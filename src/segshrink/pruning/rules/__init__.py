@@ -27,7 +27,7 @@ from segshrink.pruning.rules.convolutions import (
     separable_convolution,
     transposed_convolution,
 )
-from segshrink.pruning.rules.dense import attention, dense, einsum_dense
+from segshrink.pruning.rules.dense import attention, dense, einsum_dense, embedding
 from segshrink.pruning.rules.merging import concatenation, merge
 from segshrink.pruning.rules.normalization import (
     batch_normalization,
@@ -71,6 +71,7 @@ RULES: Mapping[type | str, Rule | None] = {
     layers.UnitNormalization: unit_normalization,
     layers.Normalization: input_normalization,
     layers.EinsumDense: einsum_dense,
+    layers.Embedding: embedding,
     layers.MultiHeadAttention: attention,
     layers.Softmax: softmax,
     layers.PReLU: prelu,

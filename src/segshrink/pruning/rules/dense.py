@@ -15,6 +15,15 @@ def dense(call: LayerCall) -> Channels:
     return activated(call, len(call.output_shape) - 1, outgoing)
 
 
+def embedding(call: LayerCall) -> Channels:
+    """Embedding; a table `(entries, channels)` that indices look up."""
+    layer = call.layer
+    outgoing = call.produce(layer.embeddings, axes=(1,))
+    call.slice(layer.embeddings, 1, outgoing)
+    call.resize(("output_dim",), outgoing)
+    return Channels(len(call.output_shape) - 1, outgoing)
+
+
 def einsum_dense(call: LayerCall) -> Channels:
     """EinsumDense that contracts the channel axis and adds one new axis.
 

@@ -81,6 +81,32 @@ def _axes(axis: Any, rank: int) -> set[int]:
     return {int(place) % rank for place in over}
 
 
+def matrix_product(call: LayerCall) -> Channels:
+    """`x @ y`: channels of the summed axis leave both; those of other axes pass on.
+
+    A product of two tensors of attention sums over the channels of each head (scores),
+    or over positions (the weighted values, whose channels pass on).
+    """
+    if len(call.input_shapes) != 2 or min(map(len, call.input_shapes)) < 2:
+        raise Untraceable("it is not a product of two matrices")
+    rank = len(call.output_shape)
+    axes = [call.free_axis(which) for which in (0, 1)]
+    # The summed axis is the last one of the first operand, and the one before the last
+    # of the second.
+    summed = [len(call.input_shapes[0]) - 1, len(call.input_shapes[1]) - 2]
+    if axes[0] == summed[0] or axes[1] == summed[1]:
+        first, second = (call.channels(summed[which], which) for which in (0, 1))
+        call.unite(first, second)
+        ids = call.new(call.output_shape[-1] or 0)
+        call.freeze(ids, "it sums over the channels")
+        return Channels(rank - 1, ids)
+    if axes[0] is None and axes[1] == len(call.input_shapes[1]) - 1:
+        return Channels(rank - 1, call.channels(-1, 1))
+    if axes[1] is None and axes[0] == len(call.input_shapes[0]) - 2:
+        return Channels(rank - 2, call.channels(-2, 0))
+    raise Untraceable("it multiplies several axes of channels")
+
+
 def joining(call: LayerCall) -> Channels:
     """`ops.concatenate`; vectors of channels are joined along the channel axis."""
     require_tensors(call)
@@ -254,6 +280,7 @@ OPERATIONS: Mapping[
     "ExpandDims": expanding,
     "Flip": flipping,
     "GetItem": indexing,
+    "Matmul": matrix_product,
     "Moveaxis": moving,
     "Pad": padding,
     "Reshape": reshaping_operation,
