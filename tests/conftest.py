@@ -63,6 +63,14 @@ class DrawnImage(AnnotatedImage):
         return image.astype(np.uint8), labels
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps surveys of data sets apart from those of the user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def draw_dataset() -> Callable[..., Dataset]:
     """Makes a data set of drawn images; takes attributes of `DrawnImage`."""

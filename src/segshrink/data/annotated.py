@@ -15,6 +15,7 @@ from segshrink.data.drawn import DrawnMask
 from segshrink.data.images import SourceFile, read_pixels
 from segshrink.data.mask_files import MaskReading
 from segshrink.data.masks import read_mask, to_labels
+from segshrink.data.remembered import Stamp, stamp_of
 from segshrink.errors import DatasetError
 from segshrink.records.bands import Bands
 
@@ -73,6 +74,7 @@ class ImageFile(AnnotatedImage):
         classes: the classes of the mask's codes.
         class_pixels: pixels of each class, counted when the data set was opened.
         reading: how the mask is read.
+        stamps: of the files of image and mask then; None for what was not looked at.
     """
 
     image: SourceFile
@@ -80,6 +82,7 @@ class ImageFile(AnnotatedImage):
     classes: Classes
     class_pixels: tuple[int, ...]
     reading: MaskReading = MaskReading()
+    stamps: tuple[Stamp | None, Stamp | None] = (None, None)
 
     @property
     def bands(self) -> Bands | None:
@@ -94,6 +97,7 @@ class ImageFile(AnnotatedImage):
             DatasetError: if a file cannot be decoded, or changed since the data set
                 was opened.
         """
+        self._require_unchanged()
         image, has_data = read_pixels(self.image)
         expected = (self.height_px, self.width_px)
         runs = read_mask(
@@ -111,6 +115,13 @@ class ImageFile(AnnotatedImage):
         if has_data is not None:
             labels = np.where(has_data, labels, np.uint8(IGNORE_INDEX))
         return image, labels
+
+    def _require_unchanged(self) -> None:
+        for file, stamp in zip((self.image, self.mask), self.stamps, strict=True):
+            if stamp is not None and stamp_of(file.path) != stamp:
+                raise DatasetError(
+                    f"{file.where}: changed since the data set was opened. Start again."
+                )
 
     def count_classes(self, num_classes: int) -> npt.NDArray[np.int64]:
         """Pixels of each class, `(num_classes,)`, without reading the mask again."""

@@ -269,6 +269,7 @@ def _image_file(
         mask=surveyed.pair.mask,
         classes=classes,
         class_pixels=tuple(pixels.get(code, 0) for code in classes.codes),
+        stamps=surveyed.stamps,
         reading=reading,
     )
 

@@ -20,6 +20,7 @@ from segshrink.data.masks import describe_undeclared, undeclared_pixels
 from segshrink.data.naming import MOST_UNNAMED, named_classes
 from segshrink.data.opening import OpeningOptions
 from segshrink.data.presets import AERIAL, CAMVID, Preset
+from segshrink.data.remembered import Remembered
 from segshrink.data.survey import Survey, guess_by_index, survey_files
 from segshrink.errors import DatasetError
 from segshrink.progress import Progress
@@ -82,14 +83,8 @@ def read_folder(
     options = options or {}
     layout, description, description_faults = _found(root, options)
     declared = description.to_classes() if description else None
-    by_index = declared.by_index if declared else guess_by_index(layout)
-    reading, by_index, notices = choose_reading(layout, by_index, declared, options)
-    survey = survey_files(
-        layout,
-        by_index=by_index,
-        reading=reading,
-        decode_images=decode_images,
-        progress=progress,
+    survey, reading, notices = _surveyed(
+        layout, declared, options, decode_images=decode_images, progress=progress
     )
     preset = None if declared else _fitting_preset(layout, survey)
     classes = declared or (preset.classes if preset else None)
@@ -119,6 +114,32 @@ def read_folder(
         notices=tuple(notices),
         holds_classes=not judged.faults,
     )
+
+
+def _surveyed(
+    layout: Layout,
+    declared: Classes | None,
+    options: OpeningOptions,
+    *,
+    decode_images: bool,
+    progress: Progress,
+) -> tuple[Survey, MaskReading, list[str]]:
+    """The survey of the files, how their masks were read, and why in that way."""
+    remembered = Remembered(layout.root)
+    by_index = declared.by_index if declared else guess_by_index(layout, remembered)
+    reading, by_index, notices = choose_reading(
+        layout, by_index, declared, options, remembered
+    )
+    survey = survey_files(
+        layout,
+        by_index=by_index,
+        reading=reading,
+        decode_images=decode_images,
+        remembered=remembered,
+        progress=progress,
+    )
+    remembered.keep()
+    return survey, reading, notices
 
 
 def _found(

@@ -10,6 +10,7 @@ from segshrink.data.layouts import CodeNames, Layout
 from segshrink.data.mask_files import MaskReading
 from segshrink.data.opening import OpeningOptions
 from segshrink.data.parallel import in_parallel
+from segshrink.data.remembered import Remembered
 from segshrink.errors import DatasetError
 
 _WHITE_INDEX = 255
@@ -23,7 +24,11 @@ def known_codes(classes: Classes | CodeNames | None) -> tuple[int, ...]:
 
 
 def choose_reading(
-    layout: Layout, by_index: bool, declared: Classes | None, options: OpeningOptions
+    layout: Layout,
+    by_index: bool,
+    declared: Classes | None,
+    options: OpeningOptions,
+    remembered: Remembered,
 ) -> tuple[MaskReading, bool, list[str]]:
     """How masks are to be read.
 
@@ -36,6 +41,7 @@ def choose_reading(
         by_index: whether masks hold indices, as far as is known.
         declared: the classes of dataset.yaml; None if there is none.
         options: how the folder is to be read.
+        remembered: what is known of the same files.
 
     Returns:
         (reading, by_index, notices).
@@ -48,7 +54,7 @@ def choose_reading(
             "The alpha channel of the masks is taken as the mask, since it varies and "
             "their colours do not."
         )
-    elif by_index and files and _palettes_differ(files):
+    elif by_index and files and _palettes_differ(files, remembered):
         is_free = declared is None and layout.code_names is None
         notices.append(
             "The palettes of the masks differ from file to file: they are read by "
@@ -93,10 +99,15 @@ def _has_shape(file: SourceFile) -> bool:
         return False
 
 
-def _palettes_differ(files: Sequence[SourceFile]) -> bool:
+def _palettes_differ(files: Sequence[SourceFile], remembered: Remembered) -> bool:
     if not _palette(files[0]):
         return False
-    palettes = [each for each in in_parallel(_palette, files) if each]
+
+    def palette(file: SourceFile) -> str:
+        shown = remembered.recall("palette", [file.path], lambda: _palette(file).hex())
+        return str(shown)
+
+    palettes = [each for each in in_parallel(palette, files) if each]
     least = min(map(len, palettes))  # trailing entries may lack
     return len({palette[:least] for palette in palettes}) > 1
 

@@ -1,9 +1,12 @@
 """One pass over the files of a data set: sizes, mask contents and every fault."""
 
+import hashlib
+import pickle
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +26,7 @@ from segshrink.data.mask_files import MaskReading, pack_channels
 from segshrink.data.masks import Runs, read_mask
 from segshrink.data.orientation import shown_size
 from segshrink.data.parallel import in_parallel
+from segshrink.data.remembered import Remembered, Stamp
 from segshrink.errors import DatasetError
 from segshrink.progress import Progress
 
@@ -47,6 +51,7 @@ class SurveyedPair:
         runs_by_code: in how many runs of equal pixels each occurs, in reading order.
         mask_header: the mask's header.
         is_image: whether the mask shows the image itself, pixel by pixel.
+        stamps: of the files of image and mask, when they were read.
     """
 
     pair: ImagePair
@@ -56,6 +61,7 @@ class SurveyedPair:
     runs_by_code: dict[int, int]
     mask_header: ImageHeader
     is_image: bool = False
+    stamps: tuple[Stamp | None, Stamp | None] = (None, None)
 
     @property
     def is_resized(self) -> bool:
@@ -111,9 +117,15 @@ class _Way:
     decode: Callable[[SourceFile], object]
     reading: MaskReading
     by_index: bool
+    remembered: Remembered
+
+    @property
+    def kind(self) -> str:
+        """All that findings depend on besides the files."""
+        return f"pair {self.decode.__name__} {self.reading} {self.by_index}"
 
 
-def guess_by_index(layout: Layout) -> bool:
+def guess_by_index(layout: Layout, remembered: Remembered) -> bool:
     """Whether masks that no dataset.yaml describes hold indices.
 
     The layout may say so; otherwise they do unless one has colours. A palette is taken
@@ -124,16 +136,18 @@ def guess_by_index(layout: Layout) -> bool:
     if layout.code_names is not None and layout.code_names.names:
         return layout.code_names.by_index
     color_modes = {*_COLOR_MODES, "P"}
-    return not any(_mode(pair.mask) in color_modes for pair in layout.pairs)
+    files = [pair.mask for pair in layout.pairs if isinstance(pair.mask, SourceFile)]
+    return not any(
+        remembered.recall("mode", [file.path], partial(_mode, file)) in color_modes
+        for file in files
+    )
 
 
-def _mode(file: SourceFile | DrawnMask) -> str:
-    if isinstance(file, DrawnMask):
-        return ""
+def _mode(file: SourceFile) -> str | None:
     try:
         return read_header(file).mode
     except DatasetError:
-        return ""  # reported by the survey
+        return None  # reported by the survey
 
 
 def survey_files(
@@ -142,6 +156,7 @@ def survey_files(
     by_index: bool,
     reading: MaskReading,
     decode_images: bool,
+    remembered: Remembered,
     progress: Progress,
 ) -> Survey:
     """Read every mask and the header of every image once, several at a time.
@@ -152,16 +167,17 @@ def survey_files(
         reading: how masks are read.
         decode_images: True to decode images too, which finds all damage. Otherwise
             only a JPEG or PNG that is cut off is found.
+        remembered: what was found in the same files before, which are not read again.
         progress: receives each pair.
 
     Returns:
         The survey; no fault in a file raises.
     """
     decode = read_image if decode_images else check_whole
-    way = _Way(decode, reading, by_index)
+    way = _Way(decode, reading, by_index, remembered)
     progress.start("reading masks", len(layout.pairs))
     findings = []
-    for finding in in_parallel(lambda pair: _examine(pair, way), layout.pairs):
+    for finding in in_parallel(lambda pair: _recalled(pair, way), layout.pairs):
         findings.append(finding)
         progress.advance()
     progress.finish()
@@ -173,6 +189,60 @@ def survey_files(
             Counter(kind for finding in findings for kind in finding.conversions)
         ),
     )
+
+
+def _recalled(pair: ImagePair, way: _Way) -> _Finding:
+    """The finding for a pair, which is only examined if it is new or has changed."""
+    kind = way.kind
+    if isinstance(pair.mask, DrawnMask):
+        # Many images share the file; the shapes themselves say which mask it is.
+        kind += hashlib.sha256(pickle.dumps(pair.mask)).hexdigest()
+    if pair.image.reader is not None:
+        kind += repr(pair.image.reader)
+    fresh: list[_Finding] = []
+
+    def find_out() -> dict[str, Any] | None:
+        fresh.append(_examine(pair, way))
+        return _as_plain(fresh[0])
+
+    files = [pair.image.path, pair.mask.path]
+    known = way.remembered.recall(kind, files, find_out)
+    finding = fresh[0] if fresh else _from_plain(pair, known)
+    if finding.sound is not None:
+        image, mask = map(way.remembered.stamp, files)
+        finding.sound = replace(finding.sound, stamps=(image, mask))
+    return finding
+
+
+def _as_plain(finding: _Finding) -> dict[str, Any] | None:
+    """A finding without faults as plain data; faulty files are read again."""
+    sound = finding.sound
+    if sound is None or finding.faults:
+        return None
+    return {
+        "size": [sound.height_px, sound.width_px],
+        "pixels": list(sound.pixels_by_code.items()),
+        "runs": list(sound.runs_by_code.items()),
+        "header": asdict(sound.mask_header),
+        "is_image": sound.is_image,
+        "conversions": finding.conversions,
+    }
+
+
+def _from_plain(pair: ImagePair, plain: dict[str, Any]) -> _Finding:
+    height_px, width_px = plain["size"]
+    header = plain["header"] | {"conversions": tuple(plain["header"]["conversions"])}
+    sound = SurveyedPair(
+        pair,
+        height_px,
+        width_px,
+        pixels_by_code=dict(plain["pixels"]),
+        runs_by_code=dict(plain["runs"]),
+        mask_header=ImageHeader(**header),
+        is_image=plain["is_image"],
+    )
+    conversions = [(what, kind) for what, kind in plain["conversions"]]
+    return _Finding(sound, conversions=conversions)
 
 
 def _examine(pair: ImagePair, way: _Way) -> _Finding:

@@ -1,11 +1,10 @@
 """Programs that JAX compiled for an accelerator, kept for the next process."""
 
-import os
-import sys
 from pathlib import Path
 
 import keras
 
+from segshrink.records.user_cache import user_cache
 from segshrink.training.device_tiles import has_accelerator
 
 
@@ -26,7 +25,7 @@ def keep_compiled_programs() -> Path | None:
 
     if jax.config.jax_compilation_cache_dir:
         return None
-    folder = _user_cache() / "segshrink" / "jax"
+    folder = user_cache() / "jax"
     try:
         # JAX runs what it finds there, so that nobody else may write to it.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -35,12 +34,3 @@ def keep_compiled_programs() -> Path | None:
         return None
     jax.config.update("jax_compilation_cache_dir", str(folder))
     return folder
-
-
-def _user_cache() -> Path:
-    """The user's cache directory, as the system defines it."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -1,5 +1,6 @@
 """Pairing of images and masks by their names, and the faults of those without other."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +126,8 @@ def _by_key(
 
 
 def _key(path: Path, folder: Path, stem: str) -> str:
-    return composed(shown_path(path.parent.relative_to(folder) / stem))
+    inner = _below(path.parent, folder)
+    return composed(f"{inner}/{shown_path(Path(stem))}" if inner != "." else stem)
 
 
 def _masks_by_image(
@@ -162,6 +164,15 @@ def _well_named(root: Path, files: Iterable[Path]) -> tuple[list[Path], list[str
     )
 
 
+def _below(path: Path, folder: Path) -> str:
+    """A path below a folder with forward slashes; "." for the folder itself."""
+    # pathlib takes a second for the files of a large data set.
+    whole, start = os.fspath(path), os.fspath(folder)
+    if os.sep != "/" or not whole.startswith(f"{start}/"):
+        return shown_path(path.relative_to(folder))
+    return os.fsencode(whole[len(start) + 1 :]).decode(errors="backslashreplace")
+
+
 def source_file(path: Path, root: Path) -> SourceFile:
     """A file of a data set, which messages name relative to its folder."""
     return SourceFile(path, relative(path, root))
@@ -169,4 +180,4 @@ def source_file(path: Path, root: Path) -> SourceFile:
 
 def relative(path: Path, root: Path) -> str:
     """The path below the data set's folder, as messages show it."""
-    return shown_path(path.relative_to(root))
+    return _below(path, root)
