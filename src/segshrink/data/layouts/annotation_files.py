@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from segshrink.data.images import shown_path
 from segshrink.data.layouts.parts import part_of
 from segshrink.data.names import composed
-from segshrink.data.walking import folders_below, image_files
+from segshrink.data.walking import files_of, folders_below, image_files
 from segshrink.errors import DatasetError
 
 _WORDS = re.compile(r"[^\W\d_]+")
@@ -21,13 +21,7 @@ IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages")
 def json_files(root: Path) -> Iterator[list[Path]]:
     """The JSON files of each folder that has some, sorted, without hidden ones."""
     for folder in folders_below(root):
-        files = sorted(
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() == ".json"
-            and not path.name.startswith(".")
-            and path.is_file()
-        )
+        files = files_of(folder, (".json",))
         if files:
             yield files
 

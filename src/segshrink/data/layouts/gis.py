@@ -18,7 +18,7 @@ from segshrink.data.layouts.folders import holds_masks
 from segshrink.data.layouts.layout import Layout
 from segshrink.data.outlines import FARTHEST_PX, Points
 from segshrink.data.shapes import Outline, ShapesMask
-from segshrink.data.walking import folders_below, image_files
+from segshrink.data.walking import files_of, folders_below, image_files
 from segshrink.errors import DatasetError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -68,10 +68,7 @@ def read(root: Path) -> Layout | None:
         MissingExtraError: without the packages of the extra `geo`.
     """
     files = [
-        path
-        for folder in folders_below(root)
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+        path for folder in folders_below(root) for path in files_of(folder, _SUFFIXES)
     ]
     # Masks in files say more of each pixel than outlines that lie beside them.
     if not files or any(map(holds_masks, folders_below(root))):

@@ -157,11 +157,15 @@ def _masks_by_image(
 
 def _well_named(root: Path, files: Iterable[Path]) -> tuple[list[Path], list[str]]:
     """The files whose names are UTF-8, and a fault for each other one."""
-    faults = {path: name_fault(path.relative_to(root)) for path in files}
-    return (
-        [path for path, fault in faults.items() if fault is None],
-        [fault for fault in faults.values() if fault is not None],
-    )
+    sound, faults = [], []
+    for path in files:
+        try:
+            os.fspath(path).encode()
+        except UnicodeEncodeError:
+            faults.append(name_fault(path.relative_to(root)) or "")
+        else:
+            sound.append(path)
+    return sound, faults
 
 
 def _below(path: Path, folder: Path) -> str:
