@@ -204,7 +204,8 @@ def train_row(choice: dict, clock: Clock) -> None:
         options = {"scenes": 6, "scene_px": 1024}
     dataset = open_dataset(choice["data"], **options)
     classes, row = dataset.classes.num_classes, choice["row"]
-    model = model_of(row if row in ("teacher", "unet") else "student", classes)
+    kind = row if row in ("teacher", "unet") else "student"
+    model = model_of(kind, classes, getattr(dataset.train, "num_bands", 3))
     settings = settings_of(choice, classes)
     with tempfile.TemporaryDirectory() as folder:
         where = {"dataset": dataset, "folder": Path(folder), "progress": clock}
@@ -236,7 +237,7 @@ def distilled(model, settings, where: dict, *, cache: bool) -> None:
     distill(model, teacher, settings, asked, TrainingContext(**where))
 
 
-def model_of(kind: str, classes: int):
+def model_of(kind: str, classes: int, bands: int = 3):
     from segshrink.models import build_model
 
     name, options = {
@@ -245,7 +246,7 @@ def model_of(kind: str, classes: int):
         "student": ("compact", {"width": 24, "stem_stride": 4}),
     }[kind]
     return build_model(
-        name, num_classes=classes, input_shape=(_TILE_PX, _TILE_PX, 3), **options
+        name, num_classes=classes, input_shape=(_TILE_PX, _TILE_PX, bands), **options
     )
 
 
