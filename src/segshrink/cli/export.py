@@ -181,18 +181,26 @@ def _export_alone(
     format: Format,
     precision: Precision,
 ) -> Agreement:
-    """Export without data, and check the conversion on random images."""
+    """Export without data, and check on random images before the file is placed."""
+    import tempfile
+
     import numpy as np
 
     from segshrink.compression.metadata import file_metadata
     from segshrink.export import export_model, fixed_input_shape
+    from segshrink.export.placing import place
     from segshrink.measuring import check_export
 
     shape = (_RANDOM_IMAGES, *fixed_input_shape(model), model.inputs[0].shape[3])
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     metadata = file_metadata(model, precision, bands=bands)
-    export_model(model, out, format=format, quantize=precision, metadata=metadata)
-    return check_export(model, out, images, quantize=precision)
+    with tempfile.TemporaryDirectory(prefix="segshrink-export-") as folder:
+        file = Path(folder) / out.name
+        export_model(model, file, format=format, quantize=precision, metadata=metadata)
+        check = check_export(model, file, images, quantize=precision)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        place(file, out)
+    return check
 
 
 def _print_check(out: Path, check: Agreement, images: str) -> None:

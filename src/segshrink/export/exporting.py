@@ -13,7 +13,11 @@ import numpy as np
 from segshrink.errors import MissingExtraError, UsageError
 from segshrink.export.calibration import Calibration
 from segshrink.export.metadata import write_metadata
-from segshrink.export.model_form import fixed_input_shape, in_float32
+from segshrink.export.model_form import (
+    fixed_input_shape,
+    in_float32,
+    without_augmentation,
+)
 from segshrink.export.placing import place
 from segshrink.formats import EXPORTED, Format, Precision
 
@@ -100,7 +104,7 @@ def export_model(
     shape = tuple(model.inputs[0].shape[1:])
     _check_calibration(calibration, precision, shape)
     _check_packages(target, precision)
-    model = in_float32(model)
+    model = without_augmentation(in_float32(model))
     with tempfile.TemporaryDirectory(prefix="segshrink-export-") as folder:
         written = Path(folder) / path.name
         _write(model, written, precision, calibration)

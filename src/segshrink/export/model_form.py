@@ -92,11 +92,42 @@ def in_float32(model: keras.Model) -> keras.Model:
     the processors these files are for, bfloat16 is emulated, and the converters would
     write a cast around every layer.
     """
-    if all(layer.compute_dtype == "float32" for layer in model.layers):
+    layers = model._flatten_layers(include_self=False)
+    if all(layer.compute_dtype == "float32" for layer in layers):
         return model
     from segshrink.models import copy_model
 
     return copy_model(model, _clone_layer_in_float32)
+
+
+def without_augmentation(model: keras.Model) -> keras.Model:
+    """The same function without layers that change images in training only.
+
+    Converters trace some of them as if the model was trained. `model` itself is
+    returned if it has none.
+    """
+    layers = model._flatten_layers(include_self=False)
+    if not any(_augments(layer) for layer in layers):
+        return model
+    from segshrink.models import copy_model
+
+    return copy_model(model, _clone_without_augmentation)
+
+
+def _augments(layer: keras.Layer) -> bool:
+    name = type(layer).__name__
+    # A random crop cuts the middle in inference, which is a change of its own.
+    is_random = name.startswith("Random") and name != "RandomCrop"
+    return is_random or name in ("RandAugment", "AugMix", "MixUp", "CutMix")
+
+
+def _clone_without_augmentation(layer: keras.Layer) -> keras.Layer:
+    import keras
+
+    if _augments(layer):
+        # It takes the same arguments, and does nothing in inference.
+        return keras.layers.Dropout(0.0, name=layer.name)
+    return layer.__class__.from_config(layer.get_config())
 
 
 def for_onnx(model: keras.Model) -> keras.Model:
