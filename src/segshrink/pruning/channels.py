@@ -7,7 +7,7 @@ ChannelIds = npt.NDArray[np.int64]
 
 
 class ChannelSpace:
-    """A union-find over single channels.
+    """A union-find over single channels, computed for whole vectors at a time.
 
     Every axis that holds channels is described by a vector of ids, one for each
     position. Two positions whose ids are united leave together or stay together: an
@@ -16,32 +16,28 @@ class ChannelSpace:
 
     An id stays distinct after it is united, so that a vector also tells which layer
     produced a channel; `roots` tells which channels are the same.
+
+    Attributes:
+        size: number of ids.
     """
 
     def __init__(self) -> None:
-        self._parents: list[int] = []
+        # The first `size` entries count; the rest is room for new channels.
+        self._parents: ChannelIds = np.arange(1024, dtype=np.int64)
         self._reasons: dict[int, str] = {}
-        # The roots of all channels, cached while no further channels are united.
-        self._settled: ChannelIds | None = None
-
-    @property
-    def size(self) -> int:
-        """Number of ids."""
-        return len(self._parents)
+        self.size = 0
 
     def settle(self) -> None:
-        """Cache the roots of all channels until channels are added or united again."""
-        roots = np.array(self._parents, dtype=np.int64)
-        while (roots[roots] != roots).any():
-            roots = roots[roots]
-        self._settled = roots
+        """Let every id point to its root, so that later look-ups are one step."""
+        self.roots(np.arange(self.size, dtype=np.int64))
 
     def new(self, count: int) -> ChannelIds:
         """Make `count` channels that are free and the same as no others."""
-        self._settled = None
-        start = len(self._parents)
-        self._parents.extend(range(start, start + count))
-        return np.arange(start, start + count, dtype=np.int64)
+        start, self.size = self.size, self.size + count
+        if self.size > len(self._parents):
+            more = np.arange(len(self._parents), 2 * self.size, dtype=np.int64)
+            self._parents = np.concatenate([self._parents, more])
+        return np.arange(start, self.size, dtype=np.int64)
 
     def unite(self, first: ChannelIds, second: ChannelIds) -> None:
         """Make `first[i]` and `second[i]` the same channel, for every i.
@@ -54,34 +50,34 @@ class ChannelSpace:
                 "Only vectors of the same length can be united, "
                 f"got {len(first)} and {len(second)} channels."
             )
-        self._settled = None
-        # Flattened feature maps repeat the same few pairs millions of times.
-        codes = np.unique(np.asarray(first) * len(self._parents) + second)
-        for code in codes.tolist():
-            self._unite_pair(*divmod(code, len(self._parents)))
+        while True:
+            one, other = self.roots(first), self.roots(second)
+            differ = one != other
+            if not differ.any():
+                return
+            one, other = one[differ], other[differ]
+            kept, gone = np.minimum(one, other), np.maximum(one, other)
+            # A root that meets several smaller ones takes the smallest; the next round
+            # unites that with the others.
+            np.minimum.at(self._parents, gone, kept)
+            self._move_reasons(gone)
 
-    def _unite_pair(self, first: int, second: int) -> None:
-        kept, gone = sorted((self._root(first), self._root(second)))
-        if kept == gone:
-            return
-        self._parents[gone] = kept
-        reason = self._reasons.pop(gone, None)
-        if reason is not None:
+    def _move_reasons(self, gone: ChannelIds) -> None:
+        for root in sorted(self._reasons.keys() & set(gone.tolist())):
+            reason = self._reasons.pop(root)
+            kept = int(self.roots(np.array([root]))[0])
             self._reasons.setdefault(kept, reason)
-
-    def _root(self, channel: int) -> int:
-        while self._parents[channel] != channel:
-            self._parents[channel] = self._parents[self._parents[channel]]
-            channel = self._parents[channel]
-        return channel
 
     def roots(self, ids: ChannelIds) -> ChannelIds:
         """One id for all channels that are the same, position by position."""
-        if self._settled is not None:
-            return np.asarray(self._settled[ids])
-        unique, positions = np.unique(ids, return_inverse=True)
-        roots = [self._root(channel) for channel in unique.tolist()]
-        return np.asarray(roots, dtype=np.int64)[positions]
+        roots = self._parents[ids]
+        while True:
+            above = self._parents[roots]
+            if np.array_equal(above, roots):
+                break
+            roots = above
+        self._parents[ids] = roots
+        return roots
 
     def freeze(self, ids: ChannelIds, reason: str) -> None:
         """Keep these channels for good; the first reason given is the one reported."""
@@ -94,6 +90,6 @@ class ChannelSpace:
 
     def frozen(self, ids: ChannelIds) -> npt.NDArray[np.bool_]:
         """True for each channel that must stay."""
-        return np.array(
-            [reason is not None for reason in self.reasons(ids)], dtype=bool
-        )
+        kept = np.zeros(self.size, dtype=bool)
+        kept[list(self._reasons)] = True
+        return kept[self.roots(ids)]

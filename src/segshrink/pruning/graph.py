@@ -26,7 +26,7 @@ from segshrink.pruning.layer_call import (
     Untraceable,
     describe,
 )
-from segshrink.pruning.rules import RULES, Rule
+from segshrink.pruning.rules import RULES, Rule, checked_rules, rule_of
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ class ChannelGraph:
         self._rules = rules
         self._traced: dict[int, Channels | str] = {}
         self._entries: dict[int, float] = {}
+        self._groups: tuple[ChannelGroup, ...] | None = None
         for tensor in as_functional(model).inputs:
             self._traced[id(tensor)] = "model input"
         self._trace_model(model, "")
@@ -152,6 +153,7 @@ class ChannelGraph:
         ]
         if not records:
             raise KeyError(layer)
+        self._groups = None
         for record in records:
             for ids in [output.ids for output in record.outputs] + [
                 producer.ids for producer in record.made
@@ -160,6 +162,11 @@ class ChannelGraph:
 
     def groups(self) -> tuple[ChannelGroup, ...]:
         """Groups of channels that may leave, in the model's order."""
+        if self._groups is None:
+            self._groups = self._found_groups()
+        return self._groups
+
+    def _found_groups(self) -> tuple[ChannelGroup, ...]:
         layers_by_root: dict[int, list[str]] = {}
         for producer in self.producers:
             free = producer.ids[~self.space.frozen(producer.ids)]
@@ -355,7 +362,7 @@ def trace(
         ModelError: if the model is not built, or not Functional or Sequential.
         UsageError: if a rule is not a function, or does not return `Channels`.
     """
-    rules = _checked_rules(rules)
+    rules = checked_rules(rules)
     return ChannelGraph(model, {**RULES, **rules}, tuple(rules))
 
 
@@ -368,31 +375,4 @@ def plain_for_rules(
         ModelError: if there is none; see `segshrink.models.plain_model`.
         UsageError: as `trace`.
     """
-    return plain_model(model, keep=tuple(_checked_rules(rules)))
-
-
-def _checked_rules(
-    rules: Mapping[type | str, Rule | None] | None,
-) -> Mapping[type | str, Rule | None]:
-    rules = {} if rules is None else rules
-    known = isinstance(rules, Mapping) and all(
-        rule is None or callable(rule) for rule in rules.values()
-    )
-    if not known:
-        raise UsageError(
-            f"rules must map layer classes to functions or None, got {rules!r}."
-        )
-    return rules
-
-
-def rule_of(layer: Any, rules: Mapping[type | str, Rule | None]) -> Rule | None:
-    """The rule of a layer or operation: by its class, Keras's own also by name.
-
-    The classes of operations, and of layers inside `keras.applications`, have no public
-    name.
-    """
-    found = rules.get(type(layer))
-    if found is None and type(layer).__module__.startswith("keras.src."):
-        if not type(layer).__module__.startswith("keras.src.layers."):
-            found = rules.get(type(layer).__name__)
-    return found
+    return plain_model(model, keep=tuple(checked_rules(rules)))

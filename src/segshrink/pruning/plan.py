@@ -247,8 +247,10 @@ def removed_ids(graph: ChannelGraph, kept: Sequence[ChannelIds]) -> ChannelIds:
 
 def _planned_layers(graph: ChannelGraph, gone: ChannelIds) -> tuple[PlannedLayer, ...]:
     planned = []
+    leaves = np.zeros(graph.space.size, dtype=bool)
+    leaves[gone] = True
     for producer in graph.producers:
-        stays = ~np.isin(graph.space.roots(producer.ids), gone)
+        stays = ~leaves[graph.space.roots(producer.ids)]
         kept = tuple(np.flatnonzero(stays).tolist())
         planned.append(PlannedLayer(producer.name, len(stays), kept))
     return tuple(planned)

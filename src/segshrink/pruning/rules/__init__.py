@@ -17,9 +17,11 @@ looked up by name.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from keras import layers
 
+from segshrink.errors import UsageError
 from segshrink.pruning.layer_call import Channels, LayerCall
 from segshrink.pruning.rules.convolutions import (
     convolution,
@@ -153,4 +155,37 @@ RULES: Mapping[type | str, Rule | None] = {
     "StochasticDepth": elementwise,
 }
 
-__all__ = ["RULES", "Rule"]
+
+def checked_rules(
+    rules: Mapping[type | str, Rule | None] | None,
+) -> Mapping[type | str, Rule | None]:
+    """The custom rules, none by default.
+
+    Raises:
+        UsageError: if a rule is not a function, or they are not a mapping.
+    """
+    rules = {} if rules is None else rules
+    known = isinstance(rules, Mapping) and all(
+        rule is None or callable(rule) for rule in rules.values()
+    )
+    if not known:
+        raise UsageError(
+            f"rules must map layer classes to functions or None, got {rules!r}."
+        )
+    return rules
+
+
+def rule_of(layer: Any, rules: Mapping[type | str, Rule | None]) -> Rule | None:
+    """The rule of a layer or operation: by its class, Keras's own also by name.
+
+    The classes of operations, and of layers inside `keras.applications`, have no public
+    name.
+    """
+    found = rules.get(type(layer))
+    if found is None and type(layer).__module__.startswith("keras.src."):
+        if not type(layer).__module__.startswith("keras.src.layers."):
+            found = rules.get(type(layer).__name__)
+    return found
+
+
+__all__ = ["RULES", "Rule", "checked_rules", "rule_of"]
