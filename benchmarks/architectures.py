@@ -1,8 +1,10 @@
-"""Every architecture of keras.applications at half its channels: is the result exact?
+"""Architectures of keras.applications and KerasHub at half their channels: exact?
 
 For each, with random weights everywhere: `plan.apply` against `plan.zero`, the file
-reloaded by a fresh process that cannot import segshrink, and the LiteRT and ONNX files
-against Keras. Each runs in a process of its own; finished ones are not run again.
+reloaded by a fresh process that cannot import segshrink (nor keras_hub), and the LiteRT
+and ONNX files against Keras. Networks of KerasHub are `kerashub_networks.py`, and are
+left out where the package is not installed. Each runs in a process of its own; finished
+ones are not run again.
 
     python benchmarks/architectures.py --out benchmarks/architectures.json
 """
@@ -16,7 +18,10 @@ import tempfile
 import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
+
+from kerashub_networks import NETWORKS
 
 _SIZES = {
     "InceptionV3": 75,
@@ -30,7 +35,7 @@ _SIZES = {
 _LIMITS = {"zero": 1e-4, "reload": 1e-4, "litert": 1e-3, "onnx": 1e-3}
 _RELOAD = """
 import sys
-sys.modules["segshrink"] = None
+sys.modules["segshrink"] = sys.modules["keras_hub"] = None
 import keras, numpy as np
 model = keras.models.load_model(sys.argv[1])
 images = np.load(sys.argv[2])
@@ -47,7 +52,23 @@ def architectures() -> list[str]:
     apps = vars(keras.applications)
     names = [name for name in apps if inspect.isfunction(apps[name])]
     large = ("NASNetLarge", "ConvNeXtLarge", "ConvNeXtXLarge", "EfficientNetV2L")
-    return sorted(names, key=lambda name: (name in large, name))
+    names = sorted(names, key=lambda name: (name in large, name))
+    return names + (list(NETWORKS) if find_spec("keras_hub") else [])
+
+
+def built(name: str):
+    """A network with random weights."""
+    import keras
+
+    if name in NETWORKS:
+        return NETWORKS[name]()
+    side = _SIZES.get(name, 32)
+    return getattr(keras.applications, name)(
+        weights=None,
+        input_shape=(side, side, 3),
+        classes=10,
+        classifier_activation=None,
+    )
 
 
 def main() -> None:
@@ -93,16 +114,11 @@ def check(name: str) -> dict:
     import numpy as np
 
     from segshrink.measuring import count_macs
+    from segshrink.models import plain_model
     from segshrink.pruning import plan_pruning
 
-    side = _SIZES.get(name, 32)
-    model = getattr(keras.applications, name)(
-        weights=None,
-        input_shape=(side, side, 3),
-        classes=10,
-        classifier_activation=None,
-    )
-    images = np.random.default_rng(1).uniform(0, 255, (8, side, side, 3))
+    model = built(name)
+    images = np.random.default_rng(1).uniform(0, 255, (8, *model.inputs[0].shape[1:]))
     images = images.astype("float32")
     randomize(model, images)
     images = images[:2]
@@ -112,7 +128,7 @@ def check(name: str) -> dict:
     seconds = time.perf_counter() - start
     expected = keras.ops.convert_to_numpy(smaller(images, training=False))
     zeroed = keras.ops.convert_to_numpy(plan.zero(model)(images, training=False))
-    before, after = count_macs(model), count_macs(smaller)
+    before, after = count_macs(plain_model(model)), count_macs(smaller)
     errors = {"zero": difference(expected, zeroed)}
     with tempfile.TemporaryDirectory() as folder:
         errors["reload"] = reloaded(smaller, images, expected, Path(folder))
@@ -197,7 +213,7 @@ def run_litert(model, images, folder: Path):
 
     from segshrink.export.litert import litert_float32
 
-    interpreter = Interpreter(model_content=litert_float32(model, *images.shape[1:3]))
+    interpreter = Interpreter(model_content=litert_float32(model))
     interpreter.allocate_tensors()
     given, taken = interpreter.get_input_details(), interpreter.get_output_details()
     outputs = []
@@ -216,7 +232,7 @@ def run_onnx(model, images, folder: Path):
     from segshrink.export.onnx import write_onnx
 
     path = folder / "model.onnx"
-    write_onnx(model, path, *images.shape[1:3])
+    write_onnx(model, path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     return np.array([session.run(None, {name: i[None]})[0][0] for i in images])

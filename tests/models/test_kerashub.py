@@ -70,13 +70,16 @@ def segformer():
 
 
 def vit():
-    return keras_hub.models.ViTBackbone(
+    backbone = keras_hub.models.ViTBackbone(
         image_shape=SHAPE,
         patch_size=8,
         num_layers=1,
         num_heads=4,
         hidden_dim=32,
         mlp_dim=64,
+    )
+    return keras_hub.models.ViTImageClassifier(
+        backbone=backbone, num_classes=4, preprocessor=None
     )
 
 

@@ -25,7 +25,7 @@ def write_onnx(model: keras.Model, path: Path) -> None:
         import onnx
 
         try:
-            for_onnx(model).export(
+            _in_inference(for_onnx(model)).export(
                 str(path), format="onnx", input_signature=[image], verbose=False
             )
             # The converter also writes files that no runtime takes.
@@ -36,3 +36,13 @@ def write_onnx(model: keras.Model, path: Path) -> None:
                 f"model {model.name}: ONNX cannot express it. {reason} "
                 "Use layers that ONNX has, or format='litert'."
             ) from error
+
+
+def _in_inference(model: keras.Model) -> keras.Model:
+    """The model, called as in inference.
+
+    Keras exports a call that does not say so. A Resizing then takes it for training,
+    and so do the BatchNormalizations behind it.
+    """
+    image = keras.Input(batch_shape=model.inputs[0].shape, name=model.inputs[0].name)
+    return keras.Model(image, model(image, training=False), name=model.name)

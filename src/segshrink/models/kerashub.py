@@ -31,16 +31,18 @@ def _patching(layer: Any, name: str) -> keras.Model:
     x = patches(image)
     if layer.data_format == "channels_first":
         x = ops.transpose(x, (0, 2, 3, 1))
-    x = ops.reshape(x, (-1, layer.num_patches, layer.hidden_dim))
+    # Plans name layers, so these names are the same each time.
+    shape = (layer.num_patches, layer.hidden_dim)
+    x = keras.layers.Reshape(shape, name="sequence")(x)
     zeros = ops.cast(ops.zeros_like(image[:, :1, 0, 0]), "int32")
     inner = [(patches, layer.patch_embedding.get_weights())]
     if layer.use_class_token:
         token = keras.layers.Embedding(1, layer.hidden_dim, name="class_token")
-        x = keras.layers.Concatenate(axis=1)([token(zeros), x])
+        x = keras.layers.Concatenate(axis=1, name="with_token")([token(zeros), x])
         inner.append((token, [ops.convert_to_numpy(layer.class_token)[0]]))
     positions = _like(layer.position_embedding)
     places = np.arange(layer.num_positions, dtype="int32")[None]
-    x = keras.layers.Add()([x, positions(zeros + places)])
+    x = keras.layers.Add(name="with_positions")([x, positions(zeros + places)])
     inner.append((positions, layer.position_embedding.get_weights()))
     for copy, weights in inner:
         copy.set_weights(weights)

@@ -55,3 +55,11 @@ def test_channels_first():
     assert smaller.count_params() == plan.parameters_after
     if keras.backend.backend() != "tensorflow":  # it has no such convolution on a CPU
         assert_exact(model)
+
+
+def test_layers_as_activations_are_followed():
+    kinds = [layers.LeakyReLU(), layers.ReLU(6.0), layers.Activation("gelu")]
+    middle = [layers.Conv2D(8, 1, activation=kind) for kind in kinds]
+    model = around(middle)
+    assert sorted(groups_of(model).values()) == [8, 8, 8, 8]
+    assert_exact(model)

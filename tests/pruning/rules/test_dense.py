@@ -1,6 +1,7 @@
 """Rules of dense layers and attention."""
 
 import keras
+import pytest
 from keras import layers
 
 from ..networks import with_random_weights
@@ -38,3 +39,21 @@ def test_channels_of_an_embedding_leave():
     model = with_random_weights(keras.Model(image, layers.Dense(2, name="o")(x)))
     assert groups_of(model) == {("table",): 8}
     assert assert_exact(model).get_layer("table").output_dim == 4
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_attention_with_a_mask_and_scores_loses_heads(named):
+    image = keras.Input((6, 6, 3))
+    x = layers.Dense(8, name="a")(layers.Reshape((36, 3))(image))
+    mask = keras.ops.matmul(image[:, :, :, 0], image[:, :, :, 1]) > 0.0
+    mask = keras.ops.tile(mask, (1, 6, 6))
+    attend = layers.MultiHeadAttention(num_heads=4, key_dim=3, name="attention")
+    masks = {"attention_mask": mask}
+    y, scores = attend(x, x, return_attention_scores=True, **masks)
+    if named:
+        y, scores = attend(query=x, value=x, return_attention_scores=True, **masks)
+    scores = layers.Dense(2, name="s")(layers.Permute((2, 3, 1))(scores))
+    y = layers.Dense(2, name="o")(y) + scores[:, :, 0]
+    model = with_random_weights(keras.Model(image, y))
+    assert groups_of(model)[("attention heads",)] == 4
+    assert assert_exact(model).get_layer("attention").get_config()["num_heads"] == 2

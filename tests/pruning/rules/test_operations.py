@@ -131,3 +131,37 @@ def test_a_product_that_sums_over_positions_of_two_layers_is_not_followed():
     x = keras.ops.matmul(keras.ops.transpose(x, (0, 2, 1)), y)
     model = with_random_weights(keras.Model(image, layers.Dense(2, name="o")(x)))
     assert "several axes of channels" in reasons_of(model)["x"]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda x: x**2,
+        lambda x: keras.ops.power(keras.ops.relu(x) + 1.0, 0.5),
+        lambda x: keras.ops.where(x > 0.0, x, 0.1 * x),
+        lambda x: keras.ops.tile(x, (1, 2, 1, 1)),
+        lambda x: keras.ops.tile(x, 3),
+    ],
+    ids=["square", "root", "where", "tile rows", "tile channels"],
+)
+def test_channels_pass_through(operation):
+    image = keras.Input((8, 8, 3))
+    x = operation(layers.Conv2D(8, 3, name="first")(image))
+    model = with_random_weights(keras.Model(image, layers.Conv2D(2, 1, name="o")(x)))
+    assert groups_of(model) == {("first",): 8}
+    assert assert_exact(model).get_layer("first").filters == 4
+
+
+@pytest.mark.parametrize(
+    ("operation", "reason"),
+    [
+        (lambda x: keras.ops.abs(x) ** -1, "not a positive number"),
+        (lambda x: 2.0**x, "power of a tensor"),
+        (lambda x: keras.ops.tile(x, (1, 1, 1, 1, 2)), "adds axes"),
+    ],
+)
+def test_channels_that_would_change_others_stay(operation, reason):
+    image = keras.Input((8, 8, 3))
+    x = operation(layers.Conv2D(8, 3, name="first")(image))
+    model = keras.Model(image, keras.ops.mean(x, axis=-1))
+    assert reason in reasons_of(model)["first"]

@@ -19,6 +19,7 @@ from .tracing import around, assert_exact, groups_of, reasons_of
         layers.ReLU(6.0),
         layers.LeakyReLU(),
         layers.ELU(),
+        layers.CenterCrop(4, 4),
         layers.PReLU(shared_axes=[1, 2]),
         layers.BatchNormalization(),
         layers.Dropout(0.5),

@@ -110,6 +110,7 @@ RULES: Mapping[type | str, Rule | None] = {
             layers.ZeroPadding1D,
             layers.ZeroPadding2D,
             layers.ZeroPadding3D,
+            layers.CenterCrop,
             layers.Cropping1D,
             layers.Cropping2D,
             layers.Cropping3D,

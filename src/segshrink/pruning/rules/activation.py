@@ -26,8 +26,16 @@ def activated(call: LayerCall, axis: int, outgoing: ChannelIds) -> Channels:
     return Channels(axis, outgoing)
 
 
+# Layers without weights that are given as the activation of another layer.
+_ELEMENTWISE_LAYERS = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU)
+
+
 def is_elementwise(activation: Any) -> bool:
     """Whether an activation is known to treat every value by itself."""
+    if type(activation) is keras.layers.Activation:
+        return is_elementwise(activation.activation)
+    if type(activation) in _ELEMENTWISE_LAYERS:
+        return True
     return activation is None or (
         callable(activation)
         and not isinstance(activation, keras.Layer)

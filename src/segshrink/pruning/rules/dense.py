@@ -56,11 +56,11 @@ def _einsum_letters(equation: str, rank: int) -> tuple[str, str, str]:
     return read.replace("...", letters), held, given.replace("...", letters)
 
 
-def attention(call: LayerCall) -> Channels:
+def attention(call: LayerCall) -> Channels | list[Channels]:
     """MultiHeadAttention; kernels `(channels, heads, size)`, out `(heads, size, out)`.
 
     A head leaves as a whole, since the scores are a sum over its entries, scaled by
-    their number.
+    their number. Masks are over positions; scores that are returned hold the heads.
     """
     layer = call.layer
     query, key, value = _attended(call)
@@ -84,20 +84,29 @@ def attention(call: LayerCall) -> Channels:
     call.slice(output.kernel, -1, outgoing)
     call.resize(("num_heads",), heads)
     call.resize(("output_shape",), outgoing)
-    return Channels(len(call.output_shape) - 1, outgoing)
+    found = Channels(len(call.output_shape) - 1, outgoing)
+    return found if len(call.output_shapes) == 1 else [found, Channels(1, heads)]
 
 
 def _attended(call: LayerCall) -> tuple[int, int, int]:
     """Places of query, key and value among the inputs.
 
     Raises:
-        Untraceable: if there are other inputs, such as a mask.
+        Untraceable: if there are other inputs than masks.
     """
     names = ("query", "value", "key")
-    given = dict(zip(names, call.arguments, strict=False)) | dict(call.keywords)
+    masks = ("query_mask", "value_mask", "key_mask", "attention_mask")
+    order = (*names, *masks)
+    given = dict(zip(order, call.arguments, strict=False)) | dict(call.keywords)
     tensors = {name: t for name, t in given.items() if hasattr(t, "shape")}
-    if set(tensors) - set(names):
-        raise Untraceable(f"it takes {', '.join(sorted(set(tensors) - set(names)))}")
+    others = set(tensors) - set(order)
+    if others:
+        raise Untraceable(f"it takes {', '.join(sorted(others))}")
+    for name in set(tensors) & set(masks):
+        place = call.which(tensors[name])
+        axis = call.traced_axis(place)
+        if axis is not None:
+            call.freeze(call.channels(axis, place), f"{name} is over positions")
     tensors.setdefault("key", tensors["value"])
     query, key, value = (call.which(tensors[n]) for n in ("query", "key", "value"))
     return query, key, value

@@ -18,7 +18,10 @@ _ELEMENTWISE = (
     "Threshold"
 ).split()
 _REDUCTIONS = "All Any Max Mean Min Prod Std Sum Var Amax Amin Logsumexp".split()
-_BROADCASTING = "Add Maximum Minimum Multiply Subtract".split()
+_BROADCASTING = (
+    "Add Equal Greater GreaterEqual Less LessEqual LogicalAnd LogicalNot LogicalOr "
+    "Maximum Minimum Multiply NotEqual Subtract Where"
+).split()
 
 
 def elementwise_operation(call: LayerCall) -> Channels:
@@ -79,6 +82,28 @@ def _axes(axis: Any, rank: int) -> set[int]:
     """Axes from 0 of an `axis` argument, where None stands for all."""
     over = range(rank) if axis is None else np.atleast_1d(axis).tolist()
     return {int(place) % rank for place in over}
+
+
+def power(call: LayerCall) -> Channels:
+    """`x ** p` with a positive number p; others are infinite where x is 0."""
+    exponent = call.arguments[-1] if not call.keywords else None
+    if len(call.tensors) != 1 or call.arguments[0] is not call.tensors[0]:
+        raise Untraceable("it raises to the power of a tensor")
+    if not isinstance(exponent, (int, float)) or exponent <= 0:
+        raise Untraceable("its exponent is not a positive number")
+    return elementwise_operation(call)
+
+
+def tiling(call: LayerCall) -> Channels:
+    """`ops.tile`; channels that are repeated leave together."""
+    axis, rank = call.axis(), len(call.input_shapes[0])
+    repeats = np.atleast_1d(call.layer.repeats).tolist()
+    if len(repeats) > rank or len(call.output_shape) != rank:
+        raise Untraceable("it adds axes")
+    repeats = [1] * (rank - len(repeats)) + repeats
+    if repeats[0] != 1:
+        raise Untraceable("it repeats the batch")
+    return Channels(axis, np.tile(call.channels(axis), repeats[axis]))
 
 
 def matrix_product(call: LayerCall) -> Channels:
@@ -283,9 +308,11 @@ OPERATIONS: Mapping[
     "Matmul": matrix_product,
     "Moveaxis": moving,
     "Pad": padding,
+    "Power": power,
     "Reshape": reshaping_operation,
     "Softmax": softmax_operation,
     "Split": splitting,
     "Squeeze": squeezing,
+    "Tile": tiling,
     "Transpose": transposing,
 }
