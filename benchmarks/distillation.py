@@ -405,7 +405,6 @@ def student_table(student: str, by_arm: dict, teachers: list[float]) -> list[str
         "distance | as good as alone after | seconds | seeds |",
         "|---|---|---|---:|---:|---:|---:|",
     ]
-    base = statistics.mean(x["test_miou"] for x in alone.values())
     for teacher in teachers:
         lines.append(f"| its teacher | {100 * teacher:.1f} | | | | | |")
     for arm, found in by_arm.items():
@@ -417,6 +416,9 @@ def student_table(student: str, by_arm: dict, teachers: list[float]) -> list[str
             if seed in alone and arm != "alone"
         ]
         share = ""
+        base = statistics.mean(
+            x["test_miou"] for seed, x in alone.items() if seed in found or not gains
+        )
         if gains and teachers and teachers[0] > base:
             share = f"{statistics.mean(gains) / (teachers[0] - base):.0f} %"
         seconds = statistics.median(
