@@ -8,12 +8,18 @@ from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from segshrink.data.annotated import AnnotatedImage, ImageFile, Part
 from segshrink.data.band_counting import counted_reader, with_reader
 from segshrink.data.band_reading import num_bands_of
 from segshrink.data.classes import Classes
-from segshrink.data.description import DESCRIPTION_NAME, SplitEntry, read_split_file
+from segshrink.data.description import (
+    DESCRIPTION_NAME,
+    SplitEntry,
+    all_faults,
+    read_split_file,
+)
 from segshrink.data.folder import Folder, read_folder
 from segshrink.data.generated import SOURCE_NAME, generated_images, split_by_number
 from segshrink.data.mask_files import MaskReading
@@ -287,7 +293,10 @@ def _split_of_folder(folder: Folder) -> GivenNames | None:
             f"{layout.root}: has {' and '.join(parts)}, but nothing to train on. Add "
             "images for training, or give a split with --split."
         )
-    return layout.split.source, SplitEntry(**parts)
+    try:
+        return layout.split.source, SplitEntry(**parts)
+    except ValidationError as error:
+        raise DatasetError(all_faults(layout.root, error)) from None
 
 
 def _untrained_notices(

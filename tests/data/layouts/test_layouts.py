@@ -273,3 +273,33 @@ def test_a_layout_that_is_named(tmp_path):
 def test_images_and_labels_of_the_helpers_differ():
     assert len({labels_of(n).tobytes() for n in range(8)}) == 8
     assert image_of(0).shape == (24, 40, 3)
+
+
+@pytest.mark.parametrize("entry", ["{}", "{}.jpg", "images/{}.jpg", "./images/{}"])
+def test_lists_divide_plain_folders(tmp_path, entry):
+    for part, number in in_parts(THREE_PARTS):
+        save_image(tmp_path / "images" / f"scene {number}.jpg", number)
+        save_indices(tmp_path / "masks" / f"scene {number}.png", number)
+        with (tmp_path / f"{part}.txt").open("a") as file:
+            file.write(entry.format(f"scene {number}") + "\n")
+    dataset = open_dataset(tmp_path)
+    assert_read(dataset, THREE_PARTS, UNNAMED)
+    assert dataset.split.source == "lists train.txt and val.txt and test.txt"
+
+
+def test_an_image_in_two_lists_is_a_fault(tmp_path):
+    for part, number in in_parts({"train": range(3), "val": range(2, 4)}):
+        save_image(tmp_path / "images" / f"{number}.jpg", number)
+        save_indices(tmp_path / "masks" / f"{number}.png", number)
+        with (tmp_path / f"{part}.txt").open("a") as file:
+            file.write(f"{number}\n")
+    with pytest.raises(DatasetError, match="scenes named twice: 2"):
+        open_dataset(tmp_path)
+
+
+def test_a_list_that_names_what_is_not_there(tmp_path):
+    voc_folder(tmp_path)
+    lists = tmp_path / "ImageSets" / "Segmentation"
+    (lists / "val.txt").write_text("2007_4\n2007_gone\n")
+    with pytest.raises(DatasetError, match="names 1 images that have no mask.*2007_go"):
+        open_dataset(tmp_path)

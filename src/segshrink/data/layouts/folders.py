@@ -7,7 +7,8 @@ from pathlib import Path
 from segshrink.data.description import read_description
 from segshrink.data.images import name_fault
 from segshrink.data.layouts.describing import described_codes
-from segshrink.data.layouts.layout import ImagePair, Layout
+from segshrink.data.layouts.layout import GivenSplit, ImagePair, Layout
+from segshrink.data.layouts.lists import divided_by_lists, list_files
 from segshrink.data.layouts.pairing import Place, pair_files, relative
 from segshrink.data.layouts.parts import named_part, part_of, split_by_parts
 from segshrink.data.names import image_stem
@@ -92,15 +93,22 @@ def read(root: Path) -> Layout | None:
     split = split_by_parts(sorted(parts.items()), f"folders {_listed(parts)}")
     if split is None:
         pairs = [by_itself(pair) if part_of(pair.scene) else pair for pair in pairs]
+        pairs, split, wrong = divided_by_lists(_lists(root), pairs)
+        faults += wrong
     return Layout(
         root,
         NAME,
         tuple(sorted(pairs, key=lambda pair: pair.name)),
         tuple(faults),
-        notices=_notices(parts, pairs),
+        notices=_notices(parts, pairs, split),
         split=split,
         code_names=described_codes(root),
     )
+
+
+def _lists(root: Path) -> dict[str, Path]:
+    places = (root, root / "splits", root / "ImageSets", root / "lists")
+    return next((found for place in places if (found := list_files(place))), {})
 
 
 def _band_endings(root: Path) -> tuple[str, ...]:
@@ -210,9 +218,11 @@ def _listed(parts: dict[str, str | None]) -> str:
     )
 
 
-def _notices(parts: dict[str, str | None], pairs: list[ImagePair]) -> tuple[str, ...]:
+def _notices(
+    parts: dict[str, str | None], pairs: list[ImagePair], split: GivenSplit | None
+) -> tuple[str, ...]:
     if len({part for part in parts.values() if part is not None}) >= 2:
         return (_PARTS_NOTICE.format(parts=_listed(parts)),)
-    if any(pair.scene == pair.name for pair in pairs):
+    if split is None and any(pair.scene == pair.name for pair in pairs):
         return (_FLAT_NOTICE,)
     return ()

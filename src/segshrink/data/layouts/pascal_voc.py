@@ -1,14 +1,13 @@
 """Pascal VOC, and what CVAT and Datumaro export in its folders."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from segshrink.data.classes import pack_color
 from segshrink.data.description import distinct_color
 from segshrink.data.images import SourceFile, read_header
 from segshrink.data.layouts.describing import described_codes
-from segshrink.data.layouts.layout import CodeNames, GivenSplit, ImagePair, Layout
-from segshrink.data.layouts.lists import list_files, read_list, stems_of
+from segshrink.data.layouts.layout import CodeNames, ImagePair, Layout
+from segshrink.data.layouts.lists import divided_by_lists, list_files
 from segshrink.data.layouts.pairing import Place, pair_files
 from segshrink.data.names import pairing_stem
 from segshrink.data.walking import image_files, mask_files
@@ -64,7 +63,7 @@ def read(root: Path) -> Layout | None:
     images = [x for x in image_files(place.images) if pairing_stem(x) in stems]
     pairs, faults = pair_files(place, images, masks, lambda x: (pairing_stem(x),) * 2)
     lists = list_files(place.images.parent / "ImageSets" / "Segmentation")
-    split, wrong = split_by_lists(lists, pairs)
+    pairs, split, wrong = divided_by_lists(lists, pairs)
     return Layout(
         root,
         NAME,
@@ -73,34 +72,6 @@ def read(root: Path) -> Layout | None:
         split=split,
         code_names=described_codes(place.images.parent) or _own_codes(pairs),
     )
-
-
-def split_by_lists(
-    lists: Mapping[str, Path], pairs: list[ImagePair]
-) -> tuple[GivenSplit | None, list[str]]:
-    """The split of list files, by image; and a fault for each list that fails."""
-    scenes = {pair.scene for pair in pairs}
-    parts: dict[str, tuple[str, ...]] = {}
-    faults = []
-    for part, path in lists.items():
-        try:
-            named = dict.fromkeys(stems_of(read_list(path)))
-        except DatasetError as error:
-            faults.append(str(error))
-            continue
-        parts[part] = tuple(stem for stem in named if stem in scenes)
-        missing = [stem for stem in named if stem not in scenes]
-        if missing:
-            faults.append(
-                f"{path}: names {len(missing)} images that have no mask or are not "
-                f"there, such as {missing[0]}. Add them, or take them out of the list."
-            )
-    given = {part: scenes for part, scenes in parts.items() if scenes}
-    if len(given) < 2:
-        return None, faults
-    return GivenSplit(
-        f"lists {' and '.join(p.name for p in lists.values())}", given
-    ), faults
 
 
 def _place(root: Path) -> Place | None:
