@@ -351,7 +351,7 @@ def test_the_complete_recipe_holds_every_field_in_use():
     compact = parse_recipe({"student": {"kind": "compact"}, "teacher": {"file": "t"}})
     data = yaml.safe_load(recipe_yaml(compact))
     assert "pruning" not in data["student"]
-    assert set(data["teacher"]) == {"file"}
+    assert set(data["teacher"]) == {"file", "head", "input_range"}
 
 
 def test_a_students_defaults_are_its_own():

@@ -343,7 +343,7 @@ def test_evaluate_of_a_file_for_other_classes(other_model, scenes, tmp_path):
 
 @pytest.mark.parametrize(
     ("side_px", "num_classes", "expected"),
-    [(32, 5, "Set data.tile_px"), (64, 3, "needs logits (None, 64, 64, 5)")],
+    [(32, 5, "Set data.tile_px"), (64, 3, ", ".join(NAMES))],
 )
 def test_teacher_file_that_does_not_fit(
     other_model, finished_run, scenes, tmp_path, side_px, num_classes, expected
@@ -631,7 +631,7 @@ def test_evaluate_on_the_training_part(finished_run, scenes):
 def test_synthetic_options_for_a_folder(scenes, tmp_path):
     out = tmp_path / "out"
     message = refused("compress", scenes, "--set", "data.scenes=5", "--out", out)
-    assert "scenes and scene_px apply to source: synthetic only" in message
+    assert "scenes, scene_px and bands apply to source: synthetic only" in message
     assert not out.exists()
 
 

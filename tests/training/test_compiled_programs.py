@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from segshrink.training import compiled_programs
 
 # A process trains one step, and counts what JAX found among the kept programs. The
@@ -69,21 +67,3 @@ def test_programs_for_processors_are_not_kept(monkeypatch):
     monkeypatch.setattr(compiled_programs.keras.config, "backend", lambda: "jax")
     monkeypatch.setattr(compiled_programs, "has_accelerator", lambda: False)
     assert compiled_programs.keep_compiled_programs() is None
-
-
-@pytest.mark.parametrize(
-    ("platform", "expected"),
-    [
-        ("linux", ".cache"),
-        ("darwin", "Library/Caches"),
-        ("win32", "AppData/Local"),
-    ],
-)
-def test_the_cache_directory_is_that_of_the_system(
-    monkeypatch, tmp_path, platform, expected
-):
-    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(compiled_programs.sys, "platform", platform)
-    monkeypatch.setattr(compiled_programs.Path, "home", lambda: tmp_path)
-    assert compiled_programs._user_cache() == tmp_path / expected

@@ -17,7 +17,7 @@ from segshrink.distillation import LogitsSource, require_logits_suffice
 from segshrink.errors import RecipeError, RunFolderError
 from segshrink.formats import InputRange
 from segshrink.measuring import count_macs
-from segshrink.models import build_model, head_note, read_bands, save_model
+from segshrink.models import build_model, head_note, load_model, read_bands, save_model
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import Recipe
 from segshrink.records import atomic_write, sha256_of
@@ -141,14 +141,15 @@ def checked_teacher_file(
             f"{', '.join(recipe.teacher.files)}. Only distill and compress take others."
         )
     file = Path(recipe.teacher.files[0])
-    model = open_given_model(
+    model = load_model(file, recipe.teacher.head)
+    require_fit(model, file, dataset, recipe.data.tile_px)
+    open_given_model(
         file,
         progress or SilentProgress(),
         head=recipe.teacher.head,
         input_range=recipe.teacher.input_range,
         dataset=dataset,
     )
-    require_fit(model, file, dataset, recipe.data.tile_px)
     return file
 
 

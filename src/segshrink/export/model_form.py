@@ -27,7 +27,8 @@ def fixed_input_shape(model: keras.Model) -> tuple[int, int]:
     if len(image) != 4 or None in image[1:]:
         raise ModelError(
             f"model {model.name}: the input must be (batch, height, width, bands) of "
-            f"fixed size, got {tuple(image)}. Build it with an input_shape."
+            f"fixed size, got {tuple(image)}. Build it with an input_shape, or choose "
+            "one with --size HEIGHTxWIDTH of `segshrink export`."
         )
     if len(logits) != 4 or tuple(logits[1:3]) != tuple(image[1:3]):
         raise ModelError(

@@ -85,5 +85,7 @@ def recipe_yaml(recipe: Recipe) -> str:
     data = recipe.model_dump(mode="json")
     if recipe.teacher.file is not None:
         del data["teacher"]["model"], data["teacher"]["training"]
+    else:
+        del data["teacher"]["head"], data["teacher"]["input_range"]
     del data["student"]["model" if recipe.student.kind == "pruned" else "pruning"]
     return yaml.safe_dump(data, sort_keys=False)

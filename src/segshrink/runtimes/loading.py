@@ -46,10 +46,9 @@ def load_artifact(
         )
     if not path.is_file():
         raise ModelError(f"{path}: no such file. Export a model first.")
-    if format is Format.KERAS:
-        artifact = _open_keras(path, head)
-    else:
-        artifact = _OPENERS[format](path, threads)
+    if head is not None and format is not Format.KERAS:
+        raise UsageError(f"{path}: only outputs of a Keras model can be chosen.")
+    artifact = _OPENERS[format](path, threads, head)
     signature = replace(artifact.signature, input_range=_range(input_range))
     artifact.signature = signature
     if artifact.metadata is None and format is not Format.KERAS:
@@ -73,25 +72,25 @@ def _range(name: InputRange | str) -> InputRange:
 
 
 # Each runtime takes a second or more to import: only the one that is needed is.
-def _open_litert(path: Path, threads: int) -> Artifact:
+def _open_litert(path: Path, threads: int, _: str | None) -> Artifact:
     from segshrink.runtimes.litert import LiteRTArtifact
 
     return LiteRTArtifact(path, threads)
 
 
-def _open_onnx(path: Path, threads: int) -> Artifact:
+def _open_onnx(path: Path, threads: int, _: str | None) -> Artifact:
     from segshrink.runtimes.onnx import ONNXArtifact
 
     return ONNXArtifact(path, threads)
 
 
-def _open_openvino(path: Path, threads: int) -> Artifact:
+def _open_openvino(path: Path, threads: int, _: str | None) -> Artifact:
     from segshrink.runtimes.openvino import OpenVINOArtifact
 
     return OpenVINOArtifact(path, threads)
 
 
-def _open_keras(path: Path, head: str | None) -> Artifact:
+def _open_keras(path: Path, _: int, head: str | None) -> Artifact:
     from segshrink.runtimes.keras import KerasArtifact
 
     return KerasArtifact(path, head)
@@ -101,6 +100,7 @@ _OPENERS = {
     Format.LITERT: _open_litert,
     Format.ONNX: _open_onnx,
     Format.OPENVINO: _open_openvino,
+    Format.KERAS: _open_keras,
 }
 
 
