@@ -86,16 +86,16 @@ def table(results: list[dict]) -> str:
         "Training a compact student on tiles of 256 x 256 pixels, batches of 8, "
         f"medians of {rounds} rounds in turn on {os.cpu_count()} cores:",
         "",
-        "| bands | tiles/s | processor ms a tile | share of the step alone |",
-        "|---:|---:|---:|---:|",
+        "| bands | tiles/s | processor ms a tile |",
+        "|---:|---:|---:|",
     ]
     for bands in BANDS:
         own = [x for x in results if x["bands"] == bands]
-        speed, busy, share = (
+        speed, busy = (
             statistics.median(x[key] for x in own)
-            for key in ("tiles_per_second", "cpu_ms_per_tile", "step_share")
+            for key in ("tiles_per_second", "cpu_ms_per_tile")
         )
-        lines.append(f"| {bands} | {speed:.1f} | {busy:.1f} | {share:.0%} |")
+        lines.append(f"| {bands} | {speed:.1f} | {busy:.1f} |")
     return "\n".join(lines) + "\n"
 
 
