@@ -8,7 +8,7 @@ from keras import layers
 
 from segshrink.errors import ModelError
 from segshrink.formats import InputRange
-from segshrink.models.calls import as_functional, is_graph, run_calls
+from segshrink.models.calls import arguments_of, as_functional, is_graph, run_calls
 
 _SCALING = (layers.Rescaling, layers.Normalization, layers.BatchNormalization)
 _SCALING_OPERATIONS = ("Multiply", "TrueDivide", "Divide", "Subtract", "Add")
@@ -89,8 +89,7 @@ def with_input_range(model: keras.Model, of: InputRange | str) -> keras.Model:
 
 
 def _same_call(_: str, node: Any, inputs: list[Any]) -> list[Any]:
-    pairs = zip(node.input_tensors, inputs, strict=True)
-    arguments, keywords = node.arguments.fill_in({id(t): value for t, value in pairs})
+    arguments, keywords = arguments_of(node, inputs)
     return keras.tree.flatten(node.operation(*arguments, **keywords))
 
 

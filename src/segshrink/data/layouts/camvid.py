@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from segshrink.data.layouts.describing import described_codes
+from segshrink.data.layouts.folders import PARTS_NOTICE
 from segshrink.data.layouts.layout import PART_NAMES, GivenSplit, ImagePair, Layout
 from segshrink.data.layouts.pairing import Place, pair_files
 from segshrink.data.names import pairing_stem
@@ -16,11 +17,6 @@ DATA/
   trainannot/a.png    indices
   val/ valannot/ test/ testannot/
 """
-
-_NOTICE = (
-    "The split is that of the folders {parts}; whether it keeps neighbouring images "
-    "together is not known."
-)
 
 
 def read(root: Path) -> Layout | None:
@@ -54,7 +50,7 @@ def read(root: Path) -> Layout | None:
         NAME,
         tuple(pairs),
         tuple(faults),
-        notices=(_NOTICE.format(parts=", ".join(parts)),),
+        notices=(PARTS_NOTICE.format(parts=", ".join(parts)),),
         split=GivenSplit("folders", parts),
         code_names=described_codes(root),
         by_index=True,

@@ -57,7 +57,7 @@ _FLAT_NOTICE = (
     "If some show the same place, put each scene's images in a folder of its "
     "own, or give a split."
 )
-_PARTS_NOTICE = (
+PARTS_NOTICE = (
     "The split is that of the folders {parts}; whether it keeps neighbouring images "
     "together is not known."
 )
@@ -222,7 +222,7 @@ def _notices(
     parts: dict[str, str | None], pairs: list[ImagePair], split: GivenSplit | None
 ) -> tuple[str, ...]:
     if len({part for part in parts.values() if part is not None}) >= 2:
-        return (_PARTS_NOTICE.format(parts=_listed(parts)),)
+        return (PARTS_NOTICE.format(parts=_listed(parts)),)
     if split is None and any(pair.scene == pair.name for pair in pairs):
         return (_FLAT_NOTICE,)
     return ()
