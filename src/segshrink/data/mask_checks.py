@@ -118,15 +118,17 @@ def _unusual(survey: Survey) -> tuple[list[str], list[str]]:
             f"{len(copies)} of {len(pairs)} masks show their image itself: "
             f"{_named(copies)}."
         )
-    blank = [pair for pair in pairs if len(pair.pixels_by_code) == 1]
-    codes = {code for pair in blank for code in pair.pixels_by_code}
-    shown = ", ".join(show_code(each, by_index=by_index) for each in sorted(codes)[:9])
-    if blank and len(blank) == len(pairs) and len(codes) == 1:
+    codes = {code for pair in pairs for code in pair.pixels_by_code}
+    # A tile that lies within one class is usual. Index 0 or black everywhere is what a
+    # tool of annotation writes for an image that nobody has drawn on.
+    blank = [pair for pair in pairs if set(pair.pixels_by_code) == {0}]
+    if len(codes) == 1:
+        shown = show_code(*codes, by_index=by_index)
         notices.append(f"All masks are blank: every pixel is {shown}.")
     elif blank:
         notices.append(
-            f"{len(blank)} of {len(pairs)} masks are blank, of {shown} only: "
-            f"{_named(blank)}."
+            f"{len(blank)} of {len(pairs)} masks are blank, of "
+            f"{show_code(0, by_index=by_index)} only: {_named(blank)}."
         )
     return [], notices
 
