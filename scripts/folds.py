@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from segshrink.objectives import ConfusionMatrix
+from segshrink.metrics import ConfusionMatrix
 
 _WITHOUT = "Unlabeled"
 

@@ -67,6 +67,39 @@ class MissingExtraError(SegshrinkError):
         )
 
 
+# Extras by the modules that they bring and that are imported where they are used.
+_EXTRA_OF_MODULE = {
+    "jinja2": "report",
+    "keras": "main",
+    "litert_quantizer": "litert",
+    "markupsafe": "report",
+    "matplotlib": "report",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "openvino": "openvino",
+    "optuna": "search",
+    "rasterio": "geo",
+    "ray": "ray",
+    "tensorflow": "tensorflow",
+    "tf2onnx": "onnx",
+}
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtraError | None:
+    """The error that names the extra of a module that is not installed, if it is one.
+
+    Args:
+        error: as an import raises it.
+    """
+    module = (error.name or "").partition(".")[0]
+    extra = _EXTRA_OF_MODULE.get(module)
+    return (
+        None
+        if extra is None
+        else MissingExtraError(f"This command, which uses {module},", extra)
+    )
+
+
 class TrainingError(SegshrinkError):
     """Training cannot proceed, for example because the loss is not a number."""
 

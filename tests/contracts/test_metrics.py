@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segshrink.objectives import ConfusionMatrix, ScoreHistograms
+from segshrink.metrics import ConfusionMatrix, ScoreHistograms
 
 CLASSES = 3
 

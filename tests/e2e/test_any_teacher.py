@@ -11,7 +11,7 @@ from e2e.run_files import files_of, times_of
 from e2e.scenes import NAMES
 from segshrink.data import open_dataset
 from segshrink.export import write_metadata
-from segshrink.objectives import ConfusionMatrix
+from segshrink.metrics import ConfusionMatrix
 from segshrink.records import sha256_of
 from segshrink.records.measurement import ClassColor
 from segshrink.records.metadata import FileMetadata

@@ -12,7 +12,7 @@ from e2e.command_line import succeeded
 from e2e.run_files import FILES, RECORDS, files_of, times_of
 from e2e.scenes import NAMES, SPLIT
 from segshrink.data import open_dataset
-from segshrink.objectives import ConfusionMatrix
+from segshrink.metrics import ConfusionMatrix
 from segshrink.recipe import load_recipe
 from segshrink.records import gzipped_size_bytes, sha256_of
 from segshrink.runtimes import load_artifact, predict_image

@@ -16,7 +16,7 @@ from e2e.scenes import COLORS, NAMES, write_description
 from segshrink.data import open_dataset
 from segshrink.export import export_model
 from segshrink.measuring import count_macs
-from segshrink.objectives import ConfusionMatrix
+from segshrink.metrics import ConfusionMatrix
 from segshrink.recipe import PruningSettings, load_recipe, recipe_yaml
 from segshrink.records import sha256_of
 from segshrink.reporting.units import human_ms

@@ -13,7 +13,7 @@ from sklearn import metrics
 from segshrink.data import AnnotatedImage, Classes, Part
 from segshrink.measuring import measure_quality
 from segshrink.measuring.evaluation import evaluate_artifact, write_worst
-from segshrink.objectives import BoundaryIoU
+from segshrink.metrics import BoundaryIoU
 
 CLASSES = Classes(
     names=("Road", "Roof", "Tree"), colors=((10, 0, 0), (0, 20, 0), (0, 0, 30))

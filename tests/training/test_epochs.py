@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segshrink.errors import TrainingError
-from segshrink.objectives import ConfusionMatrix
+from segshrink.metrics import ConfusionMatrix
 from segshrink.training import train
 from segshrink.training.checkpoint import state_path
 from segshrink.training.validation import Validation, Validator

@@ -16,7 +16,7 @@ from segshrink.cli.options import (
     refuse_unknown_part,
 )
 from segshrink.cli.scores import warn_of_other_split
-from segshrink.cli.terminal import TerminalProgress, load_keras, output
+from segshrink.cli.terminal import TerminalProgress, load_keras_for, load_plots, output
 from segshrink.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def benchmark(
     refuse_unknown_part(part)
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {plot}: the plot is a PNG. End its name in .png.")
-    load_keras()
+    if plot is not None:
+        load_plots()
+    load_keras_for(*files)
     from segshrink.measuring.benchmark import benchmark_files
     from segshrink.records import usable_cores
     from segshrink.runtimes import load_artifact

@@ -29,7 +29,7 @@ from segshrink.cli.scores import (
     shown,
     warn_of_other_split,
 )
-from segshrink.cli.terminal import TerminalProgress, load_keras, output
+from segshrink.cli.terminal import TerminalProgress, load_keras_for, load_plots, output
 from segshrink.formats import Format, listed_suffixes
 
 if TYPE_CHECKING:
@@ -84,9 +84,8 @@ def evaluate(
         evaluate_random_patch(artifact, options, without, threads, json_file)
         return
     refuse_unknown_part(part)
-    if out is None:
-        refuse_idle("without --out", worst=worst)
-    load_keras()
+    _prepare_pictures(out, worst)
+    load_keras_for(artifact)
     from segshrink.compression.input_range import require_range_of_file
     from segshrink.measuring import data_record
     from segshrink.measuring.evaluation import evaluate_artifact, write_worst
@@ -117,6 +116,13 @@ def evaluate(
             opened, images, classes, quality, folder, count=count, progress=progress
         )
         output.out(f"Confusion and worst images: {out}")
+
+
+def _prepare_pictures(out: Path | None, worst: int | None) -> None:
+    if out is None:
+        refuse_idle("without --out", worst=worst)
+    else:
+        load_plots()
 
 
 def _refuse_for_patches(**idle: object) -> None:

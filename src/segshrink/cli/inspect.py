@@ -111,7 +111,6 @@ def _model(path: Path, keep: float | None, head: str | None) -> None:
 def _artifact(path: Path) -> None:
     import yaml
 
-    load_keras()
     from segshrink.measuring import measure_size
     from segshrink.runtimes import load_artifact
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segshrink.cli.options import Head, InputRangeName, Threads, refuse_idle
-from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
+from segshrink.cli.terminal import TerminalProgress, errors, load_keras_for, output
 from segshrink.errors import UsageError
 from segshrink.formats import Format, listed_suffixes
 
@@ -74,8 +74,7 @@ def predict(
         reason = "with --ray; export the model first, which takes them"
         refuse_idle(reason, head=head, input_range=input_range)
     artifact, images = _model_and_images(files)
-    if Format.of_file(artifact) is Format.KERAS:
-        load_keras()
+    load_keras_for(artifact)
     opened = load_artifact(
         artifact, threads=threads, head=head, input_range=input_range or "0-255"
     )

@@ -12,7 +12,7 @@ from segshrink.cli.scores import (
     scored_file,
     shown,
 )
-from segshrink.cli.terminal import TerminalProgress, load_keras, output
+from segshrink.cli.terminal import TerminalProgress, load_keras_for, output
 
 if TYPE_CHECKING:
     from segshrink.records.evaluation import RandomPatchQuality
@@ -29,7 +29,7 @@ def evaluate_random_patch(
     json_file: Path | None,
 ) -> None:
     """Measure a file as the public notebooks do, and report that the split leaks."""
-    load_keras()
+    load_keras_for(artifact)
     from segshrink.measuring.random_patch import measure_random_patch
     from segshrink.records.evaluation import PatchDataRecord, RandomPatchEvaluation
     from segshrink.runtimes import load_artifact

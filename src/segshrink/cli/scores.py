@@ -74,7 +74,7 @@ def print_mean_iou_without(
         classes: names of the classes.
         digits: decimal digits of the score.
     """
-    from segshrink.objectives import ConfusionMatrix
+    from segshrink.metrics import ConfusionMatrix
 
     confusion = ConfusionMatrix.from_counts(counts)
     mean = confusion.mean_iou(without=classes.index(name))

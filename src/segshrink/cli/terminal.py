@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -19,7 +20,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-from segshrink.errors import SegshrinkError
+from segshrink.errors import SegshrinkError, missing_extra
+from segshrink.formats import Format
 
 _LINES_EVERY_SECONDS = 20.0
 
@@ -111,11 +113,28 @@ def _fact(value: float | str) -> str:
 
 
 def load_keras() -> None:
-    """Import Keras and its backend without their start-up messages."""
+    """Import Keras and its backend without their start-up messages.
+
+    It takes seconds, so it is said.
+    """
     from segshrink.quiet import quiet
 
+    if "keras" in sys.modules:
+        return
+    errors.print("Loading Keras ...")
     with quiet():
         import keras  # noqa: F401
+
+
+def load_plots() -> None:
+    """Import what draws, before the work whose result is to be drawn."""
+    import matplotlib  # noqa: F401
+
+
+def load_keras_for(*files: Path) -> None:
+    """Import Keras if one of the files is a Keras model; nothing else needs it."""
+    if any(Format.of_file(file) is Format.KERAS for file in files):
+        load_keras()
 
 
 @contextmanager
@@ -130,6 +149,12 @@ def user_errors() -> Iterator[None]:
     except SegshrinkError as error:
         errors.print(f"{type(error).__name__}: {error}")
         raise SystemExit(error.exit_code) from None
+    except ModuleNotFoundError as error:
+        lacking = missing_extra(error)
+        if lacking is None:
+            raise
+        errors.print(f"{type(lacking).__name__}: {lacking}")
+        raise SystemExit(lacking.exit_code) from None
     except KeyboardInterrupt:
         errors.print(
             "Stopped. Finished stages and epochs are kept; the same command resumes."

@@ -1,9 +1,11 @@
 """The range of a model's images, where the model does not say it: by trying."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -11,10 +13,12 @@ from segshrink.data import Dataset
 from segshrink.data.tiles import plain_tiles
 from segshrink.errors import ModelError
 from segshrink.formats import InputRange
-from segshrink.models.input_range import scales_itself
-from segshrink.objectives import ConfusionMatrix
+from segshrink.metrics import ConfusionMatrix
 from segshrink.runtimes import Artifact
 from segshrink.runtimes.artifact import in_range
+
+if TYPE_CHECKING:
+    import keras
 
 _TILES = 16
 # A difference of this much in mean IoU is no accident on these tiles.
@@ -38,6 +42,8 @@ def require_input_range(
     Raises:
         ModelError: naming the better range.
     """
+    from segshrink.models.input_range import scales_itself
+
     shape = model.inputs[0].shape[1:]
     square = len(shape) == 3 and shape[0] is not None and shape[0] == shape[1]
     if given is None and square and not scales_itself(model):
@@ -51,7 +57,12 @@ def require_range_of_file(artifact: Artifact, dataset: Dataset) -> None:
         ModelError: naming the better range.
     """
     model = getattr(artifact, "model", None)
-    scaled = model is not None and scales_itself(model)
+    scaled = False
+    if model is not None:
+        # Only who has a Keras model at hand has Keras for certain.
+        from segshrink.models.input_range import scales_itself
+
+        scaled = scales_itself(model)
     height_px, width_px = artifact.input_shape
     as_many = artifact.num_classes == dataset.classes.num_classes
     tried = as_many and height_px == width_px and artifact.metadata is None

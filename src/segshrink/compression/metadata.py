@@ -1,8 +1,9 @@
 """The metadata that an exported file carries of its model and data."""
 
-from pathlib import Path
+from __future__ import annotations
 
-import keras
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segshrink._version import __version__
 from segshrink.compression.run_folder import data_of_run
@@ -15,6 +16,9 @@ from segshrink.measuring import count_macs
 from segshrink.records.bands import Bands
 from segshrink.records.measurement import ClassColor, ModelCost
 from segshrink.records.metadata import FileMetadata, InputImage, TrainingData
+
+if TYPE_CHECKING:
+    import keras
 
 
 def file_metadata(

@@ -14,13 +14,15 @@ _PACKAGE = "segshrink"
 # Every extra of pyproject.toml but that for developers.
 BRINGS = {
     "main": "all that `segshrink compress` needs with default settings, on processors",
+    "keras": "Keras, without any backend",
     "tensorflow": "the default backend: the fastest on processors, and every export",
     "jax": "the backend JAX, on processors",
     "jax-cuda": "the backend JAX on NVIDIA GPUs, one or several",
     "torch": "the backend PyTorch",
-    "litert": "writes and runs .tflite files, float and int8",
+    "litert": "writes .tflite files of int8; all of them run without it",
     "onnx": "writes and runs .onnx files",
     "openvino": "writes and runs OpenVINO files, on Intel hardware",
+    "report": "pages, and plots of every verb",
     "search": "`segshrink search`: many recipes tried, the best kept",
     "geo": "georeferenced scenes, and polygons of what was predicted",
     "ray": "`--ray`: searches and predictions over many machines",

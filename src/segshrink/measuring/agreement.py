@@ -11,7 +11,7 @@ import numpy as np
 from segshrink.errors import ExportError
 from segshrink.export import in_float32
 from segshrink.formats import Precision
-from segshrink.objectives import ConfusionMatrix
+from segshrink.metrics import ConfusionMatrix
 from segshrink.records.measurement import Agreement
 from segshrink.runtimes import load_artifact
 

@@ -10,7 +10,7 @@ from segshrink.data import AnnotatedImage, Classes, Part
 from segshrink.data.classes import IGNORE_INDEX
 from segshrink.data.pictures import as_rgb
 from segshrink.measuring.quality import as_trained, measure_quality
-from segshrink.objectives import BoundaryIoU, ConfusionMatrix
+from segshrink.metrics import BoundaryIoU, ConfusionMatrix
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import atomic_write
 from segshrink.records.evaluation import (

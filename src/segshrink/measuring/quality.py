@@ -8,7 +8,7 @@ import numpy as np
 from segshrink.data import AnnotatedImage, Classes, Part
 from segshrink.data.trained_bands import part_as_trained
 from segshrink.errors import ModelError, UsageError
-from segshrink.objectives import ConfusionMatrix, ScoreHistograms
+from segshrink.metrics import ConfusionMatrix, ScoreHistograms
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records.measurement import Quality
 from segshrink.records.metadata import bands_of

@@ -10,7 +10,7 @@ import numpy as np
 
 from segshrink.data import IGNORE_INDEX, PatchDataset, stretch_channels
 from segshrink.measuring.quality import require_same_classes, softmax
-from segshrink.objectives import ConfusionMatrix
+from segshrink.metrics import ConfusionMatrix
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records.evaluation import (
     PatchClassQuality,

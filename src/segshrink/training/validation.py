@@ -15,7 +15,8 @@ from keras import ops
 
 from segshrink.data import IGNORE_INDEX, Part, iter_tiles
 from segshrink.errors import DatasetError
-from segshrink.objectives import ConfusionMatrix, WeightedSum
+from segshrink.metrics import ConfusionMatrix
+from segshrink.objectives import WeightedSum
 
 # On processors, comparing one class after the other takes a sixth of the time of argmax
 # with 6 classes, and as much with 20.

@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from segshrink.objectives import ScoreHistograms
+from segshrink.metrics import ScoreHistograms
 
 
 def softmax(logits):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segshrink.objectives import BoundaryIoU
+from segshrink.metrics import BoundaryIoU
 
 VOID = 255
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sklearn
 
-from segshrink.objectives import ConfusionMatrix
+from segshrink.metrics import ConfusionMatrix
 
 
 @st.composite
