@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from segshrink.errors import ModelError, UsageError
 from segshrink.models.heads import with_logits
+from segshrink.models.keras2 import load_hdf5
 from segshrink.models.plain import plain_model
 from segshrink.records import atomic_write
 from segshrink.records.bands import Bands
@@ -46,7 +47,12 @@ def load_model(path: Path | str, head: str | None = None) -> keras.Model:
     path = Path(path)
     _check_kind(path)
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        if path.suffix in _HDF5_SUFFIXES:
+            model = load_hdf5(path)
+        else:
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except ModelError:
+        raise
     except Exception as error:
         # Keras, zipfile, h5py and json each have their own errors for a bad file.
         raise ModelError(f"{path}: {_why(error)}") from error
