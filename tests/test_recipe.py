@@ -216,6 +216,11 @@ def test_all_faults_at_once():
             "(got ['more', 'more'])",
         ),
         (
+            {"teacher": {"training": {"loss": {"class_weights": [True, 1.0]}}}},
+            "teacher.training.loss.class_weights: must be balanced, or numbers >= 0, "
+            "one per class and not all 0 (got [True, 1.0])",
+        ),
+        (
             {"teacher": {"training": {"patience": True}}},
             "teacher.training.patience: true and false have no meaning here (got True)",
         ),

@@ -21,6 +21,7 @@ FLOORS = [
         "lazy",
         "progress",
         "quiet",
+        "reading",
         "records",
         "recipe",
         "text_table",

@@ -224,6 +224,20 @@ def test_missing_recipe_and_directory_as_recipe(scenes, tmp_path):
     assert not out.exists()
 
 
+def test_what_never_ends_is_no_recipe_split_or_image(scenes, finished_run, tmp_path):
+    pipe = tmp_path / "pipe.yaml"
+    os.mkfifo(pipe)
+    model = finished_run / "artifacts" / "student-int8.tflite"
+    for path in (Path("/dev/zero"), Path("/dev/full"), pipe):
+        assert "regular file" in refused("validate", path)
+        assert "regular file" in refused(
+            "evaluate", model, scenes, "--split", path, "--json", tmp_path / "q.json"
+        )
+        assert "regular file" in refused(
+            "predict", model, path, "--out", tmp_path / f"out {path.stem}"
+        )
+
+
 def _lambda_model(path: Path) -> None:
     image = keras.Input((8, 8, 3))
     doubled = keras.layers.Lambda(lambda x: x * 2)(image)

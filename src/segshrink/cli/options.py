@@ -243,7 +243,7 @@ def _without_end_slash(source: str) -> str:
 
 
 def _put(merged: dict[str, object], setting: str) -> None:
-    import yaml
+    from segshrink.reading import ReadingFault, parse_yaml
 
     place, equals, text = setting.partition("=")
     if not equals or not place:
@@ -256,9 +256,8 @@ def _put(merged: dict[str, object], setting: str) -> None:
             "own. Name it there."
         )
     try:
-        value = yaml.safe_load(text)
-    # An impossible date is a plain ValueError.
-    except (yaml.YAMLError, ValueError):
+        value = parse_yaml(text)
+    except ReadingFault:
         raise RecipeError(f"--set {setting}: {text!r} is not a YAML value.") from None
     _place(merged, place.split("."), value, place)
 

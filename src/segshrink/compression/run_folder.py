@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from segshrink.data import Dataset, Part
 from segshrink.data.classes import show_code
 from segshrink.data.known_pictures import refuse_known_pictures
 from segshrink.data.splits import shortened
 from segshrink.errors import RunFolderError
 from segshrink.progress import Progress
+from segshrink.reading import ReadingFault, read_yaml
 from segshrink.recipe import Recipe, parse_recipe, recipe_yaml
 from segshrink.records import write_text
 from segshrink.records.measurement import Role, SplitRecord
@@ -186,8 +185,8 @@ def _write(path: Path, text: str) -> None:
 
 def _read_recipe(path: Path) -> Recipe:
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        plain = read_yaml(path) or {}
+    except (OSError, UnicodeDecodeError, ReadingFault) as error:
         raise RunFolderError(f"{path}: cannot be read ({error}).") from error
     return parse_recipe(plain, where=str(path))
 

@@ -2,10 +2,18 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from segshrink.data.band_reading import BandReader
 from segshrink.errors import DatasetError
+from segshrink.reading import holds_truth
 from segshrink.records.bands import MOST_BANDS, BandNumber, Range
 
 DEVIATIONS = "deviations"
@@ -47,6 +55,13 @@ class BandsEntry(BaseModel):
     files: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
         (), max_length=MOST_BANDS
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth_for_a_number(cls, value: object) -> object:
+        if holds_truth(value):
+            raise ValueError("true and false have no meaning here")
+        return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -1,5 +1,6 @@
 """The classes of a data set and their codes in masks."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -158,4 +159,4 @@ def _repetitions(classes: Classes) -> list[str]:
 
 
 def _repeated(items: Sequence) -> list:
-    return sorted({item for item in items if items.count(item) > 1})
+    return sorted(item for item, count in Counter(items).items() if count > 1)

@@ -1,13 +1,11 @@
 """dataset.yaml: the classes of the masks of a folder, and the split of its scenes."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -15,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -22,6 +21,7 @@ from segshrink.data.bands import BandsEntry
 from segshrink.data.classes import Classes, Color
 from segshrink.data.names import composed
 from segshrink.errors import DatasetError, fault_lines, fault_message
+from segshrink.reading import ReadingFault, holds_truth, read_json_or_yaml
 
 DESCRIPTION_NAME = "dataset.yaml"
 
@@ -50,6 +50,13 @@ class _Entry(BaseModel):
     """Base of entries; unknown fields are faults, so that a misspelt key shows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth_for_a_number(cls, value: Any) -> Any:
+        if holds_truth(value):
+            raise ValueError("true and false have no meaning here")
+        return value
 
 
 class ClassEntry(_Entry):
@@ -219,19 +226,16 @@ def read_mapping(path: Path) -> dict[str, object]:
     """The content of a JSON or YAML file, which must be a mapping.
 
     Raises:
-        DatasetError: if the file is missing or holds something else.
+        DatasetError: if the file is missing, too large, or holds something else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        is_json = path.suffix.lower() == ".json"
-        data = json.loads(text) if is_json else yaml.safe_load(text)
+        data = read_json_or_yaml(path)
     except FileNotFoundError:
         raise DatasetError(f"{path}: no such file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read ({error}).") from error
-    except (ValueError, yaml.YAMLError) as error:
-        kind = "JSON" if path.suffix.lower() == ".json" else "YAML"
-        raise DatasetError(f"{path}: not {kind}. {error}") from error
+    except ReadingFault as error:
+        raise DatasetError(f"{path}: {error}") from None
     if not isinstance(data, dict):
         raise DatasetError(
             f"{path}: must be a mapping of keys, got {type(data).__name__}."

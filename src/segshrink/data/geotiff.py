@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +30,10 @@ _LEAST_CACHE_BYTES = 16 * 2**20
 _LOOKED_AT_PX = 512
 _MOST_BETWEEN = 0.25
 
+# Bytes that any file may be unpacked to, and how many times its own size.
+_UNSUSPICIOUS_BYTES = 1 << 30
+_MOST_UNPACKED = 200
+
 _RGB = ("red", "green", "blue")
 
 
@@ -40,7 +43,7 @@ def is_georeferenced(path: Path) -> bool:
     Only the tags are read, since Pillow supports fewer pixel formats than scenes come
     in. A file that cannot be read is not a scene.
     """
-    if path.suffix.lower() not in _TIFF_SUFFIXES:
+    if path.suffix.lower() not in _TIFF_SUFFIXES or not path.is_file():
         return False
     try:
         with path.open("rb") as file, warnings.catch_warnings():
@@ -52,7 +55,8 @@ def is_georeferenced(path: Path) -> bool:
             directory = ImageFileDirectory_v2(header)
             file.seek(directory.next)
             directory.load(file)
-    except (OSError, SyntaxError, ValueError, IndexError, struct.error):
+    except Exception:
+        # Of damaged tags Pillow raises errors of any kind.
         return False
     return not _GEOREFERENCE_TAGS.isdisjoint(directory)
 
@@ -217,10 +221,23 @@ def read_bands(path: Path, use: Sequence[int]) -> npt.NDArray:
     """
     require_rasterio_for(path)
     with opened_scene(path) as source:
+        _refuse_bomb(source, use)
         try:
             return np.moveaxis(source.read(list(use)), 0, -1)
         except gdal_errors() as error:
             raise unreadable(path, error) from error
+
+
+def _refuse_bomb(source: DatasetReader, use: Sequence[int]) -> None:
+    """Refuse a small file whose pixels fill the memory, as no camera makes it."""
+    value_bytes = np.dtype(source.dtypes[0]).itemsize
+    unpacked = source.width * source.height * len(use) * value_bytes
+    packed = Path(source.name).stat().st_size
+    if unpacked > max(_UNSUSPICIOUS_BYTES, _MOST_UNPACKED * packed):
+        raise DatasetError(
+            f"{source.name}: {packed:,} bytes would be unpacked to {unpacked:,}. "
+            "Download or export it again, or leave it out."
+        )
 
 
 def read_window(

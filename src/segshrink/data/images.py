@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import walk_tb
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +25,7 @@ from segshrink.data.orientation import (
 )
 from segshrink.data.pictures import as_rgb
 from segshrink.errors import DatasetError
+from segshrink.reading import irregular
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 MASK_SUFFIXES = (*IMAGE_SUFFIXES, ".gif")
@@ -131,17 +133,32 @@ def opened(file: SourceFile) -> Iterator[Image.Image]:
             f"{file.where}: too large to decode at once "
             f"({str(error).partition(',')[0]}). {_smaller(file)}"
         ) from None
-    except (OSError, SyntaxError, EOFError, struct.error, zlib.error) as error:
+    except Exception as error:
+        if not _is_of_decoding(error):
+            raise
+        reason = str(error) or type(error).__name__
         raise DatasetError(
-            f"{file.where}: cannot be decoded ({error}). Download or export it again, "
+            f"{file.where}: cannot be decoded ({reason}). Download or export it again, "
             f"or remove {both}."
         ) from error
 
 
+def _is_of_decoding(error: Exception) -> bool:
+    """Whether an error is Pillow's: on a damaged file it raises errors of any kind."""
+    if isinstance(error, OSError | SyntaxError | EOFError | struct.error | zlib.error):
+        return True
+    modules = (x.f_globals.get("__name__", "") for x, _ in walk_tb(error.__traceback__))
+    return any(name.partition(".")[0] == "PIL" for name in modules)
+
+
 def _opened_by_pillow(path: Path) -> Image.Image:
+    kind = irregular(path)
+    if kind is not None:
+        raise OSError(f"{kind}, where a regular file must be")
     with warnings.catch_warnings():
-        # Pillow warns at half of the size that it refuses, which photographs may have.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        # Pillow warns at half of the size that it refuses, which photographs may have,
+        # and of damaged tags, which do not matter to the pixels.
+        warnings.simplefilter("ignore")
         image = Image.open(path)
     if image.format == "TIFF" and orientation_of(image) != UPRIGHT:
         # Of a file with a name Pillow maps the pixels into memory, wrongly for one that

@@ -82,7 +82,8 @@ def _in_block(block: bytes | None) -> object:
             warnings.simplefilter("ignore")  # a damaged block turns nothing
             exif.load(block)
             return exif.get(_ORIENTATION_TAG)
-    except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
+    except Exception:
+        # Pillow raises errors of any kind on a damaged block.
         return None
 
 

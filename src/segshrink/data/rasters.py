@@ -12,6 +12,7 @@ from segshrink.data.geotiff import opened_scene, read_bands, require_rasterio_fo
 from segshrink.data.images import SourceFile, opened, raw_mode
 from segshrink.data.orientation import oriented, shown_size, turn_of
 from segshrink.errors import DatasetError
+from segshrink.reading import irregular
 from segshrink.records.bands import MOST_BANDS
 
 ARRAY_SUFFIX = ".npy"
@@ -157,6 +158,8 @@ def _opened_array(file: SourceFile) -> npt.NDArray:
 def _pillow_reads(file: SourceFile) -> bool:
     """Whether Pillow reads a file with all of its bits; if not, rasterio may."""
     try:
+        if irregular(file.path) is not None:
+            return True
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(file.path) as image:
@@ -164,8 +167,9 @@ def _pillow_reads(file: SourceFile) -> bool:
     except UnidentifiedImageError:
         # Pillow knows few of the pixel formats of TIFF.
         return file.path.suffix.lower() not in TIFF_SUFFIXES
-    except (OSError, SyntaxError, ValueError):
-        return True  # `opened` tells what is wrong with it
+    except Exception:
+        # Pillow raises anything on a damaged file; `opened` tells what is wrong.
+        return True
 
 
 def _has_all(image: Image.Image) -> bool:

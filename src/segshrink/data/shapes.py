@@ -168,7 +168,8 @@ class Stamp(Shape):
         try:
             with Image.open(io.BytesIO(self.png)) as image:
                 inside = np.asarray(image.convert("L")) > 0
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        except Exception as error:
+            # Pillow raises errors of any kind on a damaged file.
             raise ValueError(f"its mask cannot be decoded ({error})") from None
         top, left = max(self.top, 0), max(self.left, 0)
         inside = inside[top - self.top :, left - self.left :]

@@ -7,6 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from segshrink.errors import Place, RecipeError, fault_lines, fault_message
+from segshrink.reading import ReadingFault, read_yaml
 from segshrink.recipe.recipe import Recipe
 
 
@@ -24,18 +25,18 @@ def read_recipe_data(path: Path | str) -> dict[str, Any]:
     """Read a recipe file without validating its fields; an empty file is `{}`.
 
     Raises:
-        RecipeError: if the file is missing, cannot be read, or is not a YAML mapping.
+        RecipeError: if the file is missing, cannot be read, or is not a YAML mapping
+            of at most 1 MiB.
     """
     path = Path(path)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = read_yaml(path)
     except FileNotFoundError:
         raise RecipeError(f"{path}: no such file. Name a recipe in YAML.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}).") from error
-    # YAML raises a plain ValueError for a date that does not exist.
-    except (yaml.YAMLError, ValueError) as error:
-        raise RecipeError(f"{path}: not YAML. {error}") from error
+    except ReadingFault as error:
+        raise RecipeError(f"{path}: {error}") from None
     if not isinstance(data, dict | None):
         raise RecipeError(
             f"{path}: a recipe is a mapping of sections, got {type(data).__name__}."

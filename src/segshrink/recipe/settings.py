@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
+from segshrink.reading import holds_truth
+
 # Plain data, as YAML and JSON hold it.
 Plain: TypeAlias = (
     "str | int | float | bool | None | Sequence[Plain] | Mapping[str, Plain]"
@@ -21,7 +23,9 @@ class Settings(BaseModel):
     @classmethod
     def _refuse_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         # Pydantic would read `patience: yes` as 1.
-        field = cls.model_fields[str(info.field_name)]
-        if isinstance(value, bool) and field.annotation is not bool:
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if annotation is bool or "Any" in str(annotation):
+            return value
+        if holds_truth(value):
             raise ValueError("true and false have no meaning here")
         return value

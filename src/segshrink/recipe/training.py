@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from segshrink.errors import RecipeError
+from segshrink.reading import holds_truth
 from segshrink.recipe.data import Augmentation
 from segshrink.recipe.settings import Settings
 
@@ -47,6 +48,7 @@ class LossSettings(Settings):
 def _are_weights(value: Any) -> bool:
     return (
         isinstance(value, list | tuple)
+        and not holds_truth(value)
         and all(isinstance(x, int | float) and 0 <= x < math.inf for x in value)
         and any(value)
     )

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from yaml import safe_dump, safe_load
 
 from segshrink.data import open_dataset
 from segshrink.data.layouts import annotation_files, find_layout
@@ -66,7 +67,8 @@ def ultralytics_folder(root, line="", yaml=""):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(polygon_lines(number) + (line if number == 2 else ""))
     text = ULTRALYTICS.format(train="images/train", val="images/val")
-    (root / "data.yaml").write_text(text + yaml)
+    kept = {k: v for k, v in safe_load(text).items() if f"{k}:" not in yaml}
+    (root / "data.yaml").write_text(safe_dump(kept) + yaml)
     return root
 
 
@@ -213,7 +215,10 @@ def test_faults_in_lines_of_ultralytics(tmp_path, line, fault):
     ("yaml", "message"),
     [
         ("names: [a, a]", "names must differ"),
-        ("names: 5", "names must be a list, or names by index"),
+        ("names: 5", "names must be a list of texts, or texts by index"),
+        ("names: [yes, no]", "YAML takes yes, no and numbers for texts in quotes"),
+        ("names: [1, 2]", "YAML takes yes, no and numbers for texts in quotes"),
+        ("masks_dir: a\nmasks_dir: b", "data.yaml: not YAML. Line"),
         ("val: ../../elsewhere", "val is '../../elsewhere', which is not there"),
         ("masks_dir: ../../elsewhere", "masks_dir is '../../elsewhere', but must be"),
         ("masks_dir: masks\nlabel_mapping: {1: 9}", "label_mapping maps 1 to 9"),

@@ -126,7 +126,7 @@ def _read_file(path: Path, root: Path) -> _File:
         lists = [data[key] for key in _KEYS]  # type: ignore[index]
         if not all(isinstance(each, list) for each in lists):
             raise TypeError("images, categories and annotations must be lists")
-        names = {_id(each["id"]): str(each["name"]) for each in lists[1]}
+        names = {_id(each["id"]): _name(each["name"]) for each in lists[1]}
         images = {_id(each["id"]): each for each in lists[0]}
         annotations: dict[int, list[Mapping[str, Any]]] = {key: [] for key in images}
         orphans = 0
@@ -147,6 +147,12 @@ def _read_file(path: Path, root: Path) -> _File:
     return _File(
         path, where, images, names, annotations, orphans, part_of_file(path, root)
     )
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a category's name must be text, got {value!r:.60}")
+    return value
 
 
 def _id(value: object) -> int:

@@ -12,6 +12,7 @@ from segshrink.data.layouts.ultralytics_yaml import (
     UltralyticsFile,
     counterpart,
     find_ultralytics,
+    unreadable_yaml,
 )
 from segshrink.data.outlines import Points, area_px
 from segshrink.data.shapes import Outline, ShapesMask
@@ -72,10 +73,12 @@ def _require_no_labels(root: Path) -> None:
             continue
         path = next(iter(sorted(folder.rglob("*.txt"))), None)
         if path is not None and _is_of_numbers(path):
+            unread = "".join(f"\n{fault}" for fault in unreadable_yaml(root))
             raise DatasetError(
                 f"{root}: {shown(path, root)} has labels as Ultralytics writes them, "
                 "but no YAML file names their classes. Add data.yaml, such as:\n"
                 "train: images/train\nval: images/val\nnames: [first, second]"
+                f"{unread}"
             )
 
 

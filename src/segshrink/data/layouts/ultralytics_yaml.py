@@ -106,16 +106,28 @@ def _mapping(path: Path) -> Mapping[str, object] | None:
         return None  # not of Ultralytics; if it is ours, others report it
 
 
+def unreadable_yaml(root: Path) -> list[str]:
+    """A line for each YAML file of a folder that cannot be read as one."""
+    faults = []
+    for path in sorted([*root.glob("*.yaml"), *root.glob("*.yml")]):
+        try:
+            read_mapping(path)
+        except DatasetError as error:
+            faults.append(str(error))
+    return faults
+
+
 def _names(given: object, where: str) -> dict[int, str]:
     entries = dict(enumerate(given)) if isinstance(given, list) else given
     if not isinstance(entries, dict) or not all(
-        isinstance(key, int) and 0 <= key < 255 for key in entries
+        type(key) is int and 0 <= key < 255 and isinstance(name, str)
+        for key, name in entries.items()
     ):
         raise DatasetError(
-            f"{where}: names must be a list, or names by index from 0 to 254, got "
-            f"{given!r:.60}."
+            f"{where}: names must be a list of texts, or texts by index from 0 to 254, "
+            f"got {given!r:.60}. YAML takes yes, no and numbers for texts in quotes."
         )
-    names = {key: str(entries[key]) for key in sorted(entries)}
+    names = {key: entries[key] for key in sorted(entries)}
     if not names or len(set(names.values())) < len(names):
         raise DatasetError(f"{where}: names must differ, and there must be one.")
     return names
