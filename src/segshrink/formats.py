@@ -10,6 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
+# Side in pixels of the windows that a model of open size predicts; the tiles that a
+# recipe trains on are as large.
+WINDOW_PX = 256
+
 
 class Format(StrEnum):
     """Format of a model file, and the name of the runtime that opens it.

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from segshrink.compression.exporting import (
-    calibration_tiles,
     files_to_make,
 )
 from segshrink.compression.run_folder import Run
@@ -60,18 +58,3 @@ def test_names_of_files_and_records_are_unique():
     items = files_to_make(Run(Path("run"), parse_recipe({"baselines": True})))
     assert len({item.name for item in items}) == len(items)
     assert len({item.file_name for item in items}) == len(items)
-
-
-def test_calibration_tiles_are_unchanged_pieces_of_training_images(tiny_dataset):
-    tiles = calibration_tiles(tiny_dataset, (32, 24), 5)
-    assert tiles.shape == (5, 32, 24, 3)
-    assert tiles.dtype == np.uint8
-    images = [image.read()[0] for image in tiny_dataset.train]
-    for tile in tiles:
-        assert any(_is_piece_of(tile, image) for image in images)
-    np.testing.assert_array_equal(tiles, calibration_tiles(tiny_dataset, (32, 24), 5))
-
-
-def _is_piece_of(tile: np.ndarray, image: np.ndarray) -> bool:
-    windows = np.lib.stride_tricks.sliding_window_view(image, tile.shape)
-    return bool((windows == tile).all(axis=(-3, -2, -1)).any())

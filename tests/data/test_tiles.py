@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from segshrink.data import Part, TileSampler, TileSettings
+from segshrink.data import Part, TileSampler, TileSettings, plain_tiles
 from segshrink.data.augmentation import (
     cut_tile,
     draw_recoloring,
@@ -302,3 +302,20 @@ def test_a_step_beyond_the_epoch_is_refused_with_maps_too():
     drawn, _ = with_maps(tiles_per_epoch=8)
     with pytest.raises(ValueError, match="step must be 0 to 1, got 2"):
         drawn.batch_with_maps(0, 2)
+
+
+def test_plain_tiles_are_unchanged_pieces_of_images(tiny_dataset):
+    images, labels = plain_tiles(tiny_dataset.train, (32, 24), 5)
+    assert images.shape == (5, 32, 24, 3) and labels.shape == (5, 32, 24)
+    assert images.dtype == np.uint8
+    pairs = [image.read() for image in tiny_dataset.train]
+    for tile, of_tile in zip(images, labels, strict=True):
+        both = np.dstack([tile, of_tile])
+        assert any(_is_piece_of(both, np.dstack(pair)) for pair in pairs)
+    again, _ = plain_tiles(tiny_dataset.train, (32, 24), 5)
+    np.testing.assert_array_equal(images, again)
+
+
+def _is_piece_of(tile: np.ndarray, image: np.ndarray) -> bool:
+    windows = np.lib.stride_tricks.sliding_window_view(image, tile.shape)
+    return bool((windows == tile).all(axis=(-3, -2, -1)).any())

@@ -8,64 +8,33 @@ import pytest
 from keras import layers
 from PIL import Image
 
+from e2e import reds
 from e2e.command_line import refused, succeeded
+from e2e.reds import LEVEL, LIMIT, RED, conv, two_classes
 from segshrink.models import load_model
 from segshrink.models.input_range import with_input_range
 
 SIDE_PX = 32
-# A pixel is foreground where red is above a level that is not the labels' own, so that
-# the mean IoU is neither 0 nor 1.
-TRUE_LEVEL, LEVEL = 100, 130
 HEADS = ("sigmoid", "logit", "softmax", "softmax inside", "two outputs")
 
 
 def picture(number):
-    generator = np.random.default_rng(number)
-    coarse = generator.integers(0, 256, (8, 8, 3)).astype(np.uint8)
-    return np.asarray(Image.fromarray(coarse).resize((SIDE_PX, SIDE_PX)))
+    return reds.picture(number, SIDE_PX, SIDE_PX)
+
+
+def expected_miou():
+    return reds.expected_miou(SIDE_PX, SIDE_PX)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("reds")
-    for part, numbers in {"train": range(4), "val": (4, 5), "test": (6, 7)}.items():
-        for kind in ("images", "masks"):
-            (root / part / kind).mkdir(parents=True)
-        for number in numbers:
-            pixels = picture(number)
-            mask = (pixels[..., 0] > TRUE_LEVEL).astype(np.uint8)
-            Image.fromarray(pixels).save(root / part / "images" / f"{number}.png")
-            Image.fromarray(mask).save(root / part / "masks" / f"{number}.png")
-    return root
-
-
-def expected_miou():
-    """By a loop over the pixels of the test images."""
-    counts = np.zeros((2, 2), int)
-    for number in (6, 7):
-        for red in picture(number)[..., 0].ravel():
-            counts[int(red > TRUE_LEVEL), int(red > LEVEL)] += 1
-    unions = counts.sum(0) + counts.sum(1) - np.diag(counts)
-    return (np.diag(counts) / unions).mean()
-
-
-def conv(weights, bias, **options):
-    """A convolution of single pixels with these weights, `(bands, channels)`."""
-    layer = layers.Conv2D(np.shape(weights)[1], 1, **options)
-    layer.build((None, None, None, np.shape(weights)[0]))
-    layer.set_weights([np.array(weights, np.float32)[None, None], np.array(bias)])
-    return layer
-
-
-RED = [[0.2], [0.0], [0.0]]
-RED_OR_NOT = [[-0.1, 0.1], [0.0, 0.0], [0.0, 0.0]]
-LIMIT = LEVEL + 0.5
+    return reds.write_folder(tmp_path_factory.mktemp("reds"), SIDE_PX, SIDE_PX)
 
 
 def model_of(head):
     images = keras.Input((SIDE_PX, SIDE_PX, 3))
     single = conv(RED, [-0.2 * LIMIT])(images)
-    double = conv(RED_OR_NOT, [0.1 * LIMIT, -0.1 * LIMIT])(images)
+    double = two_classes()(images)
     outputs = {
         "sigmoid": lambda: layers.Activation("sigmoid")(single),
         "logit": lambda: single,
@@ -140,3 +109,41 @@ def test_a_teacher_of_hdf5_with_one_channel_teaches(tmp_path, folder):
     succeeded("compress", folder, "--out", tmp_path / "run", *settings)
     teacher = load_model(tmp_path / "run" / "teacher" / "model.keras")
     assert teacher.output_shape[-1] == 2
+
+
+def test_benchmark_and_distill_take_a_head_and_a_range(tmp_path, folder):
+    """Two outputs of the image's size, of a model of images 0-1."""
+    images = keras.Input((SIDE_PX, SIDE_PX, 3))
+    undone = conv(255 * np.eye(3), np.zeros(3))(images)
+    wrong = conv(-np.array(reds.RED_OR_NOT), [0.0, 0.0], name="wrong")(undone)
+    right = layers.Identity(name="right")(two_classes()(undone))
+    file, student = tmp_path / "m.keras", tmp_path / "s.keras"
+    keras.Model(images, [wrong, right]).save(file)
+    how = ("--head", "right", "--input-range", "0-1")
+    fast = ("--rounds", 3, "--threads", 1, "--data", folder)
+    assert "Name one with --head" in refused("benchmark", file, *fast)
+    assert "give --input-range 0-1" in refused("benchmark", file, *fast, *how[:2])
+    out = tmp_path / "b.json"
+    succeeded("benchmark", file, *fast, *how, "--json", out)
+    (record,) = json.loads(out.read_text())["files"]
+    wanted = pytest.approx(expected_miou(), abs=1e-3)
+    assert record["quality"]["mean_iou"] == wanted
+    assert record["memory"]["peak_bytes"] > 0
+
+    model_of("logit").save(student)
+    settings = (
+        f"data.tile_px={SIDE_PX}", "student.training.epochs=1",
+        "student.training.tiles_per_epoch=8",
+    )  # fmt: skip
+    options = [x for setting in settings for x in ("--set", setting)]
+    run = tmp_path / "run"
+    arguments = (folder, "--teacher", file, "--student", student, "--out", run)
+    assert "Name one with --head" in refused("distill", *arguments, *options)
+    succeeded("distill", *arguments, *options, *how)
+    recipe = (run / "recipe.yaml").read_text()
+    assert "head: right" in recipe and "input_range: 0-1" in recipe
+
+
+def test_a_head_without_a_keras_model_is_refused(tmp_path):
+    message = refused("benchmark", tmp_path / "m.tflite", "--head", "1")
+    assert "--head has no effect without a Keras model among the files" in message

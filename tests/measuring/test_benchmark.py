@@ -19,7 +19,7 @@ METADATA = {"known.tflite": FileMetadata(model=ModelCost(parameters=7, macs=1000
 def files(tmp_path, monkeypatch):
     """Two files of which one says what it costs, and measures without a clock."""
 
-    def load(path, **_):
+    def load(_, path, **__):
         metadata = METADATA.get(path.name)
         return SimpleNamespace(runtime="litert", runtime_version="2", metadata=metadata)
 
@@ -29,7 +29,7 @@ def files(tmp_path, monkeypatch):
         return dict.fromkeys(map(Path, paths), latency)
 
     memory = Memory(threads=1, peak_bytes=9, model_bytes=4)
-    monkeypatch.setattr(benchmark, "load_artifact", load)
+    monkeypatch.setattr(benchmark.Opening, "load", load)
     monkeypatch.setattr(benchmark, "measure_latency", timed)
     monkeypatch.setattr(benchmark, "measure_memory", lambda *_, **__: memory)
     monkeypatch.setattr(benchmark, "measure_peak_macs", lambda threads: 1e9 * threads)

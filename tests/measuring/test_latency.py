@@ -15,7 +15,7 @@ def clock(monkeypatch):
     """A machine of two files, `fast` of 2 ms and `slow` of 50 ms, on its own clock."""
     machine = SimpleNamespace(now=0.0, order=[], opened=[])
 
-    def load(path, threads):
+    def load(_, path, threads):
         seconds = {"fast": 0.002, "slow": 0.05}[path.stem]
         machine.opened.append((path.stem, threads))
 
@@ -28,7 +28,7 @@ def clock(monkeypatch):
             input_shape=(4, 6), num_bands=3, threads=threads, predict=predict
         )
 
-    monkeypatch.setattr(latency, "load_artifact", load)
+    monkeypatch.setattr(latency.Opening, "load", load)
     monkeypatch.setattr(latency.time, "perf_counter", lambda: machine.now)
     return machine
 

@@ -209,3 +209,12 @@ def test_a_file_with_such_layers_loads_as_a_plain_model(tmp_path):
     loaded = load_model(tmp_path / "model.keras")
     assert custom_layers(loaded) == ()
     assert difference(model, loaded) < 1e-6
+
+
+def test_a_copy_keeps_which_layers_are_frozen():
+    image = keras.Input((8, 8, 3))
+    frozen = layers.Conv2D(4, 1, trainable=False, name="frozen")
+    x = layers.Conv2D(2, 1, name="free")(Block(4)(frozen(image)))
+    copy = plain_model(keras.Model(image, x))
+    assert not copy.get_layer("frozen").trainable
+    assert copy.get_layer("free").trainable

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segshrink.errors import ModelError
-from segshrink.runtimes.artifact import checked_signature
+from segshrink.runtimes.artifact import checked_signature, window_shape
 
 LAST, FIRST = (1, 16, 24, 3), (1, 3, 16, 24)
 
@@ -64,3 +64,18 @@ def test_other_inputs_are_refused(image):
 def test_other_outputs_are_refused(logits):
     with pytest.raises(ModelError, match=r"logits \(1, 16, 24, classes\) or \(1, cl"):
         checked_signature(Path("m.onnx"), FIRST, logits)
+
+
+@pytest.mark.parametrize(
+    ("image", "window"),
+    [
+        ((None, None, None, 3), (1, 256, 256, 3)),
+        (("batch", 3, "height", "width"), (1, 3, 256, 256)),
+        ((1, 96, None, 3), (1, 96, 256, 3)),
+        ((1, 96, 128, 3), None),
+        ((1, None, None, None), None),
+        ((1, None, 3), None),
+    ],
+)
+def test_open_sizes_become_those_of_a_window(image, window):
+    assert window_shape(image) == window

@@ -9,19 +9,25 @@ import typer
 
 from segshrink.cli.data_options import DataOptions
 from segshrink.cli.options import (
+    Head,
+    InputRangeName,
     ResizeMasks,
     SnapColors,
     SplitFile,
     SplitSeed,
+    refuse_idle,
     refuse_unknown_part,
 )
-from segshrink.cli.scores import warn_of_other_split
+from segshrink.cli.scores import tell_window, warn_of_other_split
 from segshrink.cli.terminal import TerminalProgress, load_keras_for, load_plots, output
 from segshrink.errors import UsageError
+from segshrink.formats import Format, InputRange
 
 if TYPE_CHECKING:
+    from segshrink.data import Dataset
     from segshrink.records.benchmark import Benchmark
     from segshrink.records.machine import Machine
+    from segshrink.runtimes import Artifact
 
 
 def benchmark(
@@ -50,6 +56,8 @@ def benchmark(
             help="PNG to draw: quality over latency with --data, else the latencies."
         ),
     ] = None,
+    head: Head = None,
+    input_range: InputRangeName = None,
 ) -> None:
     """Time one image through each file, interleaved, in its own runtime.
 
@@ -59,7 +67,9 @@ def benchmark(
     Example: segshrink benchmark teacher.tflite student-int8.tflite --threads 1
     """
     options = DataOptions(data, split, split_seed, None, snap_colors, resize_masks)
-    options.refuse_without_data(part=part)
+    options.refuse_without_data(part=part, input_range=input_range)
+    if not any(Format.of_file(file) is Format.KERAS for file in files):
+        refuse_idle("without a Keras model among the files", head=head)
     refuse_unknown_part(part)
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {plot}: the plot is a PNG. End its name in .png.")
@@ -68,14 +78,15 @@ def benchmark(
     load_keras_for(*files)
     from segshrink.measuring.benchmark import benchmark_files
     from segshrink.records import usable_cores
-    from segshrink.runtimes import load_artifact
+    from segshrink.runtimes import Opening
 
+    opening = Opening(head, input_range or InputRange.BYTES)
     progress = TerminalProgress()
-    dataset = None
-    if options.is_given:
-        dataset = options.open(progress)
-        for artifact in map(load_artifact, files):
-            warn_of_other_split(artifact.path, artifact.metadata, dataset)
+    dataset = options.open(progress) if options.is_given else None
+    for artifact in map(opening.load, files):
+        tell_window(artifact, progress)
+        if dataset is not None:
+            _check(artifact, dataset, is_range_given=input_range is not None)
     counts = threads or sorted({1, len(usable_cores())})
     found = benchmark_files(
         files,
@@ -84,6 +95,7 @@ def benchmark(
         dataset=dataset,
         part=part or "test",
         progress=progress,
+        opening=opening,
     )
     _print_files(found)
     for place, count in enumerate(found.peak_macs_per_second):
@@ -93,6 +105,14 @@ def benchmark(
         found.write(json_file)
     if plot is not None:
         _write_plot(plot, found)
+
+
+def _check(artifact: Artifact, dataset: Dataset, *, is_range_given: bool) -> None:
+    from segshrink.compression.input_range import require_range_of_file
+
+    warn_of_other_split(artifact.path, artifact.metadata, dataset)
+    if not is_range_given:
+        require_range_of_file(artifact, dataset)
 
 
 def _print_machine(machine: Machine, rounds: int) -> None:

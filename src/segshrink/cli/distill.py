@@ -1,5 +1,6 @@
 """segshrink distill."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,8 @@ import typer
 from segshrink.cli.options import (
     Data,
     Devices,
+    Head,
+    InputRangeName,
     Out,
     RecipeFile,
     ResizeMasks,
@@ -52,6 +55,8 @@ def distill(
     settings: Settings = None,
     seed: Seed = None,
     devices: Devices = "1",
+    head: Head = None,
+    input_range: InputRangeName = None,
 ) -> None:
     """Train a student on labels and on a teacher; OUT gets model.keras.
 
@@ -59,6 +64,13 @@ def distill(
     """
     count = device_count(devices)
     settings = with_masks(settings, snap_colors=snap_colors, resize_masks=resize_masks)
+    of_teacher = {"teacher.head": head, "teacher.input_range": input_range}
+    settings += [
+        # In quotes, since an output's number is text, too.
+        f"{field}={json.dumps(value)}"
+        for field, value in of_teacher.items()
+        if value is not None
+    ]
     chosen = assemble_recipe(
         data, recipe, settings, split=split, seed=seed, unlabelled=unlabelled
     )

@@ -23,6 +23,7 @@ from segshrink.cli.options import (
 )
 from segshrink.cli.random_patch import evaluate_random_patch
 from segshrink.cli.scores import (
+    opened_file,
     print_mean_iou_without,
     require_class,
     scored_file,
@@ -90,12 +91,9 @@ def evaluate(
     from segshrink.measuring import data_record
     from segshrink.measuring.evaluation import evaluate_artifact, write_worst
     from segshrink.records.evaluation import Evaluation
-    from segshrink.runtimes import load_artifact
 
     progress = TerminalProgress()
-    opened = load_artifact(
-        artifact, threads=threads, head=head, input_range=input_range or "0-255"
-    )
+    opened = opened_file(artifact, threads, head, input_range, progress)
     dataset = options.open(progress)
     if input_range is None:
         require_range_of_file(opened, dataset)

@@ -107,12 +107,13 @@ def export(
     size_px = None if size is None else _size(size)
     load_keras()
     from segshrink.compression.exporting import CALIBRATION_TILES, export_checked
-    from segshrink.export import with_input_size
+    from segshrink.export import fixed_input_shape, with_input_size
     from segshrink.models import read_bands
 
     trained, dataset = open_model_and_data(model, options, head, input_range)
     if size_px is not None:
         trained = with_input_size(trained, *size_px)
+    fixed_input_shape(trained)
     if dataset is None:
         check = _export_alone(trained, read_bands(model), out, format, precision)
         _print_check(out, check, "random images")

@@ -86,15 +86,18 @@ def inspect(
 
 def _model(path: Path, keep: float | None, head: str | None) -> None:
     load_keras()
+    from segshrink.export import with_fixed_size
     from segshrink.measuring import count_macs
     from segshrink.models import head_note, load_model, read_bands
     from segshrink.models.input_range import scales_itself
     from segshrink.pruning import plan_pruning
 
     model = load_model(path, head)
-    size = count_macs(model)
     output.out(f"{path}: {model.input_shape} -> {model.output_shape}")
-    output.out(f"{size.parameters:,} parameters, {size.macs:,} MACs per image")
+    sized = with_fixed_size(model)
+    size, (height_px, width_px) = count_macs(sized), sized.input_shape[1:3]
+    of = "" if sized is model else f" of {height_px} x {width_px} pixels"
+    output.out(f"{size.parameters:,} parameters, {size.macs:,} MACs per image{of}")
     if (bands := read_bands(path)) is not None:
         output.out(f"images: {bands.shown()}")
     note = head_note(model)
@@ -105,7 +108,7 @@ def _model(path: Path, keep: float | None, head: str | None) -> None:
         else "Nothing in it scales its images: unless --input-range says otherwise, "
         "they are grey levels of 0 to 255."
     )
-    output.print(plan_pruning(model, keep=1.0 if keep is None else keep))
+    output.print(plan_pruning(sized, keep=1.0 if keep is None else keep))
 
 
 def _artifact(path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segshrink.cli.options import Head, InputRangeName, Threads, refuse_idle
+from segshrink.cli.scores import opened_file
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras_for, output
 from segshrink.errors import UsageError
 from segshrink.formats import Format, listed_suffixes
@@ -67,7 +68,6 @@ def predict(
     from segshrink.errors import DatasetError
     from segshrink.prediction import find_photos, segment_files
     from segshrink.records.metadata import bands_of
-    from segshrink.runtimes import load_artifact
 
     cluster = _cluster(ray, workers)
     if cluster is not None:
@@ -75,9 +75,8 @@ def predict(
         refuse_idle(reason, head=head, input_range=input_range)
     artifact, images = _model_and_images(files)
     load_keras_for(artifact)
-    opened = load_artifact(
-        artifact, threads=threads, head=head, input_range=input_range or "0-255"
-    )
+    progress = TerminalProgress()
+    opened = opened_file(artifact, threads, head, input_range, progress)
     bands = bands_of(opened.metadata)
     photos = find_photos(images, out, band_endings=bands.files if bands else ())
     outcome = segment_files(
@@ -86,7 +85,7 @@ def predict(
         out,
         polygons=polygons,
         cluster=cluster,
-        progress=TerminalProgress(),
+        progress=progress,
     )
     kept = f", {outcome.kept} of them before" if outcome.kept else ""
     output.out(f"{outcome.done + outcome.kept} of {len(photos)} images{kept}: {out}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from segshrink.data import Dataset
+    from segshrink.pruning import PruningPlan
     from segshrink.pruning.budgets import Budget
 
 
@@ -130,15 +131,15 @@ def prune(
     )
     recovers = _recovers(recover, criterion, options)
     load_keras()
-    from segshrink.compression.student import plan_path, prune_with_tiles
+    from segshrink.compression.student import plan_path
     from segshrink.models import read_bands, save_model
 
     before, dataset = open_model_and_data(model, options, head, input_range)
-    plan, smaller = prune_with_tiles(
+    plan, smaller = _pruned(
         before,
-        _tiles(before, dataset, tiles or defaults.tiles_looked_at),
+        dataset,
+        tiles or defaults.tiles_looked_at,
         recovery=recovers,
-        progress=TerminalProgress(),
         criterion=criterion,
         keep=(defaults.keep if target is None else target) if kind == "keep" else None,
         budget=_budget(kind, target, file_options),
@@ -152,6 +153,23 @@ def prune(
     output.out(
         f"{out}: {plan.parameters_before:,} -> {plan.parameters_after:,} weights"
     )
+
+
+def _pruned(
+    model: keras.Model, dataset: Dataset | None, tiles: int, **settings: Any
+) -> tuple[PruningPlan, keras.Model]:
+    """The plan, and a smaller model for images of the same size, open or not."""
+    from segshrink.compression.student import prune_with_tiles
+    from segshrink.export import with_fixed_size
+    from segshrink.models.resizing import resized
+
+    sized = with_fixed_size(model)
+    plan, smaller = prune_with_tiles(
+        sized, _tiles(sized, dataset, tiles), progress=TerminalProgress(), **settings
+    )
+    if sized is not model:
+        smaller = resized(smaller, model.input_shape[1:])
+    return plan, smaller
 
 
 def _one_target(**targets: float | None) -> tuple[str, float | None]:
@@ -209,7 +227,6 @@ def _tiles(
     if dataset is None:
         return None
     from segshrink.data import plain_tiles
-    from segshrink.export.model_form import fixed_input_shape
+    from segshrink.export import fixed_input_shape
 
-    height_px, _ = fixed_input_shape(model)
-    return plain_tiles(dataset.train, height_px, count)
+    return plain_tiles(dataset.train, fixed_input_shape(model), count)

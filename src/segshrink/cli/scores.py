@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from segshrink.cli.terminal import errors, output
 from segshrink.errors import UsageError
+from segshrink.formats import InputRange
 
 if TYPE_CHECKING:
     from segshrink.data import Dataset
+    from segshrink.progress import Progress
     from segshrink.records.evaluation import ScoredFile
     from segshrink.records.metadata import FileMetadata
     from segshrink.runtimes import Artifact
@@ -50,6 +52,35 @@ def warn_of_other_split(
     warning = other_split(path, metadata, dataset)
     if warning is not None:
         errors.print(f"Warning: {warning}")
+
+
+def opened_file(
+    path: Path,
+    threads: int,
+    head: str | None,
+    input_range: InputRange | None,
+    progress: Progress,
+) -> Artifact:
+    """Open a model file, see `load_artifact`; it is said if its size is open."""
+    from segshrink.runtimes import load_artifact
+
+    opened = load_artifact(
+        path,
+        threads=threads,
+        head=head,
+        input_range=input_range or InputRange.BYTES,
+    )
+    tell_window(opened, progress)
+    return opened
+
+
+def tell_window(opened: Artifact, progress: Progress) -> None:
+    """Say how large the windows are that a file of open size predicts."""
+    from segshrink.runtimes.artifact import window_note
+
+    note = window_note(opened)
+    if note is not None:
+        progress.say(note)
 
 
 def require_class(name: str | None, known: Sequence[str]) -> None:

@@ -171,9 +171,7 @@ def checked_tiles(
 ) -> Expectation:
     """Predictions of the model for tiles of the validation part, some 4 megapixels."""
     count = max(_FEWEST_CHECKED, min(64, _CHECK_PIXELS // (height_px * width_px)))
-    images, labels = plain_tiles(dataset.val, max(height_px, width_px), count)
-    images = np.ascontiguousarray(images[:, :height_px, :width_px])
-    return expectation(model, images, labels[:, :height_px, :width_px])
+    return expectation(model, *plain_tiles(dataset.val, (height_px, width_px), count))
 
 
 def _try(
@@ -234,10 +232,9 @@ def _candidates(task: ExportTask, control: AccuracyControl) -> Iterator[_Candida
 
 
 def _more_tiles(dataset: Dataset, tiles: np.ndarray) -> np.ndarray:
-    count, height_px, width_px, _ = tiles.shape
-    side_px = max(height_px, width_px)
-    more, _ = plain_tiles(dataset.train, side_px, _MORE_TILES * count)
-    return np.ascontiguousarray(more[:, :height_px, :width_px])
+    count, *size_px, _ = tiles.shape
+    more, _ = plain_tiles(dataset.train, tuple(size_px), _MORE_TILES * count)
+    return more
 
 
 def _with_float_layers(

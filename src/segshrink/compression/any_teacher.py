@@ -11,6 +11,7 @@ import numpy as np
 
 from segshrink.compression.data import require_fit
 from segshrink.compression.given_model import open_given_model
+from segshrink.compression.input_range import require_range_of_file
 from segshrink.compression.run_folder import data_of_run
 from segshrink.data import Dataset
 from segshrink.distillation import (
@@ -21,6 +22,7 @@ from segshrink.distillation import (
     TiledLogits,
 )
 from segshrink.errors import ModelError, UsageError
+from segshrink.export import with_input_size
 from segshrink.formats import Format, InputRange, listed_suffixes
 from segshrink.measuring.quality import require_same_bands
 from segshrink.progress import Progress
@@ -115,6 +117,8 @@ def _model_for_each_step(
         input_range=settings.input_range,
         dataset=dataset,
     )
+    if None in model.input_shape[1:3]:
+        model = with_input_size(model, tile_px, tile_px)
     if path.suffix == Format.KERAS.suffix:
         if model.input_shape[1:3] != (tile_px, tile_px):
             return None
@@ -149,6 +153,9 @@ def _source(
         notes.append("its classes have another order and are matched by name")
     if artifact.signature.output is not OutputKind.LOGITS:
         notes.append("it gives probabilities, of which the logarithm is taken")
+    if artifact.signature.is_window:
+        height_px, width_px = artifact.input_shape
+        notes.append(f"it predicts windows of {height_px} x {width_px} pixels")
     progress.say(f"{path}: {'; '.join(notes)}.")
     return TiledLogits(
         predict=artifact.predict,
@@ -189,6 +196,8 @@ class TeacherArtifact:
         self.num_classes = artifact.num_classes
         require_same_bands(path, artifact.num_bands, dataset.train)
         _require_as_many(self.num_classes, path, dataset)
+        if settings.input_range is None:
+            require_range_of_file(artifact, dataset)
         self.signature = artifact.signature
 
     def predict(self, images: np.ndarray) -> np.ndarray:

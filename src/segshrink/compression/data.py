@@ -136,7 +136,7 @@ def require_fit(model: keras.Model, file: Path, dataset: Dataset, tile_px: int) 
             require_same_bands(file, model.input_shape[3], dataset.train)
         raise ModelError(
             f"{file}: takes images {model.input_shape}, but tiles are {tile}. "
-            "Set data.tile_px in the recipe to the model's size."
+            f"{_remedy(model.input_shape)}"
         )
     wanted = (None, tile_px, tile_px, dataset.classes.num_classes)
     if model.output_shape != wanted:
@@ -144,3 +144,12 @@ def require_fit(model: keras.Model, file: Path, dataset: Dataset, tile_px: int) 
             f"{file}: predicts {model.output_shape}, but {dataset.name} needs logits "
             f"{wanted} for {', '.join(dataset.classes.names)}."
         )
+
+
+def _remedy(shape: tuple) -> str:
+    if len(shape) == 4 and shape[1] == shape[2]:
+        return "Set data.tile_px in the recipe to the model's size."
+    return (
+        "Models are trained and pruned on square tiles; as a teacher, one of another "
+        "size can only teach a compact student (student.kind: compact)."
+    )

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from segshrink.compression.accuracy_control import (
     AccuracyControl,
@@ -200,7 +199,7 @@ def export_checked(
     """
     images = None
     if precision.is_calibrated:
-        images = calibration_tiles(dataset, fixed_input_shape(model), tiles)
+        images, _ = plain_tiles(dataset.train, fixed_input_shape(model), tiles)
     task = ExportTask(
         model,
         path,
@@ -211,18 +210,3 @@ def export_checked(
         progress=progress or SilentProgress(),
     )
     return export_with_accuracy_control(task, control or AccuracyControl())
-
-
-def calibration_tiles(
-    dataset: Dataset, size_px: tuple[int, int], count: int
-) -> np.ndarray:
-    """Images of `count` training tiles as they are, uint8 `(count, height, width, 3)`.
-
-    Args:
-        dataset: tiles are taken from its training part.
-        size_px: height and width of the tiles.
-        count: number of tiles.
-    """
-    height_px, width_px = size_px
-    images, _ = plain_tiles(dataset.train, max(size_px), count)
-    return np.ascontiguousarray(images[:, :height_px, :width_px])

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from segshrink.data import Dataset
 from segshrink.data.tiles import plain_tiles
 from segshrink.errors import ModelError
-from segshrink.formats import InputRange
+from segshrink.formats import WINDOW_PX, InputRange
 from segshrink.metrics import ConfusionMatrix
 from segshrink.runtimes import Artifact
 from segshrink.runtimes.artifact import in_range
+from segshrink.runtimes.loading import says_range
 
 if TYPE_CHECKING:
     import keras
@@ -45,9 +46,9 @@ def require_input_range(
     from segshrink.models.input_range import scales_itself
 
     shape = model.inputs[0].shape[1:]
-    square = len(shape) == 3 and shape[0] is not None and shape[0] == shape[1]
-    if given is None and square and not scales_itself(model):
-        _require_best(model.predict_on_batch, file, dataset, int(shape[0]))
+    if given is None and len(shape) == 3 and not scales_itself(model):
+        size_px = shape[0] or WINDOW_PX, shape[1] or WINDOW_PX
+        _require_best(model.predict_on_batch, file, dataset, size_px)
 
 
 def require_range_of_file(artifact: Artifact, dataset: Dataset) -> None:
@@ -56,27 +57,18 @@ def require_range_of_file(artifact: Artifact, dataset: Dataset) -> None:
     Raises:
         ModelError: naming the better range.
     """
-    model = getattr(artifact, "model", None)
-    scaled = False
-    if model is not None:
-        # Only who has a Keras model at hand has Keras for certain.
-        from segshrink.models.input_range import scales_itself
-
-        scaled = scales_itself(model)
-    height_px, width_px = artifact.input_shape
     as_many = artifact.num_classes == dataset.classes.num_classes
-    tried = as_many and height_px == width_px and artifact.metadata is None
-    if tried and not scaled:
-        _require_best(artifact.predict, artifact.path, dataset, height_px)
+    if as_many and not says_range(artifact):
+        _require_best(artifact.predict, artifact.path, dataset, artifact.input_shape)
 
 
 def _require_best(
     predict: Callable[[np.ndarray], np.ndarray],
     file: Path,
     dataset: Dataset,
-    tile_px: int,
+    size_px: tuple[int, int],
 ) -> None:
-    scores, is_better_than_one_class = miou_by_range(predict, dataset, tile_px)
+    scores, is_better_than_one_class = miou_by_range(predict, dataset, size_px)
     best = max(scores, key=lambda each: scores[each])
     # Weights of chance are a little better for some range, too.
     if scores[best] < scores[InputRange.BYTES] + _CLEARLY:
@@ -93,18 +85,20 @@ def _require_best(
 
 
 def miou_by_range(
-    predict: Callable[[np.ndarray], np.ndarray], dataset: Dataset, tile_px: int
+    predict: Callable[[np.ndarray], np.ndarray],
+    dataset: Dataset,
+    size_px: tuple[int, int],
 ) -> tuple[dict[InputRange, float], dict[InputRange, bool]]:
     """Mean IoU on a few validation tiles for each range.
 
     It is also said whether more pixels are right than if all had the commonest class.
 
     Args:
-        predict: images `(batch, tile_px, tile_px, bands)` to logits.
+        predict: images `(batch, height, width, bands)` to logits.
         dataset: data with as many classes as there are logits.
-        tile_px: side of a tile in pixels.
+        size_px: height and width of a tile in pixels.
     """
-    images, labels = plain_tiles(dataset.val, tile_px, _TILES)
+    images, labels = plain_tiles(dataset.val, size_px, _TILES)
     ranges = InputRange if images.shape[-1] == 3 else list(InputRange)[:3]
     labelled = np.bincount(labels[labels < dataset.classes.num_classes].ravel())
     commonest = labelled.max(initial=0) / max(1, labelled.sum())

@@ -15,6 +15,7 @@ from segshrink.compression.stage import run_stage, trained_record, versions
 from segshrink.data import Dataset
 from segshrink.distillation import LogitsSource, require_logits_suffice
 from segshrink.errors import RecipeError, RunFolderError
+from segshrink.export import with_input_size
 from segshrink.formats import InputRange
 from segshrink.measuring import count_macs
 from segshrink.models import build_model, head_note, load_model, read_bands, save_model
@@ -49,6 +50,9 @@ def copy_teacher(context: Context, file: Path, folder: Path) -> TakenRecord:
         file, SilentProgress(), head=settings.head, input_range=settings.input_range
     )
     changed = head_note(model) or settings.input_range not in (None, InputRange.BYTES)
+    if None in model.input_shape[1:3]:
+        tile_px, changed = context.tile_px, True
+        model = with_input_size(model, tile_px, tile_px)
     if changed or file.suffix != out.suffix:
         save_model(model, out, bands=read_bands(file))
     else:
@@ -141,8 +145,10 @@ def checked_teacher_file(
             f"{', '.join(recipe.teacher.files)}. Only distill and compress take others."
         )
     file = Path(recipe.teacher.files[0])
-    model = load_model(file, recipe.teacher.head)
-    require_fit(model, file, dataset, recipe.data.tile_px)
+    model, tile_px = load_model(file, recipe.teacher.head), recipe.data.tile_px
+    if None in model.input_shape[1:3]:
+        model = with_input_size(model, tile_px, tile_px)
+    require_fit(model, file, dataset, tile_px)
     open_given_model(
         file,
         progress or SilentProgress(),

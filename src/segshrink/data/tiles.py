@@ -337,21 +337,27 @@ class TileSampler:
         return np.random.default_rng((self._seed, epoch, stream))
 
 
-def plain_tiles(part: Part, tile_px: int, count: int) -> ImageAndLabels:
+def plain_tiles(
+    part: Part, size_px: int | tuple[int, int], count: int
+) -> ImageAndLabels:
     """Random tiles without augmentation, always the same ones.
 
     Args:
         part: the images, at least one.
-        tile_px: side of a tile in pixels.
+        size_px: side of a tile in pixels, or its height and width.
         count: number of tiles.
 
     Returns:
         (images, labels) as `TileSampler.batch` returns them, `count` of each.
     """
+    height_px, width_px = np.broadcast_to(size_px, 2).tolist()
+    side_px = max(height_px, width_px)
     plain = Augmentation(
         flips=False, quarter_turns=False, scale_jitter=(1.0, 1.0), photometric=0.0
     )
     settings = TileSettings(
-        tile_px=tile_px, batch_size=count, augmentation=plain, tiles_per_epoch=count
+        tile_px=side_px, batch_size=count, augmentation=plain, tiles_per_epoch=count
     )
-    return TileSampler(part, settings, seed=0).batch(0, 0)
+    images, labels = TileSampler(part, settings, seed=0).batch(0, 0)
+    images, labels = (x[:, :height_px, :width_px] for x in (images, labels))
+    return np.ascontiguousarray(images), np.ascontiguousarray(labels)

@@ -3,7 +3,12 @@
 from segshrink.export.calibration import Calibration
 from segshrink.export.exporting import export_model
 from segshrink.export.metadata import read_metadata, write_metadata
-from segshrink.export.model_form import fixed_input_shape, in_float32, with_input_size
+from segshrink.export.model_form import (
+    fixed_input_shape,
+    in_float32,
+    with_fixed_size,
+    with_input_size,
+)
 
 __all__ = [
     "Calibration",
@@ -11,6 +16,7 @@ __all__ = [
     "fixed_input_shape",
     "in_float32",
     "read_metadata",
+    "with_fixed_size",
     "with_input_size",
     "write_metadata",
 ]

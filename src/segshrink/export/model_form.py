@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segshrink.errors import ModelError, first_line
+from segshrink.formats import WINDOW_PX
 
 if TYPE_CHECKING:
     import keras
@@ -27,8 +28,8 @@ def fixed_input_shape(model: keras.Model) -> tuple[int, int]:
     if len(image) != 4 or None in image[1:]:
         raise ModelError(
             f"model {model.name}: the input must be (batch, height, width, bands) of "
-            f"fixed size, got {tuple(image)}. Build it with an input_shape, or choose "
-            "one with --size HEIGHTxWIDTH of `segshrink export`."
+            f"fixed size, got {tuple(image)}. Choose one with --size HEIGHTxWIDTH of "
+            "`segshrink export`, or build it with an input_shape."
         )
     if len(logits) != 4 or tuple(logits[1:3]) != tuple(image[1:3]):
         raise ModelError(
@@ -61,17 +62,11 @@ def with_input_size(model: keras.Model, height_px: int, width_px: int) -> keras.
     wanted = (None, height_px, width_px, *shape[3:])
     if shape == wanted:
         return model
-    config = model.get_config()
-    for layer in config.get("layers", ()):
-        if layer["class_name"] == "InputLayer":
-            layer["config"]["batch_shape"] = wanted
-        # Shapes that layers were built with; weights do not depend on image sizes.
-        layer.pop("build_config", None)
-    config.pop("build_input_shape", None)
+    from segshrink.models.resizing import resized
+
     try:
-        resized = type(model).from_config(config)
-        resized.set_weights(model.get_weights())
-        fixed_input_shape(resized)
+        copy = resized(model, wanted[1:])
+        fixed_input_shape(copy)
     except ModelError as error:
         raise ModelError(
             f"{error} Choose a height and width that the model's strides divide."
@@ -83,7 +78,19 @@ def with_input_size(model: keras.Model, height_px: int, width_px: int) -> keras.
             f"pixels ({reason}). Choose a size that its strides divide, or train it "
             "with that size."
         ) from error
-    return resized
+    return copy
+
+
+def with_fixed_size(model: keras.Model) -> keras.Model:
+    """The model for images of one size; `WINDOW_PX` where its own is open.
+
+    Raises:
+        ModelError: as `with_input_size`.
+    """
+    shape = tuple(model.inputs[0].shape)
+    if len(shape) != 4 or None not in shape[1:3]:
+        return model
+    return with_input_size(model, shape[1] or WINDOW_PX, shape[2] or WINDOW_PX)
 
 
 def in_float32(model: keras.Model) -> keras.Model:

@@ -13,8 +13,8 @@ from segshrink.measuring.size import measure_size
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import this_machine
 from segshrink.records.benchmark import Benchmark, BenchmarkFile
-from segshrink.records.measurement import Latency, ModelCost, Quality
-from segshrink.runtimes import load_artifact
+from segshrink.records.measurement import Latency, ModelCost
+from segshrink.runtimes import Opening
 
 
 def benchmark_files(
@@ -25,6 +25,7 @@ def benchmark_files(
     dataset: Dataset | None = None,
     part: str = "test",
     progress: Progress | None = None,
+    opening: Opening | None = None,
 ) -> Benchmark:
     """Measure files, each in its own runtime.
 
@@ -35,6 +36,7 @@ def benchmark_files(
         dataset: with it, quality is measured too.
         part: "val" or "test", where quality is measured.
         progress: receives the progress of all long work.
+        opening: how the files are opened.
 
     Returns:
         The record of the files, in the order of `paths`.
@@ -42,23 +44,32 @@ def benchmark_files(
     Raises:
         UsageError, ModelError, MissingExtraError: as the single measures raise them.
     """
-    progress = progress or SilentProgress()
+    progress, opening = progress or SilentProgress(), opening or Opening()
     files = [Path(path) for path in paths]
     # Latency comes first, since it opens all files: a fault of the last file must not
     # cost the measurements of the others.
     timed = [
-        measure_latency(files, threads=count, rounds=rounds, progress=progress)
+        measure_latency(
+            files, threads=count, rounds=rounds, progress=progress, opening=opening
+        )
         for count in threads
     ]
     peaks = {str(count): measure_peak_macs(threads=count) for count in threads}
     progress.start(f"memory of {len(files)} files", len(files))
     entries = []
     for path in files:
-        entries.append(_entry(path, [each[path] for each in timed], threads[0]))
+        latency = [each[path] for each in timed]
+        entries.append(_entry(path, latency, threads[0], opening))
         progress.advance(file=path.name)
     progress.finish()
     if dataset is not None:
-        qualities = [_quality(path, dataset, part, progress) for path in files]
+        measured = getattr(dataset, part)
+        qualities = [
+            measure_quality(
+                opening.load(path), measured, dataset.classes, progress=progress
+            )
+            for path in files
+        ]
         entries = [
             entry.model_copy(update={"quality": quality})
             for entry, quality in zip(entries, qualities, strict=True)
@@ -71,19 +82,10 @@ def benchmark_files(
     )
 
 
-def _quality(path: Path, dataset: Dataset, part: str, progress: Progress) -> Quality:
-    return measure_quality(
-        load_artifact(path),
-        getattr(dataset, part),
-        dataset.classes,
-        progress=progress,
-    )
-
-
 def _entry(
-    path: Path, latency: Sequence[Latency], memory_threads: int
+    path: Path, latency: Sequence[Latency], memory_threads: int, opening: Opening
 ) -> BenchmarkFile:
-    artifact = load_artifact(path)
+    artifact = opening.load(path)
     model = artifact.metadata.model if artifact.metadata else ModelCost()
     if model.macs is not None:
         latency = [_with_rate(each, model.macs) for each in latency]
@@ -92,7 +94,7 @@ def _entry(
         runtime=artifact.runtime,
         runtime_version=artifact.runtime_version,
         size=measure_size(path),
-        memory=measure_memory(path, threads=memory_threads),
+        memory=measure_memory(path, threads=memory_threads, head=opening.head),
         model=None if model.macs is None else model,
         quality=None,
         latency=tuple(latency),

@@ -10,7 +10,7 @@ import numpy as np
 from segshrink.errors import UsageError
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records.measurement import Latency
-from segshrink.runtimes import Artifact, load_artifact
+from segshrink.runtimes import Artifact, Opening
 
 # A shorter sample would depend on the clock and on single interruptions.
 _SAMPLE_SECONDS = 0.03
@@ -25,6 +25,7 @@ def measure_latency(
     warmup: int = 3,
     seed: int = 0,
     progress: Progress | None = None,
+    opening: Opening | None = None,
 ) -> dict[Path, Latency]:
     """Time one image through each file, round after round.
 
@@ -40,6 +41,7 @@ def measure_latency(
         warmup: int >= 1, predictions before the first sample.
         seed: seed of the test image and of the order.
         progress: receives every sample.
+        opening: how the files are opened.
 
     Returns:
         The latency of each path: milliseconds per image (median, quartiles, minimum),
@@ -54,7 +56,8 @@ def measure_latency(
     _check(files, rounds, warmup)
     progress = progress or SilentProgress()
     random = np.random.default_rng(seed)
-    timers = [_Timer(load_artifact(path, threads=threads), random) for path in files]
+    load = (opening or Opening()).load
+    timers = [_Timer(load(path, threads=threads), random) for path in files]
     progress.start(f"latency of {len(files)} files", rounds * len(files))
     for timer in timers:
         timer.warm_up(warmup)

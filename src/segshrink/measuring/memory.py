@@ -1,6 +1,6 @@
 """Memory that running a model file takes, in a process that does nothing else.
 
-The process is `python -m segshrink.measuring.memory FILE THREADS`.
+The process is `python -m segshrink.measuring.memory FILE THREADS [HEAD]`.
 """
 
 import importlib
@@ -16,12 +16,15 @@ from segshrink.records.benchmark import Memory
 _PREDICTIONS = 3
 
 
-def measure_memory(path: Path | str, *, threads: int = 1) -> Memory:
+def measure_memory(
+    path: Path | str, *, threads: int = 1, head: str | None = None
+) -> Memory:
     """Peak memory of a fresh process that opens a file and predicts with it.
 
     Args:
         path: a file that `load_artifact` opens.
         threads: int >= 1, as for `load_artifact`.
+        head: as for `segshrink.runtimes.Opening`.
 
     Returns:
         Resident memory at its highest, and the part of it that came after the runtime
@@ -30,8 +33,9 @@ def measure_memory(path: Path | str, *, threads: int = 1) -> Memory:
     Raises:
         UsageError: if the file cannot be opened or the process failed.
     """
+    chosen = [] if head is None else [head]
     finished = subprocess.run(
-        [sys.executable, "-m", __name__, str(path), str(threads)],
+        [sys.executable, "-m", __name__, str(path), str(threads), *chosen],
         capture_output=True,
         text=True,
     )
@@ -60,15 +64,16 @@ def main(arguments: list[str]) -> int:
     """Run one file and print the memory that it took; see the module's docstring."""
     import numpy as np
 
-    from segshrink.runtimes import load_artifact
+    from segshrink.runtimes import Opening
 
     path, threads = Path(arguments[0]), int(arguments[1])
+    opening = Opening(head=arguments[2] if len(arguments) > 2 else None)
     try:
         format = Format.of_file(path)
         if format is not None:
             importlib.import_module(format.runtime_module)
         before = _peak_bytes()
-        artifact = load_artifact(path, threads=threads)
+        artifact = opening.load(path, threads=threads)
         image = np.zeros((1, *artifact.input_shape, artifact.num_bands), np.uint8)
         for _ in range(_PREDICTIONS):
             artifact.predict(image)

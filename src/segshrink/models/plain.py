@@ -1,7 +1,7 @@
 """Models that carry a config or layers of their own, as plain Functional models."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import keras
@@ -62,7 +62,7 @@ def plain_model(
         return model if _is_plain(model) else _same_layers(model)
     whole: set[int] = set()
     while True:
-        copying = _Copying(keep, whole)
+        copying = Copying(keep, whole)
         try:
             # Safe mode is for files: the functions of this model are in memory already.
             with SafeModeScope(safe_mode=False):
@@ -105,7 +105,7 @@ def _require_graph_computes(graph: keras.Model) -> None:
         )
 
 
-class _Copying:
+class Copying:
     """One pass over a model that builds its copy.
 
     Attributes:
@@ -122,16 +122,29 @@ class _Copying:
         self._calls: dict[int, Call] = {}
 
     def graph(
-        self, model: keras.Model, name: str, inside: Any | None = None
+        self,
+        model: keras.Model,
+        name: str,
+        *,
+        inside: Any | None = None,
+        shapes: Sequence[Any] | None = None,
     ) -> keras.Model:
-        """A Functional copy of a model; `inside` is the layer that it was traced in."""
+        """A Functional copy of a model.
+
+        Args:
+            model: Functional or Sequential.
+            name: name of the copy.
+            inside: the layer that the model was traced in.
+            shapes: shapes of the inputs of the copy, batch first, if not the same.
+        """
         functional = as_functional(model)
         names = sublayer_names(functional, inside)
         held: dict[int, Any] = {}
-        for tensor in functional.inputs:
+        shapes = shapes or [tensor.shape for tensor in functional.inputs]
+        for tensor, shape in zip(functional.inputs, shapes, strict=True):
             layer = tensor._keras_history.operation
             held[id(tensor)] = keras.Input(
-                batch_shape=tensor.shape, dtype=tensor.dtype, name=names[id(layer)]
+                batch_shape=shape, dtype=tensor.dtype, name=names[id(layer)]
             )
         for node in nodes_in_order(functional):
             if not node.is_input:
@@ -144,7 +157,9 @@ class _Copying:
             for structure in (functional.input, functional.output)
         )
         copy = keras.Model(inputs, outputs, name=name)
-        copy.trainable = model.trainable
+        # To set it sets that of all layers, which have their own.
+        if not model.trainable:
+            copy.trainable = False
         return copy
 
     def _called(self, node: Any, held: dict[int, Any], name: str) -> Any:
@@ -153,7 +168,7 @@ class _Copying:
         if id(operation) in self._copies:
             copy = self._copies[id(operation)][1]
         else:
-            copy = self._copy(node, held, name)
+            copy = self.copy(node, held, name)
             self._copies[id(operation)] = (operation, copy)
         if id(operation) in self._calls:
             call = Call(node)
@@ -170,12 +185,13 @@ class _Copying:
                 copy.finalize_state()
         return outputs
 
-    def _copy(self, node: Any, held: dict[int, Any], name: str) -> Any:
+    def copy(self, node: Any, held: dict[int, Any], name: str) -> Any:
+        """The copy of the operation of a call, not yet called and without weights."""
         operation = node.operation
         if is_graph(operation):
             return self.graph(operation, name)
         if id(operation) in self._whole:
-            return _copied(node, held, name)
+            return copied(node, held, name)
         replacement = equivalent(operation)
         if replacement is not None:
             self.opened += 1
@@ -185,10 +201,15 @@ class _Copying:
             inner = self.graph(open_layer(operation, call), name, inside=operation)
             self.opened += 1
             return call.checked(operation, inner)
-        return _copied(node, held, name)
+        return copied(node, held, name)
 
 
-def _copied(node: Any, held: dict[int, Any], name: str) -> Any:
+def copied(node: Any, held: dict[int, Any], name: str) -> Any:
+    """An operation of the same config under a name, without weights yet.
+
+    Raises:
+        ModelError: if its config does not rebuild it.
+    """
     operation = node.operation
     try:
         config = dict(operation.get_config())

@@ -87,6 +87,9 @@ def recipe_yaml(recipe: Recipe) -> str:
     if recipe.teacher.file is not None:
         del data["teacher"]["model"], data["teacher"]["training"]
     else:
-        del data["teacher"]["head"], data["teacher"]["input_range"]
+        # `distill` names its teachers beside the recipe.
+        for field in ("head", "input_range"):
+            if data["teacher"][field] is None:
+                del data["teacher"][field]
     del data["student"]["model" if recipe.student.kind == "pruned" else "pruning"]
     return yaml.safe_dump(data, sort_keys=False)

@@ -1,7 +1,7 @@
 """Model files behind one small interface, each run by its own runtime."""
 
 from segshrink.runtimes.artifact import Artifact
-from segshrink.runtimes.loading import load_artifact, shipped_model
+from segshrink.runtimes.loading import Opening, load_artifact, shipped_model
 from segshrink.runtimes.whole_image import (
     SWATH_PX,
     classes_of_image,
@@ -12,6 +12,7 @@ from segshrink.runtimes.whole_image import (
 __all__ = [
     "SWATH_PX",
     "Artifact",
+    "Opening",
     "classes_of_image",
     "likeliest_classes",
     "load_artifact",

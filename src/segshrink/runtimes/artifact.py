@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from segshrink.errors import ModelError, UsageError
-from segshrink.formats import Format, InputRange
+from segshrink.formats import WINDOW_PX, Format, InputRange
 from segshrink.records.bands import MOST_BANDS
 from segshrink.records.metadata import FileMetadata
 from segshrink.runtimes.outputs import OutputKind, as_logits
@@ -118,6 +118,8 @@ class Signature:
         num_channels: channels of the output.
         input_range: range of the images that the file takes.
         output: what the channels are; None gives them as they are.
+        is_window: whether the file takes images of any size, of which `input_shape` is
+            the size of the windows that are predicted.
     """
 
     input_shape: tuple[int, int]
@@ -127,6 +129,7 @@ class Signature:
     gives_channels_first: bool
     input_range: InputRange = InputRange.BYTES
     output: OutputKind | None = OutputKind.LOGITS
+    is_window: bool = False
 
     @property
     def num_classes(self) -> int:
@@ -144,6 +147,39 @@ class Signature:
         """The output of the file for one image as logits `(height, width, classes)`."""
         given = np.moveaxis(output[0], 0, 2) if self.gives_channels_first else output[0]
         return given if self.output is None else as_logits(given, self.output)
+
+
+def window_shape(input_shape: tuple) -> tuple[int, ...] | None:
+    """The shape of one window, where height or width of an input are open.
+
+    Args:
+        input_shape: as `checked_signature` takes it.
+
+    Returns:
+        `(1, ...)` with `WINDOW_PX` for each open size; None if none is open.
+    """
+    sizes = _sizes(input_shape)
+    first = len(sizes) == 3 and _is_shorter(sizes[0], sizes[2])
+    pixels, bands = (sizes[1:], sizes[:1]) if first else (sizes[:2], sizes[2:])
+    if None not in pixels or None in bands or not bands:
+        return None
+    return (1, *(WINDOW_PX if size is None else size for size in sizes))
+
+
+def window_note(artifact: Artifact) -> str | None:
+    """A sentence about the size of the windows that were chosen; None for a fixed one.
+
+    Args:
+        artifact: an opened model file.
+    """
+    if not artifact.signature.is_window:
+        return None
+    height_px, width_px = artifact.input_shape
+    return (
+        f"{artifact.path}: the size of its images is open; it predicts windows of "
+        f"{height_px} x {width_px} pixels. For others, give it a size with --size of "
+        "`segshrink export`."
+    )
 
 
 def checked_signature(path: Path, input_shape: tuple, output_shape: tuple) -> Signature:

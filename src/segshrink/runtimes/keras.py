@@ -1,15 +1,21 @@
 """Runs `.keras` files with Keras itself, on whatever backend it has."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from segshrink.errors import ModelError
+from segshrink.errors import ModelError, first_line
 from segshrink.formats import Format
 from segshrink.records import usable_cores
 from segshrink.records.bands import Bands
 from segshrink.records.metadata import FileMetadata, InputImage
-from segshrink.runtimes.artifact import checked_images, checked_signature
+from segshrink.runtimes.artifact import (
+    Signature,
+    checked_images,
+    checked_signature,
+    window_shape,
+)
 
 
 class KerasArtifact:
@@ -44,15 +50,28 @@ class KerasArtifact:
                 f"{len(self.model.inputs)} inputs and {len(self.model.outputs)} "
                 "outputs."
             )
-        self.signature = checked_signature(
-            path,
-            (1, *self.model.inputs[0].shape[1:]),
-            (1, *self.model.outputs[0].shape[1:]),
-        )
+        self.signature = self._signature()
         self.input_shape = self.signature.input_shape
         self.num_bands = self.signature.num_bands
         self.num_classes = self.signature.num_classes
         self.metadata = _metadata(self.input_shape, read_bands(path))
+
+    def _signature(self) -> Signature:
+        takes, gives = (
+            (1, *tensor.shape[1:])
+            for tensor in (self.model.inputs[0], self.model.outputs[0])
+        )
+        window = window_shape(takes)
+        if window is None:
+            return checked_signature(self.path, takes, gives)
+        try:
+            gives = tuple(self.model.compute_output_shape(window))
+        except (ValueError, TypeError) as error:
+            raise ModelError(
+                f"{self.path}: takes images of any size, but not of {window[1:]} "
+                f"({first_line(error)}). Build it with a fixed size."
+            ) from error
+        return replace(checked_signature(self.path, window, gives), is_window=True)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""

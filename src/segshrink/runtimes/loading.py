@@ -1,6 +1,6 @@
 """Opens a model file with the runtime that its suffix names."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segshrink.errors import ModelError, UsageError
@@ -60,6 +60,43 @@ def load_artifact(
         )
         artifact.signature = replace(signature, output=kind)
     return artifact
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How several files are opened, each as far as it concerns it.
+
+    Attributes:
+        head: output of the `.keras` files that gives the classes.
+        input_range: range of the images of the files that do not say it themselves.
+    """
+
+    head: str | None = None
+    input_range: InputRange = InputRange.BYTES
+
+    def load(self, path: Path | str, *, threads: int = 1) -> Artifact:
+        """Open a file; see `load_artifact`."""
+        is_keras = Format.of_file(path) is Format.KERAS
+        head = self.head if is_keras else None
+        artifact = load_artifact(path, threads=threads, head=head)
+        if not says_range(artifact):
+            artifact.signature = replace(
+                artifact.signature, input_range=self.input_range
+            )
+        return artifact
+
+
+def says_range(artifact: Artifact) -> bool:
+    """Whether a file shows that it takes images 0-255.
+
+    Those that segshrink exported do, and Keras models that scale their images.
+    """
+    model = getattr(artifact, "model", None)
+    if model is None:
+        return artifact.metadata is not None
+    from segshrink.models.input_range import scales_itself
+
+    return artifact.metadata is not None or scales_itself(model)
 
 
 def _range(name: InputRange | str) -> InputRange:

@@ -1,14 +1,20 @@
 """Runs `.onnx` files with ONNX Runtime on the CPU."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from segshrink.errors import MissingExtraError, ModelError
+from segshrink.errors import MissingExtraError, ModelError, first_line
 from segshrink.export.metadata import NAME, parse_metadata
 from segshrink.formats import Format
-from segshrink.runtimes.artifact import checked_images, checked_signature
+from segshrink.runtimes.artifact import (
+    Signature,
+    checked_images,
+    checked_signature,
+    window_shape,
+)
 
 
 class ONNXArtifact:
@@ -46,12 +52,26 @@ class ONNXArtifact:
         self.metadata = parse_metadata(properties.get(NAME))
         image, logits = self._only_input_and_output()
         self._input = image.name
-        self.signature = checked_signature(
-            path, tuple(image.shape), tuple(logits.shape)
-        )
+        self.signature = self._signature(tuple(image.shape), tuple(logits.shape))
         self.input_shape = self.signature.input_shape
         self.num_bands = self.signature.num_bands
         self.num_classes = self.signature.num_classes
+
+    def _signature(self, takes: tuple, gives: tuple) -> Signature:
+        window = window_shape(takes)
+        if window is None:
+            return checked_signature(self.path, takes, gives)
+        try:
+            gives = self._session.run(
+                None, {self._input: np.zeros(window, np.float32)}
+            )[0].shape
+        # Its errors have no common base but Exception.
+        except Exception as error:
+            raise ModelError(
+                f"{self.path}: takes images of any size, but not of {window[1:]} "
+                f"({first_line(error)}). Export it with a fixed size."
+            ) from error
+        return replace(checked_signature(self.path, window, gives), is_window=True)
 
     def _only_input_and_output(self) -> tuple:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
