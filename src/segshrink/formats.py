@@ -14,6 +14,9 @@ from typing import Self
 # recipe trains on are as large.
 WINDOW_PX = 256
 
+SAVED_MODEL_FILE = "saved_model.pb"
+"""The file that makes a folder a SavedModel."""
+
 
 class Format(StrEnum):
     """Format of a model file, and the name of the runtime that opens it.
@@ -25,11 +28,17 @@ class Format(StrEnum):
     ONNX = "onnx"
     OPENVINO = "openvino"
     KERAS = "keras"
+    SAVED_MODEL = "savedmodel"
 
     @property
     def suffix(self) -> str:
-        """Suffix of a file of this format, with its dot."""
+        """Suffix of a file of this format, with its dot; none for a folder."""
         return _TRAITS[self].suffix
+
+    @property
+    def other_suffixes(self) -> tuple[str, ...]:
+        """Further suffixes that are read, but not written."""
+        return _TRAITS[self].other_suffixes
 
     @property
     def weights_suffix(self) -> str | None:
@@ -68,9 +77,15 @@ class Format(StrEnum):
 
     @classmethod
     def of_file(cls, path: Path | str) -> Self | None:
-        """The format that the suffix of `path` names; None for any other suffix."""
+        """The format that the suffix of `path` names; None for any other suffix.
+
+        A folder that TensorFlow wrote is known by the file `saved_model.pb` in it.
+        """
         suffix = Path(path).suffix
-        return next((each for each in cls if each.suffix == suffix), None)
+        for each in cls:
+            if suffix and suffix in (each.suffix, *each.other_suffixes):
+                return each
+        return cls.SAVED_MODEL if (Path(path) / SAVED_MODEL_FILE).is_file() else None
 
 
 class Precision(StrEnum):
@@ -112,6 +127,7 @@ class _Traits:
     """The properties of a `Format`, under the same names."""
 
     suffix: str
+    other_suffixes: tuple[str, ...] = ()
     weights_suffix: str | None = None
     precisions: tuple[Precision, ...]
     label: str
@@ -192,10 +208,20 @@ _TRAITS = {
     ),
     Format.KERAS: _Traits(
         suffix=".keras",
+        other_suffixes=(".h5", ".hdf5"),
         precisions=(Precision.FLOAT32,),
         label="Keras",
         runtime_module="keras",
         runtime_package="keras",
+        is_exported=False,
+    ),
+    Format.SAVED_MODEL: _Traits(
+        suffix="",
+        precisions=(Precision.FLOAT32,),
+        label="SavedModel",
+        runtime_label="TensorFlow",
+        runtime_module="tensorflow",
+        runtime_package="tensorflow-cpu",
         is_exported=False,
     ),
 }
@@ -203,6 +229,35 @@ _TRAITS = {
 EXPORTED = tuple(each for each in Format if each.is_exported)
 
 
+# What people name beside the formats that are read, and what makes one of it.
+_FROM_PYTORCH = (
+    "It is a file of PyTorch: export the model where it was made with "
+    "torch.onnx.export(model, torch.zeros(1, 3, HEIGHT, WIDTH), 'NAME.onnx')."
+)
+_FROM_CHECKPOINT = (
+    "It is a checkpoint of TensorFlow, which holds only weights: load it with "
+    "model.load_weights where the model was made, then model.save('NAME.keras')."
+)
+_REMEDIES = {
+    ".pt": _FROM_PYTORCH,
+    ".pth": _FROM_PYTORCH,
+    ".safetensors": _FROM_PYTORCH,
+    ".ckpt": _FROM_CHECKPOINT,
+    ".index": _FROM_CHECKPOINT,
+    ".npz": (
+        "Arrays are no model: set them with model.set_weights where the model was "
+        "made, then model.save('NAME.keras')."
+    ),
+    ".pb": "It is a graph of TensorFlow: name the folder of its SavedModel.",
+}
+
+
+def remedy_for(path: Path | str) -> str | None:
+    """How a file of another framework becomes one that is read; None for all else."""
+    return _REMEDIES.get(Path(path).suffix.lower())
+
+
 def listed_suffixes(formats: Iterable[Format]) -> str:
     """`.tflite, .onnx`: suffixes for help and messages."""
-    return ", ".join(each.suffix for each in formats)
+    listed = [x for each in formats for x in (each.suffix, *each.other_suffixes)]
+    return ", ".join(suffix or "a SavedModel folder" for suffix in listed)

@@ -32,7 +32,14 @@ def files(model, tmp_path_factory):
     for format in EXPORTED:
         if importlib.util.find_spec(format.runtime_module.partition(".")[0]):
             export_model(model, folder / f"m{format.suffix}", format=format)
+    save_model_of_tensorflow(model, folder / "m")
     return folder
+
+
+def save_model_of_tensorflow(model, folder):
+    if importlib.util.find_spec("tensorflow"):
+        # Any backend can be exported, but only with TensorFlow beside it.
+        model.export(folder, format="tf_saved_model", verbose=False)
 
 
 @pytest.fixture(params=Format)
@@ -106,16 +113,20 @@ def test_images_of_another_type_are_refused(artifact):
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "another file"])
 def test_damaged_files_are_refused(path, damage, tmp_path):
-    content = path.read_bytes()
+    content = model_files(path)[0].read_bytes()
     damaged = {
         "empty": b"",
         "cut": content[: len(content) // 2],
         "another file": b"PNG, as it were" * 100,
     }[damage]
     broken = tmp_path / f"broken{path.suffix}"
-    broken.write_bytes(damaged)
-    for other in model_files(path)[1:]:
-        shutil.copy(other, broken.with_suffix(other.suffix))
+    if path.is_dir():
+        shutil.copytree(path, broken)
+        (broken / "saved_model.pb").write_bytes(damaged)
+    else:
+        broken.write_bytes(damaged)
+        for other in model_files(path)[1:]:
+            shutil.copy(other, broken.with_suffix(other.suffix))
     with pytest.raises(ModelError, match="broken"):
         load_artifact(broken)
 
@@ -142,6 +153,7 @@ def channels_first_files(model, tmp_path_factory):
     turned = keras.Model(images, keras.layers.Permute((3, 1, 2))(logits))
     folder = tmp_path_factory.mktemp("channels_first")
     turned.save(folder / "m.keras")
+    save_model_of_tensorflow(turned, folder / "m")
     signature = [keras.InputSpec(shape=(1, 3, 16, 24), dtype="float32", name="image")]
     for format in EXPORTED:
         if importlib.util.find_spec(format.runtime_module.partition(".")[0]):

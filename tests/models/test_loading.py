@@ -50,7 +50,16 @@ def test_garbage(tmp_path, suffix):
 def test_another_kind_of_file(tmp_path):
     path = tmp_path / "model.tflite"
     path.write_bytes(b"TFL3")
-    assert "must be a .keras, .h5 or .hdf5 file, got '.tflite'" in refusal(path)
+    assert "LiteRT holds no layers of Keras, which are needed here" in refusal(path)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
+def test_a_file_of_pytorch(tmp_path, suffix):
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(b"PK")
+    message = refusal(path)
+    assert f"must be a .keras, .h5 or .hdf5 file, got '{suffix}'" in message
+    assert "torch.onnx.export(model, torch.zeros(1, 3, HEIGHT, WIDTH)" in message
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])

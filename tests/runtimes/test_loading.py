@@ -22,7 +22,7 @@ def litert_file(tmp_path_factory):
 
 def test_unknown_suffix_lists_the_known(tmp_path):
     known = listed_suffixes(Format)
-    with pytest.raises(ModelError, match=rf"must be one of {known}, got .pb"):
+    with pytest.raises(ModelError, match=rf"must be one of {known}, got .pb.* folder"):
         load_artifact(tmp_path / "model.pb")
 
 

@@ -18,8 +18,8 @@ from segshrink.cli.options import (
     refuse_idle,
 )
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
-from segshrink.errors import DatasetError, UsageError
-from segshrink.formats import EXPORTED, Format
+from segshrink.errors import DatasetError, ModelError, UsageError
+from segshrink.formats import Format, remedy_for
 
 if TYPE_CHECKING:
     from segshrink.data.opening import OpeningOptions
@@ -53,12 +53,13 @@ def inspect(
 
     Example: segshrink inspect path/to/dataset
     """
-    is_keras = Path(path).suffix in (Format.KERAS.suffix, ".h5", ".hdf5")
+    format = Format.of_file(path)
+    is_keras = format is Format.KERAS
     if keep is not None and not is_keras:
         raise UsageError(f"--keep is for Keras models, but {path} is not one.")
-    if not is_keras:
-        refuse_idle("on what is no Keras model", head=head)
-    if is_keras or Format.of_file(path) in EXPORTED:
+    if not is_keras and format is not Format.SAVED_MODEL:
+        refuse_idle("on what is no Keras model and no SavedModel", head=head)
+    if format is not None:
         option = "no_write" if write is False else "write"
         refuse_idle(
             "on a model file",
@@ -71,8 +72,10 @@ def inspect(
         )
     if is_keras:
         _model(Path(path), keep, head)
-    elif Format.of_file(path) in EXPORTED:
-        _artifact(Path(path))
+    elif format is not None:
+        _artifact(Path(path), head)
+    elif (remedy := remedy_for(path)) is not None and not Path(path).is_dir():
+        raise ModelError(f"{path}: neither a data set nor a model. {remedy}")
     else:
         opening: OpeningOptions = {
             "layout": layout,
@@ -111,13 +114,13 @@ def _model(path: Path, keep: float | None, head: str | None) -> None:
     output.print(plan_pruning(sized, keep=1.0 if keep is None else keep))
 
 
-def _artifact(path: Path) -> None:
+def _artifact(path: Path, head: str | None) -> None:
     import yaml
 
     from segshrink.measuring import measure_size
     from segshrink.runtimes import load_artifact
 
-    artifact = load_artifact(path)
+    artifact = load_artifact(path, head=head)
     size = measure_size(path)
     height_px, width_px = artifact.input_shape
     output.out(f"{path}: opened by {artifact.runtime} {artifact.runtime_version}")

@@ -11,7 +11,7 @@ from segshrink.cli.options import Head, InputRangeName, Threads, refuse_idle
 from segshrink.cli.scores import opened_file
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras_for, output
 from segshrink.errors import UsageError
-from segshrink.formats import Format, listed_suffixes
+from segshrink.formats import Format, listed_suffixes, remedy_for
 
 if TYPE_CHECKING:
     from segshrink.prediction import Cluster
@@ -105,8 +105,8 @@ def _model_and_images(files: list[Path]) -> tuple[Path, list[Path]]:
         if not model.is_dir() and model.suffix.lower() not in IMAGE_SUFFIXES:
             raise UsageError(
                 f"{model}: neither a model ({listed_suffixes(Format)}) nor an image "
-                f"({', '.join(IMAGE_SUFFIXES)}) nor a folder of images. Mind the "
-                "spelling of its ending."
+                f"({', '.join(IMAGE_SUFFIXES)}) nor a folder of images. "
+                f"{remedy_for(model) or 'Mind the spelling of its ending.'}"
             )
         output.out("Model: aerial, the one that comes with segshrink.")
         return shipped_model(), files

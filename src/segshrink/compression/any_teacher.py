@@ -23,7 +23,7 @@ from segshrink.distillation import (
 )
 from segshrink.errors import ModelError, UsageError
 from segshrink.export import with_input_size
-from segshrink.formats import Format, InputRange, listed_suffixes
+from segshrink.formats import Format, InputRange, listed_suffixes, remedy_for
 from segshrink.measuring.quality import require_same_bands
 from segshrink.progress import Progress
 from segshrink.recipe import TeacherSettings
@@ -32,8 +32,6 @@ from segshrink.records.metadata import FileMetadata
 from segshrink.runtimes import load_artifact
 from segshrink.runtimes.outputs import OutputKind
 from segshrink.text_table import as_text, columns
-
-_OTHER_KERAS = (".h5", ".hdf5")
 
 
 def open_teacher(
@@ -89,13 +87,14 @@ def _is_folder(path: Path) -> bool:
     Raises:
         ModelError: if it is neither a folder nor a model file.
     """
-    if Format.of_file(path) is not None or path.suffix in _OTHER_KERAS:
+    if Format.of_file(path) is not None:
         return False
     if not path.is_dir():
         fault = "is no model" if path.exists() else "no such file or folder"
         raise ModelError(
             f"{path}: {fault}. Name a model of RGB images 0-255 "
-            f"({listed_suffixes(Format)}) or a folder of predictions."
+            f"({listed_suffixes(Format)}) or a folder of predictions. "
+            f"{remedy_for(path) or ''}".rstrip()
         )
     return True
 
@@ -108,7 +107,7 @@ def _model_for_each_step(
     settings: TeacherSettings,
 ) -> keras.Model | None:
     """A Keras model of these tiles and classes; None for every other file."""
-    if Format.of_file(path) in (Format.LITERT, Format.ONNX, Format.OPENVINO):
+    if Format.of_file(path) is not Format.KERAS:
         return None
     model = open_given_model(
         path,
@@ -119,12 +118,10 @@ def _model_for_each_step(
     )
     if None in model.input_shape[1:3]:
         model = with_input_size(model, tile_px, tile_px)
-    if path.suffix == Format.KERAS.suffix:
-        if model.input_shape[1:3] != (tile_px, tile_px):
-            return None
-        require_fit(model, path, dataset, tile_px)
-        if _class_order(_class_names(path), path, dataset):
-            return None
+    if model.input_shape[1:3] != (tile_px, tile_px):
+        return None
+    if _class_order(_class_names(path), path, dataset):
+        return None
     require_fit(model, path, dataset, tile_px)
     return model
 

@@ -51,8 +51,11 @@ class ExportedFile:
 
     @property
     def file_name(self) -> str:
-        """Name of the file itself."""
-        return f"{self.role}-{self.precision.label}{self.format.suffix}"
+        """Name of the file itself, or of the folder of a SavedModel."""
+        suffix = self.format.suffix
+        if self.is_given and suffix:
+            suffix = self.model.suffix
+        return f"{self.role}-{self.precision.label}{suffix}"
 
 
 def files_to_make(run: Run) -> list[ExportedFile]:
@@ -139,6 +142,11 @@ def _export(context: Context, file: ExportedFile, path: Path) -> ExportRecord:
 
 def _copy(given: Path, path: Path) -> None:
     """Copy a teacher's own file, the weights beside it first, if it is not there."""
+    if given.is_dir():
+        if not path.is_dir():
+            with atomic_write(path) as partial:
+                shutil.copytree(given, partial)
+        return
     for file in reversed(model_files(given)):
         target = path.with_suffix(file.suffix)
         if not target.is_file():

@@ -120,7 +120,7 @@ def _quality(context: Context, file: ExportedFile) -> Quality:
         samples = run.measurements / "samples"
         on_image = sample_writer(samples, part, classes, settings.samples, file.name)
         # The names of its classes may lie beside a teacher's own file.
-        given = TeacherArtifact(file.model, context.dataset) if file.is_given else None
+        given = _given(context, file) if file.is_given else None
         measured = measure_quality(
             given or load_artifact(path),
             part,
@@ -132,6 +132,10 @@ def _quality(context: Context, file: ExportedFile) -> Quality:
     quality = Quality.read(kept)
     _carry_quality(run, file, quality)
     return quality
+
+
+def _given(context: Context, file: ExportedFile) -> TeacherArtifact:
+    return TeacherArtifact(file.model, context.dataset, context.recipe.teacher)
 
 
 def _quality_path(run: Run, file: ExportedFile) -> Path:

@@ -10,14 +10,14 @@ from segshrink.records.measurement import Size
 def measure_size(path: Path | str) -> Size:
     """Bytes of a file, plain and gzipped, and its SHA-256.
 
-    All three cover the `.bin` with the weights of an OpenVINO `.xml` too; the SHA-256
-    is that of both, one after the other.
+    All three cover the `.bin` with the weights of an OpenVINO `.xml` too, and all files
+    of a SavedModel; the SHA-256 is that of all, one after the other.
 
     Raises:
         UsageError: if there is no such file.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"{path}: no such file to measure.")
     files = model_files(path)
     return Size(

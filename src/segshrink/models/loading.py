@@ -10,6 +10,7 @@ import keras
 from pydantic import ValidationError
 
 from segshrink.errors import ModelError, UsageError
+from segshrink.formats import Format, remedy_for
 from segshrink.models.heads import with_logits
 from segshrink.models.keras2 import load_hdf5
 from segshrink.models.plain import plain_model
@@ -21,6 +22,7 @@ _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # The earliest time that a zip archive can hold stands for every time.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _LONGEST_REASON = 160
+_SAVE_IT = "save the model where it was made with model.save('NAME.keras')."
 # In the archive, beside what Keras reads.
 _BANDS_MEMBER = "segshrink-bands.json"
 
@@ -117,6 +119,13 @@ def read_bands(path: Path | str) -> Bands | None:
 def _check_kind(path: Path) -> None:
     if not path.exists():
         raise ModelError(f"{path}: no such file. Name a .keras file.")
+    other = Format.of_file(path)
+    if other not in (None, Format.KERAS):
+        raise ModelError(
+            f"{path}: {other.label} holds no layers of Keras, which are needed here. "
+            "It can be evaluated, benchmarked, predicted with, and teach; for all else "
+            f"{_SAVE_IT}"
+        )
     if not path.is_file():
         raise ModelError(f"{path}: a folder. Name the .keras file itself.")
     if path.suffix == ".keras":
@@ -126,7 +135,8 @@ def _check_kind(path: Path) -> None:
     else:
         raise ModelError(
             f"{path}: a model must be a .keras, .h5 or .hdf5 file, got "
-            f"{path.suffix or 'no suffix'!r}. Save it with model.save('NAME.keras')."
+            f"{path.suffix or 'no suffix'!r}. "
+            f"{remedy_for(path) or 'S' + _SAVE_IT[1:]}"
         )
     if not right:
         raise ModelError(

@@ -1,11 +1,10 @@
 """The whole recipe, and the sections of its two models."""
 
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from segshrink.formats import InputRange
+from segshrink.formats import Format, InputRange
 from segshrink.recipe.data import DataSettings
 from segshrink.recipe.distillation import DistillationSettings
 from segshrink.recipe.files import ExportSettings, MeasuringSettings
@@ -17,8 +16,6 @@ from segshrink.recipe.models import (
 from segshrink.recipe.pruning import PruningSettings
 from segshrink.recipe.settings import Settings
 from segshrink.recipe.training import StudentTrainingSettings, TrainingSettings
-
-_KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 
 
 class TeacherSettings(Settings):
@@ -46,8 +43,8 @@ class TeacherSettings(Settings):
     @property
     def is_one_keras_file(self) -> bool:
         """Whether `file` names a single Keras model, which could be pruned."""
-        suffixes = [Path(file).suffix for file in self.files]
-        return len(suffixes) == 1 and suffixes[0] in _KERAS_SUFFIXES
+        formats = [Format.of_file(file) for file in self.files]
+        return formats == [Format.KERAS]
 
     @field_validator("file")
     @classmethod

@@ -159,10 +159,12 @@ def model_files(path: Path) -> list[Path]:
     """The files that a model consists of.
 
     An OpenVINO `.xml` holds only the graph; the `.bin` with its weights is added if it
-    exists.
+    exists. A SavedModel is all files of its folder, in the order of their names.
     """
     path = Path(path)
     format = Format.of_file(path)
+    if format is Format.SAVED_MODEL:
+        return sorted(file for file in path.rglob("*") if file.is_file())
     if format is None or format.weights_suffix is None:
         return [path]
     weights = path.with_suffix(format.weights_suffix)

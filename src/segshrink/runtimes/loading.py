@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segshrink.errors import ModelError, UsageError
-from segshrink.formats import Format, InputRange, listed_suffixes
+from segshrink.formats import Format, InputRange, listed_suffixes, remedy_for
 from segshrink.runtimes.artifact import Artifact
 from segshrink.runtimes.outputs import output_kind
 
@@ -20,10 +20,12 @@ def load_artifact(
 
     Args:
         path: the file.
-        threads: int >= 1, threads that one prediction may compute with. Keras settles
-            its own: `.threads` of a `.keras` file is the number that it takes.
+        threads: int >= 1, threads that one prediction may compute with. Keras and
+            TensorFlow settle their own: `.threads` of a `.keras` file or a SavedModel
+            is the number that they take.
         input_range: range of the images that the file itself takes.
-        head: output of a `.keras` file that gives the classes, if it has several.
+        head: output of a `.keras` file or a SavedModel that gives the classes, if it
+            has several.
 
     Returns:
         The opened file. It takes images 0-255, and gives logits of two classes or more:
@@ -39,15 +41,17 @@ def load_artifact(
     if threads < 1:
         raise UsageError(f"threads must be at least 1, got {threads}.")
     format = Format.of_file(path)
+    if not path.exists() and (format or not path.suffix):
+        raise ModelError(f"{path}: no such file. Export a model first.")
     if format is None:
         raise ModelError(
-            f"{path}: the suffix must be one of {listed_suffixes(Format)}, got "
-            f"{path.suffix or 'none'}."
+            f"{path}: must be one of {listed_suffixes(Format)}, got "
+            f"{path.suffix or 'none of them'}. {remedy_for(path) or ''}".rstrip()
         )
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file. Export a model first.")
-    if head is not None and format is not Format.KERAS:
-        raise UsageError(f"{path}: only outputs of a Keras model can be chosen.")
+    if head is not None and format not in _OF_SEVERAL_OUTPUTS:
+        raise UsageError(
+            f"{path}: only outputs of a Keras model or a SavedModel can be chosen."
+        )
     artifact = _OPENERS[format](path, threads, head)
     signature = replace(artifact.signature, input_range=_range(input_range))
     artifact.signature = signature
@@ -133,11 +137,20 @@ def _open_keras(path: Path, _: int, head: str | None) -> Artifact:
     return KerasArtifact(path, head)
 
 
+def _open_saved_model(path: Path, _: int, head: str | None) -> Artifact:
+    from segshrink.runtimes.saved_model import SavedModelArtifact
+
+    return SavedModelArtifact(path, head)
+
+
+_OF_SEVERAL_OUTPUTS = (Format.KERAS, Format.SAVED_MODEL)
+
 _OPENERS = {
     Format.LITERT: _open_litert,
     Format.ONNX: _open_onnx,
     Format.OPENVINO: _open_openvino,
     Format.KERAS: _open_keras,
+    Format.SAVED_MODEL: _open_saved_model,
 }
 
 

@@ -85,6 +85,7 @@ _MARKERS: dict[str, str] = {
     Format.ONNX: "s",
     Format.OPENVINO: "D",
     Format.KERAS: "^",
+    Format.SAVED_MODEL: "v",
 }
 
 

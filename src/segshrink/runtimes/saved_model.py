@@ -1,0 +1,124 @@
+"""Runs SavedModel folders with TensorFlow, on the device that it takes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segshrink.errors import MissingExtraError, ModelError, first_line
+from segshrink.formats import Format
+from segshrink.quiet import quiet
+from segshrink.records import usable_cores
+from segshrink.runtimes.artifact import checked_images, checked_signature
+
+_SIGNATURE = "serving_default"
+
+
+class SavedModelArtifact:
+    """A folder of TensorFlow with a `saved_model.pb`; see `Artifact`.
+
+    Such a folder is a program: its operations may read and write files, as those of no
+    other format do. TensorFlow settles its threads when it starts, so that `threads`
+    counts the cores that this process may use.
+
+    Args:
+        path: the folder.
+        head: name or number of the output that gives the classes, if there are several.
+
+    Raises:
+        ModelError: if it cannot be read, has no signature to call, or is not one image
+            in and logits out.
+        MissingExtraError: if the `tensorflow` extra is not installed.
+    """
+
+    runtime = Format.SAVED_MODEL
+    metadata = None
+
+    def __init__(self, path: Path, head: str | None = None) -> None:
+        try:
+            with quiet():
+                import tensorflow
+        except ImportError:
+            raise MissingExtraError("Running a SavedModel", "tensorflow") from None
+        self.path = path
+        self.threads = len(usable_cores())
+        self.runtime_version = tensorflow.__version__
+        try:
+            with quiet():
+                # Its signatures live as long as it does.
+                self._loaded = tensorflow.saved_model.load(str(path))
+        # Its errors have no common base but Exception.
+        except Exception as error:
+            raise ModelError(
+                f"{path}: not a readable SavedModel ({first_line(error)[:160]}). Copy "
+                "the whole folder, with `variables` in it, or save the model again."
+            ) from error
+        self._run = self._only_signature()
+        self._input, shape = self._only_input()
+        self._output = self._chosen_output(head)
+        self.signature = checked_signature(path, shape, self._shape_of_output(shape))
+        self.input_shape = self.signature.input_shape
+        self.num_bands = self.signature.num_bands
+        self.num_classes = self.signature.num_classes
+
+    def _only_signature(self) -> Any:
+        signatures = dict(getattr(self._loaded, "signatures", {}))
+        if _SIGNATURE in signatures or len(signatures) == 1:
+            return signatures.get(_SIGNATURE) or next(iter(signatures.values()))
+        raise ModelError(
+            f"{self.path}: has the signatures {', '.join(signatures) or 'none'}, but "
+            f"{_SIGNATURE} is called. Save it again with model.export(FOLDER)."
+        )
+
+    def _only_input(self) -> tuple[str, tuple[int | None, ...]]:
+        inputs = self._run.structured_input_signature[1]
+        types = [spec.dtype.name for spec in inputs.values()]
+        if types != ["float32"]:
+            raise ModelError(
+                f"{self.path}: one float32 input is needed, got {len(types)} of type "
+                f"{', '.join(types) or 'none'}."
+            )
+        name, spec = next(iter(inputs.items()))
+        return name, tuple(spec.shape)
+
+    def _chosen_output(self, head: str | None) -> str:
+        outputs = self._run.structured_outputs
+        names = sorted(outputs)
+        if head is not None and head.isdecimal() and int(head) < len(names):
+            head = names[int(head)]
+        if head is None and len(names) == 1:
+            head = names[0]
+        if head is None or head not in names:
+            listed = ", ".join(
+                f"{number} {name} {tuple(outputs[name].shape)}"
+                for number, name in enumerate(names)
+            )
+            raise ModelError(
+                f"{self.path}: has the outputs {listed}; which gives the classes? Name "
+                "one with --head NAME or --head NUMBER, in a recipe with teacher.head."
+            )
+        return head
+
+    def _shape_of_output(self, shape: tuple[int | None, ...]) -> tuple:
+        """The shape for one image, which a graph with an open batch need not tell."""
+        sizes = [size for size in shape[1:] if size is not None]
+        if len(sizes) != 3 or len(shape) != 4:
+            return ()  # the input is refused
+        with quiet():  # the first call prepares the processor
+            return self._called(np.zeros((1, *sizes), np.float32)).shape
+
+    def _called(self, image: np.ndarray) -> np.ndarray:
+        import tensorflow
+
+        outputs = self._run(**{self._input: tensorflow.constant(image)})
+        found: np.ndarray = outputs[self._output].numpy()
+        return found
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Compute the logits of a batch; see `Artifact.predict`."""
+        images = checked_images(images, self.input_shape, self.num_bands)
+        signature = self.signature
+        logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
+        for index, image in enumerate(images):
+            logits[index] = signature.as_logits(self._called(signature.as_input(image)))
+        return logits
