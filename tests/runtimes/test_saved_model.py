@@ -73,10 +73,17 @@ def test_a_folder_counts_with_all_its_files(tmp_path):
     assert model_sha256(folder) != before
 
 
+def test_an_open_size_is_predicted_in_windows(tmp_path):
+    folder = saved(tmp_path / "m", Module((None, None, None, 3)))
+    artifact = load_artifact(folder, head="logits")
+    assert artifact.signature.is_window and artifact.input_shape == (256, 256)
+    found = artifact.predict(images(256))
+    np.testing.assert_allclose(found, expected(images(256)), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        (Module((None, None, None, 3)), "one image 0-255 of fixed size"),
         (
             Module((None, 8, 8, 3), tf.uint8),
             "one float32 input .* 1 of type uint8",

@@ -68,8 +68,9 @@ def benchmark(
     """
     options = DataOptions(data, split, split_seed, None, snap_colors, resize_masks)
     options.refuse_without_data(part=part, input_range=input_range)
-    if not any(Format.of_file(file) is Format.KERAS for file in files):
-        refuse_idle("without a Keras model among the files", head=head)
+    several = (Format.KERAS, Format.SAVED_MODEL)
+    if not any(Format.of_file(file) in several for file in files):
+        refuse_idle("without a Keras model or a SavedModel among the files", head=head)
     refuse_unknown_part(part)
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {plot}: the plot is a PNG. End its name in .png.")

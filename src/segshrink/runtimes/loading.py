@@ -8,6 +8,9 @@ from segshrink.formats import Format, InputRange, listed_suffixes, remedy_for
 from segshrink.runtimes.artifact import Artifact
 from segshrink.runtimes.outputs import output_kind
 
+# Formats whose files may give more than one output.
+OF_SEVERAL_OUTPUTS = (Format.KERAS, Format.SAVED_MODEL)
+
 
 def load_artifact(
     path: Path | str,
@@ -48,7 +51,7 @@ def load_artifact(
             f"{path}: must be one of {listed_suffixes(Format)}, got "
             f"{path.suffix or 'none of them'}. {remedy_for(path) or ''}".rstrip()
         )
-    if head is not None and format not in _OF_SEVERAL_OUTPUTS:
+    if head is not None and format not in OF_SEVERAL_OUTPUTS:
         raise UsageError(
             f"{path}: only outputs of a Keras model or a SavedModel can be chosen."
         )
@@ -71,7 +74,7 @@ class Opening:
     """How several files are opened, each as far as it concerns it.
 
     Attributes:
-        head: output of the `.keras` files that gives the classes.
+        head: output of the `.keras` files and SavedModels that gives the classes.
         input_range: range of the images of the files that do not say it themselves.
     """
 
@@ -80,8 +83,7 @@ class Opening:
 
     def load(self, path: Path | str, *, threads: int = 1) -> Artifact:
         """Open a file; see `load_artifact`."""
-        is_keras = Format.of_file(path) is Format.KERAS
-        head = self.head if is_keras else None
+        head = self.head if Format.of_file(path) in OF_SEVERAL_OUTPUTS else None
         artifact = load_artifact(path, threads=threads, head=head)
         if not says_range(artifact):
             artifact.signature = replace(
@@ -142,8 +144,6 @@ def _open_saved_model(path: Path, _: int, head: str | None) -> Artifact:
 
     return SavedModelArtifact(path, head)
 
-
-_OF_SEVERAL_OUTPUTS = (Format.KERAS, Format.SAVED_MODEL)
 
 _OPENERS = {
     Format.LITERT: _open_litert,

@@ -1,5 +1,6 @@
 """Runs SavedModel folders with TensorFlow, on the device that it takes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ from segshrink.errors import MissingExtraError, ModelError, first_line
 from segshrink.formats import Format
 from segshrink.quiet import quiet
 from segshrink.records import usable_cores
-from segshrink.runtimes.artifact import checked_images, checked_signature
+from segshrink.runtimes.artifact import (
+    checked_images,
+    checked_signature,
+    window_shape,
+)
 
 _SIGNATURE = "serving_default"
 
@@ -56,7 +61,10 @@ class SavedModelArtifact:
         self._run = self._only_signature()
         self._input, shape = self._only_input()
         self._output = self._chosen_output(head)
-        self.signature = checked_signature(path, shape, self._shape_of_output(shape))
+        window = window_shape(shape)
+        takes = window or shape
+        signature = checked_signature(path, takes, self._shape_of_output(takes))
+        self.signature = replace(signature, is_window=window is not None)
         self.input_shape = self.signature.input_shape
         self.num_bands = self.signature.num_bands
         self.num_classes = self.signature.num_classes
@@ -104,8 +112,15 @@ class SavedModelArtifact:
         sizes = [size for size in shape[1:] if size is not None]
         if len(sizes) != 3 or len(shape) != 4:
             return ()  # the input is refused
-        with quiet():  # the first call prepares the processor
-            return self._called(np.zeros((1, *sizes), np.float32)).shape
+        try:
+            with quiet():  # the first call prepares the processor
+                return self._called(np.zeros((1, *sizes), np.float32)).shape
+        # TensorFlow has an error of its own for each reason.
+        except Exception as error:
+            raise ModelError(
+                f"{self.path}: cannot compute an image of {tuple(sizes)} "
+                f"({first_line(error)[:160]}). Export the model with a fixed size."
+            ) from error
 
     def _called(self, image: np.ndarray) -> np.ndarray:
         import tensorflow
