@@ -23,6 +23,7 @@ SLOW = {
         "pruning/test_segmentation_networks.py",
         "quantization/test_fake_quantization.py",
         "runtimes/test_loading.py",
+        "runtimes/test_trial.py",
     ],
     "training": [
         "compression/test_baselines.py",

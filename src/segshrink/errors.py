@@ -108,6 +108,10 @@ class ExportError(SegshrinkError):
     """A model could not be turned into a file, or the file disagrees with it."""
 
 
+class SegshrinkWarning(UserWarning):
+    """Something to know that did not stop the work, such as metadata that lie."""
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, or its class name if it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].strip()

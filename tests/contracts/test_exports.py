@@ -6,10 +6,12 @@ import pytest
 
 from export.tiny_models import blotchy_images
 from segshrink.export import export_model, read_metadata, write_metadata
+from segshrink.export.checksum import Checksum, checksum_of
 from segshrink.formats import EXPORTED, Precision
 from segshrink.measuring import check_export, measure_latency, measure_size
 from segshrink.models import build_model
 from segshrink.pruning import plan_pruning
+from segshrink.records.files import model_files
 from segshrink.records.measurement import ClassColor
 from segshrink.records.metadata import FileMetadata, Reached
 from segshrink.runtimes import load_artifact
@@ -17,7 +19,11 @@ from segshrink.runtimes import load_artifact
 SIZE = (64, 96)
 IMAGES = blotchy_images(12, size_px=96)[:, : SIZE[0]]
 METADATA = FileMetadata(
-    classes=[ClassColor(name="Straße", color=(1, 2, 3))], quality=None
+    classes=[
+        ClassColor(name=name, color=(1, 2, place))
+        for place, name in enumerate(("Straße", "Haus", "Baum", "Weg"))
+    ],
+    quality=None,
 )
 CASES = [(format, each) for format in EXPORTED for each in format.precisions]
 
@@ -75,6 +81,7 @@ def file(student, format, precision, tmp_path):
 
 @each_case
 def test_a_student_in_every_format(student, file, format, precision):
+    assert checksum_of(file) is Checksum.FITS
     artifact = load_artifact(file)
     assert artifact.runtime == format
     assert artifact.input_shape == SIZE and artifact.num_classes == 4
@@ -89,8 +96,17 @@ def test_a_student_in_every_format(student, file, format, precision):
     write_metadata(file, METADATA.model_copy(update={"quality": reached}))
     again = load_artifact(file)
     assert again.metadata.quality == reached
+    assert checksum_of(file) is Checksum.FITS
     assert again.metadata.classes == METADATA.classes
     np.testing.assert_array_equal(again.predict(IMAGES[:2]), before)
+
+    *_, weights = model_files(file)
+    damaged = bytearray(weights.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    whole = weights.read_bytes()
+    weights.write_bytes(damaged)
+    assert checksum_of(file) is Checksum.DIFFERS
+    weights.write_bytes(whole)
 
     latency = measure_latency([file], rounds=3)[file]
     assert 0 < latency.min_ms <= latency.median_ms

@@ -19,7 +19,7 @@ from segshrink.cli.predict import predict
 from segshrink.cli.prune import prune
 from segshrink.cli.report import report
 from segshrink.cli.search import search
-from segshrink.cli.terminal import STOPPED_EXIT_CODE, user_errors
+from segshrink.cli.terminal import STOPPED_EXIT_CODE, tell_warnings, user_errors
 from segshrink.cli.train import train
 from segshrink.cli.validate import validate
 
@@ -75,6 +75,7 @@ def main() -> None:
     # TensorFlow turns oneDNN off on processors without AVX-512, though it trains a
     # U-Net a fifth faster there too.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    tell_warnings()
     try:
         app(prog_name="segshrink")
     except SystemExit as leaving:

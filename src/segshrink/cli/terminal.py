@@ -5,9 +5,11 @@ import errno
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -20,8 +22,10 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-from segshrink.errors import SegshrinkError, missing_extra
+from segshrink.errors import SegshrinkError, SegshrinkWarning, missing_extra
 from segshrink.formats import Format
+
+_show_of_python = warnings.showwarning
 
 _LINES_EVERY_SECONDS = 20.0
 
@@ -110,6 +114,20 @@ def _bar() -> RichProgress:
 
 def _fact(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.3g}"
+
+
+def tell_warnings() -> None:
+    """Print warnings of segshrink as a line, without the place in its code."""
+    warnings.showwarning = _tell
+
+
+def _tell(
+    message: Warning | str, category: type[Warning], *place: Any, **more: Any
+) -> None:
+    if issubclass(category, SegshrinkWarning):
+        errors.print(f"Note: {message}")
+    else:
+        _show_of_python(message, category, *place, **more)
 
 
 def load_keras() -> None:

@@ -15,6 +15,8 @@ from segshrink.records.record import Record, SparseRecord
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+# More than any model has, and few enough for a double to count.
+Work = Annotated[int, Field(ge=0, le=10**15)]
 Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Channel = Annotated[int, Field(ge=0, le=255)]
 
@@ -44,8 +46,8 @@ class Size(Record):
 class ModelCost(SparseRecord):
     """Parameters and multiply-accumulates of one image of `input_shape`."""
 
-    parameters: Count | None = None
-    macs: Count | None = None
+    parameters: Work | None = None
+    macs: Work | None = None
     input_shape: tuple[int, ...] = ()
 
 

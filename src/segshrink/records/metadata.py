@@ -1,12 +1,36 @@
 """Metadata that an exported file carries inside itself, as JSON."""
 
+import math
 from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field, FiniteFloat, model_validator
 
 from segshrink.records.bands import Bands
 from segshrink.records.measurement import ClassColor, Count, ModelCost, Share
 from segshrink.records.record import SparseRecord
+
+_MOST_CLASSES = 254
+_MOST_DEPTH = 20
+_MOST_WHOLE = 1 << 63
+
+Side = Annotated[int, Field(ge=1, le=1 << 16)]
+
+
+def _holds(value: Any, depth: int = 0) -> bool:
+    """Whether plain data can be written and shown: finite, and not nested without end.
+
+    Fields that this version does not know are carried on as they are.
+    """
+    if depth > _MOST_DEPTH:
+        return False
+    if isinstance(value, Mapping):
+        return all(_holds(each, depth + 1) for each in value.values())
+    if isinstance(value, list | tuple):
+        return all(_holds(each, depth + 1) for each in value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or abs(value) < _MOST_WHOLE
 
 
 class _Carried(SparseRecord):
@@ -25,10 +49,10 @@ class InputImage(_Carried):
     are 0 and 255; None for plain RGB pictures.
     """
 
-    height: int
-    width: int
+    height: Side
+    width: Side
     channels: str = "RGB"
-    range: tuple[int | float, int | float] = (0, 255)
+    range: tuple[int | FiniteFloat, int | FiniteFloat] = (0, 255)
     bands: Bands | None = None
 
 
@@ -79,10 +103,20 @@ class FileMetadata(_Carried):
     output: str = "logits"
     precision: str = "float32"
     model: ModelCost = ModelCost()
-    classes: tuple[ClassColor, ...] = ()
+    classes: Annotated[tuple[ClassColor, ...], Field(max_length=_MOST_CLASSES)] = ()
     data: TrainingData | None = None
     checked: Checked | None = None
     quality: Reached | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_carried(cls, data: Any) -> Any:
+        if not _holds(data):
+            raise ValueError(
+                f"numbers must be finite and below 2^63, and nested at most "
+                f"{_MOST_DEPTH} deep"
+            )
+        return data
 
 
 def bands_of(metadata: FileMetadata | None) -> Bands | None:

@@ -1,16 +1,23 @@
 """Interface of every runtime: a file that turns images into logits."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from segshrink.errors import ModelError, UsageError
+from segshrink.errors import ModelError, UsageError, first_line
 from segshrink.formats import WINDOW_PX, Format, InputRange
 from segshrink.records.bands import MOST_BANDS
 from segshrink.records.metadata import FileMetadata
 from segshrink.runtimes.outputs import OutputKind, as_logits
+
+# 8192 x 8192: tiles are far smaller, and logits have many channels.
+_MOST_PIXELS = 1 << 26
+_MOST_CLASSES = 254
 
 
 class Artifact(Protocol):
@@ -30,6 +37,7 @@ class Artifact(Protocol):
     """
 
     signature: "Signature"
+    metadata: FileMetadata | None
 
     @property
     def path(self) -> Path: ...  # noqa: D102
@@ -45,8 +53,6 @@ class Artifact(Protocol):
     def num_bands(self) -> int: ...  # noqa: D102
     @property
     def num_classes(self) -> int: ...  # noqa: D102
-    @property
-    def metadata(self) -> FileMetadata | None: ...  # noqa: D102
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch of any size.
@@ -82,6 +88,22 @@ def checked_images(
     if images.dtype != np.uint8 and images.dtype.kind != "f":
         raise UsageError(f"images must be uint8 or float, got {images.dtype}.")
     return np.ascontiguousarray(images, dtype=np.float32)
+
+
+@contextmanager
+def running(path: Path) -> Iterator[None]:
+    """Tell a runtime's own errors with the name of the file that it runs.
+
+    Raises:
+        ModelError: for whatever the block raises.
+    """
+    try:
+        yield
+    # The runtimes' errors have no common base but Exception.
+    except Exception as error:
+        raise ModelError(
+            f"{path}: cannot be run ({first_line(error)}). Export it again."
+        ) from error
 
 
 def in_range(images: np.ndarray, of: InputRange) -> np.ndarray:
@@ -192,7 +214,7 @@ def checked_signature(path: Path, input_shape: tuple, output_shape: tuple) -> Si
     Raises:
         ModelError: unless the input is `(1, height, width, bands)` or `(1, bands,
             height, width)` and the output is of one of these forms and of the same
-            size.
+            size, with at most 254 classes.
     """
     sizes = _sizes(input_shape)
     takes_first = len(sizes) == 3 and _is_shorter(sizes[0], sizes[2])
@@ -214,9 +236,20 @@ def checked_signature(path: Path, input_shape: tuple, output_shape: tuple) -> Si
             f"(1, classes, {height}, {width}), got {tuple(output_shape)}. It is not a "
             "segmentation model of this form."
         )
+    num_pixels = math.prod(size_px)
+    if num_pixels > _MOST_PIXELS:
+        raise ModelError(
+            f"{path}: takes images of {' x '.join(map(str, size_px))} pixels, which is "
+            "more than any is opened for. Export the model for smaller images."
+        )
     # As many classes as pixels on a side fit both forms: the input then decides.
     gives_first = is_first and (takes_first or not is_last)
     num_channels = given[0] if gives_first else given[2]
+    if num_channels > _MOST_CLASSES:
+        raise ModelError(
+            f"{path}: gives {num_channels} classes, but a mask of 8 bits holds at most "
+            f"{_MOST_CLASSES}, beside pixels without class or label."
+        )
     return Signature(size_px, bands, num_channels, takes_first, gives_first)
 
 

@@ -14,6 +14,7 @@ from segshrink.runtimes.artifact import (
     Signature,
     checked_images,
     checked_signature,
+    running,
     window_shape,
 )
 
@@ -79,9 +80,9 @@ class KerasArtifact:
         signature = self.signature
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
-            logits[index] = signature.as_logits(
-                self.model.predict_on_batch(signature.as_input(image))
-            )
+            with running(self.path):
+                given = self.model.predict_on_batch(signature.as_input(image))
+                logits[index] = signature.as_logits(given)
         return logits
 
 

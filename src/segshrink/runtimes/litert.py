@@ -9,7 +9,7 @@ from segshrink.errors import MissingExtraError, ModelError
 from segshrink.export.metadata import litert_metadata
 from segshrink.formats import Format
 from segshrink.quiet import quiet
-from segshrink.runtimes.artifact import checked_images, checked_signature
+from segshrink.runtimes.artifact import checked_images, checked_signature, running
 
 
 class LiteRTArtifact:
@@ -43,11 +43,12 @@ class LiteRTArtifact:
                     model_content=content, num_threads=threads
                 )
                 self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
+        # Its bindings raise errors of any kind.
+        except Exception as error:
             raise ModelError(
                 f"{path}: not a readable LiteRT file ({error}). Export it again."
             ) from error
-        self.metadata = litert_metadata(content)
+        self.metadata = litert_metadata(content, path)
         self._image, self._logits = self._only_input_and_output()
         self.signature = checked_signature(
             path,
@@ -69,6 +70,13 @@ class LiteRTArtifact:
                 f"got {len(inputs)} inputs and {len(outputs)} outputs of type "
                 f"{', '.join(np.dtype(kind).name for kind in types)}."
             )
+        for tensor in (*inputs, *outputs):
+            scale = tensor["quantization"][0]
+            if tensor["dtype"] == np.int8 and not (scale > 0 and np.isfinite(scale)):
+                raise ModelError(
+                    f"{self.path}: the scale of an int8 tensor must be above 0, got "
+                    f"{scale}. Export it again."
+                )
         return inputs[0], outputs[0]
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -76,12 +84,11 @@ class LiteRTArtifact:
         images = checked_images(images, self.input_shape, self.num_bands)
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
-            self._interpreter.set_tensor(
-                self._image["index"],
-                _as_stored(self.signature.as_input(image), self._image),
-            )
-            self._interpreter.invoke()
-            stored = self._interpreter.get_tensor(self._logits["index"])
+            given = _as_stored(self.signature.as_input(image), self._image)
+            with running(self.path):
+                self._interpreter.set_tensor(self._image["index"], given)
+                self._interpreter.invoke()
+                stored = self._interpreter.get_tensor(self._logits["index"])
             logits[index] = self.signature.as_logits(_as_float(stored, self._logits))
         return logits
 

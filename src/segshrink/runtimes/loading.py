@@ -1,12 +1,16 @@
 """Opens a model file with the runtime that its suffix names."""
 
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segshrink.errors import ModelError, UsageError
-from segshrink.formats import Format, InputRange, listed_suffixes, remedy_for
+from segshrink.errors import ModelError, SegshrinkWarning, UsageError
+from segshrink.formats import EXPORTED, Format, InputRange, listed_suffixes, remedy_for
+from segshrink.reading import irregular
+from segshrink.records.metadata import FileMetadata
 from segshrink.runtimes.artifact import Artifact
 from segshrink.runtimes.outputs import output_kind
+from segshrink.runtimes.trial import require_sound
 
 # Formats whose files may give more than one output.
 OF_SEVERAL_OUTPUTS = (Format.KERAS, Format.SAVED_MODEL)
@@ -55,7 +59,13 @@ def load_artifact(
         raise UsageError(
             f"{path}: only outputs of a Keras model or a SavedModel can be chosen."
         )
+    if format is not Format.SAVED_MODEL and (kind := irregular(path)) is not None:
+        raise ModelError(f"{path}: {kind}, where a regular file must be.")
+    if format in EXPORTED and path != shipped_model():
+        require_sound(path, format, threads)
     artifact = _OPENERS[format](path, threads, head)
+    if format in EXPORTED:
+        artifact.metadata = _fitting(artifact)
     signature = replace(artifact.signature, input_range=_range(input_range))
     artifact.signature = signature
     if artifact.metadata is None and format is not Format.KERAS:
@@ -103,6 +113,32 @@ def says_range(artifact: Artifact) -> bool:
     from segshrink.models.input_range import scales_itself
 
     return artifact.metadata is not None or scales_itself(model)
+
+
+def _fitting(artifact: Artifact) -> FileMetadata | None:
+    """The metadata of a file, unless they contradict what it takes and gives."""
+    metadata = artifact.metadata
+    if metadata is None:
+        return None
+    size_px, num_bands = artifact.input_shape, artifact.num_bands
+    image, names = metadata.input, metadata.classes
+    faults = []
+    if image is not None and (image.height, image.width) != size_px:
+        taken = f"{size_px[0]} x {size_px[1]}"
+        faults.append(f"images of {image.height} x {image.width}, takes {taken}")
+    if image is not None and image.bands and len(image.bands.use) != num_bands:
+        faults.append(f"{len(image.bands.use)} bands, takes {num_bands}")
+    if names and len(names) != artifact.num_classes:
+        faults.append(f"{len(names)} classes, gives {artifact.num_classes}")
+    if not faults:
+        return metadata
+    warnings.warn(
+        f"{artifact.path}: its metadata are ignored, since they contradict it: "
+        f"{'; '.join(faults)}. Export it again.",
+        SegshrinkWarning,
+        stacklevel=3,
+    )
+    return None
 
 
 def _range(name: InputRange | str) -> InputRange:

@@ -13,6 +13,7 @@ from segshrink.runtimes.artifact import (
     Signature,
     checked_images,
     checked_signature,
+    running,
     window_shape,
 )
 
@@ -49,7 +50,7 @@ class ONNXArtifact:
                 f"{path}: not a readable ONNX file ({error}). Export it again."
             ) from error
         properties = self._session.get_modelmeta().custom_metadata_map
-        self.metadata = parse_metadata(properties.get(NAME))
+        self.metadata = parse_metadata(properties.get(NAME), path)
         image, logits = self._only_input_and_output()
         self._input = image.name
         self.signature = self._signature(tuple(image.shape), tuple(logits.shape))
@@ -90,9 +91,9 @@ class ONNXArtifact:
         signature = self.signature
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
-            logits[index] = signature.as_logits(
-                self._session.run(None, {self._input: signature.as_input(image)})[0]
-            )
+            with running(self.path):
+                given = {self._input: signature.as_input(image)}
+                logits[index] = signature.as_logits(self._session.run(None, given)[0])
         return logits
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from segshrink.errors import ModelError, first_line
+from segshrink.errors import MissingExtraError, ModelError, first_line
 from segshrink.export.metadata import openvino_metadata
 from segshrink.export.openvino import read_model, weights_path
 from segshrink.formats import Format
 from segshrink.quiet import quiet
-from segshrink.runtimes.artifact import checked_images, checked_signature
+from segshrink.runtimes.artifact import checked_images, checked_signature, running
 
 
 class OpenVINOArtifact:
@@ -40,13 +40,16 @@ class OpenVINOArtifact:
             model = read_model(path)
             with quiet():
                 self._compiled = _compiled(model, threads)
-        except RuntimeError as error:
+        # Its bindings raise errors of any kind, and say so if it is not installed.
+        except MissingExtraError:
+            raise
+        except Exception as error:
             reason = first_line(error)
             raise ModelError(
                 f"{path}: not a readable OpenVINO model ({reason}). Export it again."
             ) from error
         self.runtime_version = _version()
-        self.metadata = openvino_metadata(model)
+        self.metadata = openvino_metadata(model, path)
         image, logits = self._only_input_and_output()
         self.signature = checked_signature(path, image, logits)
         self.input_shape = self.signature.input_shape
@@ -74,9 +77,9 @@ class OpenVINOArtifact:
         signature = self.signature
         logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
         for index, image in enumerate(images):
-            logits[index] = signature.as_logits(
-                self._compiled(signature.as_input(image))[0]
-            )
+            with running(self.path):
+                given = self._compiled(signature.as_input(image))[0]
+                logits[index] = signature.as_logits(given)
         return logits
 
 
