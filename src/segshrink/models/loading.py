@@ -2,18 +2,21 @@
 
 import json
 import re
+import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import keras
-from pydantic import ValidationError
 
-from segshrink.errors import ModelError, UsageError
+from segshrink.errors import ModelError, SegshrinkWarning, UsageError, first_line
 from segshrink.formats import Format, remedy_for
+from segshrink.models.archive import BANDS_MEMBER, check_archive
 from segshrink.models.heads import with_logits
 from segshrink.models.keras2 import load_hdf5
 from segshrink.models.plain import plain_model
+from segshrink.reading import irregular
 from segshrink.records import atomic_write
 from segshrink.records.bands import Bands
 
@@ -23,8 +26,7 @@ _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _LONGEST_REASON = 160
 _SAVE_IT = "save the model where it was made with model.save('NAME.keras')."
-# In the archive, beside what Keras reads.
-_BANDS_MEMBER = "segshrink-bands.json"
+_MOST_BANDS_BYTES = 1 << 20
 
 
 def load_model(path: Path | str, head: str | None = None) -> keras.Model:
@@ -99,7 +101,7 @@ def save_model(
         if bands is not None:
             with zipfile.ZipFile(partial, "a") as archive:
                 text = json.dumps(bands.as_plain())
-                archive.writestr(zipfile.ZipInfo(_BANDS_MEMBER, _NO_TIME), text)
+                archive.writestr(zipfile.ZipInfo(BANDS_MEMBER, _NO_TIME), text)
 
 
 def read_bands(path: Path | str) -> Bands | None:
@@ -107,12 +109,25 @@ def read_bands(path: Path | str) -> Bands | None:
 
     Args:
         path: a `.keras` file of `save_model`; others carry none.
+
+    Warns:
+        SegshrinkWarning: if the file carries some that do not hold.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            text = archive.read(_BANDS_MEMBER)
+            if archive.getinfo(BANDS_MEMBER).file_size > _MOST_BANDS_BYTES:
+                raise ValueError("too large")
+            text = archive.read(BANDS_MEMBER)
         return Bands.model_validate_json(text)
-    except (OSError, KeyError, zipfile.BadZipFile, ValidationError):
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return None
+    except (ValueError, RuntimeError, zlib.error) as error:
+        warnings.warn(
+            f"{path}: the bands in it are ignored, since they do not hold "
+            f"({first_line(error)}).",
+            SegshrinkWarning,
+            stacklevel=2,
+        )
         return None
 
 
@@ -126,7 +141,9 @@ def _check_kind(path: Path) -> None:
             "It can be evaluated, benchmarked, predicted with, and teach; for all else "
             f"{_SAVE_IT}"
         )
-    if not path.is_file():
+    if (kind := irregular(path)) not in (None, "a folder"):
+        raise ModelError(f"{path}: {kind}, where a regular file must be.")
+    if kind is not None:
         raise ModelError(f"{path}: a folder. Name the .keras file itself.")
     if path.suffix == ".keras":
         right = zipfile.is_zipfile(path)
@@ -143,6 +160,8 @@ def _check_kind(path: Path) -> None:
             f"{path}: not a Keras model; it may have been cut short. Copy or train it "
             "again."
         )
+    if path.suffix == ".keras":
+        check_archive(path)
 
 
 def _starts_with(path: Path, signature: bytes) -> bool:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 from segshrink.errors import ModelError
@@ -46,9 +47,18 @@ def require_sound(path: Path, format: Format, threads: int) -> None:
             "does not fit). Copy or export it again; a tool that changes such files on "
             "purpose must drop their metadata called segshrink."
         )
-    if checksum is Checksum.MISSING:
+    if checksum is Checksum.MISSING and _is_installed(format):
         status = path.stat()
         _run_once(str(path), format, threads, status.st_size, status.st_mtime_ns)
+
+
+def _is_installed(format: Format) -> bool:
+    """Whether there is a runtime; who opens the file says if there is none."""
+    try:
+        import_module(format.runtime_module)
+    except ImportError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=64)
