@@ -10,6 +10,7 @@ from segshrink.errors import MissingExtraError, ModelError, first_line
 from segshrink.formats import Format
 from segshrink.quiet import quiet
 from segshrink.records import usable_cores
+from segshrink.records.metadata import FileMetadata
 from segshrink.runtimes.artifact import (
     checked_images,
     checked_signature,
@@ -37,7 +38,7 @@ class SavedModelArtifact:
     """
 
     runtime = Format.SAVED_MODEL
-    metadata = None
+    metadata: FileMetadata | None = None
 
     def __init__(self, path: Path, head: str | None = None) -> None:
         try:
