@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, TiffImagePlugin
 
-from segshrink.errors import UsageError
+from segshrink.errors import SegshrinkWarning, UsageError
 from segshrink.prediction import Photo, find_photos
 from segshrink.prediction.photos import refuse_overwriting
+from segshrink.records import atomic_write
 
 from .pictures import stripes
 
@@ -115,3 +116,21 @@ def test_results_that_would_overwrite_each_other_are_refused(tmp_path):
     scene = Photo(tmp_path / "b.tif", Path("b"), True)
     with pytest.raises(UsageError, match="would overwrite the images b.tif"):
         refuse_overwriting([scene], tmp_path)
+
+
+def test_names_that_leave_no_room_are_shortened_and_told(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    long = ["a" * 250, "a" * 249 + "b", "ö" * 125, "b" * 220]
+    for name in long:
+        (folder / f"{name}.png").touch()
+    out = tmp_path / "out"
+    with pytest.warns(SegshrinkWarning, match="3 names of more than 220 bytes"):
+        photos = find_photos([folder], out)
+    names = {photo.name.name for photo in photos}
+    assert len(names) == 4 and "b" * 220 in names
+    out.mkdir()
+    for photo in photos:
+        for path in (photo.mask(out), photo.overlay(out), photo.polygons(out, "gpkg")):
+            with atomic_write(path) as partial:
+                partial.touch()

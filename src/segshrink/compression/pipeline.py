@@ -191,7 +191,7 @@ def distill_student(
     chosen = chosen_settings(recipe.student.distillation, student, teacher)
     if not is_model:
         require_logits_suffice(chosen, recipe.student.training)
-    kept = kept_by_plan_file(plan, student_file, recipe, teacher)
+    kept = kept_by_plan_file(plan, student_file, recipe, teacher, student)
     build_terms(chosen, teacher, student, steps=1, kept=kept)
     refuse_known_pictures_of_new(out, dataset, progress)
     open_run(out, recipe, versions(), dataset)

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from segshrink.compression.context import Context
+from segshrink.compression.plan_check import require_plan_between
 from segshrink.compression.stage import run_stage, trained_record
 from segshrink.data import plain_tiles
 from segshrink.distillation import (
@@ -164,21 +165,26 @@ def kept_channels(plans: Sequence[PlanRecord]) -> dict[str, list[int]]:
 
 
 def kept_by_plan_file(
-    plan: Path | None, student: Path, recipe: Recipe, teacher: keras.Model
+    plan: Path | None,
+    student_file: Path,
+    recipe: Recipe,
+    teacher: keras.Model,
+    student: keras.Model,
 ) -> dict[str, list[int]] | None:
     """The teacher's channels that a student from a file has kept.
 
     Args:
         plan: record that `prune` wrote; None takes the one beside the student, if any.
-        student: the student's model file.
+        student_file: the student's model file.
         recipe: only its losses of feature maps need the channels.
         teacher: the model that the plan must have been made for.
+        student: the model that the plan must have led to.
 
     Returns:
         As `kept_channels`; None if no loss needs the channels or there is no plan.
 
     Raises:
-        UsageError: if `plan` would have no effect, or was made for another teacher.
+        UsageError: if `plan` would have no effect, or was made for other models.
     """
     losses = recipe.student.distillation.losses or {}
     is_used = bool(set(losses) & set(FEATURE_LOSSES))
@@ -187,17 +193,11 @@ def kept_by_plan_file(
             f"--plan {plan}: has no effect without a loss of feature maps "
             f"({', '.join(FEATURE_LOSSES)} in student.distillation.losses). Drop it."
         )
-    file = plan or plan_path(student)
+    file = plan or plan_path(student_file)
     if not is_used or (plan is None and not file.is_file()):
         return None
     record = PlanRecord.read(file)
-    if record.parameters_before != teacher.count_params():
-        raise UsageError(
-            f"{file}: this plan was made for a model of "
-            f"{record.parameters_before:,} weights, but the teacher has "
-            f"{teacher.count_params():,}. Name the plan of this teacher with --plan, "
-            "or remove the file to compare by projections."
-        )
+    require_plan_between(file, record, teacher, student)
     return kept_channels([record])
 
 

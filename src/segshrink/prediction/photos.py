@@ -1,5 +1,8 @@
 """The images to segment, and where their results go."""
 
+import hashlib
+import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +11,15 @@ from segshrink.data.geotiff import is_georeferenced
 from segshrink.data.images import IMAGE_SUFFIXES, name_fault
 from segshrink.data.names import first_of_bands
 from segshrink.data.walking import folders_below, image_files
-from segshrink.errors import DatasetError, UsageError
+from segshrink.errors import DatasetError, SegshrinkWarning, UsageError
 
 # A mask stores the state of its image under this name; see `Photo.state`.
 IMAGE_TAG = "IMAGE"
+
+# File systems take names of 255 bytes, of which the longest ending takes 12 and the
+# name while a file is written 10 more.
+_MOST_NAME_BYTES = 220
+_HASH_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,9 @@ def find_photos(
     Raises:
         UsageError: if a folder holds no image, or is `out` itself, or if names are not
             UTF-8.
+
+    Warns:
+        SegshrinkWarning: if names had to be shortened to take the endings of results.
     """
     photos, results = [], out.resolve()
     for path in map(Path, paths):
@@ -102,6 +113,7 @@ def find_photos(
             )
         photos += [_photo(file, file.relative_to(path), band_endings) for file in found]
     _require_utf8([*(photo.path for photo in photos), out])
+    _tell_shortened(photos)
     return photos
 
 
@@ -109,7 +121,30 @@ def _photo(path: Path, name: Path, band_endings: Sequence[str]) -> Photo:
     # Files of one band each are read together, whatever one of them says.
     is_scene = not band_endings and is_georeferenced(path)
     stem = name.stem.removesuffix(band_endings[0]) if band_endings else name.stem
-    return Photo(path, name.with_name(stem), is_scene)
+    return Photo(path, name.with_name(_short(stem)), is_scene)
+
+
+def _short(stem: str) -> str:
+    """A name to which the endings of results can be added; a hash keeps it apart."""
+    encoded = os.fsencode(stem)
+    if len(encoded) <= _MOST_NAME_BYTES:
+        return stem
+    digest = hashlib.sha256(encoded).hexdigest()[:_HASH_DIGITS]
+    begin = encoded[: _MOST_NAME_BYTES - _HASH_DIGITS - 1].decode(errors="ignore")
+    return f"{begin}-{digest}"
+
+
+def _tell_shortened(photos: Sequence[Photo]) -> None:
+    short = [x for x in photos if len(os.fsencode(x.path.stem)) > _MOST_NAME_BYTES]
+    if short:
+        names = "1 name" if len(short) == 1 else f"{len(short)} names"
+        warnings.warn(
+            f"{names} of more than {_MOST_NAME_BYTES} bytes leave no room for the "
+            f"endings of results: {short[0].path.stem[:40]}... becomes "
+            f"{short[0].name.name}.",
+            SegshrinkWarning,
+            stacklevel=3,
+        )
 
 
 def _require_utf8(paths: Sequence[Path]) -> None:
