@@ -146,4 +146,4 @@ def test_benchmark_and_distill_take_a_head_and_a_range(tmp_path, folder):
 
 def test_a_head_without_a_keras_model_is_refused(tmp_path):
     message = refused("benchmark", tmp_path / "m.tflite", "--head", "1")
-    assert "--head has no effect without a Keras model among the files" in message
+    assert "--head has no effect without a Keras model or a SavedModel" in message

@@ -9,6 +9,7 @@ import typer
 
 from segshrink.cli.data_options import DataOptions
 from segshrink.cli.options import (
+    Architecture,
     Head,
     InputRangeName,
     ResizeMasks,
@@ -58,6 +59,7 @@ def benchmark(
     ] = None,
     head: Head = None,
     input_range: InputRangeName = None,
+    architecture: Architecture = None,
 ) -> None:
     """Time one image through each file, interleaved, in its own runtime.
 
@@ -68,9 +70,7 @@ def benchmark(
     """
     options = DataOptions(data, split, split_seed, None, snap_colors, resize_masks)
     options.refuse_without_data(part=part, input_range=input_range)
-    several = (Format.KERAS, Format.SAVED_MODEL)
-    if not any(Format.of_file(file) in several for file in files):
-        refuse_idle("without a Keras model or a SavedModel among the files", head=head)
+    _refuse_without_such_files(files, head, architecture)
     refuse_unknown_part(part)
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {plot}: the plot is a PNG. End its name in .png.")
@@ -81,7 +81,7 @@ def benchmark(
     from segshrink.records import usable_cores
     from segshrink.runtimes import Opening
 
-    opening = Opening(head, input_range or InputRange.BYTES)
+    opening = Opening(head, input_range or InputRange.BYTES, architecture)
     progress = TerminalProgress()
     dataset = options.open(progress) if options.is_given else None
     for artifact in map(opening.load, files):
@@ -106,6 +106,16 @@ def benchmark(
         found.write(json_file)
     if plot is not None:
         _write_plot(plot, found)
+
+
+def _refuse_without_such_files(
+    files: list[Path], head: str | None, architecture: Path | None
+) -> None:
+    formats = {Format.of_file(file) for file in files}
+    if not formats & {Format.KERAS, Format.SAVED_MODEL}:
+        refuse_idle("without a Keras model or a SavedModel among the files", head=head)
+    if Format.KERAS not in formats:
+        refuse_idle("without a Keras model among the files", architecture=architecture)
 
 
 def _check(artifact: Artifact, dataset: Dataset, *, is_range_given: bool) -> None:

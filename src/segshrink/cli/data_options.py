@@ -148,6 +148,7 @@ def open_model_and_data(
     options: DataOptions,
     head: str | None,
     input_range: InputRange | None,
+    architecture: Path | None,
 ) -> tuple[keras.Model, Dataset | None]:
     """A Keras model of logits that takes 0-255, and the data set if there is one.
 
@@ -165,6 +166,11 @@ def open_model_and_data(
     if options.is_given:
         dataset = dataset_as_trained(options.open(progress), read_bands(model))
     opened = open_given_model(
-        model, progress, head=head, input_range=input_range, dataset=dataset
+        model,
+        progress,
+        head=head,
+        input_range=input_range,
+        architecture=architecture,
+        dataset=dataset,
     )
     return opened, dataset

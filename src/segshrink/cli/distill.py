@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from segshrink.cli.options import (
+    Architecture,
     Data,
     Devices,
     Head,
@@ -32,9 +33,9 @@ def distill(
         list[Path],
         typer.Option(
             "--teacher",
-            help="Trained model (.keras, .tflite, .onnx, .xml) of RGB images 0-255, or "
-            "a folder of predictions (.png, .npy, .npz) with the names of the images. "
-            "Repeatable: the mean of the probabilities teaches.",
+            help="Trained model (.keras, .h5, .tflite, .onnx, .xml, a SavedModel) of "
+            "RGB images, or a folder of predictions (.png, .npy, .npz) with the names "
+            "of the images. Repeatable: the mean of the probabilities teaches.",
         ),
     ],
     student: Annotated[Path, typer.Option("--student", help="Model to train.")],
@@ -57,6 +58,15 @@ def distill(
     devices: Devices = "1",
     head: Head = None,
     input_range: InputRangeName = None,
+    architecture: Architecture = None,
+    student_architecture: Annotated[
+        Path | None,
+        typer.Option(
+            "--student-architecture",
+            metavar="MODEL.py",
+            help="The same for STUDENT; --architecture is for the teacher.",
+        ),
+    ] = None,
 ) -> None:
     """Train a student on labels and on a teacher; OUT gets model.keras.
 
@@ -64,11 +74,16 @@ def distill(
     """
     count = device_count(devices)
     settings = with_masks(settings, snap_colors=snap_colors, resize_masks=resize_masks)
-    of_teacher = {"teacher.head": head, "teacher.input_range": input_range}
+    of_models = {
+        "teacher.head": head,
+        "teacher.input_range": input_range,
+        "teacher.architecture": architecture and str(architecture),
+        "student.architecture": student_architecture and str(student_architecture),
+    }
     settings += [
         # In quotes, since an output's number is text, too.
         f"{field}={json.dumps(value)}"
-        for field, value in of_teacher.items()
+        for field, value in of_models.items()
         if value is not None
     ]
     chosen = assemble_recipe(

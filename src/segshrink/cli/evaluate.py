@@ -10,6 +10,7 @@ import typer
 
 from segshrink.cli.data_options import RANDOM_PATCH, DataOptions
 from segshrink.cli.options import (
+    Architecture,
     Data,
     Head,
     InputRangeName,
@@ -70,6 +71,7 @@ def evaluate(
     ] = None,
     head: Head = None,
     input_range: InputRangeName = None,
+    architecture: Architecture = None,
 ) -> None:
     """Measure a file's quality on whole images that it was not trained on.
 
@@ -81,7 +83,9 @@ def evaluate(
     options = DataOptions(data, split, split_seed, protocol, snap_colors, resize_masks)
     if options.protocol is not None:
         _refuse_for_patches(part=part, split_seed=split_seed, out=out, worst=worst)
-        _refuse_for_patches(head=head, input_range=input_range)
+        _refuse_for_patches(
+            head=head, input_range=input_range, architecture=architecture
+        )
         evaluate_random_patch(artifact, options, without, threads, json_file)
         return
     refuse_unknown_part(part)
@@ -93,7 +97,7 @@ def evaluate(
     from segshrink.records.evaluation import Evaluation
 
     progress = TerminalProgress()
-    opened = opened_file(artifact, threads, head, input_range, progress)
+    opened = opened_file(artifact, threads, head, input_range, architecture, progress)
     dataset = options.open(progress)
     if input_range is None:
         require_range_of_file(opened, dataset)

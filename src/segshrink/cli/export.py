@@ -9,6 +9,7 @@ import typer
 
 from segshrink.cli.data_options import DataOptions, open_model_and_data
 from segshrink.cli.options import (
+    Architecture,
     Head,
     InputRangeName,
     ResizeMasks,
@@ -85,6 +86,7 @@ def export(
     ] = None,
     head: Head = None,
     input_range: InputRangeName = None,
+    architecture: Architecture = None,
 ) -> None:
     """Export a Keras model to a file for a device, and check it against the model.
 
@@ -110,7 +112,9 @@ def export(
     from segshrink.export import fixed_input_shape, with_input_size
     from segshrink.models import read_bands
 
-    trained, dataset = open_model_and_data(model, options, head, input_range)
+    trained, dataset = open_model_and_data(
+        model, options, head, input_range, architecture
+    )
     if size_px is not None:
         trained = with_input_size(trained, *size_px)
     fixed_input_shape(trained)

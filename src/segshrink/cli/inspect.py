@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from segshrink.cli.options import (
+    Architecture,
     Head,
     LayoutName,
     ResizeMasks,
@@ -48,6 +49,7 @@ def inspect(
     snap_colors: SnapColors = False,
     resize_masks: ResizeMasks = False,
     head: Head = None,
+    architecture: Architecture = None,
 ) -> None:
     """Show the contents of a data set or a model, and what is wrong with it.
 
@@ -57,6 +59,8 @@ def inspect(
     is_keras = format is Format.KERAS
     if keep is not None and not is_keras:
         raise UsageError(f"--keep is for Keras models, but {path} is not one.")
+    if not is_keras:
+        refuse_idle("on what is no Keras model", architecture=architecture)
     if not is_keras and format is not Format.SAVED_MODEL:
         refuse_idle("on what is no Keras model and no SavedModel", head=head)
     if format is not None:
@@ -71,7 +75,7 @@ def inspect(
             resize_masks=resize_masks or None,
         )
     if is_keras:
-        _model(Path(path), keep, head)
+        _model(Path(path), keep, head, architecture)
     elif format is not None:
         _artifact(Path(path), head)
     elif (remedy := remedy_for(path)) is not None and not Path(path).is_dir():
@@ -87,7 +91,9 @@ def inspect(
             _unlabelled(path, unlabelled, split, opening)
 
 
-def _model(path: Path, keep: float | None, head: str | None) -> None:
+def _model(
+    path: Path, keep: float | None, head: str | None, architecture: Path | None
+) -> None:
     load_keras()
     from segshrink.export import with_fixed_size
     from segshrink.measuring import count_macs
@@ -95,7 +101,7 @@ def _model(path: Path, keep: float | None, head: str | None) -> None:
     from segshrink.models.input_range import scales_itself
     from segshrink.pruning import plan_pruning
 
-    model = load_model(path, head)
+    model = load_model(path, head, architecture)
     output.out(f"{path}: {model.input_shape} -> {model.output_shape}")
     sized = with_fixed_size(model)
     size, (height_px, width_px) = count_macs(sized), sized.input_shape[1:3]

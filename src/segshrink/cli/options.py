@@ -65,6 +65,15 @@ InputRangeName = Annotated[
         "scale them itself; files take 0-255 always.",
     ),
 ]
+Architecture = Annotated[
+    Path | None,
+    typer.Option(
+        "--architecture",
+        metavar="MODEL.py",
+        help="Python file whose function build() returns the Keras model, for a file "
+        "that holds only weights, or whose own layers are not read. Its code is run.",
+    ),
+]
 Unlabelled = Annotated[
     list[str] | None,
     typer.Option(

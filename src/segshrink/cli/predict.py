@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segshrink.cli.options import Head, InputRangeName, Threads, refuse_idle
+from segshrink.cli.options import (
+    Architecture,
+    Head,
+    InputRangeName,
+    Threads,
+    refuse_idle,
+)
 from segshrink.cli.scores import opened_file
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras_for, output
 from segshrink.errors import UsageError
@@ -55,6 +61,7 @@ def predict(
     ] = None,
     head: Head = None,
     input_range: InputRangeName = None,
+    architecture: Architecture = None,
 ) -> None:
     """Segment images; OUT gets a class-index PNG and a coloured overlay of each.
 
@@ -72,11 +79,13 @@ def predict(
     cluster = _cluster(ray, workers)
     if cluster is not None:
         reason = "with --ray; export the model first, which takes them"
-        refuse_idle(reason, head=head, input_range=input_range)
+        refuse_idle(
+            reason, head=head, input_range=input_range, architecture=architecture
+        )
     artifact, images = _model_and_images(files)
     load_keras_for(artifact)
     progress = TerminalProgress()
-    opened = opened_file(artifact, threads, head, input_range, progress)
+    opened = opened_file(artifact, threads, head, input_range, architecture, progress)
     bands = bands_of(opened.metadata)
     photos = find_photos(images, out, band_endings=bands.files if bands else ())
     outcome = segment_files(

@@ -10,6 +10,7 @@ import typer
 
 from segshrink.cli.data_options import DataOptions, open_model_and_data
 from segshrink.cli.options import (
+    Architecture,
     Head,
     InputRangeName,
     ResizeMasks,
@@ -107,6 +108,7 @@ def prune(
     ] = None,
     head: Head = None,
     input_range: InputRangeName = None,
+    architecture: Architecture = None,
 ) -> None:
     """Remove channels from a model; OUT is plain Keras and still needs fine-tuning.
 
@@ -134,7 +136,9 @@ def prune(
     from segshrink.compression.student import plan_path
     from segshrink.models import read_bands, save_model
 
-    before, dataset = open_model_and_data(model, options, head, input_range)
+    before, dataset = open_model_and_data(
+        model, options, head, input_range, architecture
+    )
     plan, smaller = _pruned(
         before,
         dataset,

@@ -59,6 +59,7 @@ def opened_file(
     threads: int,
     head: str | None,
     input_range: InputRange | None,
+    architecture: Path | None,
     progress: Progress,
 ) -> Artifact:
     """Open a model file, see `load_artifact`; it is said if its size is open."""
@@ -69,6 +70,7 @@ def opened_file(
         threads=threads,
         head=head,
         input_range=input_range or InputRange.BYTES,
+        architecture=architecture,
     )
     tell_window(opened, progress)
     return opened

@@ -55,7 +55,8 @@ def open_teacher(
         dataset: data to teach on. Classes are matched by name where a file has names.
         tile_px: height and width of the student's tiles in pixels.
         progress: receives a line for each assumption.
-        settings: its `head` and `input_range` are those of Keras models.
+        settings: its `head`, `input_range` and `architecture` are those of Keras
+            models.
 
     Returns:
         A Keras model, or a source of logits.
@@ -114,6 +115,7 @@ def _model_for_each_step(
         progress,
         head=settings.head,
         input_range=settings.input_range,
+        architecture=settings.architecture,
         dataset=dataset,
     )
     if None in model.input_shape[1:3]:
@@ -168,7 +170,7 @@ class TeacherArtifact:
     Args:
         path: the file. Its classes may have another order.
         dataset: the data set.
-        settings: its `head` and `input_range` are those of the file.
+        settings: its `head`, `input_range` and `architecture` are those of the file.
 
     Raises:
         ModelError: if the file is not a segmentation model of these classes.
@@ -183,6 +185,7 @@ class TeacherArtifact:
             threads=len(usable_cores()),
             input_range=settings.input_range or InputRange.BYTES,
             head=settings.head,
+            architecture=settings.architecture,
         )
         self.path, self.threads = path, artifact.threads
         self.runtime, self.runtime_version = artifact.runtime, artifact.runtime_version

@@ -20,6 +20,7 @@ def open_given_model(
     *,
     head: str | None = None,
     input_range: str | None = None,
+    architecture: Path | str | None = None,
     dataset: Dataset | None = None,
 ) -> keras.Model:
     """Load a model as one of images 0-255 that gives logits of the data's classes.
@@ -29,13 +30,14 @@ def open_given_model(
         progress: receives how its head was changed.
         head: output that gives the classes, if there are several.
         input_range: range of the images that it takes, an `InputRange`.
+        architecture: Python file that builds the model; see `load_model`.
         dataset: data that its classes and bands must be those of; if the model does not
             scale its images itself and no range is given, the validation part is tried.
 
     Raises:
         ModelError: if it does not fit the data, or is clearly better for another range.
     """
-    model = load_model(path, head)
+    model = load_model(path, head, architecture)
     note = head_note(model)
     if note is not None:
         progress.say(f"{path}: {note}")

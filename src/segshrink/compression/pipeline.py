@@ -183,7 +183,7 @@ def distill_student(
     keras.utils.set_random_seed(stage_seed(recipe, Role.STUDENT))
     dataset, tile_px = open_recipe_data(recipe, progress), recipe.data.tile_px
     teacher = open_teacher(teachers, dataset, tile_px, progress, recipe.teacher)
-    student = load_model(student_file)
+    student = load_model(student_file, architecture=recipe.student.architecture)
     require_fit(student, student_file, dataset, tile_px)
     class_frequencies(dataset.val)
     supervised_loss(recipe.student.training.loss, dataset)

@@ -19,6 +19,7 @@ from segshrink.export import with_input_size
 from segshrink.formats import InputRange
 from segshrink.measuring import count_macs
 from segshrink.models import build_model, head_note, load_model, read_bands, save_model
+from segshrink.models.architecture import require_savable
 from segshrink.progress import Progress, SilentProgress
 from segshrink.recipe import Recipe
 from segshrink.records import atomic_write, sha256_of
@@ -47,9 +48,14 @@ def copy_teacher(context: Context, file: Path, folder: Path) -> TakenRecord:
     """
     settings, out = context.recipe.teacher, folder / "model.keras"
     model = open_given_model(
-        file, SilentProgress(), head=settings.head, input_range=settings.input_range
+        file,
+        SilentProgress(),
+        head=settings.head,
+        input_range=settings.input_range,
+        architecture=settings.architecture,
     )
     changed = head_note(model) or settings.input_range not in (None, InputRange.BYTES)
+    changed = changed or settings.architecture is not None
     if None in model.input_shape[1:3]:
         tile_px, changed = context.tile_px, True
         model = with_input_size(model, tile_px, tile_px)
@@ -132,11 +138,16 @@ def checked_teacher_file(
             data.
         RecipeError: if it is not one Keras model.
     """
-    if recipe.teacher.file is None:
-        if recipe.teacher.head or recipe.teacher.input_range:
+    teacher = recipe.teacher
+    if recipe.student.architecture is not None:
+        raise RecipeError(
+            "student.architecture: only distill takes the student from a file. Drop it."
+        )
+    if teacher.file is None:
+        if any((teacher.head, teacher.input_range, teacher.architecture)):
             raise RecipeError(
-                "teacher.head and teacher.input_range have no effect without "
-                "teacher.file. Drop them."
+                "teacher.head, teacher.input_range and teacher.architecture have no "
+                "effect without teacher.file. Drop them."
             )
         return None
     if not recipe.teacher.is_one_keras_file:
@@ -145,15 +156,19 @@ def checked_teacher_file(
             f"{', '.join(recipe.teacher.files)}. Only distill and compress take others."
         )
     file = Path(recipe.teacher.files[0])
-    model, tile_px = load_model(file, recipe.teacher.head), recipe.data.tile_px
+    tile_px = recipe.data.tile_px
+    model = load_model(file, teacher.head, teacher.architecture)
+    if teacher.architecture is not None:
+        require_savable(model)
     if None in model.input_shape[1:3]:
         model = with_input_size(model, tile_px, tile_px)
     require_fit(model, file, dataset, tile_px)
     open_given_model(
         file,
         progress or SilentProgress(),
-        head=recipe.teacher.head,
-        input_range=recipe.teacher.input_range,
+        head=teacher.head,
+        input_range=teacher.input_range,
+        architecture=teacher.architecture,
         dataset=dataset,
     )
     return file

@@ -94,7 +94,7 @@ def _entry(
         runtime=artifact.runtime,
         runtime_version=artifact.runtime_version,
         size=measure_size(path),
-        memory=measure_memory(path, threads=memory_threads, head=opening.head),
+        memory=measure_memory(path, threads=memory_threads, opening=opening),
         model=None if model.macs is None else model,
         quality=None,
         latency=tuple(latency),

@@ -1,6 +1,7 @@
 """Memory that running a model file takes, in a process that does nothing else.
 
-The process is `python -m segshrink.measuring.memory FILE THREADS [HEAD]`.
+The process is `python -m segshrink.measuring.memory FILE THREADS HEAD ARCHITECTURE`,
+where an empty argument is none.
 """
 
 import importlib
@@ -12,19 +13,20 @@ from pathlib import Path
 from segshrink.errors import SegshrinkError, UsageError
 from segshrink.formats import Format
 from segshrink.records.benchmark import Memory
+from segshrink.runtimes import Opening
 
 _PREDICTIONS = 3
 
 
 def measure_memory(
-    path: Path | str, *, threads: int = 1, head: str | None = None
+    path: Path | str, *, threads: int = 1, opening: Opening | None = None
 ) -> Memory:
     """Peak memory of a fresh process that opens a file and predicts with it.
 
     Args:
         path: a file that `load_artifact` opens.
         threads: int >= 1, as for `load_artifact`.
-        head: as for `segshrink.runtimes.Opening`.
+        opening: how the file is opened.
 
     Returns:
         Resident memory at its highest, and the part of it that came after the runtime
@@ -33,7 +35,8 @@ def measure_memory(
     Raises:
         UsageError: if the file cannot be opened or the process failed.
     """
-    chosen = [] if head is None else [head]
+    opening = opening or Opening()
+    chosen = [opening.head or "", str(opening.architecture or "")]
     finished = subprocess.run(
         [sys.executable, "-m", __name__, str(path), str(threads), *chosen],
         capture_output=True,
@@ -64,16 +67,16 @@ def main(arguments: list[str]) -> int:
     """Run one file and print the memory that it took; see the module's docstring."""
     import numpy as np
 
-    from segshrink.runtimes import Opening
-
-    path, threads = Path(arguments[0]), int(arguments[1])
-    opening = Opening(head=arguments[2] if len(arguments) > 2 else None)
+    path, threads, head, architecture = arguments
+    opening = Opening(
+        head=head or None, architecture=Path(architecture) if architecture else None
+    )
     try:
         format = Format.of_file(path)
         if format is not None:
             importlib.import_module(format.runtime_module)
         before = _peak_bytes()
-        artifact = opening.load(path, threads=threads)
+        artifact = opening.load(path, threads=int(threads))
         image = np.zeros((1, *artifact.input_shape, artifact.num_bands), np.uint8)
         for _ in range(_PREDICTIONS):
             artifact.predict(image)

@@ -12,15 +12,19 @@ import keras
 
 from segshrink.errors import ModelError, SegshrinkWarning, UsageError, first_line
 from segshrink.formats import Format, remedy_for
+from segshrink.models.architecture import (
+    build_architecture,
+    load_weights,
+    require_savable,
+)
 from segshrink.models.archive import BANDS_MEMBER, check_archive
 from segshrink.models.heads import with_logits
-from segshrink.models.keras2 import load_hdf5
+from segshrink.models.keras2 import HDF5_SUFFIXES, load_hdf5
 from segshrink.models.plain import plain_model
 from segshrink.reading import irregular
 from segshrink.records import atomic_write
 from segshrink.records.bands import Bands
 
-_HDF5_SUFFIXES = (".h5", ".hdf5")
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # The earliest time that a zip archive can hold stands for every time.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
@@ -29,7 +33,9 @@ _SAVE_IT = "save the model where it was made with model.save('NAME.keras')."
 _MOST_BANDS_BYTES = 1 << 20
 
 
-def load_model(path: Path | str, head: str | None = None) -> keras.Model:
+def load_model(
+    path: Path | str, head: str | None = None, architecture: Path | str | None = None
+) -> keras.Model:
     """Load a Keras model for inference or as a start for training.
 
     Code in the file (Lambda layers, custom classes) is refused, not run. The model
@@ -40,6 +46,8 @@ def load_model(path: Path | str, head: str | None = None) -> keras.Model:
     Args:
         path: a `.keras` file, or `.h5` or `.hdf5` as older Keras wrote it.
         head: the output that gives the classes, if there are several.
+        architecture: a Python file whose `build()` returns the model, of which only the
+            weights are read from `path`. Its code is run.
 
     Returns:
         The model, not compiled.
@@ -50,17 +58,24 @@ def load_model(path: Path | str, head: str | None = None) -> keras.Model:
     """
     path = Path(path)
     _check_kind(path)
+    if architecture is not None:
+        model = build_architecture(Path(architecture))
+        load_weights(model, path)
+    else:
+        model = _load(path)
+    return with_logits(_as_plain(model), head)
+
+
+def _load(path: Path) -> keras.Model:
     try:
-        if path.suffix in _HDF5_SUFFIXES:
-            model = load_hdf5(path)
-        else:
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        if path.suffix in HDF5_SUFFIXES:
+            return load_hdf5(path)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
     except ModelError:
         raise
     except Exception as error:
         # Keras, zipfile, h5py and json each have their own errors for a bad file.
         raise ModelError(f"{path}: {_why(error)}") from error
-    return with_logits(_as_plain(model), head)
 
 
 def _as_plain(model: keras.Model) -> keras.Model:
@@ -87,10 +102,12 @@ def save_model(
 
     Raises:
         UsageError: if `path` does not end in `.keras`.
+        ModelError: if the model has layers of code that the file cannot hold.
     """
     path = Path(path)
     if path.suffix != ".keras":
         raise UsageError(f"{path}: a model is saved as .keras, got {path.suffix!r}.")
+    require_savable(model)
     # A new model around the same layers has no optimizer or loss.
     plain = keras.Model(
         _one_or_all(model.inputs), _one_or_all(model.outputs), name=model.name
@@ -147,7 +164,7 @@ def _check_kind(path: Path) -> None:
         raise ModelError(f"{path}: a folder. Name the .keras file itself.")
     if path.suffix == ".keras":
         right = zipfile.is_zipfile(path)
-    elif path.suffix in _HDF5_SUFFIXES:
+    elif path.suffix in HDF5_SUFFIXES:
         right = _starts_with(path, _HDF5_SIGNATURE)
     else:
         raise ModelError(

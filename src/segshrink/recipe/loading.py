@@ -91,5 +91,8 @@ def recipe_yaml(recipe: Recipe) -> str:
         for field in ("head", "input_range"):
             if data["teacher"][field] is None:
                 del data["teacher"][field]
+    for section in ("teacher", "student"):
+        if data[section]["architecture"] is None:
+            del data[section]["architecture"]
     del data["student"]["model" if recipe.student.kind == "pruned" else "pruning"]
     return yaml.safe_dump(data, sort_keys=False)

@@ -24,12 +24,14 @@ class TeacherSettings(Settings):
     `file`: one or a list of model files of any format and folders of predictions, of
     which the mean of the probabilities teaches. Of a Keras model, `head` is the output
     that gives the classes, if it has several, and `input_range` the range of the images
-    that it was trained on, where it does not scale them itself.
+    that it was trained on, where it does not scale them itself. `architecture` is a
+    Python file whose `build()` returns the model of a file that holds only weights.
     """
 
     file: str | tuple[str, ...] | None = None
     head: str | None = None
     input_range: InputRange | None = None
+    architecture: str | None = None
     model: TeacherModelSettings = UNetSettings()
     training: TrainingSettings = TrainingSettings()
 
@@ -64,9 +66,14 @@ class TeacherSettings(Settings):
 
 
 class StudentSettings(Settings):
-    """The student: the pruned teacher, or a compact model built from scratch."""
+    """The student: the pruned teacher, or a compact model built from scratch.
+
+    `architecture` is for `distill`, which takes the student from a file: a Python file
+    whose `build()` returns the model of a file that holds only weights.
+    """
 
     kind: Literal["pruned", "compact"] = "pruned"
+    architecture: str | None = None
     pruning: PruningSettings = PruningSettings()
     model: CompactSettings = CompactSettings()
     distillation: DistillationSettings = DistillationSettings()

@@ -29,6 +29,7 @@ class KerasArtifact:
     Args:
         path: the file; it is loaded in safe mode.
         head: output that gives the classes, if there are several.
+        architecture: Python file that builds the model; see `load_model`.
 
     Raises:
         ModelError: if the file is not a Keras model, or not one image in, logits out.
@@ -36,7 +37,12 @@ class KerasArtifact:
 
     runtime = Format.KERAS
 
-    def __init__(self, path: Path, head: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        head: str | None = None,
+        architecture: Path | str | None = None,
+    ) -> None:
         import keras
 
         from segshrink.models import load_model, read_bands
@@ -44,7 +50,7 @@ class KerasArtifact:
         self.path = path
         self.threads = len(usable_cores())
         self.runtime_version = f"{keras.__version__} ({keras.config.backend()})"
-        self.model = load_model(path, head)
+        self.model = load_model(path, head, architecture)
         if len(self.model.inputs) != 1 or len(self.model.outputs) != 1:
             raise ModelError(
                 f"{path}: one image in and one logits tensor out is needed, got "

@@ -1,6 +1,7 @@
 """Opens a model file with the runtime that its suffix names."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def load_artifact(
     threads: int = 1,
     input_range: InputRange | str = InputRange.BYTES,
     head: str | None = None,
+    architecture: Path | str | None = None,
 ) -> Artifact:
     """Open a model file of any `Format`, which its suffix names.
 
@@ -33,6 +35,8 @@ def load_artifact(
         input_range: range of the images that the file itself takes.
         head: output of a `.keras` file or a SavedModel that gives the classes, if it
             has several.
+        architecture: Python file that builds the model of a Keras file, of which only
+            the weights are read; its code is run.
 
     Returns:
         The opened file. It takes images 0-255, and gives logits of two classes or more:
@@ -59,11 +63,16 @@ def load_artifact(
         raise UsageError(
             f"{path}: only outputs of a Keras model or a SavedModel can be chosen."
         )
+    if architecture is not None and format is not Format.KERAS:
+        raise UsageError(
+            f"{path}: --architecture is for the weights of a Keras model, which "
+            f"{format.label} does not hold. Drop it."
+        )
     if format is not Format.SAVED_MODEL and (kind := irregular(path)) is not None:
         raise ModelError(f"{path}: {kind}, where a regular file must be.")
     if format in EXPORTED and path != shipped_model():
         require_sound(path, format, threads)
-    artifact = _OPENERS[format](path, threads, head)
+    artifact = _OPENERS[format](path, threads, head, architecture)
     if format in EXPORTED:
         artifact.metadata = _fitting(artifact)
     signature = replace(artifact.signature, input_range=_range(input_range))
@@ -86,15 +95,22 @@ class Opening:
     Attributes:
         head: output of the `.keras` files and SavedModels that gives the classes.
         input_range: range of the images of the files that do not say it themselves.
+        architecture: Python file that builds the model of the Keras files.
     """
 
     head: str | None = None
     input_range: InputRange = InputRange.BYTES
+    architecture: Path | None = None
 
     def load(self, path: Path | str, *, threads: int = 1) -> Artifact:
         """Open a file; see `load_artifact`."""
-        head = self.head if Format.of_file(path) in OF_SEVERAL_OUTPUTS else None
-        artifact = load_artifact(path, threads=threads, head=head)
+        format = Format.of_file(path)
+        artifact = load_artifact(
+            path,
+            threads=threads,
+            head=self.head if format in OF_SEVERAL_OUTPUTS else None,
+            architecture=self.architecture if format is Format.KERAS else None,
+        )
         if not says_range(artifact):
             artifact.signature = replace(
                 artifact.signature, input_range=self.input_range
@@ -151,37 +167,39 @@ def _range(name: InputRange | str) -> InputRange:
 
 
 # Each runtime takes a second or more to import: only the one that is needed is.
-def _open_litert(path: Path, threads: int, _: str | None) -> Artifact:
+def _open_litert(path: Path, threads: int, *_: object) -> Artifact:
     from segshrink.runtimes.litert import LiteRTArtifact
 
     return LiteRTArtifact(path, threads)
 
 
-def _open_onnx(path: Path, threads: int, _: str | None) -> Artifact:
+def _open_onnx(path: Path, threads: int, *_: object) -> Artifact:
     from segshrink.runtimes.onnx import ONNXArtifact
 
     return ONNXArtifact(path, threads)
 
 
-def _open_openvino(path: Path, threads: int, _: str | None) -> Artifact:
+def _open_openvino(path: Path, threads: int, *_: object) -> Artifact:
     from segshrink.runtimes.openvino import OpenVINOArtifact
 
     return OpenVINOArtifact(path, threads)
 
 
-def _open_keras(path: Path, _: int, head: str | None) -> Artifact:
+def _open_keras(
+    path: Path, _: int, head: str | None, architecture: Path | str | None
+) -> Artifact:
     from segshrink.runtimes.keras import KerasArtifact
 
-    return KerasArtifact(path, head)
+    return KerasArtifact(path, head, architecture)
 
 
-def _open_saved_model(path: Path, _: int, head: str | None) -> Artifact:
+def _open_saved_model(path: Path, _: int, head: str | None, *__: object) -> Artifact:
     from segshrink.runtimes.saved_model import SavedModelArtifact
 
     return SavedModelArtifact(path, head)
 
 
-_OPENERS = {
+_OPENERS: dict[Format, Callable[..., Artifact]] = {
     Format.LITERT: _open_litert,
     Format.ONNX: _open_onnx,
     Format.OPENVINO: _open_openvino,

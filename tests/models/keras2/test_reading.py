@@ -3,6 +3,7 @@
 import json
 import pickle
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -320,9 +321,21 @@ def test_a_file_of_weights_is_named_as_one(tmp_path):
     assert "holds only the weights" in refusal(tmp_path / "m.weights.h5")
 
 
-def test_an_hdf5_file_of_something_else(tmp_path):
-    import h5py
+@pytest.mark.parametrize("kind", ["missing", "elsewhere"])
+def test_weights_that_are_not_in_the_file(network_file, tmp_path, kind):
+    with h5py.File(network_file, "r+") as file:
+        weights = file["model_weights/logits/logits"]
+        del weights["kernel:0"]
+        if kind == "elsewhere":
+            with h5py.File(tmp_path / "other.h5", "w") as other:
+                other["secret"] = np.zeros((1, 1, 9, 3))
+            weights["kernel:0"] = h5py.ExternalLink(
+                str(tmp_path / "other.h5"), "secret"
+            )
+    assert "lists weights of layer 'logits'" in refusal(network_file)
 
+
+def test_an_hdf5_file_of_something_else(tmp_path):
     with h5py.File(tmp_path / "m.h5", "w") as file:
         file["holiday"] = np.zeros(3)
     assert "holds no model of Keras" in refusal(tmp_path / "m.h5")
@@ -330,8 +343,6 @@ def test_an_hdf5_file_of_something_else(tmp_path):
 
 def test_the_config_is_json_as_keras_2_wrote_it(network_file):
     # Guards the helper: Keras itself finds the same entries where it looks for them.
-    import h5py
-
     with h5py.File(network_file) as file:
         config = json.loads(file.attrs["model_config"])
     assert config["config"]["layers"][0]["config"]["batch_input_shape"][0] is None

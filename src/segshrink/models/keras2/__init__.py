@@ -5,6 +5,6 @@ have, at slashes in names and at operations of TensorFlow between layers. So the
 is built here, layer by layer, and weights are found by the names of layers.
 """
 
-from segshrink.models.keras2.reading import load_hdf5
+from segshrink.models.keras2.reading import HDF5_SUFFIXES, load_hdf5
 
-__all__ = ["load_hdf5"]
+__all__ = ["HDF5_SUFFIXES", "load_hdf5"]

@@ -13,8 +13,9 @@ from segshrink.errors import ModelError
 Config = Mapping[str, Any]
 
 BUILD_IT = (
-    "Name a Python file that builds the model with --architecture (in a recipe "
-    "teacher.architecture), or build it of layers of Keras and save it again."
+    "Name a Python file that builds the model with --architecture MODEL.py (in a "
+    "recipe teacher.architecture), or build it of layers of Keras and save it with "
+    "model.save('NAME.keras')."
 )
 
 # Names of the same classes in older versions, and of copies in other packages.

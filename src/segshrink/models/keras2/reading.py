@@ -8,8 +8,11 @@ import h5py
 import keras
 
 from segshrink.errors import ModelError
+from segshrink.models.keras2.configs import BUILD_IT
 from segshrink.models.keras2.graph import build_graph
 from segshrink.models.keras2.weights import read_weights, set_weights
+
+HDF5_SUFFIXES = (".h5", ".hdf5")
 
 
 def load_hdf5(path: Path) -> keras.Model:
@@ -36,11 +39,24 @@ def load_hdf5(path: Path) -> keras.Model:
     return built.model
 
 
-def holds_only_weights(file: Any) -> bool:
-    """Whether an open HDF5 file has weights of layers, but no model."""
-    # The first is how Keras 2 wrote them, the others how Keras 3 does.
-    is_old = "layer_names" in file.attrs or "layer_names0" in file.attrs
-    return is_old or "layers" in file or "_layer_checkpoint_dependencies" in file
+def is_hdf5(path: Path) -> bool:
+    """Whether the ending of a file is one of HDF5."""
+    return path.suffix in HDF5_SUFFIXES
+
+
+def weights_group(file: Any) -> Any | None:
+    """Where Keras 2 put the weights in an open HDF5 file; None in others."""
+    for group in (file, file.get("model_weights")):
+        if group is not None and (
+            "layer_names" in group.attrs or "layer_names0" in group.attrs
+        ):
+            return group
+    return None
+
+
+def _holds_only_weights(file: Any) -> bool:
+    is_new = "layers" in file or "_layer_checkpoint_dependencies" in file
+    return is_new or weights_group(file) is not None
 
 
 def _version(file: Any) -> int:
@@ -52,9 +68,6 @@ def _version(file: Any) -> int:
 
 
 def _without_model(path: Path, file: Any) -> str:
-    if holds_only_weights(file):
-        return (
-            f"{path}: holds only the weights of a model, not the model. Save it where "
-            "it was made with model.save('NAME.keras')."
-        )
+    if _holds_only_weights(file):
+        return f"{path}: holds only the weights of a model, not the model. {BUILD_IT}"
     return f"{path}: an HDF5 file, but it holds no model of Keras."

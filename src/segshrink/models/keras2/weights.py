@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.saving.saving_lib import safe_get_h5_dataset, safe_get_h5_group
 
 from segshrink.errors import ModelError
 from segshrink.models.keras2.graph import Built
@@ -24,15 +25,16 @@ def read_weights(group: Any) -> dict[str, Named]:
     found: dict[str, Named] = {}
     for layer in _listed(group, "layer_names"):
         try:
-            inner = group[layer]
+            # Links to other files are refused.
+            inner = safe_get_h5_group(group, layer)
             weights = [
-                (name, np.asarray(inner[name]))
+                (name, np.asarray(safe_get_h5_dataset(inner, name)))
                 for name in _listed(inner, "weight_names")
             ]
-        except KeyError as error:
+        except (KeyError, ValueError) as error:
             raise ModelError(
-                f"lists weights of layer {layer!r} that it does not hold; it may have "
-                "been cut short. Copy it again."
+                f"lists weights of layer {layer!r} that it does not hold itself; it may "
+                "have been cut short. Copy it again."
             ) from error
         if weights:
             found[layer] = weights
@@ -60,7 +62,7 @@ def set_weights(built: Built, weights: Mapping[str, Named]) -> None:
         ModelError: naming the layer whose weights are missing or of another shape.
     """
     for name, layer in built.layers.items():
-        _set(name, layer, list(weights.get(name, ())))
+        set_layer(name, layer, list(weights.get(name, ())))
     for name in weights:
         if name not in built.layers and name != "top_level_model_weights":
             raise ModelError(
@@ -69,7 +71,12 @@ def set_weights(built: Built, weights: Mapping[str, Named]) -> None:
             )
 
 
-def _set(name: str, layer: keras.Layer | Built, named: Named) -> None:
+def set_layer(name: str, layer: keras.Layer | Built, named: Named) -> None:
+    """Set the weights of one layer, or of all layers of a nested model.
+
+    Raises:
+        ModelError: naming the layer whose weights are missing or of another shape.
+    """
     leaves = list(_leaves(name, layer))
     by_leaf = _by_name(leaves, named) if isinstance(layer, Built) else None
     if by_leaf is None:
