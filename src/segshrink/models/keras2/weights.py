@@ -33,8 +33,8 @@ def read_weights(group: Any) -> dict[str, Named]:
             ]
         except (KeyError, ValueError) as error:
             raise ModelError(
-                f"lists weights of layer {layer!r} that it does not hold itself; it may "
-                "have been cut short. Copy it again."
+                f"lists weights of layer {layer!r} that it does not hold itself; it "
+                "may have been cut short. Copy it again."
             ) from error
         if weights:
             found[layer] = weights
