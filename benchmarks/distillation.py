@@ -12,6 +12,8 @@ same command goes on where it was stopped. `alone, as many seconds` trains as ma
 epochs as the default takes seconds. mIoU is that of the saved model on the test part,
 which neither training nor the choice of the best epoch sees; gains are paired by seed.
 
+The teacher of a case may be given (`--teacher FILE.keras`) instead of trained.
+
 On an accelerator (KERAS_BACKEND=jax), with teachers in DIR that were trained before:
 
     python benchmarks/distillation.py run aerial --data AERIAL --work DIR \
@@ -23,6 +25,7 @@ import csv
 import json
 import math
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -62,6 +65,19 @@ CASES: dict[str, dict] = {
         "split": {"train": (1,), "val": (3, 4), "test": (2, 6)},
         "unlabelled": (5, 7, 8),
         "teacher_epochs": 15,
+        "epochs": 30,
+        "augmentation": {"scale_jitter": (0.5, 2.0), "photometric": 0.4},
+    },
+    # The student alone is that of the case above: the teacher makes the difference.
+    "aerial_strong_teacher": {
+        "about": "1 labelled aerial tile (9 images) and 3 without labels, whose teacher "
+        "was trained on the labels of all four; tested on 2 others",
+        "tile_px": 256,
+        "split": {"train": (1,), "val": (3, 4), "test": (2, 6)},
+        "unlabelled": (5, 7, 8),
+        "teacher_of": "aerial",
+        "alone_of": "aerial_one_tile",
+        "teacher_epochs": 25,
         "epochs": 30,
         "augmentation": {"scale_jitter": (0.5, 2.0), "photometric": 0.4},
     },
@@ -110,6 +126,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=[])
     parser.add_argument("--work", type=Path, required=True, help="kept between calls")
     parser.add_argument("--data", type=Path, help="folder of the aerial tiles")
+    parser.add_argument("--teacher", type=Path, help="of the cases, trained before")
     parser.add_argument("--students", nargs="+", default=["compact"], choices=STUDENTS)
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
@@ -146,8 +163,9 @@ def fits(case: str, arm: str) -> bool:
 
 def asked_for(case, student, arm, seed, arguments) -> dict:
     """One training, as it is passed to its process."""
-    chosen = CASES[case]
-    root = arguments.work / case
+    taught_by = arguments.work / owner_of(case, "teacher", "alone")
+    case = owner_of(case, student, arm)
+    chosen, root = CASES[case], arguments.work / case
     epochs = chosen["teacher_epochs" if student == "teacher" else "epochs"]
     epochs = max(1, round(epochs * arguments.times))
     if arm == "alone, as many seconds":
@@ -162,8 +180,18 @@ def asked_for(case, student, arm, seed, arguments) -> dict:
         "batch": arguments.batch,
         "data": str(arguments.data),
         "folder": str(root / name),
-        "teacher": str(root / "teacher" / "model.keras"),
+        "teacher": str(taught_by / "teacher" / "model.keras"),
+        "given": None if arguments.teacher is None else str(arguments.teacher),
     }
+
+
+def owner_of(case: str, student: str, arm: str) -> str:
+    """The case that a training belongs to, which others may share."""
+    if student == "teacher":
+        return CASES[case].get("teacher_of", case)
+    if (student, arm) == ("compact", "alone"):
+        return CASES[case].get("alone_of", case)
+    return case
 
 
 def epochs_of_as_many_seconds(root: Path, epochs: int) -> int:
@@ -226,6 +254,11 @@ def train_one(asked: dict) -> None:
     folder, settings = Path(asked["folder"]), training_of(case, asked)
     context = TrainingContext(dataset=dataset, folder=folder, seed=asked["seed"])
     keras.utils.set_random_seed(asked["seed"] + 1)
+    if asked["student"] == "teacher" and asked["given"]:
+        shutil.copyfile(asked["given"], folder / "model.keras")
+        result = {"seconds": 0.0, "teacher_seconds": 0.0, "steps": 0}
+        write_result(asked, result, dataset)
+        return
     model = model_of(asked, case["tile_px"])
     if ARMS[asked["arm"]] is None:
         result = vars(train(model, settings, context))
@@ -235,7 +268,12 @@ def train_one(asked: dict) -> None:
         teacher = keras.saving.load_model(asked["teacher"])
         chosen = DistillationSettings(**arm)
         result = vars(distill(model, teacher, settings, chosen, context))
-    result["test_miou"] = miou_of(folder / "model.keras", dataset, case["tile_px"])
+    write_result(asked, result, dataset)
+
+
+def write_result(asked: dict, result: dict, dataset) -> None:
+    folder, tile_px = Path(asked["folder"]), CASES[asked["case"]]["tile_px"]
+    result["test_miou"] = miou_of(folder / "model.keras", dataset, tile_px)
     (folder / "result.json").write_text(json.dumps(asked | result, indent=1) + "\n")
 
 
@@ -361,12 +399,12 @@ def write_table(arguments: argparse.Namespace) -> str:
     for path in sorted(arguments.work.glob("**/result.json")):
         found = json.loads(path.read_text())
         found["curve"] = curve(path.parent / "history.csv")
-        for place in ("data", "folder", "teacher"):
-            del found[place]
+        for place in ("data", "folder", "teacher", "given"):
+            found.pop(place, None)
         results.append(found)
     arguments.out.write_text(json.dumps(results, indent=1) + "\n")
     text = "\n\n".join(
-        case_table(case, [x for x in results if x["case"] == case])
+        case_table(case, of_case(case, results))
         for case in CASES
         if any(x["case"] == case and x["student"] != "teacher" for x in results)
     )
@@ -381,6 +419,11 @@ def curve(history: Path) -> list[tuple[int, float]]:
     with history.open() as file:
         rows = [row for row in csv.DictReader(file) if row["val_miou"]]
     return [(int(row["epoch"]), float(row["val_miou"])) for row in rows]
+
+
+def of_case(case: str, results: list[dict]) -> list[dict]:
+    """The results of a case, and those that it takes from another one."""
+    return [x for x in results if x["case"] == owner_of(case, x["student"], x["arm"])]
 
 
 def case_table(case: str, results: list[dict]) -> str:

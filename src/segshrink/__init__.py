@@ -1,16 +1,43 @@
 """segshrink: from a folder of images and masks to a small, fast, measured model."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from segshrink._version import __version__
+from segshrink.lazy import lazy_names
 
-__all__ = ["__version__", "compress"]
+if TYPE_CHECKING:
+    from segshrink.api import compress, evaluate, export, predict, prune
+    from segshrink.data import open_dataset
+    from segshrink.distillation import distill
+    from segshrink.models import load_model
+    from segshrink.pruning import plan_pruning
+    from segshrink.runtimes import load_artifact
 
+__all__ = [
+    "__version__",
+    "compress",
+    "distill",
+    "evaluate",
+    "export",
+    "load_artifact",
+    "load_model",
+    "open_dataset",
+    "plan_pruning",
+    "predict",
+    "prune",
+]
 
-def __getattr__(name: str) -> Any:
-    # `compress` pulls in Keras, which takes seconds to import; `--help` must not wait.
-    if name == "compress":
-        from segshrink.compression.pipeline import compress
-
-        return compress
-    raise AttributeError(f"module 'segshrink' has no attribute {name!r}")
+# Most of it needs Keras, which takes seconds to import; `--help` must not wait.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    dict.fromkeys(
+        ["compress", "evaluate", "export", "predict", "prune"], "segshrink.api"
+    )
+    | {
+        "distill": "segshrink.distillation",
+        "load_artifact": "segshrink.runtimes",
+        "load_model": "segshrink.models",
+        "open_dataset": "segshrink.data",
+        "plan_pruning": "segshrink.pruning",
+    },
+)

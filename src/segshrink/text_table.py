@@ -9,6 +9,8 @@ from rich.text import Text
 
 # No line of plain text is wrapped.
 _WIDE = 10_000
+_NOTEBOOK = 100
+_HTML = '<pre style="line-height: normal; font-family: monospace">{code}</pre>'
 
 
 def columns(
@@ -34,6 +36,16 @@ def columns(
         # A plain string would be read as console markup.
         table.add_row(*map(Text, row))
     return table
+
+
+class ShownInNotebooks:
+    """Base of what Rich can draw, so that a notebook shows the same as `print`."""
+
+    def _repr_html_(self) -> str:
+        console = Console(file=io.StringIO(), width=_NOTEBOOK, record=True)
+        # A base says nothing of `__rich__`, which its classes have.
+        console.print(self)
+        return console.export_html(code_format=_HTML, inline_styles=True)
 
 
 def as_text(renderable: RenderableType) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import RenderableType
+
 from segshrink.data import Dataset, Part
 from segshrink.data.classes import show_code
 from segshrink.data.known_pictures import refuse_known_pictures
@@ -17,13 +19,15 @@ from segshrink.recipe import Recipe, parse_recipe, recipe_yaml
 from segshrink.records import write_text
 from segshrink.records.measurement import Role, SplitRecord
 from segshrink.records.run import PartImages, RunData
+from segshrink.reporting import summary_table
+from segshrink.text_table import ShownInNotebooks
 
 _RECIPE = "recipe.yaml"
 _DATA = "data.json"
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(ShownInNotebooks):
     """A run folder and the recipe it was made with.
 
     Attributes:
@@ -33,6 +37,12 @@ class Run:
 
     folder: Path
     recipe: Recipe
+
+    def __rich__(self) -> RenderableType:
+        """The table of the report, or where the run stands."""
+        if any(self.measurements.glob("*.json")):
+            return summary_table(self.folder)
+        return f"{self.folder}: no file has been measured yet."
 
     @property
     def teacher(self) -> Path:

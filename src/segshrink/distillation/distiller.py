@@ -11,11 +11,13 @@ from segshrink.data import IGNORE_INDEX, UNLABELLED
 from segshrink.distillation.comparison import Outputs, compare, projection_for
 from segshrink.distillation.feature_maps import feature_model
 from segshrink.distillation.losses import boundary_weights
+from segshrink.distillation.losses.masked_loss import MaskedLoss
 from segshrink.distillation.losses.pixel_kl import log_probabilities
 from segshrink.distillation.matching import LayerPair
 from segshrink.distillation.term import (
     Term,
     Weight,
+    as_terms,
     check_boundary,
     check_pairs,
     check_terms,
@@ -49,7 +51,7 @@ class Distiller(keras.Model):
             data brings the teacher's logits.
         supervised: loss of labels `(batch, height, width)` and student logits.
         terms: terms that compare student and teacher, at least one; their names must
-            differ.
+            differ. A loss alone compares the logits, with weight 1.
         supervised_weight: factor of the supervised loss.
         boundary_weight: weight of pixels near a border of two classes in the terms over
             pixels, see `boundary_weights`; all others have weight 1.
@@ -67,19 +69,20 @@ class Distiller(keras.Model):
         teacher: keras.Model | None,
         *,
         supervised: keras.losses.Loss,
-        terms: Sequence[Term],
+        terms: Sequence[Term | MaskedLoss],
         supervised_weight: Weight = 1.0,
         boundary_weight: float = 1.0,
         pseudo_threshold: float = 0.0,
     ) -> None:
         super().__init__(name="distiller")
+        terms = as_terms(terms)
         check_terms(terms, student, teacher)
         check_boundary(terms, boundary_weight)
         check_weights(supervised_weight, *(term.weight for term in terms))
         self.student = student
         self.supervised = supervised
         self.supervised_weight = supervised_weight
-        self.terms = tuple(terms)
+        self.terms = terms
         self.boundary_weight = boundary_weight
         self.pseudo_threshold = pseudo_threshold
         pairs = [pair for term in terms for pair in term.pairs or ()]

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
+from rich.table import Table
 
 from segshrink.distillation.feature_maps import LOGITS, FeatureMaps
 from segshrink.distillation.kept_channels import kept_channels_of
-from segshrink.text_table import as_text, columns
+from segshrink.text_table import ShownInNotebooks, as_text, columns
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class LayerPair:
         return ", ".join(steps) or "direct"
 
 
-class LayerMatches(tuple[LayerPair, ...]):
+class LayerMatches(tuple[LayerPair, ...], ShownInNotebooks):
     """Pairs of feature maps, from the image to the logits; `print` shows a table."""
 
     def select(self, *roles: str) -> "LayerMatches":
@@ -69,6 +70,9 @@ class LayerMatches(tuple[LayerPair, ...]):
         )
 
     def __str__(self) -> str:
+        return as_text(self)
+
+    def __rich__(self) -> Table:
         rows = [
             (
                 pair.role,
@@ -81,7 +85,7 @@ class LayerMatches(tuple[LayerPair, ...]):
             for pair in self
         ]
         heads = ("role", "teacher", "", "student", "", "compared")
-        return as_text(columns(heads, rows))
+        return columns(heads, rows)
 
 
 def _has_role(pair: LayerPair, role: str) -> bool:

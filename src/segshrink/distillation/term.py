@@ -1,6 +1,6 @@
 """Terms of a distillation loss, and checks that they fit the models."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import TypeAlias
@@ -31,6 +31,11 @@ class Term:
     loss: MaskedLoss
     weight: Weight = 1.0
     pairs: Sequence[LayerPair] | None = None
+
+
+def as_terms(terms: Iterable[Term | MaskedLoss]) -> tuple[Term, ...]:
+    """The terms; a loss alone is one of weight 1 that compares the logits."""
+    return tuple(x if isinstance(x, Term) else Term(x) for x in terms)
 
 
 def check_terms(

@@ -48,7 +48,7 @@ def export_model(
     model: keras.Model,
     path: Path | str,
     *,
-    format: Literal["litert", "onnx", "openvino"] | Format = "litert",
+    format: Literal["litert", "onnx", "openvino"] | Format | None = None,
     quantize: Literal["float16", "dynamic", "int8", "full_int8"]
     | Precision
     | None = None,
@@ -66,7 +66,8 @@ def export_model(
         model: segmentation model with one image of fixed size as its input; see
             `with_input_size` for another size.
         path: file to write, with the suffix of its format.
-        format: `"litert"` (`.tflite`), `"onnx"` (`.onnx`) or `"openvino"` (`.xml`).
+        format: `"litert"` (`.tflite`), `"onnx"` (`.onnx`) or `"openvino"` (`.xml`); by
+            default the one that the suffix names.
         quantize: None is float32. `"float16"` stores weights in 16 bits (LiteRT,
             OpenVINO). `"dynamic"` has int8 weights and float32 activations (LiteRT).
             `"int8"` has both in int8 (all formats). `"full_int8"` has input and output
@@ -147,8 +148,10 @@ def _warn_of_float_operations(path: Path) -> None:
 
 
 def _checked_target(
-    path: Path, format: str, quantize: str | None
+    path: Path, format: str | None, quantize: str | None
 ) -> tuple[Format, Precision]:
+    if format is None:
+        format = Format.of_file(path) or path.suffix
     if format not in EXPORTED:
         raise UsageError(
             f"format must be one of {', '.join(EXPORTED)}, got {format!r}."

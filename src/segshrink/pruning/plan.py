@@ -28,7 +28,7 @@ from segshrink.records.plan import (
     PlanRecord,
     PlanSettings,
 )
-from segshrink.text_table import as_text
+from segshrink.text_table import ShownInNotebooks, as_text
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class PlannedLayer:
 
 
 @dataclass(frozen=True)
-class PruningPlan:
+class PruningPlan(ShownInNotebooks):
     """The channels that stay, and the cuts of every layer that follow.
 
     A plan holds indices, not weights: it can be applied to the model it was made for,

@@ -9,9 +9,13 @@ from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 from segshrink.records.machine import Machine
 from segshrink.records.record import Record, SparseRecord
+from segshrink.text_table import ShownInNotebooks
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -93,7 +97,7 @@ class Curve(Record):
     recall: tuple[Share | None, ...]
 
 
-class Quality(SparseRecord):
+class Quality(SparseRecord, ShownInNotebooks):
     """Scores of one file on one part of the data, all its images together."""
 
     part: str
@@ -108,6 +112,22 @@ class Quality(SparseRecord):
     classes: tuple[ClassQuality, ...] = ()
     mean_average_precision: Share | None = None
     curves: Mapping[str, Curve] = Field(default_factory=dict)
+
+    def __rich__(self) -> Group:
+        """Scores by class, and over all classes."""
+        table = Table("class", "pixels", "IoU", "precision", "recall", "AP")
+        for each in self.classes:
+            scores = (each.iou, each.precision, each.recall, each.average_precision)
+            table.add_row(Text(each.name), f"{each.pixels:,}", *map(_shown, scores))
+        return Group(
+            table,
+            f"{self.images} images of {self.part}: mean IoU {_shown(self.mean_iou)}, "
+            f"pixel accuracy {_shown(self.pixel_accuracy)}",
+        )
+
+
+def _shown(score: float | None) -> str:
+    return "-" if score is None else f"{score:.3f}"
 
 
 class SplitRecord(SparseRecord):
