@@ -70,8 +70,8 @@ CASES: dict[str, dict] = {
     },
     # The student alone is that of the case above: the teacher makes the difference.
     "aerial_strong_teacher": {
-        "about": "1 labelled aerial tile (9 images) and 3 without labels, whose teacher "
-        "was trained on the labels of all four; tested on 2 others",
+        "about": "1 labelled aerial tile (9 images) and 3 without labels, of a teacher "
+        "that was trained on the labels of all four; tested on 2 others",
         "tile_px": 256,
         "split": {"train": (1,), "val": (3, 4), "test": (2, 6)},
         "unlabelled": (5, 7, 8),
