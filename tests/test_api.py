@@ -40,14 +40,11 @@ def test_a_folder_and_keywords_are_a_recipe(tmp_path):
         {"data": {"source": "photos", "tile_px": 128}, "seed": 3}
     )
     file = tmp_path / "mine.yaml"
-    file.write_text(
-        yaml.safe_dump(
-            {"seed": 1, "student": {"model": {"kind": "compact", "width": 8}}}
-        )
-    )
-    merged = _recipe_of("synthetic", file, {"student": {"stem_stride": 4}})
+    file.write_text(yaml.safe_dump({"seed": 1, "student": {"pruning": {"keep": 0.5}}}))
+    merged = _recipe_of("synthetic", file, {"student": {"pruning": {"scope": "layer"}}})
     assert (merged.seed, merged.data.source) == (1, "synthetic")
-    assert (merged.student.width, merged.student.stem_stride) == (8, 4)
+    pruning = merged.student.pruning
+    assert (pruning.keep, pruning.scope) == (0.5, "layer")
 
 
 def test_a_whole_recipe_is_taken_as_it_is(tmp_path):

@@ -17,6 +17,7 @@ from segshrink.cli.export import export
 from segshrink.cli.inspect import inspect
 from segshrink.cli.predict import predict
 from segshrink.cli.prune import prune
+from segshrink.cli.recipes import recipes
 from segshrink.cli.report import report
 from segshrink.cli.search import search
 from segshrink.cli.terminal import STOPPED_EXIT_CODE, tell_warnings, user_errors
@@ -45,6 +46,7 @@ for verb in (
     report,
     doctor,
     validate,
+    recipes,
 ):
     app.command()(user_errors()(verb))
 

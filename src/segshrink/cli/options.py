@@ -20,7 +20,11 @@ Data = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
 RecipeFile = Annotated[
-    Path | None, typer.Option("--recipe", help="Recipe in YAML; see `validate`.")
+    Path | None,
+    typer.Option(
+        "--recipe",
+        help="Recipe in YAML, or one that comes with segshrink; see `recipes`.",
+    ),
 ]
 SplitFile = Annotated[
     Path | None,

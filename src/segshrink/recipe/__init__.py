@@ -24,6 +24,7 @@ from segshrink.recipe.models import (
     TeacherModelSettings,
     UNetSettings,
 )
+from segshrink.recipe.named import recipe_file, shipped_recipes
 from segshrink.recipe.pruning import (
     LOOK_AT_DATA,
     PRUNING_TILES,
@@ -66,5 +67,7 @@ __all__ = [
     "parse_recipe",
     "read_recipe_data",
     "recipe_faults",
+    "recipe_file",
     "recipe_yaml",
+    "shipped_recipes",
 ]

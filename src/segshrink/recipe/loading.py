@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from segshrink.errors import Place, RecipeError, fault_lines, fault_message
 from segshrink.reading import ReadingFault, read_yaml
+from segshrink.recipe.named import recipe_file, shipped_recipes
+from segshrink.recipe.nearest import nearest_field
 from segshrink.recipe.recipe import Recipe
 
 
@@ -28,11 +30,14 @@ def read_recipe_data(path: Path | str) -> dict[str, Any]:
         RecipeError: if the file is missing, cannot be read, or is not a YAML mapping
             of at most 1 MiB.
     """
-    path = Path(path)
+    path = recipe_file(path)
     try:
         data = read_yaml(path)
     except FileNotFoundError:
-        raise RecipeError(f"{path}: no such file. Name a recipe in YAML.") from None
+        raise RecipeError(
+            f"{path}: no such file. Name a recipe in YAML, or one that comes "
+            f"with segshrink: {', '.join(shipped_recipes())}."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read ({error}).") from error
     except ReadingFault as error:
@@ -63,7 +68,19 @@ def parse_recipe(data: Any, where: str = "recipe") -> Recipe:
 
 def recipe_faults(error: ValidationError, section: str = "") -> list[str]:
     """One line per fault of a recipe, or of the settings of one `section` of it."""
-    return fault_lines(error, whole="recipe", section=section, name=_without_family)
+    lines = fault_lines(error, whole="recipe", section=section, name=_without_family)
+    return [
+        _with_nearest(line, fault["type"])
+        for line, fault in zip(lines, error.errors(include_url=False), strict=True)
+    ]
+
+
+def _with_nearest(line: str, kind: str) -> str:
+    if kind != "extra_forbidden":
+        return line
+    place, _, _ = line.partition(":")
+    nearest = nearest_field(place.split("."), Recipe)
+    return line if nearest is None else f"{line}. Did you mean {nearest}?"
 
 
 def _without_family(place: Place) -> Place:
