@@ -101,9 +101,9 @@ def test_prune_and_export_in_two_lines(tmp_path):
     assert small.count_params() < model.count_params()
     plan = segshrink.plan_pruning(model, keep=0.5)
     assert "channels" in plan._repr_html_()
-    file = segshrink.export(small, tmp_path / "small.tflite")
+    file = segshrink.export_model(small, tmp_path / "small.tflite")
     image = np.random.default_rng(1).integers(0, 256, (1, 64, 64, 3), np.uint8)
     logits = small.predict_on_batch(image.astype(np.float32))
     assert load_artifact(file).predict(image) == pytest.approx(logits, abs=1e-3)
     with pytest.raises(UsageError, match="format must be one of"):
-        segshrink.export(small, tmp_path / "small.pb")
+        segshrink.export_model(small, tmp_path / "small.pb")

@@ -6,9 +6,10 @@ from segshrink._version import __version__
 from segshrink.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from segshrink.api import compress, evaluate, export, predict, prune
+    from segshrink.api import compress, evaluate, predict, prune
     from segshrink.data import open_dataset
     from segshrink.distillation import distill
+    from segshrink.export import export_model
     from segshrink.models import load_model
     from segshrink.pruning import plan_pruning
     from segshrink.runtimes import load_artifact
@@ -18,7 +19,7 @@ __all__ = [
     "compress",
     "distill",
     "evaluate",
-    "export",
+    "export_model",
     "load_artifact",
     "load_model",
     "open_dataset",
@@ -30,11 +31,10 @@ __all__ = [
 # Most of it needs Keras, which takes seconds to import; `--help` must not wait.
 __getattr__, __dir__ = lazy_names(
     __name__,
-    dict.fromkeys(
-        ["compress", "evaluate", "export", "predict", "prune"], "segshrink.api"
-    )
+    dict.fromkeys(["compress", "evaluate", "predict", "prune"], "segshrink.api")
     | {
         "distill": "segshrink.distillation",
+        "export_model": "segshrink.export",
         "load_artifact": "segshrink.runtimes",
         "load_model": "segshrink.models",
         "open_dataset": "segshrink.data",

@@ -1,4 +1,4 @@
-"""What a script or a notebook asks for first: each verb as a function.
+"""Verbs as functions, for scripts and notebooks.
 
 These are thin: everything they call is public in its own package, with all arguments.
 """
@@ -70,7 +70,7 @@ def compress(
 
 
 def _recipe_of(
-    source: Recipe | Path | str, file: Path | str | None, fields: dict[str, Any]
+    source: Recipe | Path | str, file: Path | str | None, fields: dict[str, object]
 ) -> Recipe:
     is_file = isinstance(source, Path | str) and Path(source).suffix in _RECIPES
     if isinstance(source, Recipe) or is_file:
@@ -81,14 +81,14 @@ def _recipe_of(
                 "data first, and the recipe as recipe=."
             )
         return source if isinstance(source, Recipe) else load_recipe(source)
-    plain: dict[str, Any] = {} if file is None else read_recipe_data(file)
+    plain: dict[str, object] = {} if file is None else read_recipe_data(file)
     merged = _merged(plain, {"data": {"source": str(source)}}, fields)
     return parse_recipe(merged, where="recipe" if file is None else str(file))
 
 
-def _merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(*layers: Mapping[str, object]) -> dict[str, object]:
     """Mappings one over the other, those within them likewise."""
-    result: dict[str, Any] = {}
+    result: dict[str, object] = {}
     for layer in layers:
         for name, value in layer.items():
             below = result.get(name)
@@ -200,19 +200,3 @@ def prune(model: keras.Model, **arguments: Any) -> keras.Model:
     from segshrink.pruning import prune_channels
 
     return prune_channels(model, **arguments)
-
-
-def export(model: keras.Model, path: Path | str, **arguments: Any) -> Path:
-    """Write a model as a `.tflite`, `.onnx` or `.xml` file.
-
-    Args:
-        model: segmentation model with one image of fixed size as its input.
-        path: the file, whose ending names the format.
-        **arguments: as for `export_model`, such as `quantize="int8"`.
-
-    Raises:
-        ModelError, UsageError, ExportError, MissingExtraError: as `export_model`.
-    """
-    from segshrink.export import export_model
-
-    return export_model(model, path, **arguments)

@@ -153,6 +153,7 @@ def test_the_front_door_imports_nothing_at_once():
     assert imports_of(MODULES["segshrink"], when_imported=True) == {
         "typing",
         "segshrink._version",
+        "segshrink.lazy",
     }
 
 

@@ -19,7 +19,6 @@ from segshrink.recipe import Recipe, parse_recipe, recipe_yaml
 from segshrink.records import write_text
 from segshrink.records.measurement import Role, SplitRecord
 from segshrink.records.run import PartImages, RunData
-from segshrink.reporting import summary_table
 from segshrink.text_table import ShownInNotebooks
 
 _RECIPE = "recipe.yaml"
@@ -40,6 +39,9 @@ class Run(ShownInNotebooks):
 
     def __rich__(self) -> RenderableType:
         """The table of the report, or where the run stands."""
+        # A weak device reads run folders, and has no package that draws.
+        from segshrink.reporting import summary_table
+
         if any(self.measurements.glob("*.json")):
             return summary_table(self.folder)
         return f"{self.folder}: no file has been measured yet."

@@ -7,7 +7,7 @@ _FOLDER = Path(__file__).parent / "shipped"
 
 
 def shipped_recipes() -> dict[str, str]:
-    """What each recipe is for, by its name, in one sentence.
+    """The purpose of each recipe in one sentence, by its name.
 
     Raises:
         OSError: if the installation is damaged.
