@@ -13,6 +13,7 @@ from e2e.command_line import refused, succeeded
 from e2e.reds import LEVEL, LIMIT, RED, conv, two_classes
 from segshrink.models import load_model
 from segshrink.models.input_range import with_input_range
+from segshrink.runtimes import load_artifact
 
 SIDE_PX = 32
 HEADS = ("sigmoid", "logit", "softmax", "softmax inside", "two outputs")
@@ -65,6 +66,37 @@ def test_a_head_gives_the_same_quality_everywhere(tmp_path, folder, head):
               "--out", tmp_path / "out")  # fmt: skip
     found = np.asarray(Image.open(tmp_path / "out" / "6.png"))
     np.testing.assert_array_equal(found, picture(6)[..., 0] > LEVEL)
+
+
+# Rounding to 256 levels moves the border between the classes by a grey level.
+INT8_TOLERANCE = 0.01
+
+
+@pytest.mark.parametrize("name", ["m.tflite", "m.onnx"])
+@pytest.mark.parametrize("head", HEADS)
+def test_logits_are_quantized_and_not_the_softmax(tmp_path, folder, head, name):
+    model, out = tmp_path / "m.keras", tmp_path / name
+    model_of(head).save(model)
+    succeeded(
+        "export", model, "--out", out, "--data", folder, "--quantize", "int8",
+        "--qat-epochs", 0, "--input-range", "0-255",
+    )  # fmt: skip
+    found = measured(out, folder, tmp_path / "f.json")
+    assert found == pytest.approx(expected_miou(), abs=INT8_TOLERANCE)
+    logits = load_artifact(out).predict(picture(6)[None])
+    assert np.isfinite(logits).all() and np.ptp(logits) > 10
+    if head != "softmax inside":
+        assert not {"SOFTMAX", "LOGISTIC", "SIGMOID"} & operations_of(out)
+
+
+def operations_of(file):
+    """Names of the operations in a file, in capitals."""
+    if file.suffix == ".onnx":
+        onnx = pytest.importorskip("onnx")
+        return {node.op_type.upper() for node in onnx.load(file).graph.node}
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    opened = interpreter.Interpreter(model_content=file.read_bytes())
+    return {each["op_name"] for each in opened._get_ops_details()}
 
 
 @pytest.mark.parametrize("of", ["0-1", "caffe"])

@@ -29,6 +29,7 @@ _KEEP_RANGE = (
     layers.AveragePooling2D,
 )
 _LEAST_PROBABILITY = 1e-7
+_LEAST_LOGARITHM = -16.2
 
 _NOTES: WeakKeyDictionary[keras.Model, str] = WeakKeyDictionary()
 
@@ -213,11 +214,17 @@ def _linear(layer: keras.Layer) -> keras.Layer:
 def _with_logarithm(model: keras.Model, kind: str) -> keras.Model:
     """Logits of probabilities p: log p of a softmax, log p/(1 - p) of a sigmoid."""
     probabilities = model.outputs[0]
-    logits = ops.log(ops.maximum(probabilities, _LEAST_PROBABILITY))
+    logits = _log(probabilities)
     if kind == "sigmoid":
-        rest = ops.maximum(ops.subtract(1.0, probabilities), _LEAST_PROBABILITY)
-        logits = ops.subtract(logits, ops.log(rest))
+        logits = ops.subtract(logits, _log(ops.subtract(1.0, probabilities)))
     return keras.Model(model.inputs, logits, name=model.name)
+
+
+def _log(probabilities: Any) -> Any:
+    # The first limit keeps gradients finite, the second the logarithm in int8 files,
+    # where the least probability is rounded to 0.
+    limited = ops.log(ops.maximum(probabilities, _LEAST_PROBABILITY))
+    return ops.maximum(limited, _LEAST_LOGARITHM)
 
 
 def _two_classes(model: keras.Model, notes: list[str]) -> keras.Model:

@@ -220,6 +220,9 @@ class Costs:
             np.flatnonzero(np.isin(self._factors, axes).any(axis=1))
             for axes in self._group_axes
         ]
+        self._touched_factors = [
+            np.ascontiguousarray(self._factors[rows].T) for rows in self.touched
+        ]
 
     def counts(self, kept: npt.NDArray[np.int64]) -> FloatArray:
         """All channel counts when each group keeps its first `kept[group]` units."""
@@ -233,11 +236,29 @@ class Costs:
         steps = self._steps[group]
         counts[self._group_axes[group]] += steps[:, after] - steps[:, before]
 
-    def terms(self, counts: FloatArray, which: ChannelIds | None = None) -> FloatArray:
-        """Value of each term, or of those in `which`."""
-        rows = slice(None) if which is None else which
-        factors = counts[self._factors[rows]].prod(axis=1)
-        return np.asarray(self._coefficients[rows] * factors)
+    def terms(self, counts: FloatArray) -> FloatArray:
+        """Value of each term."""
+        return np.asarray(self._coefficients * counts[self._factors].prod(axis=1))
+
+    def rise(
+        self, counts: FloatArray, group: int, moved: tuple[int, int]
+    ) -> FloatArray:
+        """Rise of the terms in `touched[group]` by another number of its units.
+
+        Args:
+            counts: channel counts, of `counts`.
+            group: number of the group.
+            moved: number of its units now, and then.
+        """
+        changed = counts.copy()
+        self.change(changed, group, *moved)
+        rows = self.touched[group]
+        new, old = np.ones(len(rows)), np.ones(len(rows))
+        # There are two or three factors; a product along such a short axis is slow.
+        for factors in self._touched_factors[group]:
+            new *= changed[factors]
+            old *= counts[factors]
+        return np.asarray(self._coefficients[rows] * (new - old))
 
     def totals(self, kept: npt.NDArray[np.int64]) -> dict[str, float]:
         """Sum of the terms by kind."""

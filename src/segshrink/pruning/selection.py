@@ -123,10 +123,13 @@ class _Allocation:
         self._costs, self._prices, self._steps = costs, prices, steps
         self._counts = costs.counts(self.kept)
         self._utilities = [_utilities(group) for group in scores]
-        # Changes by the next counts of a group, valid until a group that shares a term
-        # moves.
-        self._changes: list[dict[int, tuple[float, float]]] = [{} for _ in scores]
         self._near = _sharing_terms(costs.touched)
+        # Changes by other counts of a group, for each state of the groups that share a
+        # term with it: exchanges come back to the same states again and again.
+        self._known: list[dict[bytes, dict[int, tuple[float, float]]]]
+        self._known = [{} for _ in scores]
+        self._changes: list[dict[int, tuple[float, float]] | None]
+        self._changes = [None for _ in scores]
 
     def cost(self) -> float:
         return float(self._prices @ self._costs.terms(self._counts))
@@ -138,22 +141,21 @@ class _Allocation:
     def _change(self, group: int, count: int) -> tuple[float, float]:
         """Rise in cost and in utility if a group keeps `count` units."""
         known = self._changes[group]
+        if known is None:
+            state = self.kept[self._near[group]].tobytes()
+            known = self._changes[group] = self._known[group].setdefault(state, {})
         if count not in known:
             utilities, before = self._utilities[group], int(self.kept[group])
-            which = self._costs.touched[group]
-            prices = self._prices[which]
-            old = prices @ self._costs.terms(self._counts, which)
-            self._costs.change(self._counts, group, before, count)
-            new = prices @ self._costs.terms(self._counts, which)
-            self._costs.change(self._counts, group, count, before)
-            known[count] = float(new - old), float(utilities[count] - utilities[before])
+            terms = self._costs.rise(self._counts, group, (before, count))
+            rise = self._prices[self._costs.touched[group]] @ terms
+            known[count] = float(rise), float(utilities[count] - utilities[before])
         return known[count]
 
     def _keep(self, group: int, count: int) -> None:
         self._costs.change(self._counts, group, int(self.kept[group]), count)
         self.kept[group] = count
         for other in self._near[group]:
-            self._changes[other].clear()
+            self._changes[other] = None
 
     def _smaller(self, group: int) -> int:
         """The next smaller count that is allowed; the count itself if there is none."""
