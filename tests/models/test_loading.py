@@ -75,7 +75,7 @@ def test_an_archive_of_something_else(tmp_path):
     path = tmp_path / "model.keras"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("holiday.txt", "sun")
-    assert "cannot be read as a Keras model" in refusal(path)
+    assert "an archive without metadata.json and config.json" in refusal(path)
 
 
 def test_weights_that_do_not_fit_the_configuration(tmp_path):

@@ -1,7 +1,6 @@
 """Keras models in files: no code in them runs, and writing is atomic."""
 
 import json
-import re
 import warnings
 import zipfile
 import zlib
@@ -18,8 +17,9 @@ from segshrink.models.architecture import (
     require_savable,
 )
 from segshrink.models.archive import BANDS_MEMBER, check_archive
+from segshrink.models.causes import why
 from segshrink.models.heads import with_logits
-from segshrink.models.keras2 import HDF5_SUFFIXES, load_hdf5
+from segshrink.models.keras2 import HDF5_SUFFIXES, load_archive, load_hdf5
 from segshrink.models.plain import plain_model
 from segshrink.reading import irregular
 from segshrink.records import atomic_write
@@ -28,7 +28,6 @@ from segshrink.records.bands import Bands
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 # The earliest time that a zip archive can hold stands for every time.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
-_LONGEST_REASON = 160
 _SAVE_IT = "save the model where it was made with model.save('NAME.keras')."
 _MOST_BANDS_BYTES = 1 << 20
 
@@ -70,12 +69,15 @@ def _load(path: Path) -> keras.Model:
     try:
         if path.suffix in HDF5_SUFFIXES:
             return load_hdf5(path)
+        older = load_archive(path)
+        if older is not None:
+            return older
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except ModelError:
         raise
     except Exception as error:
         # Keras, zipfile, h5py and json each have their own errors for a bad file.
-        raise ModelError(f"{path}: {_why(error)}") from error
+        raise ModelError(f"{path}: {why(path, error)}") from error
 
 
 def _as_plain(model: keras.Model) -> keras.Model:
@@ -184,24 +186,6 @@ def _check_kind(path: Path) -> None:
 def _starts_with(path: Path, signature: bytes) -> bool:
     with path.open("rb") as file:
         return file.read(len(signature)) == signature
-
-
-def _why(error: Exception) -> str:
-    text = str(error)
-    if "lambda" in text.lower():
-        return (
-            "holds a Lambda layer, which is Python code, and code from a file is never "
-            "run. Build the model with layers of Keras instead and save it again."
-        )
-    unknown = re.search(r"Could not locate (\w+) '([^']+)'|Unknown \w+: '(\w+)'", text)
-    if unknown:
-        name = unknown.group(2) or unknown.group(3)
-        return (
-            f"holds {name!r}, which is not part of Keras. Build the model with layers "
-            "of Keras instead and save it again."
-        )
-    reason = " ".join(text.split())[:_LONGEST_REASON] or type(error).__name__
-    return f"cannot be read as a Keras model ({reason}). Save or train it again."
 
 
 def _one_or_all(tensors: list[Any]) -> Any:

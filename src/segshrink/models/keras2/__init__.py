@@ -5,6 +5,8 @@ have, at slashes in names and at operations of TensorFlow between layers. So the
 is built here, layer by layer, and weights are found by the names of layers.
 """
 
+from segshrink.models.keras2.archives import load_archive
+from segshrink.models.keras2.configs import BUILD_IT
 from segshrink.models.keras2.reading import HDF5_SUFFIXES, load_hdf5
 
-__all__ = ["HDF5_SUFFIXES", "load_hdf5"]
+__all__ = ["BUILD_IT", "HDF5_SUFFIXES", "load_archive", "load_hdf5"]

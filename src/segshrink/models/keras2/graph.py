@@ -32,10 +32,12 @@ class Built:
     Attributes:
         model: the model, which has a slash in no name.
         layers: in the order of the file; a nested model is a `Built` too.
+        kind: its class in the file.
     """
 
     model: keras.Model
     layers: "dict[str, keras.Layer | Built]" = field(default_factory=dict)
+    kind: str = "Functional"
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,10 @@ def build_graph(config: Mapping[str, Any]) -> Built:
             f"{BUILD_IT}"
         )
     inner = config["config"]
-    if kind == "Sequential":
-        return _sequential(inner)
-    return _Builder(inner).functional()
+    is_chain = kind == "Sequential"
+    built = _sequential(inner) if is_chain else _Builder(inner).functional()
+    built.kind = kind
+    return built
 
 
 class _Builder:
