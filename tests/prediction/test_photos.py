@@ -134,3 +134,34 @@ def test_names_that_leave_no_room_are_shortened_and_told(tmp_path):
         for path in (photo.mask(out), photo.overlay(out), photo.polygons(out, "gpkg")):
             with atomic_write(path) as partial:
                 partial.touch()
+
+
+def test_masks_of_a_data_set_are_no_images(tmp_path):
+    for scene in ("a", "b"):
+        for kind, dark in (("images", 40), ("masks", 0)):
+            for name in ("one.png", "two.png"):
+                stripes(tmp_path / "set" / scene / kind / name, dark=dark)
+    stripes(tmp_path / "set" / "a" / "images" / "more.png", dark=9)
+    root, out = tmp_path / "set", tmp_path / "out"
+    with pytest.warns(SegshrinkWarning, match="its 4 masks are left out"):
+        found = find_photos([root], out)
+    places = [photo.path.relative_to(root).as_posix() for photo in found]
+    names = ("a/images/more", "a/images/one", "a/images/two", "b/images/one")
+    assert places == [f"{name}.png" for name in (*names, "b/images/two")]
+
+
+def test_a_pattern_chooses_the_files_of_folders(tmp_path):
+    for name in ("images/a.png", "masks/a.png", "images/b.png"):
+        stripes(tmp_path / "set" / name)
+    root, out = tmp_path / "set", tmp_path / "out"
+    for pattern, places in {
+        "*.png": ["images/a.png", "images/b.png", "masks/a.png"],
+        "masks/*": ["masks/a.png"],
+        "b.*": ["images/b.png"],
+    }.items():
+        found = find_photos([root], out, pattern=pattern)
+        assert [x.path.relative_to(root).as_posix() for x in found] == places
+    with pytest.raises(UsageError, match="none of its 3 images matches"):
+        find_photos([root], out, pattern="*.jpg")
+    with pytest.raises(UsageError, match="among the files of folders"):
+        find_photos([root / "images" / "a.png"], out, pattern="*.png")

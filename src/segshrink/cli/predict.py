@@ -59,6 +59,10 @@ def predict(
             help="With --ray: images at a time, each with a model of its own (1).",
         ),
     ] = None,
+    pattern: Annotated[
+        str | None,
+        typer.Option(help="Of folders: only files whose name matches, such as *.jpg."),
+    ] = None,
     head: Head = None,
     input_range: InputRangeName = None,
     architecture: Architecture = None,
@@ -87,14 +91,10 @@ def predict(
     progress = TerminalProgress()
     opened = opened_file(artifact, threads, head, input_range, architecture, progress)
     bands = bands_of(opened.metadata)
-    photos = find_photos(images, out, band_endings=bands.files if bands else ())
+    endings = bands.files if bands else ()
+    photos = find_photos(images, out, band_endings=endings, pattern=pattern)
     outcome = segment_files(
-        opened,
-        photos,
-        out,
-        polygons=polygons,
-        cluster=cluster,
-        progress=progress,
+        opened, photos, out, polygons=polygons, cluster=cluster, progress=progress
     )
     kept = f", {outcome.kept} of them before" if outcome.kept else ""
     output.out(f"{outcome.done + outcome.kept} of {len(photos)} images{kept}: {out}")

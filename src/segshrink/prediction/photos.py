@@ -5,10 +5,12 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from segshrink.data.geotiff import is_georeferenced
-from segshrink.data.images import IMAGE_SUFFIXES, name_fault
+from segshrink.data.images import IMAGE_SUFFIXES, SourceFile, name_fault
+from segshrink.data.layouts import find_layout
 from segshrink.data.names import first_of_bands
 from segshrink.data.walking import folders_below, image_files
 from segshrink.errors import DatasetError, SegshrinkWarning, UsageError
@@ -71,27 +73,37 @@ class Photo:
 
 
 def find_photos(
-    paths: Sequence[Path], out: Path, *, band_endings: Sequence[str] = ()
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    band_endings: Sequence[str] = (),
+    pattern: str | None = None,
 ) -> list[Photo]:
     """The images named, and all images in the folders named, at any depth.
 
     Links are followed. Hidden files and folders are left out, and so are the results of
-    an earlier call in `out`.
+    an earlier call in `out`. Where a folder is a data set of a known layout, its masks
+    are no images; a pattern chooses instead.
 
     Args:
         paths: images and folders.
         out: folder of the results.
         band_endings: endings of the names of files of one band each, of which that of
             the first one is the image; empty if one file holds an image.
+        pattern: only files in folders whose name, or path below the folder, it
+            matches, such as `"*.jpg"` or `"train/images/*"`.
 
     Raises:
-        UsageError: if a folder holds no image, or is `out` itself, or if names are not
-            UTF-8.
+        UsageError: if a folder holds no image (that the pattern matches), or is `out`
+            itself, if names are not UTF-8, or if the pattern has no effect.
 
     Warns:
-        SegshrinkWarning: if names had to be shortened to take the endings of results.
+        SegshrinkWarning: if names had to be shortened to take the endings of results,
+            or if masks were left out.
     """
     photos, results = [], out.resolve()
+    if pattern is not None and not any(Path(path).is_dir() for path in paths):
+        raise UsageError("--pattern chooses among the files of folders. Name one.")
     for path in map(Path, paths):
         if not path.is_dir():
             photos.append(_photo(path, Path(path.name), band_endings))
@@ -111,10 +123,46 @@ def find_photos(
             raise UsageError(
                 f"{path}: holds no image ({', '.join(IMAGE_SUFFIXES)}) at any depth."
             )
+        found = _matching(found, path, pattern) if pattern else _images(found, path)
         photos += [_photo(file, file.relative_to(path), band_endings) for file in found]
     _require_utf8([*(photo.path for photo in photos), out])
     _tell_shortened(photos)
     return photos
+
+
+def _matching(files: list[Path], root: Path, pattern: str) -> list[Path]:
+    below = {file: file.relative_to(root).as_posix() for file in files}
+    chosen = [
+        file
+        for file, place in below.items()
+        if fnmatchcase(file.name, pattern) or fnmatchcase(place, pattern)
+    ]
+    if not chosen:
+        raise UsageError(
+            f"{root}: none of its {len(files)} images matches --pattern {pattern}. The "
+            f"first is {below[files[0]]}."
+        )
+    return chosen
+
+
+def _images(files: list[Path], root: Path) -> list[Path]:
+    """The files without the masks of a data set."""
+    try:
+        layout = find_layout(root)
+    except DatasetError:
+        return files
+    masks = {x.mask.path for x in layout.pairs if isinstance(x.mask, SourceFile)}
+    masks -= {pair.image.path for pair in layout.pairs}
+    images = [file for file in files if file not in masks]
+    if len(images) < len(files):
+        warnings.warn(
+            f"{root}: a data set of the layout {layout.name}; its "
+            f"{len(files) - len(images)} masks are left out. --pattern chooses other "
+            "files.",
+            SegshrinkWarning,
+            stacklevel=3,
+        )
+    return images
 
 
 def _photo(path: Path, name: Path, band_endings: Sequence[str]) -> Photo:
