@@ -60,8 +60,12 @@ def compress(
     )
     load_keras()
     from segshrink.compression.pipeline import compress as run_pipeline
-    from segshrink.reporting import summary_table
+    from segshrink.reporting import read_run, summary_table
+    from segshrink.reporting.use import file_in_use
 
     run = run_pipeline(chosen, out, progress=TerminalProgress(), devices=count)
     output.print(summary_table(run.folder))
     output.out(f"Report: {run.report}")
+    use = file_in_use(read_run(run.folder))
+    if use is not None:
+        output.out(use.sentence())

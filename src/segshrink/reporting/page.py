@@ -1,6 +1,7 @@
 """The report as one HTML page that needs nothing but itself."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 from segshrink.errors import RunFolderError
@@ -20,6 +21,7 @@ from segshrink.reporting.side_by_side import Side, legend_colors, sides
 from segshrink.reporting.table import class_table, results_table
 from segshrink.reporting.table_rendering import html_table, page_templates
 from segshrink.reporting.units import human_bytes
+from segshrink.reporting.use import file_in_use, path_of
 
 MOST_PAGE_BYTES = 5_000_000
 
@@ -63,6 +65,9 @@ def report_page(records: RunRecords, plots: Sequence[DrawnPlot]) -> str:
         "facts": _all_conditions(records.measurements),
         "measurements": records.measurements,
         "recipe": records.recipe_text,
+        "use": file_in_use(records),
+        "linked": {x.name for x in records.measurements if path_of(x, records)},
+        "written": date.today().isoformat(),
     }
     pages = (
         template.render(content, samples=_samples(records, *step))
