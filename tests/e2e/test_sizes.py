@@ -14,7 +14,10 @@ from segshrink.models import load_model
 
 SIZE_PX = (100, 150)
 READS = ("--input-range", "0-255")
+FIRST = {"data_format": "channels_first"}
 SHAPES = {
+    "open, bands first": (3, None, None),
+    "bands first": (3, 64, 64),
     "open": (None, None, 3),
     "open width": (64, None, 3),
     "oblong": (96, 128, 3),
@@ -30,12 +33,14 @@ def folder(tmp_path_factory):
 def write_model(path, shape, *, nested=False):
     """A model that sees single pixels behind a ReLU that can be pruned."""
     images = keras.Input(shape)
-    spread = reds.conv(np.tile(np.eye(3), 8), np.zeros(24), activation="relu")
+    how = FIRST if shape[0] == 3 else {}
+    spread = reds.conv(np.tile(np.eye(3), 8), np.zeros(24), activation="relu", **how)
     if nested:
         inner = keras.Input(shape)
         spread = keras.Model(inner, spread(inner), name="encoder")
-    gathered = reds.conv(np.tile(np.eye(3), 8).T / 8, np.zeros(3))(spread(images))
-    keras.Model(images, reds.two_classes()(gathered)).save(path)
+    gathered = reds.conv(np.tile(np.eye(3), 8).T / 8, np.zeros(3), **how)
+    logits = reds.two_classes(**how)(gathered(spread(images)))
+    keras.Model(images, logits).save(path)
     return path
 
 
@@ -93,6 +98,7 @@ def test_pruning_leaves_the_size_as_it_was(tmp_path, folder, model, options):
     data = ("--data", folder, "--tiles", 4, *READS)
     succeeded("prune", model, "--out", out, *options, *data)
     smaller, before = load_model(out), load_model(model)
+    # Channels that came first are last now, and the size is what it was.
     assert smaller.input_shape == before.input_shape
     assert smaller.count_params() < before.count_params()
     # The channels are copies of each other, and the rest is solved for.
@@ -131,3 +137,37 @@ def test_files_of_any_size_are_timed(tmp_path, folder):
     (record,) = json.loads(out.read_text())["files"]
     assert record["quality"]["mean_iou"] == WANTED
     assert "m.keras" in printed
+
+
+@pytest.mark.parametrize("size", [(64, 64), ("height", "width")])
+@pytest.mark.parametrize("ending", ["Identity", "Softmax"])
+def test_onnx_files_with_bands_first(tmp_path, folder, size, ending):
+    """As PyTorch writes them."""
+    onnx = pytest.importorskip("onnx")
+    kernel, bias = (np.array(x, np.float32) for x in reds.two_classes().get_weights())
+    weights = {"kernel": kernel.transpose(3, 2, 0, 1), "bias": bias}
+    option = {"axis": 1} if ending == "Softmax" else {}
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Conv", ["image", *weights], ["logits"]),
+            onnx.helper.make_node(ending, ["logits"], ["given"], **option),
+        ],
+        "reds",
+        *(
+            [onnx.helper.make_tensor_value_info(name, 1, ["batch", count, *size])]
+            for name, count in (("image", 3), ("given", 2))
+        ),
+        [
+            onnx.numpy_helper.from_array(values, name)
+            for name, values in weights.items()
+        ],
+    )
+    opset = [onnx.helper.make_opsetid("", 13)]
+    path = tmp_path / "m.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+    assert measured(path, folder, tmp_path / "k.json", *READS) == WANTED
+    images = folder / "test" / "images"
+    succeeded("predict", path, images, "--out", tmp_path / "out", *READS)
+    found = np.asarray(Image.open(tmp_path / "out" / "6.png"))
+    wanted = reds.picture(6, *SIZE_PX)[..., 0] > reds.LEVEL
+    np.testing.assert_array_equal(found, wanted)

@@ -115,6 +115,12 @@ def arguments_of(node: Any, inputs: list[Any]) -> tuple[Any, Any]:
     return node.arguments.fill_in({id(tensor): value for tensor, value in pairs})
 
 
+def same_call(path: str, node: Any, inputs: list[Any]) -> list[Any]:
+    """Outputs of a call by its own operation; for `run_calls`."""
+    arguments, keywords = arguments_of(node, inputs)
+    return keras.tree.flatten(node.operation(*arguments, **keywords))
+
+
 def calls(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Yield (path, call, its Functional model) in order, nested models included."""
     functional = as_functional(model)

@@ -16,6 +16,7 @@ from keras import layers, ops
 
 from segshrink.errors import ModelError
 from segshrink.models.calls import arguments_of, as_functional, is_graph, run_calls
+from segshrink.models.channels_last import takes_channels_first, with_channels_last
 
 _PROBABILITIES = ("softmax", "sigmoid")
 # Operations behind a softmax or sigmoid that keep its values between 0 and 1.
@@ -62,7 +63,11 @@ def with_logits(model: keras.Model, head: str | None = None) -> keras.Model:
             )
         return model
     notes: list[str] = []
-    changed = _one_output(model, head, notes)
+    changed = model
+    if takes_channels_first(model):
+        notes.append("its channels, which come first, are put last")
+        changed = with_channels_last(model)
+    changed = _one_output(changed, head, notes)
     changed = _without_activation(changed, notes)
     if changed.outputs[0].shape[-1] == 1:
         changed = _two_classes(changed, notes)
@@ -126,23 +131,36 @@ class _Ending:
     is_last: bool
 
 
-def _ending(model: keras.Model) -> _Ending | None:
-    """The call that makes probabilities of an output; None if none is seen."""
+def _ending(model: keras.Model, axis: int | None = None) -> _Ending | None:
+    """The call that makes probabilities of an output; None if none is seen.
+
+    Args:
+        model: of one output.
+        axis: axis of the classes in it; None is the last one.
+    """
     functional = as_functional(model)
     tensor, is_last = functional.outputs[0], True
+    axis = len(tensor.shape) - 1 if axis is None else axis
     inputs = {id(each) for each in functional.inputs}
     while id(tensor) not in inputs:
         node = _node_of(tensor)
         if is_graph(node.operation):
-            inner = _ending(node.operation)
+            inner = _ending(node.operation, axis)
             return inner and replace(inner, is_last=inner.is_last and is_last)
-        kind = _kind(node.operation)
+        kind = _kind(node.operation, axis, len(tensor.shape))
         if kind is not None:
             return _Ending(kind, node, is_last)
         is_linear = _is_linear(node.operation)
         if not isinstance(node.operation, _KEEP_RANGE) and not is_linear:
             return None
-        is_last = is_last and is_linear
+        moves = isinstance(node.operation, layers.Permute)
+        is_last = is_last and (is_linear or moves)
+        if moves:
+            axis = node.operation.dims[axis - 1]
+        elif isinstance(node.operation, layers.Reshape):
+            if axis != len(tensor.shape) - 1:
+                return None
+            axis = len(node.input_tensors[0].shape) - 1
         tensor = node.input_tensors[0]
     return None
 
@@ -159,13 +177,21 @@ def _is_linear(operation: Any) -> bool:
     return isinstance(operation, layers.Dropout | layers.Identity)
 
 
-def _kind(operation: Any) -> str | None:
-    """Which probabilities over classes an operation ends in; None for others."""
+def _kind(operation: Any, axis: int, rank: int) -> str | None:
+    """Which probabilities over classes an operation ends in; None for others.
+
+    Args:
+        operation: a layer or an operation.
+        axis: axis of the classes in its output.
+        rank: number of axes of its output.
+    """
     if isinstance(operation, keras.Layer) and not isinstance(operation, layers.Softmax):
         name = getattr(getattr(operation, "activation", None), "__name__", "")
     else:
         name = type(operation).__name__.lower()
-    if name == "softmax" and getattr(operation, "axis", -1) not in (-1, 3):
+    over: Any = getattr(operation, "axis", -1)
+    is_other = not isinstance(over, int) or over % rank != axis
+    if name == "softmax" and is_other:
         return None
     return name if name in _PROBABILITIES else None
 

@@ -8,7 +8,7 @@ from keras import layers
 
 from segshrink.errors import ModelError
 from segshrink.formats import InputRange
-from segshrink.models.calls import arguments_of, as_functional, is_graph, run_calls
+from segshrink.models.calls import as_functional, is_graph, run_calls, same_call
 
 _SCALING = (layers.Rescaling, layers.Normalization, layers.BatchNormalization)
 _SCALING_OPERATIONS = ("Multiply", "TrueDivide", "Divide", "Subtract", "Add")
@@ -82,15 +82,10 @@ def with_input_range(model: keras.Model, of: InputRange | str) -> keras.Model:
             images
         )
     try:
-        outputs = run_calls(model, [scaled], _same_call)
+        outputs = run_calls(model, [scaled], same_call)
         return keras.Model(images, outputs[0], name=model.name)
     except ValueError:  # layers of nested models have the same names
         return keras.Model(images, model(scaled), name=model.name)
-
-
-def _same_call(_: str, node: Any, inputs: list[Any]) -> list[Any]:
-    arguments, keywords = arguments_of(node, inputs)
-    return keras.tree.flatten(node.operation(*arguments, **keywords))
 
 
 def _linear(images: Any, kernel: np.ndarray, offset: tuple[float, ...]) -> Any:
