@@ -6,8 +6,11 @@ BIN := $(VENV)/bin
 MAIN := $(VENV)/.main
 ALL := $(VENV)/.all
 OUT ?= runs/demo
+# Bad inputs to try; a call that was stopped goes on.
+INPUTS ?= 10000
+SEED ?= 0
 
-.PHONY: demo check test test-all test-backends install clean
+.PHONY: demo check test test-all test-backends fuzz install clean
 
 demo: $(MAIN)
 	$(BIN)/segshrink compress synthetic --recipe recipes/demo.yaml --out $(OUT)
@@ -23,6 +26,11 @@ test-all: install
 
 test-backends: install
 	scripts/test-backends $(BIN)
+
+fuzz: install
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --inputs $(INPUTS) --seed $(SEED) \
+		--work runs/fuzz --record benchmarks/bad_input.json
+	$(BIN)/python scripts/readme
 
 install: $(ALL)
 

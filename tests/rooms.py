@@ -50,7 +50,7 @@ SLOW = {
         "training/test_validation.py",
     ],
     "backends": ["distillation/test_distiller_backends.py"],
-    "e2e": ["e2e"],
+    "e2e": ["e2e", "fuzz"],
 }
 
 

@@ -36,6 +36,7 @@ NOT_YAML = {
     "tag of Python": ("a: !!python/name:os.system x", "not YAML"),
     "impossible date": ("a: 2020-99-99", "not YAML"),
     "half of a character": ('a: "\\ud800"', "half of a character"),
+    "long number": ("a: 0x" + "f" * 5000, "a number of over 400 digits"),
     "merged number": ("<<: 5", "not YAML"),
     "two documents": ("a: 1\n---\nb: 2", "not YAML"),
 }

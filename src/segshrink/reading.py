@@ -19,6 +19,7 @@ MOST_JSON_BYTES = 1 << 26
 _MOST_DEPTH = 40
 # Nodes that all aliases of a file stand for together.
 _MOST_REPEATED = 10_000
+_MOST_DIGITS = 400
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _OWN_DESCRIPTORS = ("/dev/stdin", "/dev/fd/")
 _KINDS = {
@@ -208,6 +209,8 @@ class _Loader(yaml.SafeLoader):
             node.value.encode()
         except UnicodeEncodeError:
             raise _fault(node.start_mark, "half of a character") from None
+        if node.tag.endswith(":int") and len(node.value) > _MOST_DIGITS:
+            raise _fault(node.start_mark, f"a number of over {_MOST_DIGITS} digits")
         return node
 
     def compose_mapping_node(self, anchor: Any) -> Any:
