@@ -13,7 +13,7 @@ from fuzz.cases import KINDS, make_case
 from fuzz.materials import ROOT, make_materials
 
 # Two minutes of one core; `make fuzz` runs 10,000 of another seed.
-INPUTS = 250
+INPUTS = 800
 SEED = 20
 
 RECORD = ROOT / "benchmarks" / "bad_input.json"
