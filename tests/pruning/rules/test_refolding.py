@@ -1,7 +1,9 @@
 """Rules of layers that lay the same values out in another shape."""
 
+import keras
 import numpy as np
-from keras import layers
+import pytest
+from keras import layers, ops
 
 from segshrink.pruning import apply_channel_masks
 
@@ -52,3 +54,40 @@ def test_permute_moves_the_channel_axis():
         layers.Dense(2, name="mixes"),
     )
     assert "mixes (Dense): it reads axis 3" in reasons_of(mixing)["first"]
+
+
+def shuffled_last(x, by_operations):
+    """`torch.nn.PixelShuffle(2)` of images with 12 channels last."""
+    if by_operations:
+        x = ops.transpose(ops.reshape(x, (-1, 8, 8, 3, 2, 2)), (0, 1, 4, 2, 5, 3))
+        return ops.reshape(x, (-1, 16, 16, 3))
+    x = layers.Permute((1, 4, 2, 5, 3))(layers.Reshape((8, 8, 3, 2, 2))(x))
+    return layers.Reshape((16, 16, 3))(x)
+
+
+@pytest.mark.parametrize("by_operations", [False, True])
+def test_a_pixel_shuffle_in_the_order_of_pytorch_is_followed(by_operations):
+    image = keras.Input((8, 8, 3))
+    wide = layers.Conv2D(12, 3, padding="same", name="wide")(image)
+    x = shuffled_last(wide, by_operations)
+    model = keras.Model(image, layers.Conv2D(2, 1, name="last")(ops.relu(x)))
+    assert groups_of(model) == {("wide",): 3}
+    values = np.random.default_rng(0).normal(size=(1, 8, 8, 12)).astype("float32")
+    expected = np.empty((1, 16, 16, 3), "float32")
+    for row, column, channel in np.ndindex(16, 16, 3):
+        place = 4 * channel + 2 * (row % 2) + column % 2
+        expected[0, row, column, channel] = values[0, row // 2, column // 2, place]
+    shuffle = ops.convert_to_numpy(shuffled_last(ops.array(values), by_operations))
+    np.testing.assert_array_equal(shuffle, expected)
+    assert assert_exact(model).get_layer("wide").filters == 8
+
+
+def test_a_pixel_shuffle_of_channels_that_come_first_is_followed():
+    first = {"data_format": "channels_first"}
+    image = keras.Input((3, 8, 8))
+    x = layers.Conv2D(12, 1, name="wide", **first)(image)
+    x = layers.Permute((1, 4, 2, 5, 3))(layers.Reshape((3, 2, 2, 8, 8))(x))
+    x = layers.Reshape((3, 16, 16))(x)
+    model = keras.Model(image, layers.Conv2D(2, 1, **first)(x))
+    assert groups_of(model) == {("wide",): 3}
+    assert assert_exact(model).get_layer("wide").filters == 8

@@ -8,7 +8,7 @@ import numpy as np
 from segshrink.pruning.channels import ChannelIds
 from segshrink.pruning.layer_call import Channels, LayerCall, Untraceable
 from segshrink.pruning.rules.merging import require_tensors
-from segshrink.pruning.rules.refolding import refolded
+from segshrink.pruning.rules.refolding import refolded, unfolded
 
 # Functions that are infinite at 0 are left out: a zeroed channel would spoil others.
 _ELEMENTWISE = (
@@ -234,6 +234,11 @@ def reshaping_operation(call: LayerCall) -> Channels:
     """`ops.reshape`; the last axis of the result holds the channels."""
     if call.output_shape[0] is not None:
         raise Untraceable("it reshapes the batch")
+    split = unfolded(call)
+    if split is not None:
+        if call.layer.newshape[split.axis] != -1:
+            call.resize(("newshape", split.axis), split.ids)
+        return split
     outgoing = refolded(call)
     if call.layer.newshape[-1] != -1:
         call.resize(("newshape", -1), outgoing)
