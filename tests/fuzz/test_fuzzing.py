@@ -12,7 +12,7 @@ from fuzz import run
 from fuzz.cases import KINDS, make_case
 from fuzz.materials import ROOT, make_materials
 
-# Two minutes of one core; `make fuzz` runs 10,000 of another seed.
+# A minute and a half of one core; `make fuzz` runs 10,000 of another seed.
 INPUTS = 800
 SEED = 20
 
