@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from segshrink.records.machine import Machine
 from segshrink.records.measurement import Measurement, Role
 from segshrink.reporting.comparison import reference_of
+from segshrink.reporting.doubts import doubts_of_teacher
 from segshrink.reporting.run_records import RunRecords
 from segshrink.reporting.units import counted, runtime_name
 
@@ -133,7 +134,7 @@ def warning_lines(records: RunRecords) -> tuple[str, ...]:
             f"{', '.join(doubtful)}. Something else kept the machine busy; measure "
             "again on a quiet one."
         )
-    return (*lines, *_not_comparable(records))
+    return (*doubts_of_teacher(records), *lines, *_not_comparable(records))
 
 
 def _not_comparable(records: RunRecords) -> list[str]:

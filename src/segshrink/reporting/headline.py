@@ -1,7 +1,7 @@
 """Result of a run in sentences, losses stated as plainly as gains."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from segshrink.formats import Precision
@@ -13,6 +13,7 @@ from segshrink.reporting.comparison import (
     shipped_student,
     student_like,
 )
+from segshrink.reporting.doubts import doubts_of_teacher
 from segshrink.reporting.learning import learning_sentences
 from segshrink.reporting.run_records import RunRecords
 from segshrink.reporting.table import format_of
@@ -101,7 +102,11 @@ def headline(records: RunRecords) -> Headline:
         *learning_sentences(records),
     ]
     comparison = compare(shipped, measurements)
-    figures = (*_cost_figures(comparison), _quality_figure(comparison))
+    quality = _quality_figure(comparison)
+    if quality is not None and quality.is_gain and doubts_of_teacher(records):
+        # A gain over a weak teacher is no reason to rejoice.
+        quality = replace(quality, is_gain=None)
+    figures = (*_cost_figures(comparison), quality)
     return Headline(
         tuple(dict.fromkeys(filter(None, sentences))), tuple(filter(None, figures))
     )

@@ -27,12 +27,14 @@ _NOT_MEASUREMENTS = {"classes.json"}
 class History:
     """One training run: `columns[name][i]` belongs to `epochs[i]`, 1-based.
 
-    `steps` are the training steps of all epochs; None if they are not recorded.
+    `steps` are the training steps of all epochs and `tiles` the tiles that they saw;
+    None if they are not recorded.
     """
 
     epochs: tuple[int, ...]
     columns: Mapping[str, tuple[float | None, ...]]
     steps: int | None = None
+    tiles: int | None = None
 
     def points(self, column: str) -> tuple[list[int], list[float]]:
         """Epochs and values where `column` holds a number; empty without it."""
@@ -169,11 +171,11 @@ def _read_history(path: Path) -> History:
             f"{path}: a history needs a column `epoch` and numbers in all others "
             f"({error!r}). Delete the file and run the training again."
         ) from error
-    return History(epochs, columns, _steps(path.with_name("record.json")))
-
-
-def _steps(record: Path) -> int | None:
-    return TrainedRecord.read(record).steps if record.is_file() else None
+    record = path.with_name("record.json")
+    if not record.is_file():
+        return History(epochs, columns)
+    trained = TrainedRecord.read(record)
+    return History(epochs, columns, trained.steps, trained.tiles)
 
 
 def _number(cell: str) -> float | None:
