@@ -73,7 +73,7 @@ def test_all_faults_at_once():
         "  student.pruning.keep: Input should be less than 1 (got 1.5)",
         "  student.distillation.supervised: Input should be greater than or equal to "
         "0 (got -1)",
-        "  sed: Extra inputs are not permitted (got 1)",
+        "  sed: Extra inputs are not permitted (got 1). Did you mean seed?",
     ]
 
 
@@ -398,7 +398,10 @@ def test_no_file(tmp_path):
     path = tmp_path / "none.yaml"
     with pytest.raises(RecipeError) as caught:
         load_recipe(path)
-    assert str(caught.value) == f"{path}: no such file. Name a recipe in YAML."
+    assert str(caught.value).startswith(
+        f"{path}: no such file. Name a recipe in YAML, or one that comes with "
+        "segshrink: aerial, "
+    )
     with pytest.raises(RecipeError, match="cannot be read"):
         load_recipe(tmp_path)
 
@@ -415,7 +418,8 @@ def test_faults_name_the_file(tmp_path):
         load_recipe(path)
     assert str(caught.value) == (
         f"{path}: 1 fault.\n"
-        "  teacher.training.epoch: Extra inputs are not permitted (got 3)"
+        "  teacher.training.epoch: Extra inputs are not permitted (got 3). "
+        "Did you mean teacher.training.epochs?"
     )
 
 

@@ -24,6 +24,7 @@ VERBS = (
     "inspect",
     "predict",
     "prune",
+    "recipes",
     "report",
     "search",
     "train",

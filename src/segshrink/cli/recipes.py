@@ -15,7 +15,7 @@ def recipes(
 ) -> None:
     """List the recipes that come with segshrink, for --recipe NAME, or print one.
 
-    Example: segshrink recipes demo > mine.yaml
+    Example: segshrink recipes demo
     """
     from segshrink.recipe import recipe_file, shipped_recipes
     from segshrink.text_table import columns
