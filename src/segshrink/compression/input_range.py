@@ -76,11 +76,16 @@ def _require_best(
     if not is_better_than_one_class[best]:
         return
     listed = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
+    better = [x for x in scores if scores[x] >= scores[InputRange.BYTES] + _CLEARLY]
+    better.sort(key=lambda each: -scores[each])
+    # On easy images several ranges do alike, and not always the true one best.
+    choice = f" ({' and '.join(better[1:])} would do, too)" if len(better) > 1 else ""
     raise ModelError(
         f"{file}: nothing in it scales its images. Mean IoU on {_TILES} tiles of the "
-        f"validation part by the range of the images: {listed}. It was probably "
-        f"trained on {best}: give --input-range {best} (in a recipe "
-        "teacher.input_range), or --input-range 0-255 to leave it as it is."
+        f"validation part by the range of the images: {listed}. It was "
+        "trained on another range than 0-255. If you know which, name that; if not, "
+        f"give --input-range {best}{choice}; in a recipe it is teacher.input_range. "
+        "--input-range 0-255 leaves the model as it is."
     )
 
 
