@@ -6,6 +6,7 @@ import keras
 
 from segshrink.errors import ExportError, first_line
 from segshrink.export.model_form import for_onnx
+from segshrink.export.onnx_names import renumber
 from segshrink.export.onnx_sizes import state_sizes
 from segshrink.quiet import quiet
 
@@ -30,6 +31,7 @@ def write_onnx(model: keras.Model, path: Path) -> None:
                 str(path), format="onnx", input_signature=[image], verbose=False
             )
             state_sizes(path)
+            renumber(path)
             # The converter also writes files that no runtime takes.
             onnx.checker.check_model(str(path))
         except Exception as error:
