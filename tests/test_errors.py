@@ -15,7 +15,7 @@ from segshrink.errors import (
 ALL = [
     kind
     for _, kind in inspect.getmembers(errors, inspect.isclass)
-    if kind.__module__ == errors.__name__
+    if kind.__module__ == errors.__name__ and not issubclass(kind, Warning)
 ]
 
 

@@ -140,11 +140,3 @@ def test_folder_of_a_student_takes_no_teacher(tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "require_trainable", lambda *arguments: None)
     with pytest.raises(RunFolderError, match="holds a student, not a teacher"):
         train_teacher(recipe, tmp_path)
-
-
-def test_public_name_is_the_pipeline():
-    import segshrink
-
-    assert segshrink.compress is compress
-    with pytest.raises(AttributeError, match="no attribute 'shrink'"):
-        _ = segshrink.shrink

@@ -614,7 +614,7 @@ def test_export_of_a_model_of_any_size_is_refused_in_one_line(scenes, tmp_path):
     )  # fmt: skip
     assert finished.exit_code == 2
     assert "of fixed size, got (None, None, None, 3)" in finished.errors
-    assert "choose one with --size" in finished.errors
+    assert "Choose one with --size" in finished.errors
     assert not (tmp_path / "any.tflite").exists()
 
 

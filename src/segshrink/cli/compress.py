@@ -19,6 +19,7 @@ from segshrink.cli.options import (
     device_count,
     with_masks,
 )
+from segshrink.cli.report import print_file_in_use
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
 
@@ -60,12 +61,9 @@ def compress(
     )
     load_keras()
     from segshrink.compression.pipeline import compress as run_pipeline
-    from segshrink.reporting import read_run, summary_table
-    from segshrink.reporting.use import file_in_use
+    from segshrink.reporting import summary_table
 
     run = run_pipeline(chosen, out, progress=TerminalProgress(), devices=count)
     output.print(summary_table(run.folder))
+    print_file_in_use(run.folder)
     output.out(f"Report: {run.report}")
-    use = file_in_use(read_run(run.folder))
-    if use is not None:
-        output.out(use.sentence())

@@ -33,4 +33,16 @@ def report(
     table = reporting.search_table if is_search else reporting.summary_table
     page = write(run, TerminalProgress())
     output.print(table(run))
+    if not is_search:
+        print_file_in_use(run)
     output.out(f"Report: {page}")
+
+
+def print_file_in_use(run: Path) -> None:
+    """Print the file that a run is for, and a command to try it."""
+    from segshrink.reporting import read_run
+    from segshrink.reporting.use import file_in_use
+
+    use = file_in_use(read_run(run))
+    if use is not None:
+        output.out(use.sentence())

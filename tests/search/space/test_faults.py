@@ -25,8 +25,8 @@ def faults_of(space: dict, of: str = "student", **recipe) -> list[str]:
     [
         (
             "student.rate",
-            "not a field of the recipe; student has kind, pruning, model, "
-            "distillation, training",
+            "not a field of the recipe; student has kind, architecture, "
+            "pruning, model, distillation, training",
         ),
         (
             "student.training.loss.dce.x",

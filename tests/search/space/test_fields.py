@@ -22,7 +22,7 @@ def test_fields_by_place():
     assert literals_of("student.pruning.scope") == ("global", "layer", None)
     assert literals_of("student.training.epochs") is None
     assert literals_of("student.pruning.budget") is None
-    assert fields_of("student")[:2] == ("kind", "pruning")
+    assert fields_of("student")[:3] == ("kind", "architecture", "pruning")
     assert "variant" in fields_of("teacher.model")
     assert fields_of("seed") == ()
 
