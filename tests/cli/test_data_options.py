@@ -9,8 +9,11 @@ import pytest
 from PIL import Image
 
 from segshrink.cli.data_options import DataOptions
-from segshrink.errors import DatasetError, UsageError
+from segshrink.compression.data import open_recipe_data
+from segshrink.compression.run_folder import open_run
+from segshrink.errors import DatasetError, RunFolderError, UsageError
 from segshrink.progress import SilentProgress
+from segshrink.recipe import parse_recipe
 
 SPLIT = Path("split.json")
 
@@ -156,3 +159,80 @@ def test_a_protocol_opens_patches(tmp_path):
         DataOptions("synthetic").open_patches(SilentProgress())
     with pytest.raises(UsageError, match="Name a data set with --data"):
         DataOptions(None).open(SilentProgress())
+
+
+RECIPE = parse_recipe(
+    {
+        "data": {"scenes": 6, "scene_px": 64, "split_seed": 2},
+        "measuring": {"part": "val"},
+    }
+)
+
+
+def begun(folder, recipe=RECIPE):
+    dataset = open_recipe_data(recipe, SilentProgress())
+    return open_run(folder, recipe, "", dataset).folder, dataset
+
+
+def test_the_data_of_a_run_are_those_that_it_was_begun_with(tmp_path):
+    folder, dataset = begun(tmp_path / "first")
+    file = folder / "artifacts" / "m.tflite"
+    for source in ("run", str(folder)):
+        options = DataOptions(source, files=[file])
+        found = options.open(SilentProgress())
+        assert found.split == dataset.split
+        assert (found.test[0].read()[0] == dataset.test[0].read()[0]).all()
+        assert options.part(None) == "val"
+        assert options.part("test") == "test"
+    assert DataOptions("synthetic", files=[file]).part(None) == "test"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"split": SPLIT},
+        {"split_seed": 2},
+        {"protocol": "random-patch"},
+        {"snap_colors": True},
+        {"resize_masks": True},
+    ],
+)
+def test_the_data_of_a_run_take_no_other_split(tmp_path, option):
+    folder, _ = begun(tmp_path / "first")
+    (name,) = option
+    with pytest.raises(UsageError) as caught:
+        DataOptions("run", files=[folder / "m.tflite"], **option)
+    assert str(caught.value).startswith(
+        f"--{name.replace('_', '-')} has no effect with the data of a run ({folder})"
+    )
+
+
+def test_files_without_a_run_or_of_several_have_no_data(tmp_path):
+    first, second = (begun(tmp_path / name)[0] for name in ("first", "second"))
+    with pytest.raises(UsageError, match="several runs"):
+        DataOptions("run", files=[first / "m.tflite", second / "m.tflite"])
+    with pytest.raises(UsageError, match="m.tflite lies in no run folder"):
+        DataOptions("run", files=[first / "m.tflite", tmp_path / "m.tflite"])
+
+
+def test_data_of_a_run_that_changed_since_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for scene in "abc":
+        for kind in ("images", "masks"):
+            path = Path("data") / scene / kind / "x.png"
+            path.parent.mkdir(parents=True)
+            shape = (64, 64, 3) if kind == "images" else (64, 64)
+            pixels = np.random.default_rng(0).integers(0, 2, shape).astype(np.uint8)
+            Image.fromarray(pixels).save(path)
+    Path("data/dataset.yaml").write_text(
+        "classes: [{name: ground, index: 0}, {name: thing, index: 1}]"
+    )
+    folder, _ = begun(tmp_path / "first", parse_recipe({"data": {"source": "data"}}))
+    options = DataOptions(str(folder))
+    assert len(options.open(SilentProgress()).test) == 1
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save("data/b/masks/x.png")
+    with pytest.raises(RunFolderError, match="a run on other data"):
+        options.open(SilentProgress())
+    monkeypatch.chdir(folder)
+    with pytest.raises(DatasetError, match="data: is not there, but the run .*first"):
+        options.open(SilentProgress())

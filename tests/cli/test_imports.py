@@ -1,5 +1,6 @@
 """What each verb imports: a device that only runs a file has little installed."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segshrink.compression.data import open_recipe_data
+from segshrink.compression.run_folder import open_run
+from segshrink.progress import SilentProgress
+from segshrink.recipe import parse_recipe
 from segshrink.runtimes import shipped_model
 
 # What the extras bring, and what comes with it.
@@ -72,6 +77,16 @@ def test_whatever_runs_files_needs_no_extra(photo, words):
     if words[0] == "predict":
         found = sorted(x.name for x in (photo.parent / "predicted").iterdir())
         assert "photo.png" in found
+
+
+@pytest.mark.e2e
+def test_the_data_of_a_run_need_no_extra(tmp_path):
+    recipe = parse_recipe({"data": {"scenes": 3, "scene_px": 128}})
+    open_run(tmp_path, recipe, "", open_recipe_data(recipe, SilentProgress()))
+    shutil.copy(shipped_model(), tmp_path / "m.tflite")
+    result = run_without(EXTRAS, "evaluate", "m.tflite", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "1 images of test: mean IoU" in result.stdout
 
 
 @pytest.mark.parametrize(

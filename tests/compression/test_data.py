@@ -60,9 +60,10 @@ def test_notices_and_split_of_the_data_are_reported(tiny_dataset, monkeypatch):
     assert Heard.lines == [
         "Grey images.",
         "Split by scene, from file by_hand.json:",
-        "  train: 3 images of a, b, c, d, e, f and 2 more",
-        "  val: 1 images of i",
-        "  test: 1 images of j",
+        "  train: 3 images, 3 tiles of 256 px, 60% of the pixels: a, b, c, d, e, f "
+        "and 2 more",
+        "  val: 1 image, 1 tile of 256 px, 20% of the pixels: i",
+        "  test: 1 image, 1 tile of 256 px, 20% of the pixels: j",
     ]
 
 

@@ -43,7 +43,7 @@ def test_a_file_trained_under_another_split_gets_a_warning(model, divided):
         "m.tflite: was trained under another split (file split.json: trained on "
         "scene-000, scene-001) than this (file split.json: trained on scene-001, "
         "scene-003), so that it may know these images. Name its split with --split or "
-        "--split-seed."
+        "--split-seed, or its run folder as the data."
     )
     # Files of another data set are not compared.
     elsewhere = metadata.data.model_copy(update={"name": "elsewhere"})

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 import yaml
@@ -8,6 +9,7 @@ from segshrink.compression.run_folder import (
     data_of_run,
     open_run,
     refuse_known_pictures_of_new,
+    run_of_file,
 )
 from segshrink.data import open_dataset
 from segshrink.errors import RecipeError, RunFolderError
@@ -214,3 +216,12 @@ def test_unlabelled_images_are_compared_when_a_run_begins(tmp_path, monkeypatch)
     open_run(tmp_path, RECIPE, "", WITH_UNLABELLED)
     refuse_known_pictures_of_new(tmp_path, WITH_UNLABELLED, progress)
     assert compared == [(WITH_UNLABELLED, progress)]
+
+
+def test_a_file_knows_the_run_that_it_lies_in(tmp_path, monkeypatch):
+    open_run(tmp_path / "runs" / "first", RECIPE, "", SCENES)
+    monkeypatch.chdir(tmp_path)
+    for name in ("artifacts/s.tflite", "baselines/masks_only/model.keras", "s.onnx"):
+        file = Path("runs") / "first" / name
+        assert run_of_file(file) == tmp_path / "runs" / "first"
+    assert run_of_file(Path("runs") / "s.tflite") is None

@@ -55,8 +55,9 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 
 # The same inside compression/: a run folder below, the whole run on top.
 FLOORS_OF_COMPRESSION = [
-    {"data", "input_range", "plan_check", "run_folder", "stage"},
-    {"context", "given_model", "metadata"},
+    {"input_range", "part_sizes", "plan_check", "run_folder", "stage"},
+    {"data"},
+    {"context", "given_model", "metadata", "run_data"},
     {"accuracy_control", "any_teacher", "student"},
     {"baselines", "exporting", "teacher"},
     {"measuring"},

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from e2e.command_line import started, succeeded, typed
+from e2e.command_line import refused, started, succeeded, typed
 from e2e.run_files import RECORDS, files_of, times_of
 from e2e.scenes import COLORS, NAMES, write_description
 from segshrink.data import open_dataset
@@ -209,6 +209,25 @@ def test_evaluate_gives_the_numbers_of_the_run(finished_run, scenes, tmp_path):
     others = [row["iou"] for row in kept["quality"]["classes"] if row["name"] != "Road"]
     again = succeeded("evaluate", artifact, scenes, "--without", "Road")
     assert f"mean IoU without Road: {sum(others) / 4:.3f}" in again
+
+
+def test_files_know_the_data_of_their_run(finished_run, scenes, tmp_path):
+    artifact = finished_run / "artifacts" / "student-int8.tflite"
+    kept = finished_run / "measurements" / "student-int8-litert.json"
+    expected = json.loads(kept.read_text(encoding="utf-8"))["quality"]["mean_iou"]
+    for words in ((), ("run",), ("--data", "run"), (finished_run,)):
+        printed = succeeded("evaluate", artifact, *words)
+        assert f"2 images of test: mean IoU {expected:.3f}" in printed
+    record = tmp_path / "b.json"
+    succeeded("benchmark", artifact, *BRIEFLY, "--data", "run", "--json", record)
+    (timed,) = json.loads(record.read_text(encoding="utf-8"))["files"]
+    assert timed["quality"]["mean_iou"] == expected
+    message = refused("evaluate", artifact, "--data", "run", "--split-seed", 1)
+    assert "--split-seed has no effect with the data of a run" in message
+    message = refused("evaluate", artifact, scenes, "--data", "run")
+    assert "--data has no effect beside DATA" in message
+    alone = shutil.copy(artifact, tmp_path)
+    assert "lies in no run folder" in refused("evaluate", alone)
 
 
 def test_evaluate_shows_what_went_wrong(finished_run, scenes, tmp_path):

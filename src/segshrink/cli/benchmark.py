@@ -39,14 +39,19 @@ def benchmark(
     ] = None,
     rounds: Annotated[int, typer.Option(min=3, help="Samples of each file.")] = 15,
     data: Annotated[
-        str | None, typer.Option(help="Data set to measure the quality on.")
+        str | None,
+        typer.Option(
+            help="Data set to measure the quality on; 'run' for data, split and part "
+            "of the run that the files are of."
+        ),
     ] = None,
     split: SplitFile = None,
     split_seed: SplitSeed = None,
     snap_colors: SnapColors = False,
     resize_masks: ResizeMasks = False,
     part: Annotated[
-        str | None, typer.Option(help="With --data: val or test (test).")
+        str | None,
+        typer.Option(help="With --data: val or test (test, or that of the run)."),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the records here.")
@@ -68,7 +73,9 @@ def benchmark(
 
     Example: segshrink benchmark teacher.tflite student-int8.tflite --threads 1
     """
-    options = DataOptions(data, split, split_seed, None, snap_colors, resize_masks)
+    options = DataOptions(
+        data, split, split_seed, None, snap_colors, resize_masks, files
+    )
     options.refuse_without_data(part=part, input_range=input_range)
     _refuse_without_such_files(files, head, architecture)
     refuse_unknown_part(part)
@@ -94,7 +101,7 @@ def benchmark(
         threads=list(dict.fromkeys(counts)),
         rounds=rounds,
         dataset=dataset,
-        part=part or "test",
+        part=options.part(part),
         progress=progress,
         opening=opening,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from segshrink.progress import Progress
 
 RANDOM_PATCH = "random-patch"
+# The word for the data of the run that a model file comes from.
+RUN = "run"
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,15 @@ class DataOptions:
     """The options of a data set, such as `--data` and `--split`, validated.
 
     Attributes:
-        source: folder or `"synthetic"`; None if the verb was given no data set.
+        source: folder or `"synthetic"`; `"run"` or a run folder for the data that the
+            run was made with; None if the verb was given no data set.
         split: file that names the parts; with a protocol, file of patches.
         split_seed: seed of the split, where no file gives one.
         protocol: `"random-patch"`; None holds out whole scenes.
         snap_colors: whether pixels of masks are taken for the nearest of the classes'
             codes.
         resize_masks: whether masks are resized to their image.
+        files: model files that the data is for, which lie in the run of `"run"`.
 
     Raises:
         UsageError: if an option is wrong, lacks another, or would have no effect.
@@ -44,8 +49,18 @@ class DataOptions:
     protocol: str | None = None
     snap_colors: bool = False
     resize_masks: bool = False
+    files: Sequence[Path] = ()
 
     def __post_init__(self) -> None:
+        if self.run is not None:
+            refuse_idle(
+                f"with the data of a run ({self.run}), whose recipe says it",
+                split=self.split,
+                split_seed=self.split_seed,
+                protocol=self.protocol,
+                snap_colors=self.snap_colors or None,
+                resize_masks=self.resize_masks or None,
+            )
         if self.protocol is not None:
             self._check_protocol()
         self.refuse_without_data(
@@ -64,6 +79,30 @@ class DataOptions:
         """Whether the verb was given a data set."""
         return self.source is not None
 
+    @cached_property
+    def run(self) -> Path | None:
+        """Folder of the run whose data is named; None for other data.
+
+        Raises:
+            UsageError: if `"run"` is named and the files lie in no run, or in several.
+        """
+        from segshrink.compression.run_folder import data_of_run
+
+        if self.source is None:
+            return None
+        if self.source == RUN:
+            return _run_of(self.files)
+        folder = Path(self.source)
+        return None if data_of_run(folder) is None else folder
+
+    def part(self, named: str | None) -> str:
+        """The part to measure on: the named one, else that of the run, else "test"."""
+        if named is not None or self.run is None:
+            return named or "test"
+        from segshrink.compression.run_folder import recipe_of_run
+
+        return recipe_of_run(self.run).measuring.part
+
     def refuse_without_data(self, **options: object) -> None:
         """Refuse further options that need a data set.
 
@@ -79,7 +118,13 @@ class DataOptions:
         Raises:
             UsageError: if the verb was given no data set.
             DatasetError: if it has faults.
+            RunFolderError: if it is no longer the data of the run.
         """
+        if self.run is not None:
+            from segshrink.compression.run_data import open_run_data
+
+            progress.say(f"Data of the run {self.run}:")
+            return open_run_data(self.run, progress)
         from segshrink.data import open_dataset, open_patch_dataset
 
         source, seed = self._required_source(), self.split_seed or 0
@@ -141,6 +186,26 @@ class DataOptions:
         if self.source is None:
             raise UsageError("Name a data set with --data.")
         return self.source
+
+
+def _run_of(files: Sequence[Path]) -> Path:
+    from segshrink.compression.run_folder import run_of_file
+
+    runs = {}
+    for file in files:
+        folder = run_of_file(file)
+        if folder is None:
+            raise UsageError(
+                f"--data {RUN}: {file} lies in no run folder. Name the run folder or "
+                f"the data set; a folder called {RUN} is ./{RUN}."
+            )
+        runs[folder] = file
+    if len(runs) > 1:
+        raise UsageError(
+            f"--data {RUN}: the files lie in several runs ({', '.join(map(str, runs))})"
+            ". Name the one whose data is to be taken."
+        )
+    return next(iter(runs))
 
 
 def open_model_and_data(

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segshrink.cli.data_options import RANDOM_PATCH, DataOptions
+from segshrink.cli.data_options import RANDOM_PATCH, RUN, DataOptions
 from segshrink.cli.options import (
     Architecture,
-    Data,
     Head,
     InputRangeName,
     ResizeMasks,
@@ -24,14 +23,15 @@ from segshrink.cli.options import (
 )
 from segshrink.cli.random_patch import evaluate_random_patch
 from segshrink.cli.scores import (
+    evaluation_record,
     opened_file,
     print_mean_iou_without,
     require_class,
-    scored_file,
     shown,
     warn_of_other_split,
 )
 from segshrink.cli.terminal import TerminalProgress, load_keras_for, load_plots, output
+from segshrink.errors import UsageError
 from segshrink.formats import Format, listed_suffixes
 
 if TYPE_CHECKING:
@@ -42,8 +42,20 @@ def evaluate(
     artifact: Annotated[
         Path, typer.Argument(help=f"Model file: {listed_suffixes(Format)}.")
     ],
-    data: Data,
-    part: Annotated[str | None, typer.Option(help="val or test (test).")] = None,
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            help="Folder of images and masks, 'synthetic', or 'run' or a run folder: "
+            "data, split and part of the run. Left out: the run that the file is of.",
+            show_default=False,
+        ),
+    ] = None,
+    data_option: Annotated[
+        str | None, typer.Option("--data", help="The same as DATA.")
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="val or test (test, or that of the run).")
+    ] = None,
     split: SplitFile = None,
     split_seed: SplitSeed = None,
     snap_colors: SnapColors = False,
@@ -78,9 +90,12 @@ def evaluate(
     Scores by class, by scene and at the borders of classes, and which class is mistaken
     for which.
 
-    Example: segshrink evaluate student.tflite synthetic --part test --out looked-at
+    Example: segshrink evaluate runs/first/artifacts/student-int8.tflite --data run
     """
-    options = DataOptions(data, split, split_seed, protocol, snap_colors, resize_masks)
+    source = _source(artifact, data, data_option)
+    options = DataOptions(
+        source, split, split_seed, protocol, snap_colors, resize_masks, [artifact]
+    )
     if options.protocol is not None:
         _refuse_for_patches(part=part, split_seed=split_seed, out=out, worst=worst)
         _refuse_for_patches(
@@ -92,9 +107,7 @@ def evaluate(
     _prepare_pictures(out, worst)
     load_keras_for(artifact)
     from segshrink.compression.input_range import require_range_of_file
-    from segshrink.measuring import data_record
     from segshrink.measuring.evaluation import evaluate_artifact, write_worst
-    from segshrink.records.evaluation import Evaluation
 
     progress = TerminalProgress()
     opened = opened_file(artifact, threads, head, input_range, architecture, progress)
@@ -102,15 +115,14 @@ def evaluate(
     if input_range is None:
         require_range_of_file(opened, dataset)
     warn_of_other_split(opened.path, opened.metadata, dataset)
-    classes, images = dataset.classes, getattr(dataset, part or "test")
+    classes, images = dataset.classes, getattr(dataset, options.part(part))
     require_class(without, classes.names)
     quality = evaluate_artifact(opened, images, classes, progress=progress)
     _print(quality)
     if without is not None:
         print_mean_iou_without(without, quality.confusion, classes.names)
     if json_file is not None:
-        scored, data_of = dict(scored_file(opened)), data_record(dataset)
-        Evaluation(**scored, data=data_of, quality=quality).write(json_file)
+        evaluation_record(opened, dataset, quality).write(json_file)
     if out is not None:
         _write_confusion(out / "confusion.png", quality, classes.names)
         folder, count = out / "worst", worst or 8
@@ -118,6 +130,22 @@ def evaluate(
             opened, images, classes, quality, folder, count=count, progress=progress
         )
         output.out(f"Confusion and worst images: {out}")
+
+
+def _source(artifact: Path, data: str | None, data_option: str | None) -> str:
+    if data is not None:
+        refuse_idle("beside DATA, which says the same", data=data_option)
+    if (named := data or data_option) is not None:
+        return named
+    from segshrink.compression.run_folder import run_of_file
+
+    if run_of_file(artifact) is None:
+        raise UsageError(
+            f"{artifact}: lies in no run folder, whose data would be taken. Name the "
+            "data to measure on: a folder of images and masks, 'synthetic', or a run "
+            "folder."
+        )
+    return RUN
 
 
 def _prepare_pictures(out: Path | None, worst: int | None) -> None:

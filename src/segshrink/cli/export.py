@@ -55,7 +55,8 @@ def export(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Data set to calibrate and check on; the file carries its classes."
+            help="Data set to calibrate and check on, whose classes the file carries; "
+            "'run' for that of the model's run."
         ),
     ] = None,
     split: SplitFile = None,
@@ -98,7 +99,9 @@ def export(
     Example: segshrink export student/model.keras --out student.onnx
     """
     format, precision = _target(out, quantize)
-    options = DataOptions(data, split, split_seed, protocol, snap_colors, resize_masks)
+    options = DataOptions(
+        data, split, split_seed, protocol, snap_colors, resize_masks, [model]
+    )
     options.refuse_without_data(max_drop=max_drop)
     if not precision.is_calibrated:
         refuse_idle(

@@ -97,7 +97,10 @@ def prune(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Data set for recovery, and for criteria that look at data."),
+        typer.Option(
+            help="Data set for recovery, and for criteria that look at data; 'run' "
+            "for that of the model's run."
+        ),
     ] = None,
     split: SplitFile = None,
     split_seed: SplitSeed = None,
@@ -123,7 +126,9 @@ def prune(
 
     defaults = PruningSettings()
     criterion = criterion or defaults.criterion
-    options = DataOptions(data, split, split_seed, None, snap_colors, resize_masks)
+    options = DataOptions(
+        data, split, split_seed, None, snap_colors, resize_masks, [model]
+    )
     options.refuse_without_data(tiles=tiles)
     kind, target = _one_target(
         keep=keep, macs=macs, parameters=parameters, size=size, latency=latency
@@ -153,6 +158,10 @@ def prune(
     )
     save_model(smaller, out, bands=read_bands(model))
     plan.as_record().write(plan_path(out))
+    _print(plan, out)
+
+
+def _print(plan: PruningPlan, out: Path) -> None:
     output.print(plan)
     output.out(
         f"{out}: {plan.parameters_before:,} -> {plan.parameters_after:,} weights"

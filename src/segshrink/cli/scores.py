@@ -14,7 +14,7 @@ from segshrink.formats import InputRange
 if TYPE_CHECKING:
     from segshrink.data import Dataset
     from segshrink.progress import Progress
-    from segshrink.records.evaluation import ScoredFile
+    from segshrink.records.evaluation import DetailedQuality, Evaluation, ScoredFile
     from segshrink.records.metadata import FileMetadata
     from segshrink.runtimes import Artifact
 
@@ -35,6 +35,17 @@ def scored_file(opened: Artifact) -> ScoredFile:
         machine=this_machine(),
         segshrink=__version__,
     )
+
+
+def evaluation_record(
+    opened: Artifact, dataset: Dataset, quality: DetailedQuality
+) -> Evaluation:
+    """Record of a file's quality on a data set, whole scenes held out."""
+    from segshrink.measuring import data_record
+    from segshrink.records.evaluation import Evaluation
+
+    scored, data = dict(scored_file(opened)), data_record(dataset)
+    return Evaluation(**scored, data=data, quality=quality)
 
 
 def warn_of_other_split(

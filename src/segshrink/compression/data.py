@@ -1,22 +1,25 @@
 """The data of a recipe: opening it, and checking that models fit it."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
-
+from segshrink.compression.part_sizes import part_lines
 from segshrink.data import Dataset, open_dataset, open_patch_dataset
-from segshrink.data.splits import shortened
 from segshrink.data.trained_bands import dataset_as_trained
 from segshrink.errors import DatasetError, ModelError, RecipeError
 from segshrink.export import read_metadata
 from segshrink.formats import EXPORTED, Format
 from segshrink.measuring.quality import require_same_bands
-from segshrink.models import read_bands
 from segshrink.progress import Progress
 from segshrink.recipe import Recipe
 from segshrink.records.bands import Bands
 from segshrink.records.metadata import bands_of
+
+if TYPE_CHECKING:
+    import keras
 
 
 def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
@@ -62,7 +65,7 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
             "dataset.yaml."
         )
     dataset = _as_teachers_take(dataset, recipe)
-    _report(dataset, progress)
+    _report(dataset, data.tile_px, progress)
     return dataset
 
 
@@ -95,18 +98,19 @@ def _bands_of_file(path: Path) -> Bands | None:
         return None  # refused with the model
     if Format.of_file(path) in EXPORTED:
         return bands_of(read_metadata(path))
+    from segshrink.models import read_bands
+
     return read_bands(path)
 
 
-def _report(dataset: Dataset, progress: Progress) -> None:
+def _report(dataset: Dataset, tile_px: int, progress: Progress) -> None:
     for notice in dataset.notices:
         progress.say(notice)
     split = dataset.split
     kind = "Leaking split" if split.leaks else "Split by scene"
     progress.say(f"{kind}, from {split.source}:")
-    for part, names in split.parts.items():
-        images = len(getattr(dataset, part))
-        progress.say(f"  {part}: {images} images of {shortened(names, most=6)}")
+    for line in part_lines(dataset, tile_px):
+        progress.say(line)
     if dataset.unlabelled is not None:
         progress.say(f"  unlabelled: {len(dataset.unlabelled)} images")
 

@@ -97,7 +97,7 @@ def other_split(
     return (
         f"{path}: was trained under another split ({_shown_split(then)}) than this "
         f"({_shown_split(now)}), so that it may know these images. Name its split with "
-        "--split or --split-seed."
+        "--split or --split-seed, or its run folder as the data."
     )
 
 

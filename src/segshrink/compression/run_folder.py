@@ -143,6 +143,38 @@ def data_of_run(folder: Path) -> RunData | None:
     return RunData.read(folder / _DATA)
 
 
+def run_of_file(path: Path) -> Path | None:
+    """The folder of the run that made a file; None if it lies in none."""
+    # A run keeps its models and files at most three folders deep.
+    for folder in path.absolute().parents[:3]:
+        if data_of_run(folder) is not None:
+            return folder
+    return None
+
+
+def recipe_of_run(folder: Path) -> Recipe:
+    """The complete recipe of a run.
+
+    Raises:
+        RunFolderError: if it cannot be read.
+        RecipeError: if it has faults.
+    """
+    return _read_recipe(folder / _RECIPE)
+
+
+def require_data_of_run(folder: Path, dataset: Dataset) -> None:
+    """Refuse labelled data that is not what the run was begun with.
+
+    Raises:
+        RunFolderError: listing the differences, or if `folder` holds no run.
+    """
+    known = data_of_run(folder)
+    if known is None:
+        raise RunFolderError(f"{folder}: holds no run. Name the folder of one.")
+    only_labelled = known.model_copy(update={"unlabelled": None})
+    _require_same_data(folder, _run_data(dataset), only_labelled)
+
+
 def _foreign_files(folder: Path) -> list[Path]:
     # A kill before the recipe was renamed leaves only its partial file.
     return [path for path in folder.iterdir() if not path.name.startswith(".partial-")]
