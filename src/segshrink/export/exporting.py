@@ -12,6 +12,7 @@ import numpy as np
 
 from segshrink.errors import MissingExtraError, UsageError
 from segshrink.export.calibration import Calibration
+from segshrink.export.litert_metadata import describe_litert
 from segshrink.export.metadata import write_metadata
 from segshrink.export.model_form import (
     fixed_input_shape,
@@ -20,11 +21,10 @@ from segshrink.export.model_form import (
 )
 from segshrink.export.placing import place
 from segshrink.formats import EXPORTED, Format, Precision
+from segshrink.records.metadata import FileMetadata
 
 if TYPE_CHECKING:
     import keras
-
-    from segshrink.records.metadata import FileMetadata
 
 # Packages that a format needs, and the extras that they come with.
 _CONVERTERS = {
@@ -111,6 +111,8 @@ def export_model(
         _write(model, written, precision, calibration)
         if metadata is not None:
             write_metadata(written, metadata)
+        elif target is Format.LITERT:
+            describe_litert(written, FileMetadata())
         if target is Format.LITERT and calibration and not calibration.float_tensors:
             _warn_of_float_operations(written)
         place(written, path)

@@ -2,7 +2,8 @@
 
 A file that travels alone still says what its classes are, what it takes, and what it
 was measured to reach. The metadata are JSON under one name: in the metadata of LiteRT,
-in the `metadata_props` of ONNX, in the `rt_info` of OpenVINO.
+in the `metadata_props` of ONNX, in the `rt_info` of OpenVINO. LiteRT files carry those
+of the official schema as well; see `segshrink.export.tflite_schema`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from segshrink.errors import (
     first_line,
 )
 from segshrink.export.checksum import KEY, PLACEHOLDER, fill_in
+from segshrink.export.litert_metadata import describe_litert, litert_tools
 from segshrink.formats import EXPORTED, Format, listed_suffixes
 from segshrink.reading import parse_json
 from segshrink.records import atomic_write
@@ -31,8 +33,6 @@ from segshrink.records.metadata import FileMetadata
 
 NAME = "segshrink"
 _MOST_BYTES = 1 << 20
-# Kernels read 16 bytes at a time; the builder alone would align bytes to one.
-_ALIGNMENT = 16
 
 
 def write_metadata(path: Path | str, metadata: FileMetadata) -> None:
@@ -57,7 +57,7 @@ def write_metadata(path: Path | str, metadata: FileMetadata) -> None:
             f"{path.suffix or 'no suffix'!r}."
         )
     plain = metadata.as_plain() | {KEY: PLACEHOLDER}
-    _WRITERS[format](path, json.dumps(plain, allow_nan=False))
+    _WRITERS[format](path, json.dumps(plain, allow_nan=False), metadata)
     fill_in(path)
 
 
@@ -86,7 +86,7 @@ def read_metadata(path: Path | str) -> FileMetadata | None:
 
 def litert_metadata(content: bytes, where: Path) -> FileMetadata | None:
     """Metadata in the content of a `.tflite` file; `where` names it in messages."""
-    tools = _litert_tools()
+    tools = litert_tools()
     try:
         text = _text_of_litert(tools.schema_fb.Model.GetRootAs(content, 0))
     except Exception as error:
@@ -164,42 +164,11 @@ def _read_openvino(path: Path) -> FileMetadata | None:
     return openvino_metadata(read_model(path), path)
 
 
-def _write_litert(path: Path, text: str) -> None:
-    flatbuffer_utils = _litert_tools()
-    import flatbuffers
-    import numpy as np
-
-    class Aligned(flatbuffers.Builder):
-        def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:  # noqa: N802, N803
-            # Vectors of bytes are the buffers of weights.
-            least = _ALIGNMENT if elemSize == 1 else alignment
-            return super().StartVector(elemSize, numElems, least)
-
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(path.read_bytes()))
-    schema = flatbuffer_utils.schema_fb
-    name = NAME.encode()
-    entry = next((x for x in model.metadata or () if x.name == name), None)
-    if entry is None:
-        entry = schema.MetadataT()
-        entry.name, entry.buffer = NAME, len(model.buffers)
-        model.buffers.append(schema.BufferT())
-        model.metadata = [*(model.metadata or ()), entry]
-    model.buffers[entry.buffer].data = np.frombuffer(text.encode(), np.uint8)
-    builder = Aligned(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    with atomic_write(path) as partial:
-        partial.write_bytes(builder.Output())
+def _write_litert(path: Path, text: str, metadata: FileMetadata) -> None:
+    describe_litert(path, metadata, {NAME: text.encode()})
 
 
-def _litert_tools() -> Any:
-    try:
-        from ai_edge_litert.tools import flatbuffer_utils
-    except ImportError:
-        raise MissingExtraError("Metadata in .tflite files", "litert") from None
-    return flatbuffer_utils
-
-
-def _write_onnx(path: Path, text: str) -> None:
+def _write_onnx(path: Path, text: str, _: FileMetadata) -> None:
     onnx = _onnx()
     model = onnx.load(str(path))
     others = [x for x in model.metadata_props if x.key != NAME]
@@ -218,7 +187,7 @@ def _onnx() -> Any:
     return onnx
 
 
-def _write_openvino(path: Path, text: str) -> None:
+def _write_openvino(path: Path, text: str, _: FileMetadata) -> None:
     from segshrink.export.openvino import read_model, replace_model
 
     model = read_model(path)
