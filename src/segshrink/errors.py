@@ -69,6 +69,7 @@ class MissingExtraError(SegshrinkError):
 
 # Extras by the modules that they bring and that are imported where they are used.
 _EXTRA_OF_MODULE = {
+    "av": "video",
     "jinja2": "report",
     "keras": "main",
     "litert_quantizer": "litert",

@@ -644,3 +644,34 @@ def test_exported_file_of_other_code_is_used_like_ours(scenes, tmp_path):
     path = export_model(model, tmp_path / "foreign.tflite")
     printed = succeeded("evaluate", path, scenes)
     assert "2 images of test" in printed
+
+
+def test_predict_segments_a_video(finished_run, tmp_path):
+    av = pytest.importorskip("av")
+    film, out = tmp_path / "film.mp4", tmp_path / "out"
+    with av.open(str(film), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for number in range(6):
+            picture = np.full((96, 128, 3), 40 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode())
+    file = finished_run / "artifacts" / "student-int8.tflite"
+    printed = succeeded("predict", file, film, "--out", out, "--every", 2)
+    assert printed == f"3 frames: {out / 'film-overlay.mp4'}\n"
+    rows = (out / "film-shares.csv").read_text().splitlines()
+    assert rows[0] == "frame,seconds,Building,Land,Road,Vegetation,Water"
+    assert [row.split(",")[:2] for row in rows[1:]] == [
+        ["0", "0.000000"],
+        ["2", "0.200000"],
+        ["4", "0.400000"],
+    ]
+    again = succeeded("predict", file, film, "--out", out, "--every", 2)
+    assert again.startswith("3 frames, all of them before")
+    assert "--polygons has no effect on videos" in refused(
+        "predict", file, film, "--out", out, "--polygons", "geojson"
+    )
+    film.write_bytes(film.read_bytes()[:200])
+    assert "film.mp4: cannot be read as a video" in refused(
+        "predict", file, film, "--out", out
+    )

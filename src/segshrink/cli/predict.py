@@ -21,6 +21,8 @@ from segshrink.formats import Format, listed_suffixes, remedy_for
 
 if TYPE_CHECKING:
     from segshrink.prediction import Cluster
+    from segshrink.progress import Progress
+    from segshrink.runtimes import Artifact
 
 
 def predict(
@@ -30,7 +32,7 @@ def predict(
             help=f"A model file ({listed_suffixes(Format)}), if not the model for "
             "aerial photographs that comes with segshrink; then images, or folders of "
             "them: photographs of up to 178 megapixels, georeferenced TIFFs of any "
-            "size.",
+            "size; and videos.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
@@ -63,6 +65,10 @@ def predict(
         str | None,
         typer.Option(help="Of folders: only files whose name matches, such as *.jpg."),
     ] = None,
+    every: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of videos: each so-manieth frame; 5 for a fifth."),
+    ] = None,
     head: Head = None,
     input_range: InputRangeName = None,
     architecture: Architecture = None,
@@ -72,7 +78,8 @@ def predict(
     For a georeferenced TIFF of any size, OUT gets a cloud-optimized GeoTIFF of class
     indices and a small overlay. areas.csv lists the area of each class in each image. A
     call that was stopped resumes. A damaged image is reported at the end and does not
-    stop the rest.
+    stop the rest. Of a video, OUT gets one with the overlay, and the share of each
+    class by time as CSV.
 
     Example: segshrink predict student.tflite photo.jpg --out predicted
     """
@@ -86,35 +93,76 @@ def predict(
         refuse_idle(
             reason, head=head, input_range=input_range, architecture=architecture
         )
-    artifact, images = _model_and_images(files)
+    artifact, named = _model_and_images(files)
+    videos, images = _videos_and_images(
+        named, every, ray=ray, polygons=polygons, pattern=pattern
+    )
     load_keras_for(artifact)
     progress = TerminalProgress()
     opened = opened_file(artifact, threads, head, input_range, architecture, progress)
-    bands = bands_of(opened.metadata)
-    endings = bands.files if bands else ()
-    photos = find_photos(images, out, band_endings=endings, pattern=pattern)
-    outcome = segment_files(
-        opened, photos, out, polygons=polygons, cluster=cluster, progress=progress
-    )
-    kept = f", {outcome.kept} of them before" if outcome.kept else ""
-    output.out(f"{outcome.done + outcome.kept} of {len(photos)} images{kept}: {out}")
-    for fault in outcome.faults:
+    faults: list[str] = []
+    if images:
+        bands = bands_of(opened.metadata)
+        endings = bands.files if bands else ()
+        photos = find_photos(images, out, band_endings=endings, pattern=pattern)
+        outcome = segment_files(
+            opened, photos, out, polygons=polygons, cluster=cluster, progress=progress
+        )
+        faults += outcome.faults
+        kept = f", {outcome.kept} of them before" if outcome.kept else ""
+        output.out(
+            f"{outcome.done + outcome.kept} of {len(photos)} images{kept}: {out}"
+        )
+    if videos:
+        faults += _segment_videos(opened, videos, out, every or 1, progress)
+    for fault in faults:
         errors.print(fault)
-    if outcome.faults:
+    if faults:
         raise SystemExit(DatasetError.exit_code)
+
+
+def _videos_and_images(
+    named: list[Path], every: int | None, **of_images: str | None
+) -> tuple[list[Path], list[Path]]:
+    """The videos and the rest; options that have an effect on neither are refused."""
+    from segshrink.prediction import is_video
+
+    videos = [path for path in named if is_video(path)]
+    if every is not None and not videos:
+        raise UsageError("--every chooses among the frames of videos. Name one.")
+    if len(videos) == len(named):
+        refuse_idle("on videos", **of_images)
+    return videos, [path for path in named if path not in videos]
+
+
+def _segment_videos(
+    opened: Artifact, videos: list[Path], out: Path, every: int, progress: Progress
+) -> list[str]:
+    """Segment them, say what there is of each, and return the faults."""
+    from segshrink.prediction import segment_videos
+
+    outcomes = segment_videos(opened, videos, out, every=every, progress=progress)
+    for path, outcome in zip(videos, outcomes, strict=True):
+        if outcome.frames:
+            kept = ", all of them before" if outcome.is_kept else ""
+            result = out / f"{path.stem}-overlay.mp4"
+            output.out(f"{outcome.frames} frames{kept}: {result}")
+    return [outcome.fault for outcome in outcomes if outcome.fault is not None]
 
 
 def _model_and_images(files: list[Path]) -> tuple[Path, list[Path]]:
     """The model, which is the shipped one if none is named, and the images."""
     from segshrink.data.images import IMAGE_SUFFIXES
+    from segshrink.prediction import is_video
     from segshrink.runtimes import shipped_model
 
     model, *images = files
     if Format.of_file(model) is None:
-        if not model.is_dir() and model.suffix.lower() not in IMAGE_SUFFIXES:
+        is_input = is_video(model) or model.suffix.lower() in IMAGE_SUFFIXES
+        if not (model.is_dir() or is_input):
             raise UsageError(
                 f"{model}: neither a model ({listed_suffixes(Format)}) nor an image "
-                f"({', '.join(IMAGE_SUFFIXES)}) nor a folder of images. "
+                f"({', '.join(IMAGE_SUFFIXES)}) nor a folder of images nor a video. "
                 f"{remedy_for(model) or 'Mind the spelling of its ending.'}"
             )
         output.out("Model: aerial, the one that comes with segshrink.")

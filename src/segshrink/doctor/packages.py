@@ -25,6 +25,7 @@ BRINGS = {
     "report": "pages, and plots of every verb",
     "search": "`segshrink search`: many recipes tried, the best kept",
     "geo": "georeferenced scenes, and polygons of what was predicted",
+    "video": "videos for `segshrink predict`",
     "ray": "`--ray`: searches and predictions over many machines",
     "kerashub": "models of KerasHub as teachers, and to be pruned",
     "imagenet": "pretrained weights for the teacher efficientnet_lite",

@@ -1,4 +1,4 @@
-"""Segment photographs and georeferenced scenes; keep pictures, areas and polygons."""
+"""Segment photographs, scenes and videos; keep pictures, areas and polygons."""
 
 from segshrink.prediction.areas import AREAS, Areas
 from segshrink.prediction.on_ray import Cluster
@@ -6,6 +6,7 @@ from segshrink.prediction.one_image import segment_file
 from segshrink.prediction.painting import legend
 from segshrink.prediction.photos import Photo, find_photos
 from segshrink.prediction.segmenting import Outcome, segment_files
+from segshrink.prediction.video import VideoOutcome, is_video, segment_videos
 
 __all__ = [
     "AREAS",
@@ -13,8 +14,11 @@ __all__ = [
     "Cluster",
     "Outcome",
     "Photo",
+    "VideoOutcome",
     "find_photos",
+    "is_video",
     "legend",
     "segment_file",
     "segment_files",
+    "segment_videos",
 ]

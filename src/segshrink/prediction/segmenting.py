@@ -69,7 +69,7 @@ def segment_files(
     progress = progress or SilentProgress()
     refuse_overwriting(photos, out)
     _check_scenes(photos, polygons)
-    _claim(out, artifact)
+    claim_folder(out, artifact)
     with exclusive_folder(out):
         if cluster is None:
             results = list(_results_here(artifact, photos, out, polygons, progress))
@@ -143,8 +143,12 @@ def _check_scenes(photos: Sequence[Photo], polygons: str | None) -> None:
     require_vector_packages()
 
 
-def _claim(out: Path, artifact: Artifact) -> None:
-    """Record in the folder which model its results are from."""
+def claim_folder(out: Path, artifact: Artifact) -> None:
+    """Record in the folder which model its results are from.
+
+    Raises:
+        RunFolderError: if it holds results of another model.
+    """
     about = {"model": artifact.path.name, "sha256": model_sha256(artifact.path)}
     path = out / _ABOUT
     if not path.is_file():
