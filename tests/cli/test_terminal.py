@@ -1,12 +1,15 @@
 """Progress, messages and exit codes."""
 
 import errno
+import io
 import os
 import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
+from segshrink.cli import terminal
 from segshrink.cli.terminal import TerminalProgress, errors, output, user_errors
 from segshrink.errors import DatasetError, ExportError
 
@@ -111,6 +114,29 @@ def test_long_work_without_a_terminal_tells_where_it_is(capsys, monkeypatch):
     assert lines
     assert all("loss 0.123  file a.png" in line for line in lines)
     assert lines[0].startswith("teacher: 2/10  ")
+
+
+def test_the_time_left_of_all_work_takes_the_place_of_that_of_one(capsys, monkeypatch):
+    now = iter(range(0, 1000, 25))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(now)))
+    progress = TerminalProgress()
+    progress.start("teacher", 10)
+    progress.advance(loss=0.5, left="about 4 min")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("teacher: 1/10  ")
+    assert line.endswith(" s  about 4 min left in all  loss 0.5")
+    monkeypatch.undo()
+    monkeypatch.setenv("COLUMNS", "80")
+    drawn = Console(file=io.StringIO(), force_terminal=True, color_system=None)
+    monkeypatch.setattr(terminal, "errors", drawn)
+    progress.start("student", 10)
+    progress.advance(left="about 3 min")
+    progress.finish()
+    assert "about 3 min left in all" in drawn.file.getvalue()
+    progress.start("student", 10)
+    progress.advance()
+    progress.finish()
+    assert "left -:--:--" in drawn.file.getvalue()
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="has no pseudo-terminals")

@@ -32,7 +32,7 @@ def recipe_file(shared) -> Path:
 
 @pytest.fixture(scope="session")
 def finished_run(shared, scenes, recipe_file) -> Path:
-    """The folder of an undisturbed `segshrink compress`, and what it printed."""
+    """The folder of an undisturbed `segshrink compress`, with what it said."""
 
     def run(folder: Path) -> None:
         process = started(
@@ -42,6 +42,7 @@ def finished_run(shared, scenes, recipe_file) -> Path:
         out, errors = process.communicate(timeout=900)
         assert process.returncode == 0, errors
         folder.with_suffix(".printed").write_text(out, encoding="utf-8")
+        folder.with_suffix(".told").write_text(errors, encoding="utf-8")
 
     return _made_once(shared / "finished run", run)
 

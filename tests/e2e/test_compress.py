@@ -8,11 +8,15 @@ import pytest
 import yaml
 from PIL import Image
 
-from e2e.command_line import succeeded
-from e2e.run_files import FILES, RECORDS, files_of, times_of
+from e2e.command_line import succeeded, typed
+from e2e.run_files import ARTIFACTS, FILES, RECORDS, files_of, times_of
 from e2e.scenes import NAMES, SPLIT
+from segshrink.compression.context import Context
+from segshrink.compression.data import open_recipe_data
+from segshrink.compression.forecast import Speed, planned_stages
 from segshrink.data import open_dataset
 from segshrink.metrics import ConfusionMatrix
+from segshrink.progress import SilentProgress
 from segshrink.recipe import load_recipe
 from segshrink.records import gzipped_size_bytes, sha256_of
 from segshrink.runtimes import load_artifact, predict_image
@@ -34,12 +38,33 @@ def test_it_ends_with_the_table_and_the_path_of_the_report(finished_run):
         assert fact in caption
 
 
+def test_it_begins_with_the_plan_of_what_it_does(finished_run):
+    told = finished_run.with_suffix(".told").read_text(encoding="utf-8")
+    plan = told[told.index("Plan of ") : told.index("To make it shorter")]
+    assert told.index("To make it shorter") < told.index("teacher: done in")
+    assert all(name in plan for name in ARTIFACTS)
+    assert "unet, trained from the start: 4 epochs of 8 tiles" in plan
+    assert " in all. This is an estimate" in plan
+    # Each work whose time was estimated is one that the run reports.
+    done = [line for line in told.splitlines() if ": done in " in line]
+    recipe = load_recipe(finished_run / "recipe.yaml")
+    dataset = open_recipe_data(recipe, SilentProgress())
+    stages = planned_stages(
+        Context(recipe, dataset, Path("elsewhere")), None, Speed(1.0, 1.0)
+    )
+    labels = [work.label for stage in stages for work in stage.works]
+    assert {"teacher", "student", "export", "latency", "report"} < set(labels)
+    for label in set(labels) - {"teacher's logits"}:
+        assert any(line.startswith(label) for line in done), label
+
+
 def test_second_call_does_nothing_and_prints_the_same(own_run, scenes, recipe_file):
     before = times_of(own_run)
     arguments = ("compress", scenes, "--recipe", recipe_file, "--out", own_run)
-    printed = succeeded(*arguments)
+    finished = typed(*arguments)
+    assert "Plan of" not in finished.errors
     assert times_of(own_run) == before
-    assert succeeded("report", own_run) == printed
+    assert succeeded("report", own_run) == finished.out
 
 
 def test_a_trailing_slash_means_the_same_folder(own_run, scenes, recipe_file):

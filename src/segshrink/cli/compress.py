@@ -63,7 +63,9 @@ def compress(
     from segshrink.compression.pipeline import compress as run_pipeline
     from segshrink.reporting import summary_table
 
-    run = run_pipeline(chosen, out, progress=TerminalProgress(), devices=count)
+    run = run_pipeline(
+        chosen, out, progress=TerminalProgress(), devices=count, is_announced=True
+    )
     output.print(summary_table(run.folder))
     print_file_in_use(run.folder)
     output.out(f"Report: {run.report}")

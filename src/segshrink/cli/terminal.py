@@ -16,11 +16,13 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from segshrink.errors import SegshrinkError, SegshrinkWarning, missing_extra
 from segshrink.formats import Format
@@ -68,20 +70,27 @@ class TerminalProgress:
             # An error leaves the bar open, which would leave the cursor hidden.
             atexit.register(self._bar.stop)
             self._bar.start()
-            self._bar.add_task(label, total=total, facts="")
+            self._bar.add_task(label, total=total, facts="", left=None)
 
     def advance(self, steps: int = 1, **facts: float | str) -> None:
-        """Advance the bar, and show facts beside it."""
+        """Advance the bar, and show facts beside it.
+
+        The fact `left` is the time left of all work, which is shown in place of that of
+        this bar.
+        """
         self._done += steps
+        left = facts.pop("left", None)
         shown = "  ".join(f"{name} {_fact(value)}" for name, value in facts.items())
         if self._bar is not None:
             task = self._bar.task_ids[0]
-            self._bar.update(task, advance=steps, facts=shown)
+            self._bar.update(task, advance=steps, facts=shown, left=left)
         elif time.monotonic() - self._last_line > _LINES_EVERY_SECONDS:
             self._last_line = time.monotonic()
             seconds = time.monotonic() - self._began
+            in_all = "" if left is None else f"  {left} left in all"
             errors.print(
-                f"{self._label}: {self._done}/{self._total}  {seconds:.0f} s  {shown}"
+                f"{self._label}: {self._done}/{self._total}  {seconds:.0f} s{in_all}"
+                f"  {shown}"
             )
 
     def finish(self) -> None:
@@ -99,14 +108,23 @@ class TerminalProgress:
         (self._bar.console if self._bar else errors).print(text)
 
 
+class _LeftColumn(TimeRemainingColumn):
+    """The time left: of all work where that is known, else of this bar."""
+
+    def render(self, task: Task) -> Text:
+        left = task.fields["left"]
+        if left is not None:
+            return Text(f"{left} left in all")
+        return Text("left ") + super().render(task)
+
+
 def _bar() -> RichProgress:
     return Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        _LeftColumn(),
         TextColumn("{task.fields[facts]}", markup=False),
         console=errors,
     )

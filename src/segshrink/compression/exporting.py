@@ -58,12 +58,22 @@ class ExportedFile:
         return f"{self.role}-{self.precision.label}{suffix}"
 
 
-def files_to_make(run: Run) -> list[ExportedFile]:
-    """All files that the recipe asks for, those of the teacher first."""
+def files_to_make(
+    run: Run, *, has_teacher_model: bool | None = None
+) -> list[ExportedFile]:
+    """All files that the recipe asks for, those of the teacher first.
+
+    Args:
+        run: the run.
+        has_teacher_model: whether the teacher is one Keras model; None looks for it in
+            the run folder, where it lies after its stage.
+    """
     roles = [Role.TEACHER, Role.STUDENT]
     if run.recipe.baselines:
         roles[1:1] = [Role.MASKS_ONLY, Role.NO_TEACHER]
-    given = _given_teacher(run)
+    if has_teacher_model is None:
+        has_teacher_model = not run.recipe.teacher.files or run.teacher.is_file()
+    given = None if has_teacher_model else _given_teacher(run)
     if given is not None:
         # There is no model to export, and none whose weights were masked.
         roles = [x for x in roles if x not in (Role.TEACHER, Role.MASKS_ONLY)]
@@ -76,14 +86,12 @@ def files_to_make(run: Run) -> list[ExportedFile]:
     return [*(given or ()), *made]
 
 
-def _given_teacher(run: Run) -> list[ExportedFile] | None:
-    """The own file of a teacher that is no Keras model; None if it is one.
+def _given_teacher(run: Run) -> list[ExportedFile]:
+    """The own file of a teacher that is no Keras model.
 
     There is no file to measure of a folder of predictions or of several teachers.
     """
     files = [Path(file) for file in run.recipe.teacher.files]
-    if not files or run.teacher.is_file():
-        return None
     format = Format.of_file(files[0])
     if len(files) > 1 or format is None:
         return []

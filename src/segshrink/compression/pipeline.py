@@ -5,6 +5,7 @@ killed before that resumes from its own checkpoints.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from segshrink.compression.data import (
     require_fit,
 )
 from segshrink.compression.exporting import export_files
+from segshrink.compression.forecast import announce
 from segshrink.compression.measuring import measure_files
 from segshrink.compression.run_folder import (
     Run,
@@ -62,6 +64,7 @@ def compress(
     *,
     progress: Progress | None = None,
     devices: int = 1,
+    is_announced: bool = False,
 ) -> Run:
     """Train a teacher, prune and distil a student, export, measure the files, report.
 
@@ -73,6 +76,9 @@ def compress(
         out: run folder; new, empty, or of a run with an equal recipe.
         progress: receives the progress of all long work.
         devices: of this machine that each training step is divided among; 0 is all.
+        is_announced: whether the plan is said before it begins, with an estimate of the
+            time, and the time left of all stages while it runs. The estimate takes
+            seconds.
 
     Returns:
         The run, with the paths of its files.
@@ -91,6 +97,8 @@ def compress(
     run = open_run(out, recipe, versions(), dataset)
     context = Context(recipe, dataset, run.folder, progress, devices)
     with exclusive_folder(run.folder):
+        if is_announced:
+            context = replace(context, progress=announce(context, teacher))
         make_teacher(context, run.stage(Role.TEACHER), teacher)
         # A Keras model lies in the run folder by now; any other is used where it is.
         taught_by = run.teacher if isinstance(teacher, Path | None) else teacher
@@ -102,7 +110,7 @@ def compress(
         export_files(context)
         measure_files(context)
         if not _report_is_current(run):
-            write_report(run.folder, progress)
+            write_report(run.folder, context.progress)
     return run
 
 
