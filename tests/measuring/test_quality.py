@@ -170,3 +170,26 @@ def test_empty_part_is_refused():
 def test_softmax_of_large_logits_is_finite():
     scores = softmax(np.array([[1000.0, 1000.0, -1000.0]], np.float32))
     np.testing.assert_allclose(scores, [[0.5, 0.5, 0]])
+
+
+def test_each_image_keeps_its_counts(quality):
+    assert sorted(each.index for each in quality.by_image) == [0, 1]
+    total = np.zeros((4, 3), int)
+    for each in quality.by_image:
+        shown, labels = PART[each.index].read()
+        valid = labels != 255
+        truth, predicted = labels[valid], logits_of(shown).argmax(-1)[valid]
+        assert each.mean_iou == pytest.approx(
+            metrics.jaccard_score(truth, predicted, average="macro")
+        )
+        for label, *counts in each.counts:
+            of_class = truth == label, predicted == label
+            assert counts == [
+                *(x.sum() for x in of_class),
+                (of_class[0] & of_class[1]).sum(),
+            ]
+            total[label] += counts
+    matrix = np.array(quality.confusion)
+    np.testing.assert_array_equal(total[:, 0], matrix.sum(axis=1))
+    np.testing.assert_array_equal(total[:, 1], matrix.sum(axis=0))
+    np.testing.assert_array_equal(total[:, 2], matrix.diagonal())

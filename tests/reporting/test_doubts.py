@@ -49,6 +49,7 @@ def test_a_teacher_worse_than_one_class_is_no_measure(records):
     share = max(pixels) / sum(pixels)
     weak = changed(records, teacher=(share - 0.01, 0.2))
     (doubt,) = doubts_of_teacher(learned(weak, [0.7, 0.7]))
+    doubt = doubt.sentence
     assert "Vegetation everywhere would be right for" in doubt
     assert doubt in warning_lines(weak)
     good = changed(records, teacher=(share + 0.01, 0.2))
@@ -58,6 +59,7 @@ def test_a_teacher_worse_than_one_class_is_no_measure(records):
 def test_a_gain_over_a_teacher_that_was_stopped_is_no_gain(records):
     better = changed(records, student=(0.95, 0.9))
     (doubt,) = doubts_of_teacher(learned(better, [0.3, 0.5, 0.6]))
+    doubt = doubt.sentence
     assert "still improving" in doubt and "50.0 %" in doubt and "60.0 %" in doubt
     assert doubts_of_teacher(learned(better, [0.3, 0.6, 0.605])) == ()
     assert headline(learned(better, [0.3, 0.6])).figures[-1].is_gain is None
@@ -70,5 +72,6 @@ def test_a_gain_over_a_teacher_that_was_stopped_is_no_gain(records):
 def test_a_student_that_saw_more_was_more_patient(records):
     better = changed(records, student=(0.95, 0.9))
     (doubt,) = doubts_of_teacher(learned(better, [0.6, 0.6], tiles=(1560, 4320)))
+    doubt = doubt.sentence
     assert "1,560 tiles and the student on 4,320" in doubt
     assert doubts_of_teacher(learned(better, [0.6, 0.6], tiles=(4320, 4320))) == ()

@@ -3,10 +3,14 @@ from pathlib import Path
 
 import pytest
 
+from segshrink.metrics import quality_interval
+from segshrink.reporting.caption import caption_lines
 from segshrink.reporting.run_records import read_run
 from segshrink.reporting.table import class_table, results_table
+from segshrink.reporting.units import percent_interval
 
 from .cells import column_cells
+from .images import with_images
 from .run_folder import CLASS_PIXELS, CLASSES, FILES, measurement_record
 
 Builder = Callable[..., Path]
@@ -90,3 +94,27 @@ def test_classes_show_teacher_beside_student(run_folder: Builder) -> None:
 def test_without_a_student_there_are_no_classes(run_folder: Builder) -> None:
     records = {"teacher": measurement_record("teacher")}
     assert class_table(read_run(run_folder(records=records))) is None
+
+
+def test_records_of_early_versions_have_none(run_folder: Builder) -> None:
+    records = read_run(run_folder(samples=0))
+    assert all(quality_interval(each.quality) is None for each in records.measurements)
+    assert not any("interval" in line for line in caption_lines(records))
+    cells = results_table(records).rows[-1].cells
+    assert cells[-2:] == ("77.3", "−1.1")
+
+
+def test_they_stand_in_the_table_and_its_caption(run_folder: Builder) -> None:
+    student = with_images(measurement_record("student-int8"), [0.5] * 8, scenes=2)
+    teacher = with_images(
+        measurement_record("teacher"),
+        [0.7, 0.9, 0.8, 0.95, 0.75, 0.85, 0.6, 0.9],
+        scenes=2,
+    )
+    records = read_run(run_folder(records={"t": teacher, "s": student}, samples=0))
+    first, last = (row.cells for row in results_table(records).rows)
+    own = quality_interval(records.measurements[0].quality)
+    assert first[-2].endswith(f"({percent_interval(own)})") and first[-1] == "0.0"
+    assert last[-1].count("−") == 3 and " to " in last[-1]
+    (line,) = [x for x in caption_lines(records) if "95 %" in x]
+    assert "over the 8 images. Images of one scene are alike" in line

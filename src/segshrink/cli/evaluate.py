@@ -166,6 +166,8 @@ def _refuse_for_patches(**idle: object) -> None:
 def _print(quality: DetailedQuality) -> None:
     from rich.table import Table
 
+    from segshrink.metrics import quality_interval
+
     table = Table("class", "pixels", "IoU", "border IoU", "precision", "recall", "AP")
     boundaries = quality.boundary_iou
     for row, boundary in zip(quality.classes, boundaries.classes, strict=True):
@@ -184,6 +186,13 @@ def _print(quality: DetailedQuality) -> None:
         f"border IoU {shown(boundaries.mean)} (within {boundaries.share:.0%} of the "
         "diagonal)"
     )
+    interval = quality_interval(quality)
+    if interval is not None:
+        output.out(
+            f"Interval of 95 % of the mean IoU: {interval.low:.3f} to "
+            f"{interval.high:.3f}, by bootstrap over the {interval.count} "
+            f"{interval.units}"
+        )
 
 
 def _write_confusion(

@@ -20,6 +20,7 @@ from segshrink.export import read_metadata, write_metadata
 from segshrink.measuring import (
     Subject,
     data_record,
+    measure_color_prior,
     measure_latency,
     measure_quality,
     measurement_record,
@@ -48,6 +49,7 @@ def measure_files(context: Context) -> None:
             _carry_quality(run, file, quality)
         return
     qualities = [_quality(context, file) for file in files]
+    _measure_prior(context)
     classes = context.dataset.classes
     _write_classes(run.measurements / "classes.json", classes)
     # Latency is measured last and of all files together: they are compared, so they
@@ -132,6 +134,19 @@ def _quality(context: Context, file: ExportedFile) -> Quality:
     quality = Quality.read(kept)
     _carry_quality(run, file, quality)
     return quality
+
+
+def _measure_prior(context: Context) -> None:
+    """Measure what colour alone tells about the classes of the same images."""
+    path = context.run.measurements / "quality" / "color_prior.json"
+    if path.is_file():
+        return
+    dataset = context.dataset
+    part: Part = getattr(dataset, context.recipe.measuring.part)
+    prior = measure_color_prior(
+        dataset.train, part, dataset.classes, progress=context.progress
+    )
+    prior.write(path)
 
 
 def _given(context: Context, file: ExportedFile) -> TeacherArtifact:

@@ -1,6 +1,7 @@
 """Quality, latency, memory, size and cost of model files, as records."""
 
 from segshrink.measuring.agreement import check_export
+from segshrink.measuring.color_prior import measure_color_prior
 from segshrink.measuring.cost import (
     ModelSize,
     Multiplication,
@@ -23,6 +24,7 @@ __all__ = [
     "check_export",
     "count_macs",
     "data_record",
+    "measure_color_prior",
     "measure_latency",
     "measure_memory",
     "measure_peak_macs",

@@ -16,7 +16,6 @@ from segshrink.records import atomic_write
 from segshrink.records.evaluation import (
     BoundaryQuality,
     DetailedQuality,
-    ImageQuality,
     SceneQuality,
 )
 from segshrink.runtimes import Artifact, classes_of_image
@@ -53,7 +52,6 @@ def evaluate_artifact(
     )
     return DetailedQuality(
         **dict(quality),
-        confusion=details.total.counts.tolist(),
         boundary_iou=BoundaryQuality(
             share=details.boundaries.share,
             mean=_or_none(details.boundaries.mean_iou()),
@@ -63,13 +61,6 @@ def evaluate_artifact(
             SceneQuality(name=name, images=details.images[name], **_scores(confusion))
             for name, confusion in details.scenes.items()
         ),
-        # Images without any valid pixel have no mIoU; they come last.
-        by_image=tuple(
-            sorted(
-                details.by_image,
-                key=lambda each: (each.mean_iou is None, each.mean_iou, each.index),
-            )
-        ),
     )
 
 
@@ -78,11 +69,9 @@ class _Details:
 
     def __init__(self, classes: Classes) -> None:
         self._num_classes = classes.num_classes
-        self.total = ConfusionMatrix(classes.num_classes)
         self.boundaries = BoundaryIoU(classes.num_classes)
         self.scenes: dict[str, ConfusionMatrix] = {}
         self.images: Counter[str] = Counter()
-        self.by_image: list[ImageQuality] = []
 
     def add(
         self,
@@ -92,20 +81,12 @@ class _Details:
         predictions: np.ndarray,
     ) -> None:
         """Add the pixels of one image."""
-        own = ConfusionMatrix(self._num_classes)
-        own.update(labels, predictions)
         self.boundaries.update(labels, predictions)
         of_scene = self.scenes.setdefault(
             image.scene, ConfusionMatrix(self._num_classes)
         )
-        for sums in (self.total, of_scene):
-            sums.counts += own.counts
+        of_scene.update(labels, predictions)
         self.images[image.scene] += 1
-        self.by_image.append(
-            ImageQuality(
-                index=index, image=image.name, scene=image.scene, **_scores(own)
-            )
-        )
 
 
 def _scores(confusion: ConfusionMatrix) -> dict[str, float | None]:

@@ -1,6 +1,6 @@
 """Quality of a model file on whole images it was not trained on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from segshrink.data.trained_bands import part_as_trained
 from segshrink.errors import ModelError, UsageError
 from segshrink.metrics import ConfusionMatrix, ScoreHistograms
 from segshrink.progress import Progress, SilentProgress
-from segshrink.records.measurement import Quality
+from segshrink.records.measurement import ImageQuality, Quality
 from segshrink.records.metadata import bands_of
 from segshrink.runtimes import Artifact, predict_image
 
@@ -52,18 +52,22 @@ def measure_quality(
     progress = progress or SilentProgress()
     confusion = ConfusionMatrix(classes.num_classes)
     scores = ScoreHistograms(classes.num_classes)
+    by_image = []
     progress.start(f"quality of {artifact.path.name} on {part.name}", len(part))
     for index, image in enumerate(part):
         pixels, labels = image.read()
         logits = predict_image(artifact, pixels, overlap)
         predictions = logits.argmax(axis=-1).astype(np.uint8)
-        confusion.update(labels, predictions)
+        own = ConfusionMatrix(classes.num_classes)
+        own.update(labels, predictions)
+        confusion.add(own)
+        by_image.append(image_quality(index, image, own))
         scores.update(labels, softmax(logits))
         if on_image is not None:
             on_image(index, image, labels, predictions)
         progress.advance(miou=confusion.mean_iou())
     progress.finish()
-    return _quality(part, classes, confusion, scores)
+    return quality_of(part, classes, confusion, by_image, scores)
 
 
 def _check(artifact: Artifact, part: Part, classes: Classes) -> None:
@@ -119,13 +123,25 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted
 
 
-def _quality(
-    part: Part, classes: Classes, confusion: ConfusionMatrix, scores: ScoreHistograms
+def quality_of(
+    part: Part,
+    classes: Classes,
+    confusion: ConfusionMatrix,
+    by_image: Sequence[ImageQuality],
+    scores: ScoreHistograms | None = None,
 ) -> Quality:
+    """The record of scores on a part.
+
+    Args:
+        part: the images.
+        classes: the classes of the data set.
+        confusion: of the pixels of all images.
+        by_image: scores of the images, in any order.
+        scores: how sure the predictions were; None for predictions without scores.
+    """
     measures = confusion.as_record(classes.names)
-    average_precision = [
-        None if np.isnan(value) else float(value) for value in scores.average_precision
-    ]
+    found = scores.average_precision if scores else [np.nan] * classes.num_classes
+    average_precision = [_or_none(value) for value in found]
     defined = [value for value in average_precision if value is not None]
     plain = measures | {
         "part": part.name,
@@ -137,6 +153,41 @@ def _quality(
             )
         ],
         "mean_average_precision": float(np.mean(defined)) if defined else None,
-        "curves": scores.as_curves(classes.names),
+        "curves": scores.as_curves(classes.names) if scores else {},
+        "confusion": confusion.counts.tolist(),
+        # Images without any valid pixel have no mIoU; they come last.
+        "by_image": sorted(
+            by_image,
+            key=lambda each: (each.mean_iou is None, each.mean_iou, each.index),
+        ),
     }
     return Quality.parse(plain, where=part.name)
+
+
+def image_quality(
+    index: int, image: AnnotatedImage, confusion: ConfusionMatrix
+) -> ImageQuality:
+    """Scores of one image.
+
+    Args:
+        index: its place in the part.
+        image: the image.
+        confusion: of its pixels.
+    """
+    true, predicted = confusion.true_pixels, confusion.predicted_pixels
+    right = confusion.counts.diagonal()
+    return ImageQuality(
+        index=index,
+        image=image.name,
+        scene=image.scene,
+        mean_iou=_or_none(confusion.mean_iou()),
+        pixel_accuracy=_or_none(confusion.pixel_accuracy),
+        counts=tuple(
+            (int(c), int(true[c]), int(predicted[c]), int(right[c]))
+            for c in np.flatnonzero(true + predicted)
+        ),
+    )
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -101,6 +101,11 @@ class ConfusionMatrix:
         self.counts += counts[:-1]
         self.void_pixels += int(counts[-1].sum())
 
+    def add(self, other: "ConfusionMatrix") -> None:
+        """Add the pixels that another matrix of the same classes has counted."""
+        self.counts += other.counts
+        self.void_pixels += other.void_pixels
+
     def _check(self, labels: np.ndarray, predictions: np.ndarray) -> None:
         if labels.shape != predictions.shape:
             raise ValueError(

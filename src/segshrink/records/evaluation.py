@@ -3,6 +3,7 @@
 from segshrink.records.machine import Machine
 from segshrink.records.measurement import (
     ClassQuality,
+    Confusion,
     Count,
     DataRecord,
     Quality,
@@ -10,8 +11,6 @@ from segshrink.records.measurement import (
     Size,
 )
 from segshrink.records.record import Record, SparseRecord
-
-Confusion = tuple[tuple[Count, ...], ...]
 
 
 class BoundaryQuality(Record):
@@ -34,27 +33,11 @@ class SceneQuality(Record):
     pixel_accuracy: Share | None
 
 
-class ImageQuality(Record):
-    """Scores of one image; `index` is its place in the part."""
-
-    index: Count
-    image: str
-    scene: str
-    mean_iou: Share | None
-    pixel_accuracy: Share | None
-
-
 class DetailedQuality(Quality):
-    """Scores of a file on one part of the data, also by scene, image and boundary.
+    """Scores of a file on one part of the data, also by scene and at boundaries."""
 
-    `confusion` counts pixels by true class, then by predicted class; `by_image` begins
-    with the worst image.
-    """
-
-    confusion: Confusion
     boundary_iou: BoundaryQuality
     scenes: tuple[SceneQuality, ...]
-    by_image: tuple[ImageQuality, ...]
 
 
 class PatchClassQuality(ClassQuality):

@@ -23,6 +23,7 @@ Count = Annotated[int, Field(ge=0)]
 Work = Annotated[int, Field(ge=0, le=10**15)]
 Milliseconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Channel = Annotated[int, Field(ge=0, le=255)]
+Confusion = tuple[tuple[Count, ...], ...]
 
 
 class Role(StrEnum):
@@ -97,8 +98,27 @@ class Curve(Record):
     recall: tuple[Share | None, ...]
 
 
+class ImageQuality(SparseRecord):
+    """Scores of one image; `index` is its place in the part.
+
+    `counts` holds the class, its true pixels, the pixels predicted as it, and those of
+    them that are right, for each class that occurs; early versions did not count them.
+    """
+
+    index: Count
+    image: str
+    scene: str
+    mean_iou: Share | None
+    pixel_accuracy: Share | None
+    counts: tuple[tuple[Count, Count, Count, Count], ...] = ()
+
+
 class Quality(SparseRecord, ShownInNotebooks):
-    """Scores of one file on one part of the data, all its images together."""
+    """Scores of one file on one part of the data, all its images together.
+
+    `confusion` counts pixels by true class, then by predicted class; `by_image` begins
+    with the worst image. Both are empty in records of early versions.
+    """
 
     part: str
     images: Count = 0
@@ -112,6 +132,8 @@ class Quality(SparseRecord, ShownInNotebooks):
     classes: tuple[ClassQuality, ...] = ()
     mean_average_precision: Share | None = None
     curves: Mapping[str, Curve] = Field(default_factory=dict)
+    confusion: Confusion = ()
+    by_image: tuple[ImageQuality, ...] = ()
 
     def __rich__(self) -> Group:
         """Scores by class, and over all classes."""

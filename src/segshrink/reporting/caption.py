@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from segshrink.metrics import quality_interval
 from segshrink.records.machine import Machine
 from segshrink.records.measurement import Measurement, Role
 from segshrink.reporting.comparison import reference_of
@@ -32,10 +33,32 @@ def caption_lines(records: RunRecords) -> tuple[str, ...]:
         "Smaller (gzipped), faster and ΔmIoU (percentage points) are against the "
         "teacher's float file in the same runtime; above 1× is better. Accuracy, "
         "precision, recall and mIoU in %.",
+        *_interval_lines(records),
         *(text for role, text in _ROLE_MEANINGS.items() if role in roles),
         *_unlabelled_lines(records),
         *distinct(measurements, _remedy_line),
     )
+
+
+def _interval_lines(records: RunRecords) -> list[str]:
+    found = [quality_interval(each.quality) for each in records.measurements]
+    interval = next(filter(None, found), None)
+    if interval is None:
+        return []
+    line = (
+        "In brackets behind mIoU and ΔmIoU: interval of 95 % by bootstrap over the "
+        f"{interval.count} {interval.units}."
+    )
+    scenes = {
+        x.scene for m in records.measurements if m.quality for x in m.quality.by_image
+    }
+    if (
+        interval.units == "images"
+        and 1 < interval.count
+        and len(scenes) < interval.count
+    ):
+        line += " Images of one scene are alike, so that the true one is wider."
+    return [line]
 
 
 def _unlabelled_lines(records: RunRecords) -> list[str]:
@@ -134,7 +157,8 @@ def warning_lines(records: RunRecords) -> tuple[str, ...]:
             f"{', '.join(doubtful)}. Something else kept the machine busy; measure "
             "again on a quiet one."
         )
-    return (*doubts_of_teacher(records), *lines, *_not_comparable(records))
+    doubts = [doubt.sentence for doubt in doubts_of_teacher(records)]
+    return (*doubts, *lines, *_not_comparable(records))
 
 
 def _not_comparable(records: RunRecords) -> list[str]:

@@ -6,8 +6,10 @@ with what the runtime does, so there is none.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from segshrink.formats import Precision
+from segshrink.metrics import Interval, quality_interval
 from segshrink.records.measurement import Measurement, Role
 
 
@@ -24,6 +26,17 @@ class Comparison:
     times_smaller: float | None = None
     times_faster: float | None = None
     miou_points: float | None = None
+
+    @cached_property
+    def points_interval(self) -> Interval | None:
+        """How far `miou_points` may be what the images vary, in shares.
+
+        None without a difference, or where the records hold no scores by image.
+        """
+        own, other = self.measurement, self.reference
+        if self.miou_points is None or other is None or own is other:
+            return None
+        return quality_interval(own.quality, other.quality)
 
     @property
     def latencies_overlap(self) -> bool:

@@ -13,7 +13,6 @@ from segshrink.reporting.comparison import (
     shipped_student,
     student_like,
 )
-from segshrink.reporting.doubts import doubts_of_teacher
 from segshrink.reporting.learning import learning_sentences
 from segshrink.reporting.run_records import RunRecords
 from segshrink.reporting.table import format_of
@@ -23,8 +22,10 @@ from segshrink.reporting.units import (
     human_points,
     human_ratio,
     ms_text,
+    points_interval,
     runtime_name,
 )
+from segshrink.reporting.verdict import verdict
 
 # Points of mIoU below this are shown as 0.0.
 _SAME_POINTS = 0.05
@@ -103,13 +104,15 @@ def headline(records: RunRecords) -> Headline:
     ]
     comparison = compare(shipped, measurements)
     quality = _quality_figure(comparison)
-    if quality is not None and quality.is_gain and doubts_of_teacher(records):
-        # A gain over a weak teacher is no reason to rejoice.
-        quality = replace(quality, is_gain=None)
-    figures = (*_cost_figures(comparison), quality)
-    return Headline(
-        tuple(dict.fromkeys(filter(None, sentences))), tuple(filter(None, figures))
-    )
+    judged = verdict(records)
+    figures = [figure for figure in (*_cost_figures(comparison), quality) if figure]
+    if judged and judged.is_doubtful:
+        # A file that learned little is not good for being small.
+        figures = [
+            replace(figure, is_gain=None if figure.is_gain else figure.is_gain)
+            for figure in figures
+        ]
+    return Headline(tuple(dict.fromkeys(filter(None, sentences))), tuple(figures))
 
 
 def _against_teacher(comparison: Comparison) -> str:
@@ -141,11 +144,11 @@ def _quality(comparison: Comparison) -> str:
     figure = _quality_figure(comparison)
     if figure is None:
         return "has no quality that was measured on the same pixels"
-    if figure.is_gain is None:
+    points = comparison.miou_points or 0.0
+    if abs(points) < _SAME_POINTS:
         return f"keeps the mIoU ({figure.detail})"
-    verb = "gains" if figure.is_gain else "loses"
-    points = figure.number.lstrip("+\N{MINUS SIGN}")
-    return f"{verb} {points} points of mIoU ({figure.detail})"
+    verb = "gains" if points > 0 else "loses"
+    return f"{verb} {abs(points):.1f} points of mIoU ({figure.detail})"
 
 
 def _cost_figures(comparison: Comparison) -> list[Figure]:
@@ -175,7 +178,14 @@ def _quality_figure(comparison: Comparison) -> Figure | None:
         return None
     own = human_percent(comparison.measurement.mean_iou)
     other = human_percent(reference.mean_iou)
-    return points_figure(points, f"{own} % against {other} %")
+    detail, interval = f"{own} % against {other} %", comparison.points_interval
+    if interval is None:
+        return points_figure(points, detail)
+    figure = points_figure(
+        points, f"{detail}, interval of 95 % {points_interval(interval)}"
+    )
+    # A difference that the choice of images may have made is neither gain nor loss.
+    return replace(figure, is_gain=None) if interval.has_zero else figure
 
 
 def _no_teacher(baseline: Measurement, records: RunRecords) -> str | None:

@@ -22,6 +22,7 @@ from segshrink.reporting.table import class_table, results_table
 from segshrink.reporting.table_rendering import html_table, page_templates
 from segshrink.reporting.units import human_bytes
 from segshrink.reporting.use import file_in_use, path_of
+from segshrink.reporting.verdict import verdict
 
 MOST_PAGE_BYTES = 5_000_000
 
@@ -55,6 +56,7 @@ def report_page(records: RunRecords, plots: Sequence[DrawnPlot]) -> str:
     template = page_templates().get_template("report.html")
     content = {
         "title": records.folder.resolve().name,
+        "verdict": verdict(records),
         "headline": headline(records),
         "warnings": warning_lines(records),
         "results": html_table(results_table(records), "Results of every file"),

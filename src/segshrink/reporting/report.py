@@ -20,6 +20,7 @@ from segshrink.reporting.run_records import RunRecords, read_run
 from segshrink.reporting.side_by_side import side_plots
 from segshrink.reporting.table import results_table
 from segshrink.reporting.table_rendering import Summary
+from segshrink.reporting.verdict import verdict
 
 _PLOTS = {
     "quality_latency.png": quality_latency_plot,
@@ -64,13 +65,17 @@ def number_plots(records: RunRecords) -> list[Plot]:
 
 
 def summary_table(run_folder: Path | str) -> RenderableType:
-    """The result for the terminal: sentence, table, small print, what to doubt.
+    """The result for the terminal: verdict, table, small print, what to doubt.
 
     Raises:
         RunFolderError: if the folder has no measurements, or a record is unreadable.
     """
     records = read_run(run_folder)
-    return _summary(records, headline(records).sentences[:1]).for_terminal()
+    judged = verdict(records)
+    result = headline(records).sentences[:1]
+    # One paragraph of judgement, then the figures.
+    lines = [" ".join(judged.sentences), *result] if judged else result
+    return _summary(records, lines).for_terminal()
 
 
 def markdown_table(run_folder: Path | str) -> str:

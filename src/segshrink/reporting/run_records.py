@@ -9,7 +9,7 @@ from pathlib import Path
 from segshrink.errors import RunFolderError
 from segshrink.formats import Format, Precision
 from segshrink.records import read_json
-from segshrink.records.measurement import ClassColor, Measurement, Role
+from segshrink.records.measurement import ClassColor, Measurement, Quality, Role
 from segshrink.records.run import RunData, SampleEntry
 from segshrink.records.stage import TrainedRecord
 
@@ -74,7 +74,8 @@ class RunRecords:
 
     `measurements` are sorted: teacher, then baselines, then students; `recipe_text` is
     the YAML as it lies in the folder, and `unlabelled` the number of images on which
-    only a teacher counted.
+    only a teacher counted. `color_prior` are the scores of telling classes by colour
+    alone, which early versions did not measure.
     """
 
     folder: Path
@@ -84,6 +85,7 @@ class RunRecords:
     samples: tuple[Sample, ...]
     recipe_text: str
     unlabelled: int = 0
+    color_prior: Quality | None = None
 
     def of_role(self, role: Role) -> list[Measurement]:
         """The measurements of one role."""
@@ -110,6 +112,7 @@ def read_run(run_folder: Path | str) -> RunRecords:
     }
     measurements = folder / "measurements"
     index = measurements / "classes.json"
+    prior = measurements / "quality" / "color_prior.json"
     colors = tuple(ClassColor.parse(each, where=index) for each in _read_list(index))
     return RunRecords(
         folder=folder,
@@ -119,6 +122,7 @@ def read_run(run_folder: Path | str) -> RunRecords:
         samples=_read_samples(measurements / "samples"),
         recipe_text=recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
         unlabelled=_count_unlabelled(folder / "data.json"),
+        color_prior=Quality.read(prior) if prior.is_file() else None,
     )
 
 

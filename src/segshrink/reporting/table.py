@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from segshrink.formats import Precision
+from segshrink.metrics import quality_interval
 from segshrink.records.measurement import ClassQuality, Latency, Measurement, Role
 from segshrink.reporting.comparison import Comparison, compare, shipped_student
 from segshrink.reporting.run_records import RunRecords
@@ -15,6 +16,8 @@ from segshrink.reporting.units import (
     human_percent,
     human_points,
     human_ratio,
+    percent_interval,
+    points_interval,
     runtime_name,
 )
 
@@ -112,7 +115,8 @@ def results_table(records: RunRecords) -> Table:
 def _result_cells(comparison: Comparison) -> tuple[str, ...]:
     measurement = comparison.measurement
     model, size, quality = measurement.model, measurement.size, measurement.quality
-    scores = ("pixel_accuracy", "precision", "recall", "mean_iou")
+    scores = ("pixel_accuracy", "precision", "recall")
+    own, difference = quality_interval(quality), comparison.points_interval
     return (
         label_of(measurement),
         format_of(measurement),
@@ -124,7 +128,10 @@ def _result_cells(comparison: Comparison) -> tuple[str, ...]:
         _latency(measurement.latency),
         human_ratio(comparison.times_faster),
         *(human_percent(getattr(quality, score, None)) for score in scores),
-        human_points(comparison.miou_points),
+        human_percent(measurement.mean_iou)
+        + (f" ({percent_interval(own)})" if own else ""),
+        human_points(comparison.miou_points)
+        + (f" ({points_interval(difference)})" if difference else ""),
     )
 
 

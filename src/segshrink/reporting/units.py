@@ -1,6 +1,7 @@
 """Numbers as people read them; three digits are enough to compare."""
 
 from segshrink.formats import Format
+from segshrink.metrics import Interval
 
 MISSING = "–"
 _MINUS = "\N{MINUS SIGN}"
@@ -111,3 +112,14 @@ def human_points(points: float | None) -> str:
     if text == "0.0":
         return text
     return f"{'+' if points > 0 else _MINUS}{text}"
+
+
+def percent_interval(interval: Interval) -> str:
+    """`74.2–79.8`, of shares in 0 to 1."""
+    return f"{human_percent(interval.low)}–{human_percent(interval.high)}"
+
+
+def points_interval(interval: Interval) -> str:
+    """`−2.0 to +0.4`, in percentage points."""
+    low, high = human_points(100 * interval.low), human_points(100 * interval.high)
+    return f"{low} to {high}"

@@ -7,9 +7,9 @@ from shlex import quote
 
 from segshrink.formats import Format
 from segshrink.records.measurement import Measurement
-from segshrink.reporting.comparison import shipped_student
 from segshrink.reporting.run_records import RunRecords
 from segshrink.reporting.units import human_bytes
+from segshrink.reporting.verdict import file_to_take
 
 _LITERT = """\
 import numpy as np
@@ -63,11 +63,11 @@ class FileInUse:
 
 
 def file_in_use(records: RunRecords) -> FileInUse | None:
-    """The file that a run is for; None if it was not measured or is gone."""
-    shipped = shipped_student(records.measurements)
-    if shipped is None:
+    """The file to take, see `file_to_take`; None if it is gone or was not measured."""
+    taken = file_to_take(records)
+    if taken is None:
         return None
-    path = path_of(shipped, records)
+    path = path_of(taken, records)
     if path is None:
         return None
     format = Format.of_file(path)
