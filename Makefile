@@ -10,7 +10,10 @@ OUT ?= runs/demo
 INPUTS ?= 10000
 SEED ?= 0
 
-.PHONY: demo check test test-all test-backends fuzz install clean
+# Kills to send to runs; a call that was stopped goes on.
+KILLS ?= 100
+
+.PHONY: demo check test test-all test-backends fuzz kills install clean
 
 demo: $(MAIN)
 	$(BIN)/segshrink compress synthetic --recipe recipes/demo.yaml --out $(OUT)
@@ -30,6 +33,11 @@ test-backends: install
 fuzz: install
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run --inputs $(INPUTS) --seed $(SEED) \
 		--work runs/fuzz --record benchmarks/bad_input.json
+	$(BIN)/python scripts/readme
+
+kills: install
+	PYTHONPATH=tests $(BIN)/python -m kills.run --kills $(KILLS) --work runs/kills \
+		--record benchmarks/kills.json
 	$(BIN)/python scripts/readme
 
 install: $(ALL)

@@ -1,0 +1,1 @@
+"""Runs that are killed at random moments, over and over, and what is left of them."""
