@@ -102,7 +102,7 @@ def test_a_torch_model_after_its_export(tmp_path, tiny_dataset, image):
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnxscript")
     kernel, bias = weights(3)
-    # As docs/distillation.md shows it: a normalization in front, and the size behind.
+    # As docs/how-to/any_teacher.md shows it: a normalization in front, the size behind.
     net = torch.nn.Conv2d(3, 3, 1)
     with torch.no_grad():
         net.weight[:] = torch.from_numpy(kernel.T[:, :, None, None].copy())

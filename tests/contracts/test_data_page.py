@@ -1,4 +1,4 @@
-"""docs/data.md shows the tree of every layout."""
+"""docs/reference/data.md shows the tree of every layout."""
 
 from pathlib import Path
 
@@ -6,7 +6,9 @@ import pytest
 
 from segshrink.data.layouts import LAYOUTS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "data.md").read_text(
+    encoding="utf-8"
+)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

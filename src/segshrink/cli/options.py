@@ -35,7 +35,7 @@ LayoutName = Annotated[
     typer.Option(
         "--layout",
         help="How the folder is arranged, if it is not recognised, such as folders, "
-        "voc, coco; see docs/data.md.",
+        "voc, coco; see docs/reference/data.md.",
     ),
 ]
 SnapColors = Annotated[
