@@ -3,10 +3,10 @@
 from segshrink.prediction.areas import AREAS, Areas
 from segshrink.prediction.on_ray import Cluster
 from segshrink.prediction.one_image import segment_file
-from segshrink.prediction.painting import legend
 from segshrink.prediction.photos import Photo, find_photos
 from segshrink.prediction.segmenting import Outcome, segment_files
 from segshrink.prediction.video import VideoOutcome, is_video, segment_videos
+from segshrink.runtimes import legend
 
 __all__ = [
     "AREAS",

@@ -14,12 +14,12 @@ from segshrink.data.pictures import as_rgb
 from segshrink.errors import DatasetError
 from segshrink.prediction.areas import Areas
 from segshrink.prediction.bands import source_file
-from segshrink.prediction.painting import blended, legend
+from segshrink.prediction.painting import blended
 from segshrink.prediction.photos import IMAGE_TAG, Photo
 from segshrink.prediction.polygons import write_polygons
 from segshrink.prediction.scenes import areas_of_scene, segment_scene
 from segshrink.records import atomic_write
-from segshrink.runtimes import Artifact, classes_of_image
+from segshrink.runtimes import Artifact, classes_of_image, legend
 
 _BLACK = [0] * 3 * 256
 

@@ -1,25 +1,14 @@
-"""The colours of classes, and images overlaid with them."""
+"""Images overlaid with the colours of their classes."""
 
 import numpy as np
 import numpy.typing as npt
 
 from segshrink.data import IGNORE_INDEX
-from segshrink.data.description import distinct_color
-from segshrink.runtimes import Artifact
-
-Color = tuple[int, int, int]
+from segshrink.runtimes.legend import Color
 
 _OPACITY = 0.45
 # Rows blended at once, since blending needs floats, which take eight times the memory.
 _ROWS = 64
-
-
-def legend(artifact: Artifact) -> list[tuple[str, Color]]:
-    """Name and colour of each class: the file's own, or generated if it has none."""
-    classes = artifact.metadata.classes if artifact.metadata else ()
-    if len(classes) == artifact.num_classes:
-        return [(each.name, each.color) for each in classes]
-    return [(f"class {i}", distinct_color(i)) for i in range(artifact.num_classes)]
 
 
 def blended(

@@ -17,10 +17,9 @@ import numpy as np
 from segshrink.data import IGNORE_INDEX
 from segshrink.data.geotiff import bounded_gdal, gdal_errors, opened_scene
 from segshrink.errors import RunFolderError
-from segshrink.prediction.painting import legend
 from segshrink.prediction.photos import IMAGE_TAG
 from segshrink.prediction.scene_reading import BLOCK_PX
-from segshrink.runtimes import SWATH_PX, Artifact
+from segshrink.runtimes import SWATH_PX, Artifact, legend
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader, DatasetWriter

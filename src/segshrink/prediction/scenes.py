@@ -17,7 +17,7 @@ from segshrink.data.pictures import as_rgb
 from segshrink.errors import DatasetError
 from segshrink.prediction.areas import Areas
 from segshrink.prediction.bands import reader_for, require_known_scale
-from segshrink.prediction.painting import blended, legend
+from segshrink.prediction.painting import blended
 from segshrink.prediction.photos import IMAGE_TAG, Photo
 from segshrink.prediction.preview import Preview
 from segshrink.prediction.scene_reading import (
@@ -33,7 +33,7 @@ from segshrink.prediction.scene_writing import (
     write_window,
 )
 from segshrink.records import atomic_write
-from segshrink.runtimes import Artifact, likeliest_classes
+from segshrink.runtimes import Artifact, legend, likeliest_classes
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader

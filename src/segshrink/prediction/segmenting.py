@@ -9,13 +9,12 @@ from segshrink.errors import DatasetError, RunFolderError, UsageError
 from segshrink.prediction.areas import AREAS, Areas, write_areas
 from segshrink.prediction.on_ray import Cluster, results_on_ray
 from segshrink.prediction.one_image import Result, result_of
-from segshrink.prediction.painting import legend
 from segshrink.prediction.photos import Photo, refuse_overwriting
 from segshrink.prediction.polygons import KINDS, require_vector_packages
 from segshrink.prediction.scenes import count_scene_tiles
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import exclusive_folder, model_sha256, read_json, write_json
-from segshrink.runtimes import Artifact
+from segshrink.runtimes import Artifact, legend
 
 _ABOUT = "predicted.json"
 

@@ -1,6 +1,7 @@
 """Model files behind one small interface, each run by its own runtime."""
 
 from segshrink.runtimes.artifact import Artifact
+from segshrink.runtimes.legend import legend
 from segshrink.runtimes.loading import Opening, load_artifact, shipped_model
 from segshrink.runtimes.whole_image import (
     SWATH_PX,
@@ -14,6 +15,7 @@ __all__ = [
     "Artifact",
     "Opening",
     "classes_of_image",
+    "legend",
     "likeliest_classes",
     "load_artifact",
     "predict_image",

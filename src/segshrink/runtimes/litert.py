@@ -59,6 +59,11 @@ class LiteRTArtifact:
         self.num_bands = self.signature.num_bands
         self.num_classes = self.signature.num_classes
 
+    @property
+    def is_float_outside(self) -> bool:
+        """Whether input and output are float32, as they are unless in `full_int8`."""
+        return {self._image["dtype"], self._logits["dtype"]} == {np.float32}
+
     def _only_input_and_output(self) -> tuple[dict, dict]:
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
