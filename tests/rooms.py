@@ -24,6 +24,7 @@ SLOW = {
         "quantization/test_fake_quantization.py",
         "runtimes/test_loading.py",
         "runtimes/test_trial.py",
+        "web/test_page.py",
     ],
     "training": [
         "compression/test_baselines.py",
@@ -50,7 +51,7 @@ SLOW = {
         "training/test_validation.py",
     ],
     "backends": ["distillation/test_distiller_backends.py"],
-    "e2e": ["e2e", "fuzz"],
+    "e2e": ["e2e", "fuzz", "web/test_in_browser.py"],
 }
 
 

@@ -18,6 +18,10 @@ SAVED_MODEL_FILE = "saved_model.pb"
 """The file that makes a folder a SavedModel."""
 
 
+PAGE_SUFFIX = ".html"
+"""Suffix of a page that runs a model in a browser."""
+
+
 class Format(StrEnum):
     """Format of a model file, and the name of the runtime that opens it.
 

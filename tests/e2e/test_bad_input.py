@@ -408,12 +408,23 @@ def test_export_options_that_contradict_each_other(finished_run, scenes, tmp_pat
         ("m.tflite", ("--quantize", "int4"), ".tflite files can be float16, dynamic"),
         ("m.onnx", ("--quantize", "float16"), ".onnx files can be int8 or, without"),
         ("m.tflite", (*int8, "--data", "no"), "no: no such folder"),
+        ("m.html", ("--quantize", "full_int8"), ".html files can be float16"),
         ("m.tflite", ("--size", "64"), "--size 64: must be HEIGHTxWIDTH"),
         ("m.tflite", ("--size", "0x64"), "--size 0x64: must be HEIGHTxWIDTH"),
         ("m.tflite", ("--size", "65x64"), "cannot take images of 65 x 64 pixels"),
     ]:
         assert expected in refused("export", model, "--out", out / name, *options)
     assert not out.exists()
+
+
+def test_export_of_a_file_is_its_page_alone(finished_run, tmp_path):
+    file = finished_run / "artifacts" / "student-int8.tflite"
+    message = refused("export", file, "--out", tmp_path / "m.onnx")
+    assert "is an exported file already" in message
+    options = ("--quantize", "int8", "--data", tmp_path)
+    message = refused("export", file, "--out", tmp_path / "m.html", *options)
+    assert "--quantize and --data have no effect on a .tflite file" in message
+    assert not list(tmp_path.iterdir())
 
 
 def test_prune_arguments_out_of_range(finished_run, tmp_path):

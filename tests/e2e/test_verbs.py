@@ -21,6 +21,7 @@ from segshrink.recipe import PruningSettings, load_recipe, recipe_yaml
 from segshrink.records import sha256_of
 from segshrink.reporting.units import human_ms
 from segshrink.runtimes import load_artifact, predict_image, shipped_model
+from web.pages import block
 
 BRIEFLY = ("--rounds", 3, "--threads", 1)
 BRIEF = (
@@ -187,6 +188,19 @@ def test_export_writes_a_file_that_agrees_with_the_model(
         for path in (student, out)
     )
     assert (expected == found).mean() >= least_agreement
+
+
+def test_export_puts_a_model_into_a_page(student, finished_run, tmp_path):
+    out = tmp_path / "new" / "student.html"
+    printed = succeeded("export", student, "--out", out)
+    assert f"{out}: {out.stat().st_size:,} bytes" in printed
+    assert files_of(out.parent) == {"student.html"}
+    artifact, out = (
+        finished_run / "artifacts" / "student-int8.tflite",
+        tmp_path / "a.html",
+    )
+    assert "Open it in a browser" in succeeded("export", artifact, "--out", out)
+    assert block(out.read_text(encoding="utf-8"), "model_file") == artifact.read_bytes()
 
 
 def test_evaluate_gives_the_numbers_of_the_run(finished_run, scenes, tmp_path):

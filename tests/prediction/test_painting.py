@@ -1,29 +1,10 @@
-"""Colours of classes."""
+"""Images overlaid with the colours of classes."""
 
 import numpy as np
-import pytest
 
-from segshrink.prediction.painting import blended, legend
-from segshrink.records.measurement import ClassColor
-from segshrink.records.metadata import FileMetadata
+from segshrink.prediction.painting import blended
 
-from .pictures import BrightnessArtifact, noise
-
-
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        None,
-        FileMetadata(),
-        FileMetadata(classes=[ClassColor(name="a", color=(1, 2, 3))]),
-    ],
-)
-def test_classes_without_metadata_have_numbers(metadata):
-    artifact = BrightnessArtifact()
-    artifact.metadata = metadata
-    found = legend(artifact)
-    assert [name for name, _ in found] == ["class 0", "class 1", "class 2"]
-    assert len({color for _, color in found}) == 3
+from .pictures import noise
 
 
 def test_void_pixels_are_not_painted():

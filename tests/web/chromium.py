@@ -75,7 +75,9 @@ class Tab:
 
     def put_file(self, selector: str, path: Path) -> None:
         """Choose a file in an input of the page."""
-        found = self.send("Runtime.evaluate", expression=f"document.querySelector('{selector}')")
+        found = self.send(
+            "Runtime.evaluate", expression=f"document.querySelector('{selector}')"
+        )
         self.send(
             "DOM.setFileInputFiles",
             files=[str(path)],
@@ -85,7 +87,11 @@ class Tab:
     def press(self, key: str, code: int) -> None:
         for kind in ("rawKeyDown", "keyUp"):
             self.send(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=code,
             )
 
     def resize(self, width: int, height: int, *, is_phone: bool = False) -> None:
@@ -109,7 +115,10 @@ class Tab:
         """Keep what an event tells."""
         if method == "Network.requestWillBeSent":
             self.requests.append(given["request"]["url"])
-        elif method == "Runtime.consoleAPICalled" and given["type"] in ("warning", "error"):
+        elif method == "Runtime.consoleAPICalled" and given["type"] in (
+            "warning",
+            "error",
+        ):
             self.messages.append(json.dumps([x.get("value") for x in given["args"]]))
         elif method == "Runtime.exceptionThrown":
             self.messages.append(json.dumps(given["exceptionDetails"])[:2000])
@@ -172,7 +181,9 @@ class Browser:
 
     def tab(self) -> Tab:
         target = self.send("Target.createTarget", {"url": "about:blank"})["targetId"]
-        attached = self.send("Target.attachToTarget", {"targetId": target, "flatten": True})
+        attached = self.send(
+            "Target.attachToTarget", {"targetId": target, "flatten": True}
+        )
         session = attached["sessionId"]
         # Its events begin while it is made.
         tab = Tab.__new__(Tab)

@@ -17,7 +17,9 @@ _DONE = "shown.classMap !== null || !document.getElementById('fault').hidden"
 
 def block(page: str, name: str) -> bytes:
     """A file that the page carries."""
-    [text] = re.findall(rf'<script type="application/gzip" id="{name}">(.*?)</script>', page)
+    [text] = re.findall(
+        rf'<script type="application/gzip" id="{name}">(.*?)</script>', page
+    )
     return gzip.decompress(base64.b64decode(text))
 
 

@@ -52,7 +52,9 @@ def images():
 
 
 def times(tab) -> str:
-    return tab.evaluate("`${Math.round(shown.loaded)} ms to load, ` + shown.times.join()")
+    return tab.evaluate(
+        "`${Math.round(shown.loaded)} ms to load, ` + shown.times.join()"
+    )
 
 
 def test_ten_tiles_have_the_classes_of_python(browser, page, images, tmp_path):
@@ -88,8 +90,13 @@ def test_nothing_is_asked_of_any_host(browser, page, images, tmp_path):
     assert any("Content Security Policy" in message for message in tab.messages)
 
 
-def test_without_relaxed_simd_the_compatible_build_runs(browser, page, images, tmp_path):
-    artifact, tab = load_artifact(shipped_model()), opened(browser, page, NO_RELAXED_SIMD)
+def test_without_relaxed_simd_the_compatible_build_runs(
+    browser, page, images, tmp_path
+):
+    artifact, tab = (
+        load_artifact(shipped_model()),
+        opened(browser, page, NO_RELAXED_SIMD),
+    )
     found = segment(tab, write_picture(tmp_path / "image.png", images[0]))
     assert "without relaxed SIMD" in text(tab, "status")
     np.testing.assert_array_equal(found, classes_of_image(artifact, images[0]))

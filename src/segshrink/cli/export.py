@@ -18,27 +18,40 @@ from segshrink.cli.options import (
     SplitSeed,
     refuse_idle,
 )
+from segshrink.cli.page import can_be, file_for, is_page, page_of_file
 from segshrink.cli.scores import warn_of_other_split
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 from segshrink.errors import UsageError
-from segshrink.formats import EXPORTED, Format, Precision, listed_suffixes
+from segshrink.formats import (
+    EXPORTED,
+    PAGE_SUFFIX,
+    Format,
+    Precision,
+    listed_suffixes,
+)
 
 if TYPE_CHECKING:
     import keras
 
     from segshrink.compression.accuracy_control import AccuracyControl
-    from segshrink.records.bands import Bands
+    from segshrink.data import Dataset
     from segshrink.records.measurement import Agreement
+    from segshrink.records.run import ExportCheck
 
 _RANDOM_IMAGES = 4
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="Trained .keras model.")],
+    model: Annotated[
+        Path,
+        typer.Argument(help="Trained .keras model; for a page also a .tflite file."),
+    ],
     out: Annotated[
         Path,
         typer.Option(
-            "--out", help=f"File whose name ends in {listed_suffixes(EXPORTED)}."
+            "--out",
+            help=f"File whose name ends in {listed_suffixes(EXPORTED)}, or in "
+            f"{PAGE_SUFFIX} for one page that runs the model in a browser.",
         ),
     ],
     quantize: Annotated[
@@ -98,62 +111,80 @@ def export(
 
     Example: segshrink export student/model.keras --out student.onnx
     """
-    format, precision = _target(out, quantize)
     options = DataOptions(
         data, split, split_seed, protocol, snap_colors, resize_masks, [model]
     )
-    options.refuse_without_data(max_drop=max_drop)
-    if not precision.is_calibrated:
+    if Format.of_file(model) is Format.LITERT:
         refuse_idle(
-            "on a file that is not calibrated", tiles=tiles, qat_epochs=qat_epochs
+            "on a .tflite file, which is put into a page as it is",
+            quantize=quantize,
+            size=size,
+            data=data,
+            tiles=tiles,
+            max_drop=max_drop,
+            qat_epochs=qat_epochs,
+            head=head,
+            architecture=architecture,
         )
-    elif not options.is_given:
-        raise UsageError(f"--quantize {quantize} needs --data to calibrate on.")
+        page_of_file(model, out, input_range)
+        return
+    format, precision = _target(out, quantize)
+    options.refuse_without_data(max_drop=max_drop)
+    _check_calibration(precision, options, tiles=tiles, qat_epochs=qat_epochs)
     size_px = None if size is None else _size(size)
     load_keras()
-    from segshrink.compression.exporting import CALIBRATION_TILES, export_checked
-    from segshrink.export import fixed_input_shape, with_input_size
-    from segshrink.models import read_bands
-
     trained, dataset = open_model_and_data(
         model, options, head, input_range, architecture
     )
-    if size_px is not None:
-        trained = with_input_size(trained, *size_px)
-    fixed_input_shape(trained)
+    trained = _of_size(trained, size_px)
+    with file_for(out) as file:
+        if dataset is None:
+            check = _export_alone(trained, model, file, format, precision)
+        else:
+            warn_of_other_split(model, None, dataset)
+            control = _accuracy_control(max_drop, qat_epochs)
+            record = _export_on(dataset, trained, file, precision, tiles, control)
     if dataset is None:
-        check = _export_alone(trained, read_bands(model), out, format, precision)
         _print_check(out, check, "random images")
         return
-    warn_of_other_split(model, None, dataset)
-    record = export_checked(
-        trained,
-        out,
-        dataset,
-        precision=precision,
-        tiles=tiles or CALIBRATION_TILES,
-        control=_accuracy_control(max_drop, qat_epochs),
-        progress=TerminalProgress(),
-    )
     _print_check(out, record, "validation tiles")
     if record.remedy:
         output.out(f"Exported with {record.remedy}.")
 
 
+def _of_size(model: keras.Model, size_px: tuple[int, int] | None) -> keras.Model:
+    """The model for images of this size, or of its own; it must be fixed then."""
+    from segshrink.export import fixed_input_shape, with_input_size
+
+    sized = model if size_px is None else with_input_size(model, *size_px)
+    fixed_input_shape(sized)
+    return sized
+
+
 def _target(out: Path, quantize: str | None) -> tuple[Format, Precision]:
     """The format that the name of the file asks for, and a precision it can have."""
-    format = Format.of_file(out)
+    format = Format.LITERT if is_page(out) else Format.of_file(out)
     if format not in EXPORTED:
         raise UsageError(
-            f"--out {out}: the name must end in one of {listed_suffixes(EXPORTED)}."
+            f"--out {out}: the name must end in one of {listed_suffixes(EXPORTED)}, or "
+            f"in {PAGE_SUFFIX} for a page that runs the model in a browser."
         )
-    if quantize is not None and quantize not in format.precisions[1:]:
-        known = ", ".join(format.precisions[1:])
+    known = [each for each in format.precisions[1:] if can_be(each, out)]
+    if quantize is not None and quantize not in known:
         raise UsageError(
-            f"--quantize {quantize}: {out.suffix} files can be {known} or, without "
-            "--quantize, float32."
+            f"--quantize {quantize}: {out.suffix} files can be {', '.join(known)} or, "
+            "without --quantize, float32."
         )
     return format, Precision.of(quantize)
+
+
+def _check_calibration(
+    precision: Precision, options: DataOptions, **of_calibration: object
+) -> None:
+    if not precision.is_calibrated:
+        refuse_idle("on a file that is not calibrated", **of_calibration)
+    elif not options.is_given:
+        raise UsageError(f"--quantize {precision} needs --data to calibrate on.")
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -182,9 +213,30 @@ def _accuracy_control(
     )
 
 
+def _export_on(
+    dataset: Dataset,
+    model: keras.Model,
+    out: Path,
+    precision: Precision,
+    tiles: int | None,
+    control: AccuracyControl,
+) -> ExportCheck:
+    from segshrink.compression.exporting import CALIBRATION_TILES, export_checked
+
+    return export_checked(
+        model,
+        out,
+        dataset,
+        precision=precision,
+        tiles=tiles or CALIBRATION_TILES,
+        control=control,
+        progress=TerminalProgress(),
+    )
+
+
 def _export_alone(
     model: keras.Model,
-    bands: Bands | None,
+    trained: Path,
     out: Path,
     format: Format,
     precision: Precision,
@@ -198,10 +250,11 @@ def _export_alone(
     from segshrink.export import export_model, fixed_input_shape
     from segshrink.export.placing import place
     from segshrink.measuring import check_export
+    from segshrink.models import read_bands
 
     shape = (_RANDOM_IMAGES, *fixed_input_shape(model), model.inputs[0].shape[3])
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    metadata = file_metadata(model, precision, bands=bands)
+    metadata = file_metadata(model, precision, bands=read_bands(trained))
     with tempfile.TemporaryDirectory(prefix="segshrink-export-") as folder:
         file = Path(folder) / out.name
         export_model(model, file, format=format, quantize=precision, metadata=metadata)

@@ -12,13 +12,11 @@ from typing import Any
 
 from segshrink._version import __version__
 from segshrink.errors import ModelError, UsageError
-from segshrink.formats import Format
+from segshrink.formats import PAGE_SUFFIX, Format, InputRange
 from segshrink.records import atomic_write
 from segshrink.runtimes import Artifact, legend, load_artifact
 from segshrink.runtimes.litert import LiteRTArtifact
 from segshrink.web.runtime import library, licence, packed, runtime_name
-
-PAGE_SUFFIX = ".html"
 
 _STATIC = Path(__file__).parent / "static"
 _RGB = 3
@@ -31,7 +29,12 @@ _POLICY = (
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
-def write_web_page(model: Path | str, out: Path | str) -> Path:
+def write_web_page(
+    model: Path | str,
+    out: Path | str,
+    *,
+    input_range: InputRange | str = InputRange.BYTES,
+) -> Path:
     """Write one HTML file that segments pictures in a browser with a `.tflite` file.
 
     The page holds the file, byte for byte, and the runtime. It opens from a disk, an
@@ -42,6 +45,7 @@ def write_web_page(model: Path | str, out: Path | str) -> Path:
         model: `.tflite` file for RGB images with float32 input and output, which int8
             files have unless they are `full_int8`.
         out: the page, a name that ends in `.html`. It is written whole or not at all.
+        input_range: range of the images that a file from elsewhere takes.
 
     Returns:
         `out` as a `Path`.
@@ -61,7 +65,7 @@ def write_web_page(model: Path | str, out: Path | str) -> Path:
             f"{model}: a page runs {Format.LITERT.suffix} files, got "
             f"{model.suffix or 'no suffix'!r}. Export the model to one first."
         )
-    artifact = load_artifact(model)
+    artifact = load_artifact(model, input_range=input_range)
     _require_that_it_runs(artifact)
     content = _page(artifact, model.read_bytes())
     with atomic_write(out) as partial:
@@ -72,8 +76,8 @@ def write_web_page(model: Path | str, out: Path | str) -> Path:
 def _require_that_it_runs(artifact: Artifact) -> None:
     if artifact.num_bands != _RGB:
         raise ModelError(
-            f"{artifact.path}: takes images of {artifact.num_bands} bands, and browsers "
-            "read pictures of 3. Use segshrink predict."
+            f"{artifact.path}: takes images of {artifact.num_bands} bands, and "
+            "browsers read pictures of 3. Use segshrink predict."
         )
     if isinstance(artifact, LiteRTArtifact) and not artifact.is_float_outside:
         raise ModelError(
@@ -84,7 +88,9 @@ def _require_that_it_runs(artifact: Artifact) -> None:
 
 def _page(artifact: Artifact, content: bytes) -> str:
     style, script = _static("page.css"), _static("page.js")
-    worker = "\n".join(["", library(), _static("sliding_window.js"), _static("worker.js")])
+    worker = "\n".join(
+        ["", library(), _static("sliding_window.js"), _static("worker.js")]
+    )
     blocks = {
         "worker_source": _compressed(worker.encode()),
         "litert_js": packed("litert.js"),
@@ -163,8 +169,6 @@ def _facts(artifact: Artifact, content: bytes) -> Mapping[str, Any]:
             "givesChannelsFirst": signature.gives_channels_first,
             "kind": signature.output or "logits",
         },
-        "classes": [
-            {"name": name, "color": color} for name, color in legend(artifact)
-        ],
+        "classes": [{"name": name, "color": color} for name, color in legend(artifact)],
         "facts": {name: value for name, value in facts.items() if value},
     }

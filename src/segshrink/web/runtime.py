@@ -1,7 +1,8 @@
 """LiteRT.js as it lies beside this file: pinned, compressed, held by checksums.
 
-`vendor/contents.json` says which packages the files are from and what their bytes are;
-`scripts/vendor_web` renews them. Nothing is downloaded when a page is written or opened.
+`vendor/contents.json` says which packages the files are from and what their bytes
+are; `scripts/vendor_web` renews them. Nothing is downloaded when a page is written or
+opened.
 """
 
 import gzip
