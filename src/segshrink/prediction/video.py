@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from segshrink.errors import DatasetError, UsageError
-from segshrink.prediction.painting import blended, legend
+from segshrink.prediction.painting import blended
 from segshrink.prediction.photos import Photo
 from segshrink.prediction.segmenting import claim_folder
 from segshrink.prediction.video_files import (
@@ -25,7 +25,7 @@ from segshrink.prediction.video_files import (
 )
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import atomic_write, exclusive_folder, write_text
-from segshrink.runtimes import Artifact, classes_of_image
+from segshrink.runtimes import Artifact, classes_of_image, legend
 
 
 @dataclass(frozen=True)
