@@ -13,7 +13,7 @@ SEED ?= 0
 # Kills to send to runs; a call that was stopped goes on.
 KILLS ?= 100
 
-.PHONY: demo check test test-all test-backends fuzz kills install clean
+.PHONY: demo check test test-all test-backends test-wheel dist fuzz kills install clean
 
 demo: $(MAIN)
 	$(BIN)/segshrink compress synthetic --recipe recipes/demo.yaml --out $(OUT)
@@ -29,6 +29,12 @@ test-all: install
 
 test-backends: install
 	scripts/test-backends $(BIN)
+
+test-wheel: install
+	$(BIN)/python scripts/test-wheel
+
+dist: test-wheel
+	scripts/sbom $(BIN)
 
 fuzz: install
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run --inputs $(INPUTS) --seed $(SEED) \

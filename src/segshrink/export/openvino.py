@@ -73,5 +73,5 @@ def _openvino() -> Any:
     try:
         import openvino
     except ImportError:
-        raise MissingExtraError("OpenVINO files", "openvino") from None
+        raise MissingExtraError("Writing OpenVINO files", "openvino") from None
     return openvino
