@@ -21,7 +21,7 @@ from segshrink.reporting.side_by_side import Side, legend_colors, sides
 from segshrink.reporting.table import class_table, results_table
 from segshrink.reporting.table_rendering import html_table, page_templates
 from segshrink.reporting.units import human_bytes
-from segshrink.reporting.use import file_in_use, path_of
+from segshrink.reporting.use import file_in_use, other_files, path_of
 from segshrink.reporting.verdict import verdict
 
 MOST_PAGE_BYTES = 5_000_000
@@ -68,6 +68,7 @@ def report_page(records: RunRecords, plots: Sequence[DrawnPlot]) -> str:
         "measurements": records.measurements,
         "recipe": records.recipe_text,
         "use": file_in_use(records),
+        "other_files": other_files(records),
         "linked": {x.name for x in records.measurements if path_of(x, records)},
         "written": date.today().isoformat(),
     }
