@@ -13,10 +13,13 @@ SEED ?= 0
 # Kills to send to runs; a call that was stopped goes on.
 KILLS ?= 100
 
-.PHONY: demo check test test-all test-backends test-wheel dist fuzz kills install clean
+.PHONY: demo docs check test test-all test-backends test-wheel dist fuzz kills install clean
 
 demo: $(MAIN)
 	$(BIN)/segshrink compress synthetic --recipe recipes/demo.yaml --out $(OUT)
+
+docs: install
+	$(BIN)/zensical build --strict
 
 check: install
 	scripts/check $(BIN)

@@ -51,7 +51,7 @@ SLOW = {
         "training/test_validation.py",
     ],
     "backends": ["distillation/test_distiller_backends.py"],
-    "e2e": ["e2e", "fuzz", "web/test_in_browser.py"],
+    "e2e": ["docs/test_site.py", "e2e", "fuzz", "web/test_in_browser.py"],
 }
 
 

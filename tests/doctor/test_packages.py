@@ -48,7 +48,9 @@ def installed(monkeypatch):
 
 
 def test_every_extra_of_the_project_is_explained():
-    assert set(BRINGS) | {"dev"} == set(PROJECT["project"]["optional-dependencies"])
+    assert set(BRINGS) | {"dev", "docs"} == set(
+        PROJECT["project"]["optional-dependencies"]
+    )
 
 
 @pytest.mark.parametrize(

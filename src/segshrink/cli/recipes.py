@@ -1,9 +1,11 @@
 """segshrink recipes."""
 
+import json
 from typing import Annotated
 
 import typer
 
+from segshrink.cli.options import refuse_idle
 from segshrink.cli.terminal import output
 from segshrink.errors import UsageError
 
@@ -12,14 +14,27 @@ def recipes(
     name: Annotated[
         str | None, typer.Argument(help="Recipe to print; without it, all are listed.")
     ] = None,
+    schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema",
+            help="Print the JSON Schema of recipes, by which editors complete and "
+            "check them.",
+        ),
+    ] = False,
 ) -> None:
     """List the recipes that come with segshrink, for --recipe NAME, or print one.
 
     Example: segshrink recipes demo
     """
     from segshrink.recipe import recipe_file, shipped_recipes
+    from segshrink.search.space import recipe_schema
     from segshrink.text_table import columns
 
+    if schema:
+        refuse_idle("with --schema, which is of all recipes", name=name)
+        output.out(json.dumps(recipe_schema(), indent=1))
+        return
     known = shipped_recipes()
     if name is None:
         output.print(columns(("recipe", "for"), known.items()))

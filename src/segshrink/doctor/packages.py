@@ -11,7 +11,7 @@ from segshrink.records.examination import Extra, Runtime
 
 _PACKAGE = "segshrink"
 
-# Every extra of pyproject.toml but that for developers.
+# Every extra of pyproject.toml but those for developers.
 BRINGS = {
     "main": "all that `segshrink compress` needs with default settings, on processors",
     "keras": "Keras, without any backend",

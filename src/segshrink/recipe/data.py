@@ -32,7 +32,9 @@ class DataSettings(Settings):
     scenes: int | None = Field(None, ge=3)
     scene_px: int | None = Field(None, ge=64)
     bands: Literal[3, 4] | None = None
-    unlabelled: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = Field(
+        (), json_schema_extra={"type": ["array", "string"]}
+    )
     layout: str | None = None
     snap_colors: bool = False
     resize_masks: bool = False
@@ -79,8 +81,8 @@ class Augmentation(Settings):
     """Random changes to training tiles, the same for image and mask.
 
     `scale_jitter` (low, high) is the range of zoom factors of the random crop, drawn
-    log-uniformly; (1, 1) switches it off. `photometric` in [0, 1] scales brightness,
-    contrast and colour-cast changes; 0 switches them off.
+    log-uniformly, within 0.25 to 4; (1, 1) switches it off. `photometric` in [0, 1]
+    scales brightness, contrast and colour-cast changes; 0 switches them off.
     """
 
     flips: bool = True

@@ -41,7 +41,10 @@ class DistillationSettings(Settings):
     turns of each tile (test-time augmentation), for eight times the work.
     """
 
-    losses: dict[str, float] | None = None
+    losses: dict[str, float] | None = Field(
+        None,
+        json_schema_extra={"propertyNames": {"enum": [*LOGIT_LOSSES, *FEATURE_LOSSES]}},
+    )
     supervised: float | None = Field(None, ge=0)
     temperature: float | None = Field(None, gt=0)
     layers: tuple[str, ...] | None = None

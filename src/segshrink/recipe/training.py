@@ -1,7 +1,7 @@
 """Settings of a training run and of its supervised losses."""
 
 import math
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,7 +21,9 @@ class LossSettings(Settings):
     cross_entropy: float = Field(1.0, ge=0)
     dice: float = Field(1.0, ge=0)
     focal: float = Field(0.0, ge=0)
-    class_weights: tuple[float, ...] | Literal["balanced"] | None = None
+    class_weights: (
+        tuple[Annotated[float, Field(ge=0)], ...] | Literal["balanced"] | None
+    ) = None
 
     @field_validator("class_weights", mode="before")
     @classmethod
@@ -76,7 +78,7 @@ class TrainingSettings(Settings):
 
     epochs: int = Field(10, ge=1)
     tiles_per_epoch: int | None = Field(480, ge=1)
-    batch_size: int | Literal["auto"] = 8
+    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 8
     learning_rate: float = Field(3e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     warmup: float = Field(0.05, ge=0, lt=1)

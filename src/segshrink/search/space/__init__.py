@@ -4,6 +4,7 @@ from segshrink.records.search import Limits
 from segshrink.search.space.conditions import is_active
 from segshrink.search.space.default_space import default_space
 from segshrink.search.space.dimension import Dimension
+from segshrink.search.space.schema import recipe_schema
 from segshrink.search.space.section import (
     SearchRecipe,
     SearchSettings,
@@ -23,6 +24,7 @@ __all__ = [
     "load_search_recipe",
     "own_values",
     "parse_search_recipe",
+    "recipe_schema",
     "search_recipe_yaml",
     "with_values",
 ]
