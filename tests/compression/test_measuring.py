@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segshrink.compression.measuring import (
-    sample_writer,
-)
+from segshrink.compression.measuring import sample_writer, worst_images
 from segshrink.data import IGNORE_INDEX
+from segshrink.records.measurement import ImageQuality, Quality
 
 
 @pytest.mark.parametrize(
@@ -32,6 +31,28 @@ def test_samples_are_spread_over_the_part(tiny_dataset, tmp_path, count, positio
         assert (truth[labels == IGNORE_INDEX] == 0).all()
         predicted = _pixels(folder / "student-int8.png")
         assert (predicted == classes.colors[index]).all()
+
+
+def _quality(*scores):
+    images = [
+        ImageQuality(
+            index=index,
+            image=f"{index}",
+            scene="s",
+            mean_iou=score,
+            pixel_accuracy=None,
+        )
+        for index, score in enumerate(scores)
+    ]
+    return Quality(part="test", by_image=tuple(reversed(images)))
+
+
+def test_the_worst_images_are_those_of_all_students_together():
+    one, other = _quality(0.9, 0.2, 0.5, None), _quality(0.1, 0.4, 0.6, None)
+    assert worst_images([one, other], 2) == [1, 0]
+    # An image of void alone has no score, and is not among them.
+    assert worst_images([one], 9) == [1, 2, 0]
+    assert worst_images([Quality(part="test")], 2) == []
 
 
 def _pixels(path: Path) -> np.ndarray:

@@ -38,10 +38,12 @@ FILES = {
     "measurements/classes.json",
     *(f"measurements/{name}.json" for name in RECORDS),
     *(f"measurements/quality/{name}.json" for name in RECORDS),
+    "measurements/quality/color_prior.json",
     "measurements/samples/samples.json",
+    "measurements/samples/worst.json",
     *(
         f"measurements/samples/{number}/{name}.png"
-        for number in ("00", "01")
+        for number in ("00", "01", "worst-00", "worst-01")
         for name in ("image", "truth", *RECORDS)
     ),
     "report/index.html",

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,7 @@ def build_run_folder(
     records: Mapping[str, dict[str, Any]] | None = None,
     classes: Mapping[str, tuple[int, int, int]] | None = None,
     samples: int = 3,
+    worst: int = 0,
     sample_px: tuple[int, int] = (60, 80),
     noisy: bool = False,
 ) -> Path:
@@ -175,9 +177,10 @@ def build_run_folder(
         _write(measurements / f"{name}.json", record)
     colors = [{"name": name, "color": color} for name, color in classes.items()]
     _write(measurements / "classes.json", colors)
-    _write_samples(
-        measurements / "samples", records, classes, samples, sample_px, noisy
-    )
+    write = partial(_write_samples, measurements / "samples", records, classes)
+    write("samples", samples, sample_px, noisy)
+    if worst:
+        write("worst", worst, sample_px, noisy)
     for seed, place in enumerate(["teacher", "student", "baselines/alone"]):
         _write_history(folder / place / "history.csv", seed)
     (folder / "recipe.yaml").write_text(
@@ -210,15 +213,16 @@ def _write_samples(
     folder: Path,
     records: Mapping[str, Any],
     classes: Mapping[str, tuple[int, int, int]],
+    index: str,
     count: int,
     size_px: tuple[int, int],
     noisy: bool,
 ) -> None:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     palette = np.array(list(classes.values()), np.uint8)
     entries = []
     for number in range(count):
-        place = folder / f"{number:02d}"
+        place = folder / f"{'worst-' if index == 'worst' else ''}{number:02d}"
         place.mkdir()
         entries.append(
             {"image": f"Tile 2/image_part_{number:03d}", "folder": place.name}
@@ -234,7 +238,7 @@ def _write_samples(
             wrong = random.random(size_px) < 0.04
             labels = np.where(wrong, random.integers(0, len(palette), size_px), truth)
             Image.fromarray(palette[labels]).save(place / f"{name}.png")
-    _write(folder / "samples.json", entries)
+    _write(folder / f"{index}.json", entries)
 
 
 def _labels(

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import io
 import re
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from segshrink.reporting.plots.plot import Plot
 from segshrink.reporting.plots.theme import LIGHT
 from segshrink.reporting.run_records import RunRecords, read_run
 
+from .images import with_images
 from .run_folder import FILES, build_run_folder, measurement_record
 
 Builder = Callable[..., Path]
@@ -47,7 +49,9 @@ class Parsed(HTMLParser):
             self.texts.append((self._open[-1] if self._open else "", data.strip()))
 
     def text(self) -> str:
-        return " ".join(text for tag, text in self.texts if tag != "style")
+        return " ".join(
+            text for tag, text in self.texts if tag not in ("style", "script")
+        )
 
 
 def a_plot() -> DrawnPlot:
@@ -59,7 +63,7 @@ def a_plot() -> DrawnPlot:
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> RunRecords:
     return read_run(
-        build_run_folder(tmp_path_factory.mktemp("page") / "RUN", samples=2)
+        build_run_folder(tmp_path_factory.mktemp("page") / "RUN", samples=2, worst=1)
     )
 
 
@@ -76,18 +80,64 @@ def test_it_loads_nothing_from_elsewhere(html: str) -> None:
         for name, value in attributes.items()
         if name in ("src", "srcset", "href", "action", "data", "poster", "background")
     ]
-    assert loading and all(value.startswith("data:image/") for value in loading)
-    assert not {"script", "link", "iframe", "object", "base"} & {
-        t for t, _ in parsed.tags
-    }
+    # Links lead to places of the page.
+    assert loading and all(value.startswith(("data:image/", "#")) for value in loading)
+    tags = [tag for tag, _ in parsed.tags]
+    assert not {"link", "iframe", "object", "base", "form"} & set(tags)
+    assert tags.count("script") == 1
     styles = [text for tag, text in parsed.texts if tag == "style"]
     assert styles and not re.search(r"url\(|@import|//", "".join(styles))
     assert "default-src 'none'" in html
 
 
+def test_the_policy_allows_the_one_script_by_its_digest(html: str) -> None:
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = dict(Parsed(html).tags[3][1])["content"] or ""
+    assert policy == (
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src 'sha256-{digest}'"
+    )
+    assert not re.search(r"fetch|XMLHttp|import|http|eval|innerHTML", script)
+    handlers = [
+        name for _, each in Parsed(html).tags for name in each if name[:2] == "on"
+    ]
+    assert not handlers
+
+
+def test_contents_and_pictures_lead_to_places_of_the_page(html: str) -> None:
+    tags = Parsed(html).tags
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [a["href"][1:] for t, a in tags if t == "a" and a["href"].startswith("#")]
+    assert set(links) <= set(ids)
+    headings = [a["id"] for t, a in tags if t == "h2"]
+    assert [link for link in links if link in headings] == headings
+    # Each picture is enlarged by a link, and made small again by another.
+    figures = [a["id"] for t, a in tags if t == "figure" and "id" in a]
+    assert len(figures) == 3 * 9 and set(figures) <= set(links)
+
+
+def test_the_worst_images_have_scores_and_pictures(run_folder: Builder) -> None:
+    teacher = with_images(measurement_record("teacher"), [0.9] * 12)
+    rights = [0.5, 0.2, *[0.8] * 10]
+    student = with_images(measurement_record("student-int8"), rights)
+    folder = run_folder(records={"teacher": teacher, "student-int8": student}, worst=2)
+    html = report_page(read_run(folder), [])
+    text = Parsed(html).text()
+    section = text[
+        text.index("Worst images The images") : text.index("Confusion Share")
+    ]
+    images = re.findall(r"image_part_(\d+)", section)
+    assert images[:2] == ["001", "000"]
+    assert images[-2:] == ["000", "001"] and len(images) == 10 + 2
+    assert section.count("against the teacher") == 2
+    assert html.count('<table class="confusion">') == 2
+
+
 def test_every_picture_decodes_and_has_a_text(html: str) -> None:
     pictures = [attributes for tag, attributes in Parsed(html).tags if tag == "img"]
-    assert len(pictures) == 2 * 6 + 1
+    assert len(pictures) == 3 * 9 + 1
     for attributes in pictures:
         assert attributes["alt"]
         data = base64.b64decode((attributes["src"] or "").partition(",")[2])
@@ -128,7 +178,7 @@ def test_names_cannot_bring_markup(run_folder: Builder) -> None:
     (folder / "recipe.yaml").write_text(f"name: |\n  </pre>{HOSTILE}\n")
     html = report_page(read_run(folder), [])
     parsed = Parsed(html)
-    assert "script" not in {tag for tag, _ in parsed.tags}
+    assert [tag for tag, _ in parsed.tags].count("script") == 1
     sources = [a["src"] for tag, a in parsed.tags if tag == "img"]
     assert all((source or "").startswith("data:") for source in sources)
     assert parsed.text().count("alert('x')") >= 6

@@ -1,12 +1,21 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from segshrink.reporting.differences import difference_map
 from segshrink.reporting.plots.theme import LIGHT
 from segshrink.reporting.run_records import read_run
-from segshrink.reporting.side_by_side import legend_colors, side_plots, sides
+from segshrink.reporting.side_by_side import (
+    difference_colors,
+    legend_colors,
+    read_picture,
+    side_plots,
+    sides,
+    worst_sides,
+)
 
 from .run_folder import CLASSES, FILES, measurement_record
 
@@ -25,8 +34,18 @@ def test_image_truth_teacher_and_every_student_in_this_order(
         "student-float",
         "student-int8",
         "student-onnx",
+        "student-float against the teacher",
+        "student-int8 against the teacher",
+        "student-onnx against the teacher",
     ]
-    assert [panel.is_photo for panel in first.panels] == [True] + 5 * [False]
+    assert [panel.is_photo for panel in first.panels] == [True] + 8 * [False]
+    # The slider is between the teacher and the file to take.
+    slides = {panel.label: panel.slides for panel in first.panels if panel.slides}
+    assert slides == {"teacher": "teacher", "student-int8": "student"}
+    *_, last = first.panels
+    sample = read_run(first.panels[0].path.parents[3]).samples[0]
+    against = sample.truth, sample.predictions["teacher"]
+    assert (last.path, last.against) == (sample.predictions["student-onnx"], against)
 
 
 def test_the_teacher_is_that_of_the_shipped_runtime(run_folder: Builder) -> None:
@@ -36,6 +55,7 @@ def test_the_teacher_is_that_of_the_shipped_runtime(run_folder: Builder) -> None
     assert [panel.label for panel in side.panels[2:]] == [
         "teacher-onnx",
         "student-onnx",
+        "student-onnx against the teacher",
     ]
 
 
@@ -51,6 +71,37 @@ def test_a_missing_picture_is_left_out(run_folder: Builder) -> None:
     [side] = sides(read_run(folder))
     labels = [panel.label for panel in side.panels]
     assert "truth" not in labels and "student-int8" not in labels
+    # Without a truth nobody is right.
+    assert not any(panel.against for panel in side.panels)
+    assert difference_colors(read_run(folder)) == ()
+
+
+def test_a_map_is_that_of_its_three_pictures(run_folder: Builder) -> None:
+    records = read_run(run_folder(samples=1, worst=1))
+    for [side] in (sides(records), worst_sides(records)):
+        *_, panel = side.panels
+        truth, teacher = (np.asarray(Image.open(path)) for path in panel.against or ())
+        student = np.asarray(Image.open(panel.path))
+        np.testing.assert_array_equal(
+            np.asarray(read_picture(panel, 1000)),
+            difference_map(truth, teacher, student),
+        )
+
+
+def test_void_stands_in_the_colours_of_differences_where_there_is_some(
+    run_folder: Builder,
+) -> None:
+    records = read_run(run_folder(samples=1))
+    assert len(difference_colors(records)) == 5
+    scored = [
+        each.model_copy(
+            update={"quality": each.quality.model_copy(update={"void_pixels": 0})}
+        )
+        for each in records.measurements
+        if each.quality
+    ]
+    without = replace(records, measurements=tuple(scored))
+    assert "void" not in " ".join(x.name for x in difference_colors(without))
 
 
 def test_a_picture_has_panels_and_a_legend(run_folder: Builder) -> None:

@@ -1,6 +1,6 @@
 """Measures every exported file of a run in its own runtime."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from segshrink.measuring import (
     measure_quality,
     measurement_record,
 )
+from segshrink.measuring.quality import as_trained
 from segshrink.records import atomic_write, write_json
 from segshrink.records.measurement import (
     ClassColor,
@@ -33,10 +34,14 @@ from segshrink.records.measurement import (
     Measurement,
     ModelCost,
     Quality,
+    Role,
 )
 from segshrink.records.metadata import FileMetadata, Reached
 from segshrink.records.run import ExportRecord, SampleEntry
-from segshrink.runtimes import load_artifact
+from segshrink.runtimes import Artifact, classes_of_image, load_artifact
+
+# Images on which the students are worst, of which pictures are kept.
+_MOST_WORST = 3
 
 
 def measure_files(context: Context) -> None:
@@ -50,6 +55,7 @@ def measure_files(context: Context) -> None:
         return
     qualities = [_quality(context, file) for file in files]
     _measure_prior(context)
+    _write_worst(context, files, qualities)
     classes = context.dataset.classes
     _write_classes(run.measurements / "classes.json", classes)
     # Latency is measured last and of all files together: they are compared, so they
@@ -116,15 +122,13 @@ def _quality(context: Context, file: ExportedFile) -> Quality:
     """Scores of a file on the part to measure, from its record if that is there."""
     run, classes = context.run, context.dataset.classes
     settings = context.recipe.measuring
-    path, kept = run.artifacts / file.file_name, _quality_path(run, file)
+    kept = _quality_path(run, file)
     if not kept.is_file():
         part: Part = getattr(context.dataset, settings.part)
         samples = run.measurements / "samples"
         on_image = sample_writer(samples, part, classes, settings.samples, file.name)
-        # The names of its classes may lie beside a teacher's own file.
-        given = _given(context, file) if file.is_given else None
         measured = measure_quality(
-            given or load_artifact(path),
+            _opened(context, file),
             part,
             classes,
             progress=context.progress,
@@ -149,8 +153,55 @@ def _measure_prior(context: Context) -> None:
     prior.write(path)
 
 
-def _given(context: Context, file: ExportedFile) -> TeacherArtifact:
-    return TeacherArtifact(file.model, context.dataset, context.recipe.teacher)
+def _opened(context: Context, file: ExportedFile) -> Artifact:
+    if file.is_given:
+        # The names of its classes may lie beside a teacher's own file.
+        return TeacherArtifact(file.model, context.dataset, context.recipe.teacher)
+    return load_artifact(context.run.artifacts / file.file_name)
+
+
+def worst_images(qualities: Sequence[Quality], count: int) -> list[int]:
+    """Places of the images that have the lowest mean IoU, the worst first.
+
+    Args:
+        qualities: scores of several files on the same images, of which the mean counts.
+        count: most images.
+    """
+    scores: dict[int, float] = {}
+    for quality in qualities:
+        for image in quality.by_image:
+            if image.mean_iou is not None:
+                scores[image.index] = scores.get(image.index, 0.0) + image.mean_iou
+    return sorted(scores, key=lambda index: (scores[index], index))[:count]
+
+
+def _write_worst(
+    context: Context, files: Sequence[ExportedFile], qualities: Sequence[Quality]
+) -> None:
+    """Keep pictures of the images on which the students' files are the worst."""
+    settings, classes = context.recipe.measuring, context.dataset.classes
+    folder = context.run.measurements / "samples"
+    if not settings.samples or (folder / "worst.json").is_file():
+        return
+    pairs = zip(files, qualities, strict=True)
+    of_students = [quality for file, quality in pairs if file.role is Role.STUDENT]
+    worst = worst_images(of_students, min(_MOST_WORST, settings.samples))
+    part: Part = getattr(context.dataset, settings.part)
+    names = [f"worst-{number:02d}" for number in range(len(worst))]
+    for file in files:
+        artifact = _opened(context, file)
+        images = as_trained(artifact, part)
+        for at, name in zip(worst, names, strict=True):
+            pixels, labels = images[at].read()
+            predictions = classes_of_image(artifact, pixels)
+            _write_sample(
+                folder / name, file.name, pixels, labels, predictions, classes
+            )
+    entries = [
+        SampleEntry(image=part[at].name, folder=name)
+        for at, name in zip(worst, names, strict=True)
+    ]
+    write_json(folder / "worst.json", [entry.as_plain() for entry in entries])
 
 
 def _quality_path(run: Run, file: ExportedFile) -> Path:
@@ -195,11 +246,8 @@ def sample_writer(
     ) -> None:
         if index not in chosen:
             return
-        own = folder / f"{chosen[index]:02d}"
-        _write_png(own / f"{name}.png", classes.colorize(predictions))
-        if not (own / "truth.png").is_file():
-            _write_png(own / "image.png", as_rgb(image.read()[0]))
-            _write_png(own / "truth.png", classes.colorize(labels))
+        own, pixels = folder / f"{chosen[index]:02d}", image.read()[0]
+        _write_sample(own, name, pixels, labels, predictions, classes)
 
     entries = [
         SampleEntry(image=part[at].name, folder=f"{number:02d}")
@@ -207,6 +255,21 @@ def sample_writer(
     ]
     write_json(folder / "samples.json", [entry.as_plain() for entry in entries])
     return on_image
+
+
+def _write_sample(
+    folder: Path,
+    name: str,
+    pixels: np.ndarray,
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    classes: Classes,
+) -> None:
+    """Write the prediction of a file, and image and truth if it is the first."""
+    _write_png(folder / f"{name}.png", classes.colorize(predictions))
+    if not (folder / "truth.png").is_file():
+        _write_png(folder / "image.png", as_rgb(pixels))
+        _write_png(folder / "truth.png", classes.colorize(labels))
 
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:

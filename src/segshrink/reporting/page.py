@@ -1,8 +1,12 @@
 """The report as one HTML page that needs nothing but itself."""
 
+import base64
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+
+from markupsafe import Markup
 
 from segshrink.errors import RunFolderError
 from segshrink.records.measurement import DataRecord, Measurement
@@ -13,21 +17,41 @@ from segshrink.reporting.caption import (
     runtime_text,
     warning_lines,
 )
+from segshrink.reporting.confusion import confusion_tables
 from segshrink.reporting.drawing import DrawnPlot
 from segshrink.reporting.embedding import panel_uri
 from segshrink.reporting.headline import headline
 from segshrink.reporting.run_records import RunRecords
-from segshrink.reporting.side_by_side import Side, legend_colors, sides
-from segshrink.reporting.table import class_table, results_table
+from segshrink.reporting.side_by_side import (
+    Side,
+    difference_colors,
+    legend_colors,
+    sides,
+    worst_sides,
+)
+from segshrink.reporting.table import (
+    class_table,
+    image_table,
+    label_of,
+    results_table,
+)
 from segshrink.reporting.table_rendering import html_table, page_templates
 from segshrink.reporting.units import human_bytes
 from segshrink.reporting.use import file_in_use, other_files, path_of
-from segshrink.reporting.verdict import verdict
+from segshrink.reporting.verdict import file_to_take, verdict
 
 MOST_PAGE_BYTES = 5_000_000
 
 # Tried in turn until the page fits: longest side of a picture, quality of a photo.
-_PICTURE_STEPS = ((480, 82), (400, 78), (320, 72), (240, 66), (160, 60), (96, 50))
+_PICTURE_STEPS = (
+    (768, 84),
+    (480, 82),
+    (400, 78),
+    (320, 72),
+    (240, 66),
+    (160, 60),
+    (96, 50),
+)
 
 
 def first_that_fits(pages: Iterable[str], folder: Path, remedy: str) -> str:
@@ -54,6 +78,9 @@ def report_page(records: RunRecords, plots: Sequence[DrawnPlot]) -> str:
     """
     by_class = class_table(records)
     template = page_templates().get_template("report.html")
+    taken = file_to_take(records)
+    worst = image_table(records, taken)
+    script, script_hash = page_script()
     content = {
         "title": records.folder.resolve().name,
         "verdict": verdict(records),
@@ -62,6 +89,12 @@ def report_page(records: RunRecords, plots: Sequence[DrawnPlot]) -> str:
         "results": html_table(results_table(records), "Results of every file"),
         "caption": caption_lines(records),
         "classes": legend_colors(records),
+        "differences": difference_colors(records),
+        "worst": html_table(worst, "Scores of the worst images") if worst else None,
+        "taken": label_of(taken) if taken else "",
+        "confusion": confusion_tables(records),
+        "script": script,
+        "script_hash": script_hash,
         "plots": plots,
         "by_class": html_table(by_class, "Scores by class") if by_class else None,
         "facts": _all_conditions(records.measurements),
@@ -73,7 +106,11 @@ def report_page(records: RunRecords, plots: Sequence[DrawnPlot]) -> str:
         "written": date.today().isoformat(),
     }
     pages = (
-        template.render(content, samples=_samples(records, *step))
+        template.render(
+            content,
+            samples=_embedded(sides(records), *step),
+            worst_samples=_embedded(worst_sides(records), *step),
+        )
         for step in _PICTURE_STEPS
     )
     remedy = (
@@ -83,13 +120,20 @@ def report_page(records: RunRecords, plots: Sequence[DrawnPlot]) -> str:
     return first_that_fits(pages, records.folder, remedy)
 
 
-def _samples(
-    records: RunRecords, longest_px: int, jpeg_quality: int
+def page_script() -> tuple[Markup, str]:
+    """The script of the page, and the digest by which its policy lets it run."""
+    source = (Path(__file__).parent / "templates" / "report.js").read_text("utf-8")
+    digest = hashlib.sha256(source.encode()).digest()
+    return Markup(source), base64.b64encode(digest).decode("ascii")
+
+
+def _embedded(
+    shown: Sequence[Side], longest_px: int, jpeg_quality: int
 ) -> list[tuple[Side, list[str]]]:
-    """Each held-out image with its pictures as data URIs."""
+    """Each image with its pictures as data URIs."""
     return [
         (side, [panel_uri(panel, longest_px, jpeg_quality) for panel in side.panels])
-        for side in sides(records)
+        for side in shown
     ]
 
 

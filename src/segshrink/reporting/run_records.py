@@ -75,7 +75,8 @@ class RunRecords:
     `measurements` are sorted: teacher, then baselines, then students; `recipe_text` is
     the YAML as it lies in the folder, and `unlabelled` the number of images on which
     only a teacher counted. `color_prior` are the scores of telling classes by colour
-    alone, which early versions did not measure.
+    alone, `worst` the images on which the students are worst; early versions kept
+    neither.
     """
 
     folder: Path
@@ -86,6 +87,7 @@ class RunRecords:
     recipe_text: str
     unlabelled: int = 0
     color_prior: Quality | None = None
+    worst: tuple[Sample, ...] = ()
 
     def of_role(self, role: Role) -> list[Measurement]:
         """The measurements of one role."""
@@ -119,7 +121,8 @@ def read_run(run_folder: Path | str) -> RunRecords:
         measurements=_read_measurements(measurements),
         histories=histories,
         classes=colors,
-        samples=_read_samples(measurements / "samples"),
+        samples=_read_samples(measurements / "samples" / "samples.json"),
+        worst=_read_samples(measurements / "samples" / "worst.json"),
         recipe_text=recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
         unlabelled=_count_unlabelled(folder / "data.json"),
         color_prior=Quality.read(prior) if prior.is_file() else None,
@@ -197,9 +200,8 @@ def _read_list(path: Path) -> list[object]:
     return plain
 
 
-def _read_samples(folder: Path) -> tuple[Sample, ...]:
-    index = folder / "samples.json"
-    samples = []
+def _read_samples(index: Path) -> tuple[Sample, ...]:
+    folder, samples = index.parent, []
     for plain in _read_list(index):
         entry = SampleEntry.parse(plain, where=index)
         if Path(entry.folder).name != entry.folder:

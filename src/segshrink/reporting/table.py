@@ -21,6 +21,7 @@ from segshrink.reporting.units import (
     runtime_name,
 )
 
+_WORST_ROWS = 10
 _BASELINES = {Role.MASKS_ONLY: "masks only", Role.NO_TEACHER: "no teacher"}
 
 
@@ -140,6 +141,29 @@ def _latency(latency: Latency | None) -> str:
         return MISSING
     quartiles = f"{human_ms(latency.p25_ms)}–{human_ms(latency.p75_ms)}"
     return f"{human_ms(latency.median_ms)} ({quartiles})"
+
+
+def image_table(records: RunRecords, taken: Measurement | None) -> Table | None:
+    """Scores of the ten worst images of a file, beside its teacher's.
+
+    `None` where the images were not scored one by one.
+    """
+    quality = taken.quality if taken else None
+    if taken is None or quality is None or not quality.by_image:
+        return None
+    reference = compare(taken, records.measurements).reference
+    images = reference.quality.by_image if reference and reference.quality else ()
+    of_teacher = {each.image: each.mean_iou for each in images}
+    columns = [Column(each, "mIoU %") for each in ("teacher", "student", "Δ")]
+    rows = []
+    for each in quality.by_image[:_WORST_ROWS]:
+        own, other = each.mean_iou, of_teacher.get(each.image)
+        points = None if own is None or other is None else 100 * (own - other)
+        scores = human_percent(other), human_percent(own), human_points(points)
+        rows.append(Row((each.image, *scores, human_percent(each.pixel_accuracy))))
+    return Table(
+        (Column("image", is_number=False), *columns, Column("accuracy %")), tuple(rows)
+    )
 
 
 _CLASS_SCORES = {
