@@ -60,7 +60,7 @@ FLOORS_OF_COMPRESSION = [
     {"context", "given_model", "metadata", "run_data"},
     {"accuracy_control", "any_teacher", "student"},
     {"baselines", "exporting", "teacher"},
-    {"forecast", "measuring"},
+    {"browser", "forecast", "measuring"},
     {"pipeline"},
 ]
 _COMPRESSION = "segshrink.compression."

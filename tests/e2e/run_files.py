@@ -47,6 +47,7 @@ FILES = {
         for name in ("image", "truth", *RECORDS)
     ),
     "report/index.html",
+    "report/try.html",
     *(f"report/{name}.png" for name in PICTURES),
 }
 

@@ -2,8 +2,9 @@
 
 import shutil
 
+from segshrink.reporting.page import report_page
 from segshrink.reporting.run_records import read_run
-from segshrink.reporting.use import file_in_use, other_files
+from segshrink.reporting.use import file_in_use, other_files, page_path
 from segshrink.runtimes import shipped_model
 
 
@@ -21,6 +22,18 @@ def test_the_int8_student_is_the_file(run_folder):
     )
     assert [x.language for x in use.snippets][:2] == ["Python", "Kotlin, on Android"]
     assert all(f'"{place.name}"' in x.text for x in use.snippets)
+
+
+def test_the_page_for_a_browser_is_linked_where_it_is(run_folder):
+    folder = run_folder()
+    place = folder / "artifacts" / "student-int8.tflite"
+    place.parent.mkdir(exist_ok=True)
+    shutil.copyfile(shipped_model(), place)
+    assert file_in_use(read_run(folder)).page is None
+    assert "try.html" not in report_page(read_run(folder), [])
+    page_path(folder).parent.mkdir(exist_ok=True)
+    page_path(folder).write_text("")
+    assert '<a href="try.html">' in report_page(read_run(folder), [])
 
 
 def test_other_files_have_programs_too(run_folder):

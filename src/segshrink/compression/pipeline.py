@@ -13,6 +13,7 @@ import keras
 
 from segshrink.compression.any_teacher import open_teacher
 from segshrink.compression.baselines import train_masks_only, train_without_teacher
+from segshrink.compression.browser import write_page_of_run
 from segshrink.compression.context import Context, stage_seed
 from segshrink.compression.data import (
     open_recipe_data,
@@ -54,6 +55,7 @@ from segshrink.records import exclusive_folder, sha256_of
 from segshrink.records.measurement import Role
 from segshrink.records.stage import DistillationInputs, TrainedRecord
 from segshrink.reporting import write_report
+from segshrink.reporting.use import page_path
 from segshrink.training.devices import require_devices
 from segshrink.training.train import supervised_loss
 
@@ -109,6 +111,7 @@ def compress(
             _train(Role.NO_TEACHER, run, partial(train_without_teacher, context))
         export_files(context)
         measure_files(context)
+        write_page_of_run(context)
         if not _report_is_current(run):
             write_report(run.folder, context.progress)
     return run
@@ -121,9 +124,9 @@ def _train(role: Role, run: Run, make: Callable[[Path], TrainedRecord]) -> None:
 def _report_is_current(run: Run) -> bool:
     if not run.report.is_file():
         return False
-    records = run.measurements.glob("*.json")
+    sources = [*run.measurements.glob("*.json"), page_path(run.folder)]
     written = run.report.stat().st_mtime_ns
-    return all(record.stat().st_mtime_ns <= written for record in records)
+    return all(x.stat().st_mtime_ns <= written for x in sources if x.is_file())
 
 
 def train_teacher(

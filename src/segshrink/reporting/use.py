@@ -10,6 +10,8 @@ from segshrink.reporting.snippets import Snippet, snippets_for
 from segshrink.reporting.units import human_bytes
 from segshrink.reporting.verdict import file_to_take
 
+_PAGE = "try.html"
+
 
 @dataclass(frozen=True)
 class FileInUse:
@@ -21,12 +23,15 @@ class FileInUse:
         command: predicts a photograph with segshrink.
         snippets: programs that do the same with the runtime alone; empty if there are
             none for the format.
+        page: name of the page beside the report that runs a file of the run in a
+            browser; None if there is none.
     """
 
     path: Path
     size: str
     command: str
     snippets: tuple[Snippet, ...]
+    page: str | None = None
 
     def sentence(self) -> str:
         """For the end of a run."""
@@ -46,6 +51,7 @@ def file_in_use(records: RunRecords) -> FileInUse | None:
         size=human_bytes(path.stat().st_size),
         command=f"segshrink predict {quote(str(path))} photo.jpg --out predicted",
         snippets=snippets_for(path.name),
+        page=_PAGE if page_path(records.folder).is_file() else None,
     )
 
 
@@ -60,6 +66,11 @@ def other_files(records: RunRecords) -> dict[str, tuple[Snippet, ...]]:
         if (taken is None or name != taken.path.name)
         and (snippets := snippets_for(name))
     }
+
+
+def page_path(run_folder: Path) -> Path:
+    """The page of a run that runs its student in a browser, whether it is there."""
+    return run_folder / "report" / _PAGE
 
 
 def path_of(measurement: Measurement, records: RunRecords) -> Path | None:
