@@ -156,3 +156,74 @@ def test_removed_entries_of_a_zeroed_model_are_inert():
         not norm.gamma.numpy()[removed].any() and not norm.beta.numpy()[removed].any()
     )
     assert (norm.moving_variance.numpy()[removed] == 1).all()
+
+
+class Counting(keras.initializers.Initializer):
+    """Ones, and the number of times that they were asked for."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, shape, dtype=None, **kwargs):
+        self.calls += 1
+        return keras.ops.ones(shape, dtype)
+
+
+def test_weights_are_not_initialized_before_they_are_set():
+    initializer = Counting()
+    model = chain(
+        layers.Conv2D(8, 1, kernel_initializer=initializer, name="first"),
+        layers.BatchNormalization(moving_mean_initializer=initializer),
+        layers.Conv2D(2, 1),
+    )
+    plan, calls = plan_pruning(model, keep=0.5, multiple_of=1), initializer.calls
+    smaller = plan.apply(model)
+    assert initializer.calls == calls
+    assert smaller.get_layer("first").kernel_initializer is initializer
+
+
+def test_models_share_no_weights():
+    model = small_unet()
+    smaller, inputs = prune_channels(model, keep=0.5), images(model)
+    same = prune_channels(model, keep=1.0)
+    before = outputs(smaller, inputs), outputs(same, inputs)
+    for weight in model.weights:
+        weight.assign(keras.ops.zeros_like(weight))
+    np.testing.assert_array_equal(outputs(smaller, inputs), before[0])
+    np.testing.assert_array_equal(outputs(same, inputs), before[1])
+
+
+class FromArray(keras.Layer):
+    """A layer whose variable starts with an array, not with an initializer."""
+
+    def build(self, shape):
+        self.factor = keras.Variable(np.full((), 2.0, "float32"), name="factor")
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+
+def test_variables_of_custom_layers_may_start_with_arrays():
+    model = chain(
+        layers.Conv2D(8, 1),
+        layers.ReLU(),
+        layers.Conv2D(8, 1),
+        FromArray(name="double"),
+        layers.Conv2D(2, 1),
+    )
+    model.get_layer("double").factor.assign(3.0)
+    plan, inputs = plan_pruning(model, keep=0.5, multiple_of=1), images(model)
+    smaller = plan.apply(model)
+    assert float(smaller.get_layer("double").factor) == 3.0
+    expected = outputs(plan.zero(model), inputs)
+    assert relative_difference(outputs(smaller, inputs), expected) < 1e-4
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="modules of PyTorch")
+def test_pytorch_knows_the_parameters_of_every_layer():
+    smaller = prune_channels(small_unet(), keep=0.5)
+    for layer in smaller._flatten_layers():
+        assert len(list(layer.torch_params.values())) == len(layer.variables)
+    held = {id(parameter) for parameter in smaller.parameters()}
+    assert held == {id(weight.value) for weight in smaller.weights}
+    assert set(smaller.layers[1].state_dict())

@@ -25,11 +25,14 @@ class ChannelSpace:
         # The first `size` entries count; the rest is room for new channels.
         self._parents: ChannelIds = np.arange(1024, dtype=np.int64)
         self._reasons: dict[int, str] = {}
+        # True while every id points to its root.
+        self._settled = True
         self.size = 0
 
     def settle(self) -> None:
         """Let every id point to its root, so that later look-ups are one step."""
         self.roots(np.arange(self.size, dtype=np.int64))
+        self._settled = True
 
     def new(self, count: int) -> ChannelIds:
         """Make `count` channels that are free and the same as no others."""
@@ -57,6 +60,7 @@ class ChannelSpace:
                 return
             one, other = one[differ], other[differ]
             kept, gone = np.minimum(one, other), np.maximum(one, other)
+            self._settled = False
             # A root that meets several smaller ones takes the smallest; the next round
             # unites that with the others.
             np.minimum.at(self._parents, gone, kept)
@@ -71,6 +75,8 @@ class ChannelSpace:
     def roots(self, ids: ChannelIds) -> ChannelIds:
         """One id for all channels that are the same, position by position."""
         roots = self._parents[ids]
+        if self._settled:
+            return roots
         while True:
             above = self._parents[roots]
             if np.array_equal(above, roots):

@@ -89,12 +89,13 @@ class Costs:
         self._graph, self._groups, self._orders = graph, groups, orders
         # Count 0 is the constant 1, which pads short products.
         self._known: dict[tuple[bytes, int], int] = {}
+        self._known_roots: dict[tuple[bytes, int], int] = {}
         self._refilled: dict[Blocks, Costs] = {blocks: self}
         self._constants: list[float] = [1.0]
         # For each group, the counts that depend on it, and their values at each size.
         self._axes: list[list[int]] = [[] for _ in groups]
         self._cumulated: list[list[FloatArray]] = [[] for _ in groups]
-        self._owner = self._units_by_root()
+        self._group_of, self._rank_of = self._units_by_root()
         terms = _Terms()
         for group in groups:
             terms.add("units", group.layers[0], 1.0, [self._count(group.units)])
@@ -102,14 +103,14 @@ class Costs:
         self._add_calls(terms)
         self._finish(terms)
 
-    def _units_by_root(self) -> dict[int, tuple[int, int]]:
-        found = {}
-        for number, (group, order) in enumerate(
-            zip(self._groups, self._orders, strict=True)
-        ):
-            for rank, unit in enumerate(order.tolist()):
-                found[int(group.units[unit])] = (number, rank)
-        return found
+    def _units_by_root(self) -> tuple[ChannelIds, ChannelIds]:
+        """For each id that is a unit its group and its rank there; else -1."""
+        groups, ranks = np.full((2, self._graph.space.size), -1, dtype=np.int64)
+        pairs = zip(self._groups, self._orders, strict=True)
+        for number, (group, order) in enumerate(pairs):
+            groups[group.units[order]] = number
+            ranks[group.units[order]] = np.arange(len(order))
+        return groups, ranks
 
     def in_blocks(self, blocks: Blocks) -> "Costs":
         """The same costs with other blocks."""
@@ -124,22 +125,22 @@ class Costs:
         Where channels of several groups lie side by side, each group is rounded up by
         itself.
         """
-        roots = self._graph.space.roots(ids)
+        key = (ids.tobytes(), block)
+        if key not in self._known:
+            self._known[key] = self._count_roots(self._graph.space.roots(ids), block)
+        return self._known[key]
+
+    def _count_roots(self, roots: ChannelIds, block: int) -> int:
         key = (np.sort(roots).tobytes(), block)
-        if key in self._known:
-            return self._known[key]
-        place = self._known[key] = len(self._constants)
-        constant = 0
-        steps: dict[int, FloatArray] = {}
-        values, repeats = np.unique(roots, return_counts=True)
-        for root, times in zip(values.tolist(), repeats.tolist(), strict=True):
-            if root not in self._owner:
-                constant += times
-                continue
-            group, rank = self._owner[root]
-            steps.setdefault(group, np.zeros(self.sizes[group] + 1))[rank + 1] += times
+        if key in self._known_roots:
+            return self._known_roots[key]
+        place = self._known_roots[key] = len(self._constants)
+        groups = self._group_of[roots]
+        constant = int((groups < 0).sum())
         self._constants.append(float(-(-constant // block) * block))
-        for group, added in steps.items():
+        for group in np.unique(groups[groups >= 0]).tolist():
+            ranks = self._rank_of[roots[groups == group]]
+            added = np.bincount(ranks + 1, minlength=self.sizes[group] + 1)
             self._axes[group].append(place)
             self._cumulated[group].append(np.ceil(np.cumsum(added) / block) * block)
         return place
@@ -209,6 +210,8 @@ class Costs:
             [(*factors, *[0] * (width - len(factors))) for factors in terms.factors],
             dtype=np.int64,
         ).reshape(len(terms.factors), width)
+        # There are two or three factors; a product along such a short axis is slow.
+        self._columns = np.ascontiguousarray(self._factors.T)
         self._group_axes = [np.array(axes, dtype=np.int64) for axes in self._axes]
         self._steps = [
             np.array(rows).reshape(len(axes), size + 1)
@@ -221,7 +224,7 @@ class Costs:
             for axes in self._group_axes
         ]
         self._touched_factors = [
-            np.ascontiguousarray(self._factors[rows].T) for rows in self.touched
+            np.ascontiguousarray(self._columns[:, rows]) for rows in self.touched
         ]
 
     def counts(self, kept: npt.NDArray[np.int64]) -> FloatArray:
@@ -238,7 +241,7 @@ class Costs:
 
     def terms(self, counts: FloatArray) -> FloatArray:
         """Value of each term."""
-        return np.asarray(self._coefficients * counts[self._factors].prod(axis=1))
+        return np.asarray(self._coefficients * counts[self._columns].prod(axis=0))
 
     def rise(
         self, counts: FloatArray, group: int, moved: tuple[int, int]
@@ -253,11 +256,8 @@ class Costs:
         changed = counts.copy()
         self.change(changed, group, *moved)
         rows = self.touched[group]
-        new, old = np.ones(len(rows)), np.ones(len(rows))
-        # There are two or three factors; a product along such a short axis is slow.
-        for factors in self._touched_factors[group]:
-            new *= changed[factors]
-            old *= counts[factors]
+        factors = self._touched_factors[group]
+        new, old = changed[factors].prod(axis=0), counts[factors].prod(axis=0)
         return np.asarray(self._coefficients[rows] * (new - old))
 
     def totals(self, kept: npt.NDArray[np.int64]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -50,10 +51,15 @@ class ChannelGroup:
 
     def units_of(self, roots: ChannelIds) -> ChannelIds:
         """Unit of each root id; -1 where it belongs to another group."""
-        order = np.argsort(self.units)
-        places = np.searchsorted(self.units, roots, sorter=order)
-        found = order[np.minimum(places, len(order) - 1)]
+        order, ascending = self._sorted
+        found = order[np.minimum(np.searchsorted(ascending, roots), len(order) - 1)]
         return np.where(self.units[found] == roots, found, -1)
+
+    @cached_property
+    def _sorted(self) -> tuple[ChannelIds, ChannelIds]:
+        """Places of the units in ascending order of their ids, and these ids."""
+        order = np.argsort(self.units)
+        return order, self.units[order]
 
 
 @dataclass(frozen=True)
@@ -208,10 +214,13 @@ class ChannelGraph:
         for record in self.layers.values():
             held = [ids for axes in record.slices.values() for ids in axes.values()]
             for ids in held + [output.ids for output in record.outputs]:
-                roots = np.unique(self.space.roots(ids))
-                if roots.tobytes() not in seen:
-                    seen.add(roots.tobytes())
-                    places[roots] += random.integers(1 << 63, dtype=np.uint64)
+                roots = self.space.roots(ids)
+                if roots.tobytes() in seen:
+                    continue
+                distinct = np.unique(roots)
+                if distinct.tobytes() not in seen:
+                    places[distinct] += random.integers(1 << 63, dtype=np.uint64)
+                seen |= {roots.tobytes(), distinct.tobytes()}
         return places
 
     def _trace_model(self, model: keras.Model, prefix: str) -> None:

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +11,7 @@ from segshrink.errors import UsageError
 from segshrink.pruning.channels import ChannelIds
 from segshrink.pruning.data_statistics import DataStatistics
 from segshrink.pruning.graph import ChannelGraph, ChannelGroup
-from segshrink.pruning.layer_call import Producer
+from segshrink.pruning.layer_call import LayerChannels, Producer
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -185,10 +183,15 @@ def weights_of_groups(
         for number in _groups_of(graph, owners, producer.ids):
             producers[number].append(producer)
     held: list[list[_Slice]] = [[] for _ in groups]
+    known: dict[bytes, list[int]] = {}
     for path, record in graph.layers.items():
-        for position, axes in record.slices.items():
+        for position, axes in _learned(record).items():
             for axis, ids in axes.items():
-                for number in _groups_of(graph, owners, ids):
+                # The weights of a normalization hold the same channels.
+                key = ids.tobytes()
+                if key not in known:
+                    known[key] = _groups_of(graph, owners, ids)
+                for number in known[key]:
                     held[number].append(_Slice(path, position, axis, ids))
     scales = _squared_scales(graph)
     return [
@@ -233,28 +236,36 @@ def _coupled(
     for held in slices:
         layer = graph.layers[held.layer].layer
         weight = layer.weights[held.position]
-        if id(weight) in _learned(layer):
-            units = group.units_of(graph.space.roots(held.ids))
-            inside = units >= 0
-            values = _values(graph, held.layer, held.position)
-            rows = np.moveaxis(values, held.axis, 0).reshape(len(units), -1)
-            if not inside.all():
-                rows = rows[inside]
-            is_scale = weight is getattr(layer, "gamma", None)
-            found.append(CoupledWeights(held.layer, units[inside], rows, is_scale))
+        units = group.units_of(graph.space.roots(held.ids))
+        inside = units >= 0
+        # Rows are laid out before they are made twice as wide, which moves fewer bytes.
+        rows = np.moveaxis(np.asarray(weight), held.axis, 0).reshape(len(units), -1)
+        if not inside.all():
+            rows = rows[inside]
+        rows = rows.astype(np.float64)
+        is_scale = weight is getattr(layer, "gamma", None)
+        found.append(CoupledWeights(held.layer, units[inside], rows, is_scale))
     return tuple(found)
 
 
-def _learned(layer: Any) -> set[int]:
-    """Identities of the weights that can be learned, frozen layers included.
+def _learned(record: LayerChannels) -> dict[int, dict[int, ChannelIds]]:
+    """Slices of the weights that can be learned, frozen layers included.
 
     Moving statistics follow the data and are not among them. `trainable` does not tell
     them apart: it is False for every weight of a frozen layer.
     """
-    return {
+    if not record.slices:
+        return {}
+    learned = {
         id(weight)
-        for inner in layer._flatten_layers()
+        for inner in record.layer._flatten_layers()
         for weight in inner._trainable_variables
+    }
+    weights = record.layer.weights
+    return {
+        position: axes
+        for position, axes in record.slices.items()
+        if id(weights[position]) in learned
     }
 
 
@@ -304,7 +315,7 @@ def _squared_scales(graph: ChannelGraph) -> FloatArray:
 
 def _values(graph: ChannelGraph, layer: str, position: int) -> FloatArray:
     weight = graph.layers[layer].layer.weights[position]
-    return keras.ops.convert_to_numpy(weight).astype(np.float64)
+    return np.asarray(weight).astype(np.float64)
 
 
 def importance(criterion: Criterion, weights: GroupWeights) -> FloatArray:

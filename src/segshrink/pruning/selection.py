@@ -1,6 +1,5 @@
 """Number of units that each group keeps under a cost limit."""
 
-import heapq
 import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -123,13 +122,20 @@ class _Allocation:
         self._costs, self._prices, self._steps = costs, prices, steps
         self._counts = costs.counts(self.kept)
         self._utilities = [_utilities(group) for group in scores]
-        self._near = _sharing_terms(costs.touched)
+        self._near = [np.array(near) for near in _sharing_terms(costs.touched)]
         # Changes by other counts of a group, for each state of the groups that share a
         # term with it: exchanges come back to the same states again and again.
         self._known: list[dict[bytes, dict[int, tuple[float, float]]]]
         self._known = [{} for _ in scores]
         self._changes: list[dict[int, tuple[float, float]] | None]
         self._changes = [None for _ in scores]
+        # Of one step down, the utility lost for each unit of cost; of one step up, the
+        # rise in cost and the utility gained for each unit of it. Infinite where there
+        # is no step. Those of stale groups are found when they are needed.
+        self._loss_rates, self._rises = np.full((2, len(scores)), math.inf)
+        self._gain_rates = np.zeros(len(scores))
+        self._stale_losses = set(range(len(scores)))
+        self._stale_gains = set(range(len(scores)))
 
     def cost(self) -> float:
         return float(self._prices @ self._costs.terms(self._counts))
@@ -154,7 +160,10 @@ class _Allocation:
     def _keep(self, group: int, count: int) -> None:
         self._costs.change(self._counts, group, int(self.kept[group]), count)
         self.kept[group] = count
-        for other in self._near[group]:
+        near = self._near[group].tolist()
+        self._stale_losses.update(near)
+        self._stale_gains.update(near)
+        for other in near:
             self._changes[other] = None
 
     def _smaller(self, group: int) -> int:
@@ -166,48 +175,45 @@ class _Allocation:
         step, count = self._steps[group], int(self.kept[group])
         return min(count + step, int(self._most[group]))
 
-    def _loss_rate(self, group: int) -> float:
-        """Utility lost for each unit of cost saved by the next smaller count."""
+    def _find_loss(self, group: int) -> None:
         rise, gain = self._change(group, self._smaller(group))
-        return -gain / -rise if rise < 0 else math.inf
+        self._loss_rates[group] = gain / rise if rise < 0 else math.inf
+        self._stale_losses.discard(group)
+
+    def _find_gain(self, group: int) -> None:
+        larger = self._larger(group)
+        rise, gain = self._change(group, larger)
+        self._rises[group] = rise if larger > self.kept[group] else math.inf
+        self._gain_rates[group] = gain / max(rise, 1e-12)
+        self._stale_gains.discard(group)
 
     def shrink_to(self, limit: float, besides: int | None = None) -> None:
-        groups = [
-            group
-            for group in range(len(self.kept))
-            if self._smaller(group) < self.kept[group] and group != besides
-        ]
-        heap = [(self._loss_rate(group), group) for group in groups]
-        heapq.heapify(heap)
+        for group in list(self._stale_losses):
+            self._find_loss(group)
         cost = self.cost()
-        while heap and cost > limit:
-            _, group = heapq.heappop(heap)
-            # Neighbours may have shrunk since, which makes the group save less.
-            rate = self._loss_rate(group)
-            if heap and rate > heap[0][0]:
-                heapq.heappush(heap, (rate, group))
+        while cost > limit:
+            least = _place_of_least(self._loss_rates, besides)
+            if least is None:
+                return
+            # Neighbours may have shrunk since, which makes the group save less, so that
+            # a stale rate is never too high here.
+            if least in self._stale_losses:
+                self._find_loss(least)
                 continue
-            if math.isinf(rate):
-                continue
-            cost += self._change(group, self._smaller(group))[0]
-            self._keep(group, self._smaller(group))
-            if self._smaller(group) < self.kept[group]:
-                heapq.heappush(heap, (self._loss_rate(group), group))
+            cost += self._change(least, self._smaller(least))[0]
+            self._keep(least, self._smaller(least))
 
     def fill_up_to(self, limit: float, besides: int | None = None) -> None:
         room = limit - self.cost()
         while True:
-            found = []
-            for group in range(len(self.kept)):
-                if self._larger(group) > self.kept[group] and group != besides:
-                    rise, gain = self._change(group, self._larger(group))
-                    if rise <= room:
-                        found.append((gain / max(rise, 1e-12), group))
-            if not found:
+            for group in list(self._stale_gains):
+                self._find_gain(group)
+            costs = np.where(self._rises <= room, -self._gain_rates, math.inf)
+            best = _place_of_least(costs, besides)
+            if best is None:
                 return
-            group = max(found)[1]
-            room -= self._change(group, self._larger(group))[0]
-            self._keep(group, self._larger(group))
+            room -= float(self._rises[best])
+            self._keep(best, self._larger(best))
 
     def exchange_within(self, limit: float) -> None:
         """Move one group, let the others make or take room; undo moves without gain.
@@ -240,6 +246,15 @@ class _Allocation:
     def _return_to(self, kept: Counts) -> None:
         for group in np.flatnonzero(self.kept != kept).tolist():
             self._keep(group, int(kept[group]))
+
+
+def _place_of_least(values: FloatArray, besides: int | None) -> int | None:
+    """The place of the least finite value but one; None if there is none."""
+    values = values.copy()
+    if besides is not None:
+        values[besides] = math.inf
+    place = int(np.argmin(values)) if len(values) else 0
+    return place if len(values) and values[place] < math.inf else None
 
 
 def _sharing_terms(touched: Sequence[ChannelIds]) -> list[list[int]]:

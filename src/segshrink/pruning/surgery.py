@@ -6,6 +6,7 @@ original is shared, wrapped or masked.
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -22,8 +23,8 @@ from segshrink.pruning.graph import ChannelGraph
 from segshrink.pruning.kept_statistics import KEPT_STATISTICS
 from segshrink.pruning.layer_call import ConfigPath, LayerChannels
 
-# Random values take a tenth of the time to rebuild a model, and are then replaced.
-_ZEROS = keras.saving.serialize_keras_object(keras.initializers.Zeros())
+# Layers of these modules create their weights by initializers alone.
+_KERAS_MODULES = ("keras.src.layers.", "keras.src.models.", "keras.src.ops.")
 
 Kept = npt.NDArray[np.bool_]
 
@@ -137,7 +138,7 @@ def cut_model(model: keras.Model, cuts: tuple[LayerCut, ...]) -> keras.Model:
         ModelError: if the cuts belong to another model, or it cannot be rebuilt.
     """
     _require_same_architecture(model, cuts)
-    return _with_weights(_rebuilt(model, cuts), model, cuts, WeightCut.cut)
+    return _rebuilt_with_weights(model, cuts)
 
 
 def zero_model(model: keras.Model, cuts: tuple[LayerCut, ...]) -> keras.Model:
@@ -152,8 +153,7 @@ def zero_model(model: keras.Model, cuts: tuple[LayerCut, ...]) -> keras.Model:
         ModelError: if the cuts belong to another model, or it cannot be rebuilt.
     """
     _require_same_architecture(model, cuts)
-    rebuilt = _rebuilt(model, cuts, keep_shapes=True)
-    return _with_weights(rebuilt, model, cuts, WeightCut.neutralize)
+    return _rebuilt_with_weights(model, cuts, keep_shapes=True)
 
 
 def _require_same_architecture(model: keras.Model, cuts: tuple[LayerCut, ...]) -> None:
@@ -187,9 +187,7 @@ def _rebuilt(
         # Operations state their name beside their config, and some of them only there.
         config = entry["config"]
         path = prefix + (entry.get("name") or config["name"])
-        random = config.keys() & _initializers(operations.get(path))
-        if random:
-            entry["config"] = config | dict.fromkeys(random, _ZEROS)
+        entry["config"] = config | _initializers(operations.get(path), config)
         if path in graphs:
             inner = [edited(layer, f"{path}/") for layer in config["layers"]]
             entry["config"] = _without_build_shape(config) | {"layers": inner}
@@ -210,16 +208,19 @@ def _rebuilt(
         ) from error
 
 
-def _initializers(operation: Any) -> list[str]:
-    """Names of the initializers of a layer that has no others inside it."""
+def _initializers(operation: Any, config: KerasConfig) -> dict[str, keras.Initializer]:
+    """Initializers in the config of a layer that has no others inside it, as they are.
+
+    The copy of a layer takes the same ones, so that Keras need not make them anew.
+    """
     is_layer = isinstance(operation, keras.Layer)
     if not is_layer or operation._flatten_layers(include_self=False):
-        return []
-    return [
-        name
+        return {}
+    return {
+        name: value
         for name, value in vars(operation).items()
-        if isinstance(value, keras.Initializer)
-    ]
+        if isinstance(value, keras.Initializer) and name in config
+    }
 
 
 def _without_build_shape(config: KerasConfig) -> KerasConfig:
@@ -266,27 +267,73 @@ def _custom_objects(model: keras.Model) -> dict[str, type | FunctionType]:
     return {each.__name__: each for each in (*own, *KEPT_STATISTICS.values())}
 
 
-def _with_weights(
+def _rebuilt_with_weights(
+    model: keras.Model, cuts: tuple[LayerCut, ...], *, keep_shapes: bool = False
+) -> keras.Model:
+    """The model, rebuilt with weights that the cuts leave, or neutralize.
+
+    Variables that are created in a stateless scope have no values before it ends; until
+    then their initializers are exchanged for the weights, so that none of them is drawn
+    at random, nor written twice.
+    """
+    change = WeightCut.neutralize if keep_shapes else WeightCut.cut
+    with keras.StatelessScope() if _may_wait(model) else nullcontext():
+        rebuilt = _rebuilt(model, cuts, keep_shapes=keep_shapes)
+        _give_weights(rebuilt, model, cuts, change)
+    for layer in rebuilt._flatten_layers():
+        # PyTorch knows the parameters of a layer only once they have values.
+        layer._post_build()
+        # This layer computes with tensors that it derives from its weights only once.
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+    return rebuilt
+
+
+def _may_wait(model: keras.Model) -> bool:
+    """Whether every layer can be built before its variables have values.
+
+    A layer from elsewhere may create a variable from an array, which a stateless scope
+    refuses.
+    """
+    operations = [*operations_by_path(model).values(), *graphs_by_path(model).values()]
+    layers = [each for each in operations if isinstance(each, keras.Layer)]
+    inner = [each for layer in layers for each in layer._flatten_layers()]
+    return all(
+        type(each).__module__.startswith(_KERAS_MODULES)
+        for each in (*operations, *inner)
+    )
+
+
+def _give_weights(
     rebuilt: keras.Model,
     model: keras.Model,
     cuts: tuple[LayerCut, ...],
     change: Callable[[WeightCut, np.ndarray], np.ndarray],
-) -> keras.Model:
+) -> None:
     """Give `rebuilt` the weights of `model`, changed where a cut says so."""
     weight_cuts = {cut.layer: cut.weights for cut in cuts}
     targets = operations_by_path(rebuilt)
     for path, layer in operations_by_path(model).items():
-        values = [
-            keras.ops.convert_to_numpy(weight)
-            for weight in getattr(layer, "weights", ())
-        ]
-        for position, weight_cut in weight_cuts.get(path, {}).items():
-            values[position] = change(weight_cut, values[position])
-        if values:
-            targets[path].set_weights(values)
-        for name in _initializers(layer):
-            setattr(targets[path], name, getattr(layer, name))
-        # This layer computes with tensors that it derives from its weights only once.
-        if isinstance(layer, keras.layers.Normalization):
-            targets[path].finalize_state()
-    return rebuilt
+        weights = getattr(layer, "weights", ())
+        # Raw operations hold none, and may be called otherwise in the rebuilt model.
+        if not weights:
+            continue
+        of_layer = weight_cuts.get(path, {})
+        pairs = zip(weights, targets[path].weights, strict=True)
+        for position, (weight, target) in enumerate(pairs):
+            values = np.asarray(weight)
+            cut = of_layer.get(position)
+            _give(target, values.copy() if cut is None else change(cut, values))
+
+
+def _give(variable: keras.Variable, values: np.ndarray) -> None:
+    """Set the values of a variable, which may not have been initialized yet."""
+    if tuple(variable.shape) != values.shape:
+        raise ModelError(
+            f"{variable.path}: the config gives this weight the shape "
+            f"{tuple(variable.shape)}, but the cut leaves {values.shape}."
+        )
+    if variable._value is None:
+        variable._initializer = lambda shape, dtype=None: values
+    else:
+        variable.assign(values)
