@@ -1,23 +1,38 @@
-"""Plots as PNG on light and on dark paper, into files and into a page."""
+"""Plots as PNG into files, and as SVG on light and on dark paper into a page."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from markupsafe import Markup
+
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import atomic_write, write_text
-from segshrink.reporting.embedding import data_uri
 from segshrink.reporting.plots.plot import Plot
 from segshrink.reporting.plots.theme import DARK, LIGHT
 
 
 @dataclass(frozen=True)
 class DrawnPlot:
-    """A plot with its pictures as the page embeds them."""
+    """A plot as the page holds it.
+
+    `pictures` are classes of the style sheet, which shows one of them at a time, and
+    the SVG element of each.
+    """
 
     plot: Plot
-    light_uri: str
-    dark_uri: str
+    pictures: tuple[tuple[str, Markup], ...]
+
+
+def drawn_plot(plot: Plot) -> DrawnPlot:
+    """The plot on light and dark paper, and where it fits also on narrow paper."""
+    width = "wide" if plot.fits_narrow else "any"
+    themes = {f"{theme.name} {width}": theme for theme in (LIGHT, DARK)}
+    if plot.fits_narrow:
+        themes |= {f"{x.name} narrow": x.narrow() for x in (LIGHT, DARK)}
+    # What the figures say is escaped by the writer of their XML.
+    pictures = ((name, Markup(plot.svg(theme))) for name, theme in themes.items())
+    return DrawnPlot(plot, tuple(pictures))
 
 
 def write_pages(
@@ -50,12 +65,10 @@ def write_pages(
     try:
         drawn = []
         for plot in (*plots, *samples):
-            light = plot.png(LIGHT)
             with atomic_write(folder / f"{plot.stem}.png") as partial:
-                partial.write_bytes(light)
+                partial.write_bytes(plot.png(LIGHT))
             if plot not in samples:
-                uris = data_uri(light), data_uri(plot.png(DARK))
-                drawn.append(DrawnPlot(plot, *uris))
+                drawn.append(drawn_plot(plot))
             progress.advance()
         written = {f"{plot.stem}.png" for plot in (*plots, *samples)}
         for path in {path for pattern in known for path in folder.glob(pattern)}:

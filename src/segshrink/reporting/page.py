@@ -30,6 +30,7 @@ from segshrink.reporting.side_by_side import (
     worst_sides,
 )
 from segshrink.reporting.table import (
+    Table,
     class_table,
     image_table,
     label_of,
@@ -76,35 +77,8 @@ def report_page(records: RunRecords, plots: Sequence[DrawnPlot]) -> str:
     Raises:
         RunFolderError: if the page is too large even with the smallest pictures.
     """
-    by_class = class_table(records)
     template = page_templates().get_template("report.html")
-    taken = file_to_take(records)
-    worst = image_table(records, taken)
-    script, script_hash = page_script()
-    content = {
-        "title": records.folder.resolve().name,
-        "verdict": verdict(records),
-        "headline": headline(records),
-        "warnings": warning_lines(records),
-        "results": html_table(results_table(records), "Results of every file"),
-        "caption": caption_lines(records),
-        "classes": legend_colors(records),
-        "differences": difference_colors(records),
-        "worst": html_table(worst, "Scores of the worst images") if worst else None,
-        "taken": label_of(taken) if taken else "",
-        "confusion": confusion_tables(records),
-        "script": script,
-        "script_hash": script_hash,
-        "plots": plots,
-        "by_class": html_table(by_class, "Scores by class") if by_class else None,
-        "facts": _all_conditions(records.measurements),
-        "measurements": records.measurements,
-        "recipe": records.recipe_text,
-        "use": file_in_use(records),
-        "other_files": other_files(records),
-        "linked": {x.name for x in records.measurements if path_of(x, records)},
-        "written": date.today().isoformat(),
-    }
+    content = _content(records, plots)
     pages = (
         template.render(
             content,
@@ -118,6 +92,42 @@ def report_page(records: RunRecords, plots: Sequence[DrawnPlot]) -> str:
         "(measuring.samples in the recipe)."
     )
     return first_that_fits(pages, records.folder, remedy)
+
+
+def _content(records: RunRecords, plots: Sequence[DrawnPlot]) -> Mapping[str, object]:
+    """All that the template shows, except the pictures of images."""
+    taken = file_to_take(records)
+    script, script_hash = page_script()
+    return {
+        "title": records.folder.resolve().name,
+        "verdict": verdict(records),
+        "headline": headline(records),
+        "warnings": warning_lines(records),
+        "results": html_table(results_table(records), "Results of every file"),
+        "caption": caption_lines(records),
+        "classes": legend_colors(records),
+        "differences": difference_colors(records),
+        "worst": _table_if_any(
+            image_table(records, taken), "Scores of the worst images"
+        ),
+        "taken": label_of(taken) if taken else "",
+        "confusion": confusion_tables(records),
+        "script": script,
+        "script_hash": script_hash,
+        "plots": plots,
+        "by_class": _table_if_any(class_table(records), "Scores by class"),
+        "facts": _all_conditions(records.measurements),
+        "measurements": records.measurements,
+        "recipe": records.recipe_text,
+        "use": file_in_use(records),
+        "other_files": other_files(records),
+        "linked": {x.name for x in records.measurements if path_of(x, records)},
+        "written": date.today().isoformat(),
+    }
+
+
+def _table_if_any(table: Table | None, label: str) -> Markup | None:
+    return html_table(table, label) if table else None
 
 
 def page_script() -> tuple[Markup, str]:

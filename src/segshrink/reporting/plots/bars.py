@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from functools import partial
 
 from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
 from segshrink.records.measurement import Latency, Measurement, Role
 from segshrink.reporting.comparison import compare, shipped_student
-from segshrink.reporting.plots.plot import WIDTH_INCHES, Plot, draw_legend
+from segshrink.reporting.plots.inline_svg import describe
+from segshrink.reporting.plots.plot import Plot, draw_legend
 from segshrink.reporting.plots.theme import Theme, marks_of
 from segshrink.reporting.run_records import RunRecords
 from segshrink.reporting.table import format_of, label_of
@@ -36,7 +38,7 @@ def draw_bars(
     color: str | Sequence[str],
     room: float,
     errors: Sequence[Sequence[float]] | None = None,
-) -> None:
+) -> BarContainer:
     """One bar per length from the top down, without an axis below.
 
     Args:
@@ -45,17 +47,23 @@ def draw_bars(
         texts: what stands at the end of each bar.
         theme: colours.
         color: of all bars, or one per bar.
-        room: how many times the longest bar the panel is wide.
+        room: how many times the longest bar, with its line, the panel is wide.
         errors: ends of a line over each bar, below and above its length.
+
+    Returns:
+        The bars.
     """
     places = range(len(lengths))
     bars = axes.barh(places, lengths, 0.62, color=color, xerr=errors, ecolor=theme.ink)
     axes.bar_label(bars, texts, padding=3)
-    axes.set_xlim(0, (max(lengths) or 1.0) * room)
+    above = errors[1] if errors else [0.0] * len(lengths)
+    ends = [length + more for length, more in zip(lengths, above, strict=True)]
+    axes.set_xlim(0, (max(ends) or 1.0) * room)
     axes.set_xticks([])
     axes.grid(False)
     axes.spines["bottom"].set_visible(False)
     axes.set_ylim(len(lengths) - 0.5, -0.5)
+    return bars
 
 
 def quartile_errors(timed: Sequence[Latency | None]) -> list[list[float]]:
@@ -85,8 +93,9 @@ def cost_plot(records: RunRecords) -> Plot | None:
         title="Size and latency",
         alt=f"Gzipped size and latency of each file. {'; '.join(costs)}.",
         note="In brackets how many times smaller or faster than the teacher's float "
-        "file in the same runtime. Black lines are the quartiles of the latency.",
+        "file in the same runtime. The thin lines are the quartiles of the latency.",
         figure=partial(_draw_cost, shown),
+        fits_narrow=True,
     )
 
 
@@ -96,8 +105,10 @@ def _latency(measurement: Measurement) -> str:
 
 
 def _draw_cost(shown: Sequence[Measurement], theme: Theme) -> Figure:
-    figure = Figure((WIDTH_INCHES, len(shown) * _COST_INCHES + 1.0))
-    sizes, latencies = figure.subplots(1, 2, sharey=True)
+    rows, columns = (2, 1) if theme.is_narrow else (1, 2)
+    height = rows * (len(shown) * _COST_INCHES + 1.0)
+    figure = Figure((theme.width_inches, height))
+    sizes, latencies = figure.subplots(rows, columns, sharey=True)
     sizes.set_title("Gzipped size")
     latencies.set_title("Median latency")
     comparisons = [compare(each, shown) for each in shown]
@@ -108,15 +119,26 @@ def _draw_cost(shown: Sequence[Measurement], theme: Theme) -> Figure:
         human_bytes(each.gzipped_bytes) + _ratio(each, against.times_smaller)
         for each, against in zip(shown, comparisons, strict=True)
     ]
-    draw(sizes, [each.gzipped_bytes or 0 for each in shown], bytes_texts)
+    bars = draw(sizes, [each.gzipped_bytes or 0 for each in shown], bytes_texts)
+    _describe_files(bars, shown, bytes_texts)
     ms_texts = [
         _latency(each) + _ratio(each, against.times_faster)
         for each, against in zip(shown, comparisons, strict=True)
     ]
     errors = quartile_errors([each.latency for each in shown])
-    draw(latencies, [each.median_ms or 0 for each in shown], ms_texts, errors=errors)
-    name_bars(sizes, [f"{label_of(each)}\n{format_of(each)}" for each in shown], theme)
+    medians = [each.median_ms or 0 for each in shown]
+    _describe_files(draw(latencies, medians, ms_texts, errors=errors), shown, ms_texts)
+    names = [f"{label_of(each)}\n{format_of(each)}" for each in shown]
+    for axes in (sizes, latencies) if theme.is_narrow else (sizes,):
+        name_bars(axes, names, theme)
     return figure
+
+
+def _describe_files(
+    bars: BarContainer, shown: Sequence[Measurement], texts: Sequence[str]
+) -> None:
+    for bar, each, text in zip(bars, shown, texts, strict=True):
+        describe(bar, f"{label_of(each)}: {text}")
 
 
 def _ratio(measurement: Measurement, ratio: float | None) -> str:
@@ -138,6 +160,7 @@ def class_iou_plot(records: RunRecords) -> Plot | None:
         note=f"Files of {runtime_name(main.runtime)}. The IoU of a class is "
         "undefined where it stands in no scored image and in no prediction.",
         figure=partial(_draw_iou, shown),
+        fits_narrow=True,
     )
 
 
@@ -157,7 +180,7 @@ def _scores_text(measurement: Measurement) -> str:
 def _draw_iou(shown: Sequence[Measurement], theme: Theme) -> Figure:
     names = list(_classes(shown[0]))
     height = len(names) * (len(shown) * _IOU_INCHES + 0.16) + 0.8
-    figure = Figure((WIDTH_INCHES, height))
+    figure = Figure((theme.width_inches, height))
     axes = figure.subplots()
     axes.set(title="IoU, %", xlim=(0, 108), ylim=(len(names) - 0.45, -0.55))
     axes.grid(False, axis="y")
@@ -176,6 +199,9 @@ def _draw_iou(shown: Sequence[Measurement], theme: Theme) -> Figure:
         ends, height = [*known.values()], thickness * 0.9
         bars = axes.barh([*known], ends, height, color=color, label=label)
         axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=7, color=theme.faint)
+        defined = [name for name in names if scores.get(name) is not None]
+        for bar, name, end in zip(bars, defined, ends, strict=True):
+            describe(bar, f"{label}: IoU of {name} {end:.1f} %")
     for index, name in enumerate(names):
         # Without a bar it would look like an IoU of 0.
         if all(_classes(each).get(name) is None for each in shown):

@@ -4,9 +4,11 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from matplotlib import rc_context
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
+from segshrink.reporting.plots.inline_svg import inline_svg
 from segshrink.reporting.plots.theme import Theme
 
 WIDTH_INCHES = 8.4
@@ -21,6 +23,7 @@ class Plot:
 
     `stem` names its file, `alt` says in words what it shows, `note` is what a reader
     must know to read it right; `figure` builds it for a theme whose style is in force.
+    `fits_narrow` is set where it also does on narrow paper.
     """
 
     stem: str
@@ -28,6 +31,7 @@ class Plot:
     alt: str
     figure: Callable[[Theme], Figure]
     note: str = ""
+    fits_narrow: bool = False
 
     def draw(self, theme: Theme) -> Figure:
         """The figure in the style of a theme."""
@@ -42,6 +46,14 @@ class Plot:
             figure = self.figure(theme)
             figure.savefig(buffer, format="png", metadata={"Software": None})
         return buffer.getvalue()
+
+    def svg(self, theme: Theme) -> str:
+        """The figure as an element of a page, the same text for the same numbers."""
+        buffer = io.StringIO()
+        salt = f"{self.stem} {theme.name} {theme.width_inches}"
+        with theme.style(), rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+            self.figure(theme).savefig(buffer, format="svg", metadata={"Date": None})
+        return inline_svg(buffer.getvalue(), self.alt)
 
 
 def draw_legend(figure: Figure, more: Sequence[Artist] = ()) -> None:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from segshrink.records.measurement import Curve, Quality, Role
 from segshrink.reporting.comparison import compare, shipped_student
+from segshrink.reporting.plots.inline_svg import describe_points
 from segshrink.reporting.plots.plot import Plot, draw_legend
 from segshrink.reporting.plots.theme import Theme
 from segshrink.reporting.run_records import RunRecords
@@ -48,6 +49,7 @@ def precision_recall_plot(records: RunRecords) -> Plot | None:
         f"{', '.join(averages)}.",
         note=note,
         figure=partial(_draw, shown, files),
+        fits_narrow=True,
     )
 
 
@@ -65,9 +67,10 @@ def _average_precision(quality: Quality, name: str) -> float | None:
 def _draw(
     shown: tuple[str, ...], files: Mapping[Role, tuple[str, Quality]], theme: Theme
 ) -> Figure:
-    columns = min(_COLUMNS, len(shown))
+    columns = min(2 if theme.is_narrow else _COLUMNS, len(shown))
     rows = math.ceil(len(shown) / columns)
-    figure = Figure((2.8 * columns, 2.3 * rows + 0.2))
+    panel = 2.1 if theme.is_narrow else 2.8
+    figure = Figure((panel * columns, 2.3 * rows + 0.2))
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axes in panels.flat[len(shown) :]:
         axes.set_visible(False)
@@ -96,6 +99,11 @@ def _draw_class(
         color, line = theme.families[role][0], _LINES[role]
         recall, precision = _points(quality.curves[name])
         axes.plot(recall, precision, line, color=color, label=label)
+        says = [
+            f"{label}: {name}, recall {100 * x:.0f} %, precision {100 * y:.1f} %"
+            for x, y in zip(recall, precision, strict=True)
+        ]
+        describe_points(axes, recall[::10], precision[::10], says[::10])
         text = f"{role} {human_percent(_average_precision(quality, name))}"
         axes.text(0.05, height, text, color=color, fontweight="bold", bbox=box)
         height -= 0.11

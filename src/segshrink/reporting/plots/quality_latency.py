@@ -40,6 +40,7 @@ def quality_latency_plot(records: RunRecords) -> Plot | None:
         note="Up and to the left is better. Lines are the quartiles of the latency; "
         "the legend names the files with their gzipped sizes.",
         figure=partial(_draw, shown),
+        fits_narrow=True,
     )
 
 

@@ -10,8 +10,10 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from segshrink.reporting.plots.plot import WIDTH_INCHES, draw_legend, limits
+from segshrink.reporting.plots.inline_svg import describe
+from segshrink.reporting.plots.plot import draw_legend, limits
 from segshrink.reporting.plots.theme import Mark, Theme
+from segshrink.reporting.units import human_ms
 
 _PANEL_INCHES = 4.4
 _LEAST_DECADE = 4.0
@@ -64,7 +66,7 @@ class Panel:
 
 def scatter_figure(panels: Sequence[Panel], theme: Theme) -> Figure:
     """One panel below the other, with one legend of the points of the first."""
-    figure = Figure((WIDTH_INCHES, _PANEL_INCHES * len(panels)))
+    figure = Figure((theme.width_inches, _PANEL_INCHES * len(panels)))
     columns = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     drawn = list(zip(columns, panels, strict=True))
     for axes, panel in drawn:
@@ -87,7 +89,11 @@ def draw_points(
         if point.quartiles_ms:
             axes.plot(point.quartiles_ms, [height] * 2, color=color, lw=2)
         size = point.diameter
-        axes.plot(point.median_ms, height, marker, color=color, ms=size, zorder=4)
+        (dot,) = axes.plot(
+            point.median_ms, height, marker, color=color, ms=size, zorder=4
+        )
+        says = f"{point.label}: {height:.1f} % in {human_ms(point.median_ms)} ms"
+        describe(dot, says)
         if with_legend:
             axes.plot([], [], marker, color=color, ms=7, label=point.label)
 

@@ -7,7 +7,7 @@ Figures are built without pyplot, whose state is global.
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from segshrink.formats import Format, Precision
 from segshrink.records.measurement import Measurement, Role
 
 _SHEETS = Path(__file__).parent
+_NARROW_INCHES = 4.3
 
 
 @dataclass(frozen=True)
 class Theme:
-    """A Matplotlib style sheet, and one family of colours per role.
+    """A Matplotlib style sheet, one family of colours per role, and a width.
 
     Each family runs from the strongest shade to the weakest, for several files of one
     role.
@@ -29,6 +30,16 @@ class Theme:
 
     name: str
     families: dict[Role, tuple[str, ...]]
+    width_inches: float = 8.4
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether panels go below each other, as on a telephone."""
+        return self.width_inches < _NARROW_INCHES + 1
+
+    def narrow(self) -> "Theme":
+        """The same colours on narrow paper."""
+        return replace(self, width_inches=_NARROW_INCHES)
 
     @cached_property
     def params(self) -> RcParams:

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from segshrink.records.measurement import Role
-from segshrink.reporting.plots.plot import WIDTH_INCHES, Plot, draw_legend
+from segshrink.reporting.plots.inline_svg import describe_points
+from segshrink.reporting.plots.plot import Plot, draw_legend
 from segshrink.reporting.plots.theme import Theme
 from segshrink.reporting.run_records import History, RunRecords
 from segshrink.reporting.units import human_percent
@@ -41,12 +42,14 @@ def training_plot(records: RunRecords) -> Plot | None:
         "the student's loss holds the divergence from the teacher too, so compare the "
         "shapes of the losses, not their heights.",
         figure=partial(_draw, trained),
+        fits_narrow=True,
     )
 
 
 def _draw(trained: Mapping[Role, History], theme: Theme) -> Figure:
-    figure = Figure((WIDTH_INCHES, 3.4))
-    losses, qualities = figure.subplots(1, 2)
+    rows, columns = (2, 1) if theme.is_narrow else (1, 2)
+    figure = Figure((theme.width_inches, 2.6 * rows + 0.8))
+    losses, qualities = figure.subplots(rows, columns)
     losses.set(title="Training loss", xlabel="epoch")
     qualities.set(title="Validation mIoU, %", xlabel="epoch")
     for role, history in trained.items():
@@ -57,12 +60,23 @@ def _draw(trained: Mapping[Role, History], theme: Theme) -> Figure:
         losses.plot(epochs, loss, line, color=color, marker=dot, label=name)
         epochs, mious = history.points("val_miou")
         percents = [100 * miou for miou in mious]
+        says = [
+            f"{name}, epoch {at}: mIoU {miou:.1f} %"
+            for at, miou in zip(epochs, percents, strict=True)
+        ]
+        describe_points(qualities, epochs, percents, says)
         qualities.plot(epochs, percents, line, color=color)
         if history.best_epoch:
             epoch, miou = history.best_epoch
             qualities.plot(epoch, 100 * miou, "o", color=color, markersize=7)
     for axes in (losses, qualities):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # Around one epoch alone the ticks would be fractions.
+        axes.set_xlim(_at_least_one_epoch(*axes.get_xlim()))
     losses.set_ylim(bottom=0)
     draw_legend(figure)
     return figure
+
+
+def _at_least_one_epoch(first: float, last: float) -> tuple[float, float]:
+    return (first, last) if last - first > 1 else (first - 1, last + 1)
