@@ -126,6 +126,16 @@ class Precision(StrEnum):
         return self in (Precision.INT8, Precision.FULL_INT8)
 
 
+class Output(StrEnum):
+    """Output of an exported file for each pixel."""
+
+    LOGITS = "logits"
+    PROBABILITIES = "probabilities"
+    """The softmax of the logits."""
+    CLASSES = "classes"
+    """The index of the class alone, uint8."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Traits:
     """The properties of a `Format`, under the same names."""

@@ -55,7 +55,15 @@ LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 
 # The same inside compression/: a run folder below, the whole run on top.
 FLOORS_OF_COMPRESSION = [
-    {"input_range", "part_sizes", "plan_check", "run_folder", "stage", "time_left"},
+    {
+        "input_range",
+        "output",
+        "part_sizes",
+        "plan_check",
+        "run_folder",
+        "stage",
+        "time_left",
+    },
     {"data"},
     {"context", "given_model", "metadata", "run_data"},
     {"accuracy_control", "any_teacher", "student"},

@@ -5,7 +5,7 @@ from typing import get_args, get_type_hints
 import keras
 import pytest
 
-from segshrink.export import export_model, exporting, metadata, writing
+from segshrink.export import export_model, exporting, metadata, output, writing
 from segshrink.formats import _TRAITS, EXPORTED, Format, Precision
 from segshrink.quantization.fake_quantized_layers import LARGEST_WEIGHT
 from segshrink.records.metadata import FileMetadata
@@ -19,6 +19,7 @@ TABLES: dict[str, tuple[dict, set[Format]]] = {
     "export.metadata._WRITERS": (metadata._WRITERS, set(EXPORTED)),
     "export.metadata._READERS": (metadata._READERS, set(EXPORTED)),
     "export.exporting._CONVERTERS": (exporting._CONVERTERS, set(EXPORTED)),
+    "export.output._ENDS": (output._ENDS, set(EXPORTED)),
     "export.exporting._QUANTIZERS": (exporting._QUANTIZERS, INT8),
     "quantization.fake_quantized_layers.LARGEST_WEIGHT": (LARGEST_WEIGHT, INT8),
     "runtimes.loading._OPENERS": (loading._OPENERS, set(Format)),

@@ -409,6 +409,7 @@ def test_export_options_that_contradict_each_other(finished_run, scenes, tmp_pat
         ("m.onnx", ("--quantize", "float16"), ".onnx files can be int8 or, without"),
         ("m.tflite", (*int8, "--data", "no"), "no: no such folder"),
         ("m.html", ("--quantize", "full_int8"), ".html files can be float16"),
+        ("m.tflite", ("--output", "masks"), "must be one of logits, probabilities"),
         ("m.tflite", ("--size", "64"), "--size 64: must be HEIGHTxWIDTH"),
         ("m.tflite", ("--size", "0x64"), "--size 0x64: must be HEIGHTxWIDTH"),
         ("m.tflite", ("--size", "65x64"), "cannot take images of 65 x 64 pixels"),

@@ -165,6 +165,47 @@ def _miou_of_tiles(path, part):
     return confusion.mean_iou()
 
 
+def test_calibrated_logits_are_closer_to_the_truth(student, scenes, tmp_path):
+    out = tmp_path / "c.tflite"
+    printed = succeeded(
+        "export", student, "--out", out, "--data", scenes, "--calibrate"
+    )
+    assert "Calibrated on" in printed
+    before, after = load_artifact(student), load_artifact(out)
+    image, labels = open_dataset(scenes).val[0].read()
+    logits = [predict_image(each, image) for each in (before, after)]
+    temperature = after.metadata.temperature
+    np.testing.assert_allclose(temperature * logits[1], logits[0], rtol=1e-2, atol=1e-2)
+    quality = tmp_path / "quality.json"
+    succeeded("evaluate", out, scenes, "--json", quality, "--out", tmp_path / "looked")
+    of_error = json.loads(quality.read_text())["quality"]["calibration"]
+    assert 0 <= of_error["expected_error"] <= 1 and of_error["bins"]
+    assert (tmp_path / "looked" / "reliability.png").is_file()
+    assert "no effect" in refused("export", student, "--out", out, "--calibrate")
+
+
+@pytest.mark.parametrize("name", ["c.tflite", "c.onnx"])
+def test_a_file_of_classes_goes_through_every_verb(student, scenes, tmp_path, name):
+    out, plain = tmp_path / name, tmp_path / f"plain-{name}"
+    succeeded("export", student, "--out", out, "--data", scenes, "--output", "classes")
+    succeeded("export", student, "--out", plain, "--data", scenes)
+    scores = {}
+    for file in (out, plain):
+        record = tmp_path / "record.json"
+        succeeded("evaluate", file, scenes, "--json", record)
+        scores[file] = json.loads(record.read_text())["quality"]
+    # Where tiles overlap, classes vote and logits are blended.
+    difference = scores[out]["pixel_accuracy"] - scores[plain]["pixel_accuracy"]
+    assert abs(difference) < 0.02
+    assert scores[out].get("mean_average_precision") is None
+    assert scores[plain]["mean_average_precision"] > 0
+    assert "output: classes" in succeeded("inspect", out)
+    assert name in succeeded("benchmark", out, "--rounds", 3)
+    image = next(scenes.rglob("*.jpg"), None) or next(scenes.rglob("*.png"))
+    succeeded("predict", out, image, "--out", tmp_path / "predicted")
+    assert (tmp_path / "predicted" / f"{image.stem}.png").is_file()
+
+
 @pytest.mark.parametrize(
     ("name", "options", "least_agreement"),
     [

@@ -13,7 +13,9 @@ from sklearn import metrics
 from segshrink.data import AnnotatedImage, Classes, Part
 from segshrink.measuring import measure_quality
 from segshrink.measuring.evaluation import evaluate_artifact, write_worst
+from segshrink.measuring.quality import softmax
 from segshrink.metrics import BoundaryIoU
+from segshrink.runtimes.outputs import OutputKind
 
 CLASSES = Classes(
     names=("Road", "Roof", "Tree"), colors=((10, 0, 0), (0, 20, 0), (0, 0, 30))
@@ -59,6 +61,7 @@ def logits_of(images):
 ARTIFACT = SimpleNamespace(
     path=Path("fake.tflite"),
     metadata=None,
+    signature=SimpleNamespace(output=OutputKind.LOGITS),
     input_shape=(16, 16),
     num_bands=3,
     num_classes=3,
@@ -85,13 +88,32 @@ def test_it_begins_with_the_plain_measures(quality):
     plain = json.loads(json.dumps(quality.as_plain(), allow_nan=False))
     measures = measure_quality(ARTIFACT, PART, CLASSES).as_plain()
     assert plain.items() >= measures.items()
-    details = {"boundary_iou", "scenes"}
+    details = {"boundary_iou", "scenes", "calibration"}
     assert set(plain) == set(measures) | details
 
 
 def test_confusion(quality):
     expected = metrics.confusion_matrix(*pixels(PART))
     np.testing.assert_array_equal(quality.confusion, expected)
+
+
+def test_calibration_error_is_that_of_all_pixels(quality):
+    confidences, right = [], []
+    for image in PART:
+        shown, truth = image.read()
+        scores = softmax(logits_of(shown))[truth != 255]
+        confidences.append(scores.max(-1))
+        right.append(scores.argmax(-1) == truth[truth != 255])
+    confidences, right = np.concatenate(confidences), np.concatenate(right)
+    error, pixels = 0.0, 0
+    for index in range(15):
+        inside = (confidences > index / 15) & (confidences <= (index + 1) / 15)
+        if inside.any():
+            difference = confidences[inside].mean() - right[inside].mean()
+            error += inside.mean() * abs(difference)
+            pixels += inside.sum()
+    assert sum(each.pixels for each in quality.calibration.bins) == pixels
+    assert quality.calibration.expected_error == pytest.approx(error, abs=1e-5)
 
 
 def test_scores_by_scene(quality):

@@ -8,6 +8,7 @@ import pytest
 from segshrink.errors import UsageError
 from segshrink.measuring import latency, measure_latency
 from segshrink.measuring.latency import summary
+from segshrink.runtimes.outputs import OutputKind
 
 
 @pytest.fixture
@@ -25,7 +26,11 @@ def clock(monkeypatch):
             machine.order.append(path.stem)
 
         return SimpleNamespace(
-            input_shape=(4, 6), num_bands=3, threads=threads, predict=predict
+            input_shape=(4, 6),
+            num_bands=3,
+            threads=threads,
+            predict=predict,
+            signature=SimpleNamespace(output=OutputKind.LOGITS),
         )
 
     monkeypatch.setattr(latency.Opening, "load", load)

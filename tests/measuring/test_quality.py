@@ -13,6 +13,7 @@ from segshrink.data import AnnotatedImage, Classes, Part
 from segshrink.errors import ModelError, UsageError
 from segshrink.measuring import measure_quality
 from segshrink.measuring.quality import softmax
+from segshrink.runtimes.outputs import OutputKind
 
 CLASSES = Classes(
     names=("Road", "Roof", "Tree", "Boat"),
@@ -57,6 +58,7 @@ def logits_of(images):
 ARTIFACT = SimpleNamespace(
     path=Path("fake.tflite"),
     metadata=None,
+    signature=SimpleNamespace(output=OutputKind.LOGITS),
     input_shape=(16, 16),
     num_bands=3,
     num_classes=4,

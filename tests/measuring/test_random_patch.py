@@ -20,6 +20,7 @@ from segshrink.data import Part, PatchDataset, open_patches, stretch_channels
 from segshrink.data.patches import PatchSplit
 from segshrink.errors import ModelError
 from segshrink.measuring.random_patch import PatchScores, measure_random_patch
+from segshrink.runtimes.outputs import OutputKind
 
 AERIAL = os.environ.get("SEGSHRINK_AERIAL")
 COLUMNS = ("tile", "image", "row", "column")
@@ -162,6 +163,7 @@ def artifact(num_classes=3, side_px=SIDE_PX):
     return SimpleNamespace(
         path=Path("fake.tflite"), input_shape=(side_px, side_px),
         num_bands=3, num_classes=num_classes, predict=logits_of,
+        signature=SimpleNamespace(output=OutputKind.LOGITS),
     )  # fmt: skip
 
 

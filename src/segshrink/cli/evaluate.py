@@ -69,7 +69,9 @@ def evaluate(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for a plot of the confusion, and the worst images."),
+        typer.Option(
+            help="Folder for plots of confusion and reliability, and the worst images."
+        ),
     ] = None,
     worst: Annotated[
         int | None, typer.Option(min=1, help="With --out: how many images (8).")
@@ -124,12 +126,12 @@ def evaluate(
     if json_file is not None:
         evaluation_record(opened, dataset, quality).write(json_file)
     if out is not None:
-        _write_confusion(out / "confusion.png", quality, classes.names)
+        _write_plots(out, quality, classes.names)
         folder, count = out / "worst", worst or 8
         write_worst(
             opened, images, classes, quality, folder, count=count, progress=progress
         )
-        output.out(f"Confusion and worst images: {out}")
+        output.out(f"Confusion, reliability and worst images: {out}")
 
 
 def _source(artifact: Path, data: str | None, data_option: str | None) -> str:
@@ -193,15 +195,24 @@ def _print(quality: DetailedQuality) -> None:
             f"{interval.high:.3f}, by bootstrap over the {interval.count} "
             f"{interval.units}"
         )
+    if quality.calibration is not None:
+        error = 100 * quality.calibration.expected_error
+        output.out(
+            f"expected calibration error {error:.1f} points: by so much its confidence "
+            "differs from the share of right pixels"
+        )
 
 
-def _write_confusion(
-    path: Path, quality: DetailedQuality, names: Sequence[str]
-) -> None:
+def _write_plots(folder: Path, quality: DetailedQuality, names: Sequence[str]) -> None:
     from segshrink.records import atomic_write
     from segshrink.reporting.plots.confusion import confusion_plot
+    from segshrink.reporting.plots.reliability import reliability_plot
     from segshrink.reporting.plots.theme import LIGHT
 
-    plot = confusion_plot(quality.confusion, names)
-    with atomic_write(path) as partial:
-        partial.write_bytes(plot.png(LIGHT))
+    plots = [confusion_plot(quality.confusion, names)]
+    if quality.calibration is not None:
+        of_error = quality.calibration
+        plots.append(reliability_plot(of_error.bins, of_error.expected_error))
+    for plot in plots:
+        with atomic_write(folder / f"{plot.stem}.png") as partial:
+            partial.write_bytes(plot.png(LIGHT))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segshrink.cli.data_options import DataOptions, open_model_and_data
+from segshrink.cli.ending import Calibrate, Gives, output_for, settle
 from segshrink.cli.options import (
     Architecture,
     Head,
@@ -98,6 +99,8 @@ def export(
             "it.",
         ),
     ] = None,
+    gives: Gives = None,
+    calibrate: Calibrate = False,
     head: Head = None,
     input_range: InputRangeName = None,
     architecture: Architecture = None,
@@ -123,13 +126,16 @@ def export(
             tiles=tiles,
             max_drop=max_drop,
             qat_epochs=qat_epochs,
+            output=gives,
+            calibrate=calibrate or None,
             head=head,
             architecture=architecture,
         )
         page_of_file(model, out, input_range)
         return
     format, precision = _target(out, quantize)
-    options.refuse_without_data(max_drop=max_drop)
+    ending = output_for(out, gives, calibrate, precision)
+    options.refuse_without_data(max_drop=max_drop, calibrate=calibrate or None)
     _check_calibration(precision, options, tiles=tiles, qat_epochs=qat_epochs)
     size_px = None if size is None else _size(size)
     load_keras()
@@ -138,18 +144,15 @@ def export(
     )
     trained = _of_size(trained, size_px)
     with file_for(out) as file:
+        check: Agreement
         if dataset is None:
             check = _export_alone(trained, model, file, format, precision)
         else:
             warn_of_other_split(model, None, dataset)
             control = _accuracy_control(max_drop, qat_epochs)
-            record = _export_on(dataset, trained, file, precision, tiles, control)
-    if dataset is None:
-        _print_check(out, check, "random images")
-        return
-    _print_check(out, record, "validation tiles")
-    if record.remedy:
-        output.out(f"Exported with {record.remedy}.")
+            check = _export_on(dataset, trained, file, precision, tiles, control)
+        settle(file, ending, dataset, calibrate)
+    _print_check(out, check, "validation tiles" if dataset else "random images")
 
 
 def _of_size(model: keras.Model, size_px: tuple[int, int] | None) -> keras.Model:
@@ -276,3 +279,6 @@ def _print_check(out: Path, check: Agreement, images: str) -> None:
             f"mean IoU of these tiles {check.mean_iou:.3f}, of the model "
             f"{check.model_mean_iou:.3f}"
         )
+    remedy = getattr(check, "remedy", None)
+    if remedy:
+        output.out(f"Exported with {remedy}.")

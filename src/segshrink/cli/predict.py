@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,6 +45,14 @@ def predict(
             help="geojson or gpkg: also write the outlines of the classes of scenes.",
         ),
     ] = None,
+    confidence: Annotated[
+        bool,
+        typer.Option(
+            "--confidence",
+            help="Also write how likely the class of each pixel is, 255 for certain: a "
+            "PNG, or of a scene a GeoTIFF.",
+        ),
+    ] = False,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -95,7 +104,7 @@ def predict(
         )
     artifact, named = _model_and_images(files)
     videos, images = _videos_and_images(
-        named, every, ray=ray, polygons=polygons, pattern=pattern
+        named, every, confidence, ray=ray, polygons=polygons, pattern=pattern
     )
     load_keras_for(artifact)
     progress = TerminalProgress()
@@ -105,6 +114,7 @@ def predict(
         bands = bands_of(opened.metadata)
         endings = bands.files if bands else ()
         photos = find_photos(images, out, band_endings=endings, pattern=pattern)
+        photos = [replace(each, has_confidence=confidence) for each in photos]
         outcome = segment_files(
             opened, photos, out, polygons=polygons, cluster=cluster, progress=progress
         )
@@ -122,7 +132,7 @@ def predict(
 
 
 def _videos_and_images(
-    named: list[Path], every: int | None, **of_images: str | None
+    named: list[Path], every: int | None, confidence: bool, **of_images: str | None
 ) -> tuple[list[Path], list[Path]]:
     """The videos and the rest; options that have an effect on neither are refused."""
     from segshrink.prediction import is_video
@@ -131,7 +141,7 @@ def _videos_and_images(
     if every is not None and not videos:
         raise UsageError("--every chooses among the frames of videos. Name one.")
     if len(videos) == len(named):
-        refuse_idle("on videos", **of_images)
+        refuse_idle("on videos", confidence=confidence or None, **of_images)
     return videos, [path for path in named if path not in videos]
 
 

@@ -29,7 +29,7 @@ from segshrink.progress import Progress
 from segshrink.recipe import TeacherSettings
 from segshrink.records import model_sha256, usable_cores
 from segshrink.records.metadata import FileMetadata
-from segshrink.runtimes import load_artifact
+from segshrink.runtimes import load_artifact, require_scores
 from segshrink.runtimes.outputs import OutputKind
 from segshrink.text_table import as_text, columns
 
@@ -174,6 +174,7 @@ class TeacherArtifact:
 
     Raises:
         ModelError: if the file is not a segmentation model of these classes.
+        UsageError: if it gives classes alone.
     """
 
     def __init__(
@@ -187,6 +188,7 @@ class TeacherArtifact:
             head=settings.head,
             architecture=settings.architecture,
         )
+        require_scores(artifact, "distillation")
         self.path, self.threads = path, artifact.threads
         self.runtime, self.runtime_version = artifact.runtime, artifact.runtime_version
         self.input_shape, self.metadata = artifact.input_shape, artifact.metadata
@@ -199,6 +201,10 @@ class TeacherArtifact:
         if settings.input_range is None:
             require_range_of_file(artifact, dataset)
         self.signature = artifact.signature
+
+    def run(self, image: np.ndarray) -> np.ndarray:
+        """Run the file once; see `Artifact.run`."""
+        return self._artifact.run(image)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Logits of a batch, as the data set has them; see `Artifact.predict`."""

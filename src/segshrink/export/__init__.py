@@ -9,6 +9,7 @@ from segshrink.export.model_form import (
     with_fixed_size,
     with_input_size,
 )
+from segshrink.export.output import set_output
 
 __all__ = [
     "Calibration",
@@ -16,6 +17,7 @@ __all__ = [
     "fixed_input_shape",
     "in_float32",
     "read_metadata",
+    "set_output",
     "with_fixed_size",
     "with_input_size",
     "write_metadata",

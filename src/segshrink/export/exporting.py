@@ -19,8 +19,9 @@ from segshrink.export.model_form import (
     in_float32,
     without_augmentation,
 )
+from segshrink.export.output import set_output
 from segshrink.export.placing import place
-from segshrink.formats import EXPORTED, Format, Precision
+from segshrink.formats import EXPORTED, Format, Output, Precision
 from segshrink.records.metadata import FileMetadata
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def export_model(
     | None = None,
     calibration: np.ndarray | Calibration | None = None,
     metadata: FileMetadata | None = None,
+    output: Literal["logits", "probabilities", "classes"] | Output = Output.LOGITS,
 ) -> Path:
     """Write `model` as a LiteRT, ONNX or OpenVINO file for one image at a time.
 
@@ -78,6 +80,7 @@ def export_model(
             single tensors, or computes them in float32.
         metadata: classes, data and scores that the file shall carry; see
             `read_metadata`.
+        output: what the file shall give; see `set_output`.
 
     Returns:
         `path` as a `Path`.
@@ -115,6 +118,7 @@ def export_model(
             describe_litert(written, FileMetadata())
         if target is Format.LITERT and calibration and not calibration.float_tensors:
             _warn_of_float_operations(written)
+        set_output(written, output)
         place(written, path)
     return path
 

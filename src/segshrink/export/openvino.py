@@ -4,8 +4,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from segshrink.errors import ExportError, MissingExtraError, first_line
 from segshrink.export.placing import place
+from segshrink.formats import Output
 from segshrink.quiet import quiet
 
 
@@ -44,6 +47,40 @@ def replace_model(model: Any, path: Path) -> None:
         place(written, path)
 
 
+def end_openvino(path: Path, output: Output, temperature: float) -> int:
+    """Append operations to an `.xml` file that gives logits; as `end_onnx` does.
+
+    Returns:
+        The number of classes.
+    """
+    openvino = _openvino()
+    from openvino import opset13 as operations
+
+    model = read_model(path)
+    result = model.output(0).get_node().input_value(0)
+    num_classes = result.get_partial_shape()[3].get_length()
+    if temperature != 1:
+        result = operations.multiply(result, np.float32(1 / temperature)).output(0)
+    if output is Output.PROBABILITIES:
+        result = operations.softmax(result, 3).output(0)
+    elif output is Output.CLASSES:
+        # The first of equal ones is the class, which a stable order keeps.
+        highest = operations.topk(
+            result,
+            np.int32(1),
+            3,
+            "max",
+            "value",
+            index_element_type="i32",
+            stable=True,
+        )
+        indices = operations.squeeze(highest.output(1), np.array([3], np.int64))
+        result = operations.convert(indices, "u8").output(0)
+    ended = openvino.Model([result], model.get_parameters(), model.get_friendly_name())
+    replace_model(ended, path)
+    return int(num_classes)
+
+
 def weights_path(path: Path) -> Path:
     """The `.bin` file with the weights of an `.xml` file."""
     return path.with_suffix(".bin")
@@ -59,14 +96,8 @@ def read_model(path: Path) -> Any:
         # OpenVINO would map a file of weights, which a later save replaces.
         weights = weights_path(path).read_bytes()
         openvino = _openvino()
-        tensor = openvino.Tensor(_bytes(weights))
+        tensor = openvino.Tensor(np.frombuffer(weights, np.uint8))
         return openvino.Core().read_model(path.read_bytes(), tensor)
-
-
-def _bytes(content: bytes) -> Any:
-    import numpy as np
-
-    return np.frombuffer(content, np.uint8)
 
 
 def _openvino() -> Any:

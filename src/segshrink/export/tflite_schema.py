@@ -15,6 +15,7 @@ import zipfile
 from collections.abc import Sequence
 from typing import Any
 
+from segshrink.formats import Output
 from segshrink.records.measurement import ClassColor
 from segshrink.records.metadata import FileMetadata
 
@@ -55,8 +56,8 @@ _PARSER, _SEGMENTER_PARSER = "1.5.0", "1.0.0"
 _FEATURE, _IMAGE = 1, 2
 _NORMALIZATION = 1
 _COLOR_SPACES = {1: 2, 3: 1}
-_DESCRIPTIONS, _AXIS_LABELS = 1, 2
-_SOFTMAX = 2
+_DESCRIPTIONS, _AXIS_LABELS, _VALUE_LABELS = 1, 2, 3
+_NONE, _SOFTMAX = 0, 2
 _ALIGNMENT = 16
 
 
@@ -79,7 +80,7 @@ def official_metadata(metadata: FileMetadata, num_bands: int) -> bytes:
     """
     segmenter = _Table(
         "ImageSegmenterOptions",
-        activation=_SOFTMAX,
+        activation=_SOFTMAX if metadata.output == Output.LOGITS else _NONE,
         min_parser_version=_SEGMENTER_PARSER,
     )
     graph = _Table(
@@ -128,10 +129,12 @@ def _image(num_bands: int) -> _Table:
 
 
 def _output(metadata: FileMetadata) -> _Table:
+    gives_classes = metadata.output == Output.CLASSES
+    labels = _VALUE_LABELS if gives_classes else _AXIS_LABELS
     files = [
         _Table("AssociatedFile", name=name, description=description, type=kind)
         for name, description, kind in (
-            (LABELS, "Names of the classes, one a line.", _AXIS_LABELS),
+            (LABELS, "Names of the classes, one a line.", labels),
             (COLORS, "Colours of the classes, one a line.", _DESCRIPTIONS),
         )
     ]
@@ -142,8 +145,8 @@ def _output(metadata: FileMetadata) -> _Table:
     )
     return _Table(
         "TensorMetadata",
-        name="logits",
-        description="Logits of the classes of each pixel.",
+        name=metadata.output,
+        description=f"For each pixel, {metadata.output}.",
         content=feature,
         **({"associated_files": files} if metadata.classes else {}),
     )

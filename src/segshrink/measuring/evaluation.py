@@ -10,12 +10,14 @@ from segshrink.data import AnnotatedImage, Classes, Part
 from segshrink.data.classes import IGNORE_INDEX
 from segshrink.data.pictures import as_rgb
 from segshrink.measuring.quality import as_trained, measure_quality
-from segshrink.metrics import BoundaryIoU, ConfusionMatrix
+from segshrink.metrics import BoundaryIoU, ConfusionMatrix, Reliability
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import atomic_write
 from segshrink.records.evaluation import (
     BoundaryQuality,
+    CalibrationQuality,
     DetailedQuality,
+    ReliabilityBin,
     SceneQuality,
 )
 from segshrink.runtimes import Artifact, classes_of_image
@@ -46,9 +48,14 @@ def evaluate_artifact(
     Raises:
         ModelError, UsageError: as `measure_quality`.
     """
-    details = _Details(classes)
+    details, reliability = _Details(classes), Reliability()
     quality = measure_quality(
-        artifact, part, classes, progress=progress, on_image=details.add
+        artifact,
+        part,
+        classes,
+        progress=progress,
+        on_image=details.add,
+        on_scores=reliability.update,
     )
     return DetailedQuality(
         **dict(quality),
@@ -61,7 +68,24 @@ def evaluate_artifact(
             SceneQuality(name=name, images=details.images[name], **_scores(confusion))
             for name, confusion in details.scenes.items()
         ),
+        calibration=_calibration(reliability),
     )
+
+
+def _calibration(reliability: Reliability) -> CalibrationQuality | None:
+    sums = (reliability.pixels, reliability.right, reliability.confidence)
+    bins = [
+        ReliabilityBin(
+            pixels=int(pixels),
+            confidence=min(1.0, float(confidence / pixels)),
+            accuracy=float(right / pixels),
+        )
+        for pixels, right, confidence in zip(*sums, strict=True)
+        if pixels
+    ]
+    if not bins:
+        return None
+    return CalibrationQuality(expected_error=reliability.expected_error, bins=bins)
 
 
 class _Details:

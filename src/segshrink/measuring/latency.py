@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from segshrink.errors import UsageError
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records.measurement import Latency
-from segshrink.runtimes import Artifact, Opening
+from segshrink.runtimes import Artifact, Opening, gives_classes, predict_classes
 
 # A shorter sample would depend on the clock and on single interruptions.
 _SAMPLE_SECONDS = 0.03
@@ -85,6 +86,12 @@ class _Timer:
 
     def __init__(self, artifact: Artifact, random: np.random.Generator) -> None:
         self._artifact = artifact
+        # What the file itself gives: classes would only be made scores again.
+        self._predict = (
+            partial(predict_classes, artifact)
+            if gives_classes(artifact)
+            else artifact.predict
+        )
         shape = (1, *artifact.input_shape, artifact.num_bands)
         self._image = random.uniform(0, 255, shape).astype(np.float32)
         self._repeats = 1
@@ -103,7 +110,7 @@ class _Timer:
     def _mean_ms(self) -> float:
         start = time.perf_counter()
         for _ in range(self._repeats):
-            self._artifact.predict(self._image)
+            self._predict(self._image)
         return (time.perf_counter() - start) * 1000 / self._repeats
 
     def latency(self) -> Latency:

@@ -12,8 +12,9 @@ from segshrink.metrics import ConfusionMatrix, ScoreHistograms
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records.measurement import ImageQuality, Quality
 from segshrink.records.metadata import bands_of
-from segshrink.runtimes import Artifact, predict_image
+from segshrink.runtimes import Artifact, gives_classes, predict_image
 
+OnScores = Callable[[np.ndarray, np.ndarray], None]
 OnImage = Callable[[int, AnnotatedImage, np.ndarray, np.ndarray], None]
 
 
@@ -25,6 +26,7 @@ def measure_quality(
     progress: Progress | None = None,
     overlap: float = 0.25,
     on_image: OnImage | None = None,
+    on_scores: OnScores | None = None,
 ) -> Quality:
     """Run a model file over every image of a part and measure its predictions.
 
@@ -39,9 +41,12 @@ def measure_quality(
         overlap: share of a tile that overlaps with the next, as in `predict_image`.
         on_image: called with the index of each image, the image, its labels and the
             predicted classes, both uint8 `(height, width)`; to keep samples.
+        on_scores: called with the labels of each image and the probabilities, float32
+            `(height, width, classes)`; not for a file that gives classes alone.
 
     Returns:
-        The scores; None where a measure is undefined.
+        The scores; None where a measure is undefined, as average precision is of a
+        file that gives classes alone.
 
     Raises:
         ModelError: if the file and the data set differ in their number of classes.
@@ -51,7 +56,8 @@ def measure_quality(
     _check(artifact, part, classes)
     progress = progress or SilentProgress()
     confusion = ConfusionMatrix(classes.num_classes)
-    scores = ScoreHistograms(classes.num_classes)
+    histograms = ScoreHistograms(classes.num_classes)
+    scores = None if gives_classes(artifact) else histograms
     by_image = []
     progress.start(f"quality of {artifact.path.name} on {part.name}", len(part))
     for index, image in enumerate(part):
@@ -62,7 +68,11 @@ def measure_quality(
         own.update(labels, predictions)
         confusion.add(own)
         by_image.append(image_quality(index, image, own))
-        scores.update(labels, softmax(logits))
+        if scores is not None:
+            probabilities = softmax(logits)
+            scores.update(labels, probabilities)
+            if on_scores is not None:
+                on_scores(labels, probabilities)
         if on_image is not None:
             on_image(index, image, labels, predictions)
         progress.advance(miou=confusion.mean_iou())

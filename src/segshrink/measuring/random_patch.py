@@ -17,7 +17,7 @@ from segshrink.records.evaluation import (
     PatchQuality,
     RandomPatchQuality,
 )
-from segshrink.runtimes import Artifact, predict_image
+from segshrink.runtimes import Artifact, predict_image, require_scores
 
 PROTOCOL = "random-patch"
 
@@ -50,9 +50,11 @@ def measure_random_patch(
 
     Raises:
         ModelError: if the file and the data set differ in their number of classes.
+        UsageError: if the file gives classes alone, since the protocol counts scores.
     """
     classes, split = patches.images.classes, patches.split
     require_same_classes(artifact, classes)
+    require_scores(artifact, "this protocol")
     progress = progress or SilentProgress()
     scores = PatchScores(classes.num_classes, patches.void_label)
     progress.start(f"random patches through {artifact.path.name}", len(split.val))

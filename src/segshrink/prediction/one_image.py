@@ -14,6 +14,7 @@ from segshrink.data.pictures import as_rgb
 from segshrink.errors import DatasetError
 from segshrink.prediction.areas import Areas
 from segshrink.prediction.bands import source_file
+from segshrink.prediction.confidence import NO_DATA, write_confidence
 from segshrink.prediction.painting import blended
 from segshrink.prediction.photos import IMAGE_TAG, Photo
 from segshrink.prediction.polygons import write_polygons
@@ -99,12 +100,17 @@ def segment_file(
     # Taken before the image is read, so that one that changes meanwhile is noticed.
     state = photo.state()
     image, has_data = read_pixels(source_file(artifact, photo.path))
-    labels = classes_of_image(artifact, image)
+    confidence = np.zeros(image.shape[:2], np.uint8) if photo.has_confidence else None
+    labels = classes_of_image(artifact, image, confidence=confidence)
     if has_data is not None:
         labels[~has_data] = IGNORE_INDEX
     colors = [color for _, color in legend(artifact)]
     # A mask of another image must not stand beside this overlay.
     photo.mask(out).unlink(missing_ok=True)
+    if confidence is not None:
+        if has_data is not None:
+            confidence[~has_data] = NO_DATA
+        write_confidence(confidence, photo.confidence(out))
     picture = blended(as_rgb(image), labels, colors)
     _write(Image.fromarray(picture), photo.overlay(out))
     indexed = Image.fromarray(labels, mode="P")
@@ -124,7 +130,7 @@ def segment_file(
 def _areas_there(photo: Photo, out: Path, num_classes: int) -> Areas | None:
     """Areas of an image whose results exist and are up to date; None otherwise."""
     mask = photo.mask(out)
-    if not (mask.is_file() and photo.overlay(out).is_file()):
+    if not all(path.is_file() for path in photo.results(out)):
         return None
     try:
         state = photo.state()

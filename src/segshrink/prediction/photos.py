@@ -18,7 +18,7 @@ from segshrink.errors import DatasetError, SegshrinkWarning, UsageError
 # A mask stores the state of its image under this name; see `Photo.state`.
 IMAGE_TAG = "IMAGE"
 
-# File systems take names of 255 bytes, of which the longest ending takes 12 and the
+# File systems take names of 255 bytes, of which the longest ending takes 15 and the
 # name while a file is written 10 more.
 _MOST_NAME_BYTES = 220
 _HASH_DIGITS = 12
@@ -32,11 +32,13 @@ class Photo:
         path: the image file.
         name: name of its results, without suffix, relative to the folder of results.
         is_scene: whether it is georeferenced, and read and written by windows.
+        has_confidence: whether the confidence of its pixels is written, too.
     """
 
     path: Path
     name: Path
     is_scene: bool = False
+    has_confidence: bool = False
 
     def mask(self, out: Path) -> Path:
         """The class indices: a PNG, or a GeoTIFF for a scene."""
@@ -45,6 +47,15 @@ class Photo:
     def overlay(self, out: Path) -> Path:
         """The image with its classes in colour."""
         return self._result(out, "-overlay.png")
+
+    def confidence(self, out: Path) -> Path:
+        """The largest probability of each pixel, of the kind of the class indices."""
+        return self._result(out, f"-confidence{self.mask(out).suffix}")
+
+    def results(self, out: Path) -> list[Path]:
+        """Mask, overlay and, where it is wanted, confidence."""
+        results = [self.mask(out), self.overlay(out)]
+        return results + [self.confidence(out)] * self.has_confidence
 
     def polygons(self, out: Path, kind: str) -> Path:
         """The outlines of the classes of a scene; `kind` is the file's suffix."""
@@ -209,7 +220,7 @@ def refuse_overwriting(photos: Sequence[Photo], out: Path) -> None:
     Raises:
         UsageError: naming them.
     """
-    written = [path for x in photos for path in (x.mask(out), x.overlay(out))]
+    written = [path for x in photos for path in x.results(out)]
     seen: set[Path] = set()
     doubles = sorted(
         {path.name for path in written if path in seen or seen.add(path)}  # type: ignore[func-returns-value]

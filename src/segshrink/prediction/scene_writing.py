@@ -51,8 +51,15 @@ _FINAL = {
 
 
 @contextmanager
-def opened_draft(path: Path, source: DatasetReader) -> Iterator[DatasetWriter]:
+def opened_draft(
+    path: Path, source: DatasetReader, *, no_data: int = IGNORE_INDEX
+) -> Iterator[DatasetWriter]:
     """Create a tiled file of class indices, with the georeference of a scene.
+
+    Args:
+        path: the file.
+        source: the scene.
+        no_data: value of pixels without data.
 
     Raises:
         RunFolderError: if it cannot be written.
@@ -60,7 +67,8 @@ def opened_draft(path: Path, source: DatasetReader) -> Iterator[DatasetWriter]:
     import rasterio
 
     with _writing(path):
-        target = rasterio.open(path, "w", **_DRAFT, **_georeference(source))
+        profile = _DRAFT | {"nodata": no_data} | _georeference(source)
+        target = rasterio.open(path, "w", **profile)
     try:
         yield target
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from segshrink.data.pictures import as_rgb
 from segshrink.errors import DatasetError
 from segshrink.prediction.areas import Areas
 from segshrink.prediction.bands import reader_for, require_known_scale
+from segshrink.prediction.confidence import SceneConfidence
 from segshrink.prediction.painting import blended
 from segshrink.prediction.photos import IMAGE_TAG, Photo
 from segshrink.prediction.preview import Preview
@@ -76,7 +78,7 @@ def segment_scene(
     with atomic_write(photo.mask(out)) as final:
         draft = final.with_name(f"{final.stem}.draft.tif")
         try:
-            preview, counts = _write_draft(artifact, photo, draft, on_tiles)
+            preview, counts = _write_draft(artifact, photo, out, draft, on_tiles)
             colors = [color for _, color in legend(artifact)]
             picture = blended(preview.image, preview.labels, colors)
             # A result of another image must not stand beside this overlay.
@@ -153,18 +155,18 @@ def _sliding_window(source: DatasetReader, artifact: Artifact) -> SlidingWindow:
 def _write_draft(
     artifact: Artifact,
     photo: Photo,
+    out: Path,
     draft: Path,
     on_tiles: Callable[[int], None] | None,
 ) -> tuple[Preview, np.ndarray]:
     """Predict a scene window by window into a tiled file that is not yet for users."""
     # Taken before the scene is read, so that one that changes meanwhile is noticed.
     state = photo.state()
-    with opened_scene(photo.path) as source:
-        window = _sliding_window(source, artifact)
-        cache_bytes = cache_bytes_of(source, window)
+    window, cache_bytes = _window_and_cache(photo.path, artifact)
     with (
         opened_scene(photo.path, cache_bytes=cache_bytes) as source,
         opened_draft(draft, source) as target,
+        _confidence(photo, out, source) as confidence,
     ):
         preview = Preview.of(source.shape)
         rows = SceneRows(
@@ -182,6 +184,8 @@ def _write_draft(
             empty = rows.without_data(row, column, labels.shape)
             if empty is not None:
                 labels[empty] = IGNORE_INDEX
+            if confidence is not None:
+                confidence.put(row, column, logits, empty)
             _add_counts(counts, labels)
             preview.put(preview.labels, row, column, labels)
             write_window(target, row, column, labels)
@@ -197,6 +201,21 @@ def _write_draft(
         )
         describe(target, artifact, counts, state)
     return preview, counts
+
+
+def _window_and_cache(path: Path, artifact: Artifact) -> tuple[SlidingWindow, int]:
+    with opened_scene(path) as source:
+        window = _sliding_window(source, artifact)
+        return window, cache_bytes_of(source, window)
+
+
+def _confidence(
+    photo: Photo, out: Path, source: DatasetReader
+) -> AbstractContextManager[SceneConfidence | None]:
+    """The file of confidence beside the classes, if it is wanted."""
+    if not photo.has_confidence:
+        return nullcontext()
+    return SceneConfidence(photo.confidence(out)).opened(source)
 
 
 def _reader(artifact: Artifact, source: DatasetReader) -> BandReader | None:

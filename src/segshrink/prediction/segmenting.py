@@ -14,7 +14,7 @@ from segshrink.prediction.polygons import KINDS, require_vector_packages
 from segshrink.prediction.scenes import count_scene_tiles
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records import exclusive_folder, model_sha256, read_json, write_json
-from segshrink.runtimes import Artifact, legend
+from segshrink.runtimes import Artifact, legend, require_scores
 
 _ABOUT = "predicted.json"
 
@@ -60,12 +60,15 @@ def segment_files(
 
     Raises:
         UsageError: if results would overwrite each other or an image, or if `polygons`
-            is unknown or there are no scenes for it.
+            is unknown or there are no scenes for it, or if the confidence is wanted of
+            a file that gives classes alone.
         MissingExtraError: if an image or an option needs a package that is missing.
         RunFolderError: if `out` holds results of another model, another process works
             in it, or a scene's result cannot be written.
     """
     progress = progress or SilentProgress()
+    if any(photo.has_confidence for photo in photos):
+        require_scores(artifact, "--confidence")
     refuse_overwriting(photos, out)
     _check_scenes(photos, polygons)
     claim_folder(out, artifact)

@@ -33,11 +33,33 @@ class SceneQuality(Record):
     pixel_accuracy: Share | None
 
 
+class ReliabilityBin(Record):
+    """Pixels of similar confidence: its mean, and the share of them that is right."""
+
+    pixels: Count
+    confidence: Share
+    accuracy: Share
+
+
+class CalibrationQuality(Record):
+    """Expected calibration error, in [0, 1], and the bins that it is computed from.
+
+    Bins are of equal width in [0, 1]; those without pixels are left out.
+    """
+
+    expected_error: Share
+    bins: tuple[ReliabilityBin, ...]
+
+
 class DetailedQuality(Quality):
-    """Scores of a file on one part of the data, also by scene and at boundaries."""
+    """Scores of a file on one part of the data, also by scene and at boundaries.
+
+    `calibration` is missing of files that give classes alone, and in early records.
+    """
 
     boundary_iou: BoundaryQuality
     scenes: tuple[SceneQuality, ...]
+    calibration: CalibrationQuality | None = None
 
 
 class PatchClassQuality(ClassQuality):

@@ -95,12 +95,16 @@ class Checked(_Carried):
 class FileMetadata(_Carried):
     """Metadata of an exported file: input, output, precision, classes, data, scores.
 
-    Every part may be missing.
+    `output` is an `Output` of `segshrink.formats`; `num_classes` stands beside one that
+    does not show their number. `temperature` is what the logits were divided by. Every
+    part may be missing.
     """
 
     segshrink: str = ""
     input: InputImage | None = None
     output: str = "logits"
+    num_classes: Annotated[int, Field(ge=1, le=_MOST_CLASSES)] | None = None
+    temperature: Annotated[FiniteFloat, Field(gt=0)] | None = None
     precision: str = "float32"
     model: ModelCost = ModelCost()
     classes: Annotated[tuple[ClassColor, ...], Field(max_length=_MOST_CLASSES)] = ()

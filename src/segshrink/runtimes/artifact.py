@@ -54,8 +54,22 @@ class Artifact(Protocol):
     @property
     def num_classes(self) -> int: ...  # noqa: D102
 
+    def run(self, image: np.ndarray) -> np.ndarray:
+        """Run the file once.
+
+        Args:
+            image: `signature.as_input` of an image.
+
+        Returns:
+            Its output for `signature.as_logits`, float32 or uint8 classes.
+        """
+        ...
+
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch of any size.
+
+        A file that gives classes alone gives 1 for the class of the pixel and 0 for all
+        others.
 
         Args:
             images: 0-255, uint8 or float, `(batch, height, width, num_bands)` of
@@ -88,6 +102,18 @@ def checked_images(
     if images.dtype != np.uint8 and images.dtype.kind != "f":
         raise UsageError(f"images must be uint8 or float, got {images.dtype}.")
     return np.ascontiguousarray(images, dtype=np.float32)
+
+
+def predicted(artifact: Artifact, images: np.ndarray) -> np.ndarray:
+    """Logits of a batch, image after image; see `Artifact.predict`."""
+    images = checked_images(images, artifact.input_shape, artifact.num_bands)
+    signature = artifact.signature
+    logits = np.empty((*images.shape[:3], artifact.num_classes), np.float32)
+    for index, image in enumerate(images):
+        with running(artifact.path):
+            given = artifact.run(signature.as_input(image))
+            logits[index] = signature.as_logits(given)
+    return logits
 
 
 @contextmanager
@@ -167,6 +193,9 @@ class Signature:
 
     def as_logits(self, output: np.ndarray) -> np.ndarray:
         """The output of the file for one image as logits `(height, width, classes)`."""
+        if self.output is OutputKind.CLASSES:
+            scores: np.ndarray = np.eye(self.num_channels, dtype=np.float32)[output[0]]
+            return scores
         given = np.moveaxis(output[0], 0, 2) if self.gives_channels_first else output[0]
         return given if self.output is None else as_logits(given, self.output)
 

@@ -12,9 +12,8 @@ from segshrink.records.bands import Bands
 from segshrink.records.metadata import FileMetadata, InputImage
 from segshrink.runtimes.artifact import (
     Signature,
-    checked_images,
     checked_signature,
-    running,
+    predicted,
     window_shape,
 )
 
@@ -80,16 +79,13 @@ class KerasArtifact:
             ) from error
         return replace(checked_signature(self.path, window, gives), is_window=True)
 
+    def run(self, image: np.ndarray) -> np.ndarray:
+        """Run the model once; see `Artifact.run`."""
+        return np.asarray(self.model.predict_on_batch(image))
+
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
-        images = checked_images(images, self.input_shape, self.num_bands)
-        signature = self.signature
-        logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
-        for index, image in enumerate(images):
-            with running(self.path):
-                given = self.model.predict_on_batch(signature.as_input(image))
-                logits[index] = signature.as_logits(given)
-        return logits
+        return predicted(self, images)
 
 
 def _metadata(size_px: tuple[int, int], bands: Bands | None) -> FileMetadata | None:

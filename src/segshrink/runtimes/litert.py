@@ -9,7 +9,8 @@ from segshrink.errors import MissingExtraError, ModelError
 from segshrink.export.metadata import litert_metadata
 from segshrink.formats import Format
 from segshrink.quiet import quiet
-from segshrink.runtimes.artifact import checked_images, checked_signature, running
+from segshrink.runtimes.artifact import checked_signature, predicted
+from segshrink.runtimes.class_map import class_map_signature
 
 
 class LiteRTArtifact:
@@ -50,11 +51,13 @@ class LiteRTArtifact:
             ) from error
         self.metadata = litert_metadata(content, path)
         self._image, self._logits = self._only_input_and_output()
-        self.signature = checked_signature(
-            path,
-            tuple(self._image["shape"].tolist()),
-            tuple(self._logits["shape"].tolist()),
+        takes, gives = (
+            tuple(tensor["shape"].tolist()) for tensor in (self._image, self._logits)
         )
+        if self._logits["dtype"] == np.uint8:
+            self.signature = class_map_signature(path, takes, gives, self.metadata)
+        else:
+            self.signature = checked_signature(path, takes, gives)
         self.input_shape = self.signature.input_shape
         self.num_bands = self.signature.num_bands
         self.num_classes = self.signature.num_classes
@@ -68,8 +71,10 @@ class LiteRTArtifact:
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         types = [tensor["dtype"] for tensor in (*inputs, *outputs)]
-        known = (np.float32, np.int8)
-        if len(inputs) != 1 or len(outputs) != 1 or not set(types) <= set(known):
+        known = {np.float32, np.int8}
+        if types[-1:] == [np.uint8] and len(outputs) == 1:
+            types = types[:-1]  # class indices
+        if len(inputs) != 1 or len(outputs) != 1 or not set(types) <= known:
             raise ModelError(
                 f"{self.path}: one input and one output of float32 or int8 are needed, "
                 f"got {len(inputs)} inputs and {len(outputs)} outputs of type "
@@ -84,18 +89,17 @@ class LiteRTArtifact:
                 )
         return inputs[0], outputs[0]
 
+    def run(self, image: np.ndarray) -> np.ndarray:
+        """Run the file once; see `Artifact.run`."""
+        given = _as_stored(image, self._image)
+        self._interpreter.set_tensor(self._image["index"], given)
+        self._interpreter.invoke()
+        stored = self._interpreter.get_tensor(self._logits["index"])
+        return _as_float(stored, self._logits)
+
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
-        images = checked_images(images, self.input_shape, self.num_bands)
-        logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
-        for index, image in enumerate(images):
-            given = _as_stored(self.signature.as_input(image), self._image)
-            with running(self.path):
-                self._interpreter.set_tensor(self._image["index"], given)
-                self._interpreter.invoke()
-                stored = self._interpreter.get_tensor(self._logits["index"])
-            logits[index] = self.signature.as_logits(_as_float(stored, self._logits))
-        return logits
+        return predicted(self, images)
 
 
 def _as_stored(values: np.ndarray, tensor: dict) -> np.ndarray:
@@ -110,7 +114,7 @@ def _as_stored(values: np.ndarray, tensor: dict) -> np.ndarray:
 
 def _as_float(values: np.ndarray, tensor: dict) -> np.ndarray:
     """Convert the values of a tensor of the file to float32."""
-    if tensor["dtype"] == np.float32:
+    if tensor["dtype"] in (np.float32, np.uint8):
         return values
     scale, zero_point = tensor["quantization"]
     return (values.astype(np.float32) - zero_point) * scale

@@ -6,11 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segshrink.errors import ModelError, SegshrinkWarning, UsageError
-from segshrink.formats import EXPORTED, Format, InputRange, listed_suffixes, remedy_for
+from segshrink.formats import (
+    EXPORTED,
+    Format,
+    InputRange,
+    Output,
+    listed_suffixes,
+    remedy_for,
+)
 from segshrink.reading import irregular
 from segshrink.records.metadata import FileMetadata
 from segshrink.runtimes.artifact import Artifact
-from segshrink.runtimes.outputs import output_kind
+from segshrink.runtimes.outputs import OutputKind, output_kind
 from segshrink.runtimes.trial import require_sound
 
 # Formats whose files may give more than one output.
@@ -77,14 +84,7 @@ def load_artifact(
         artifact.metadata = _fitting(artifact)
     signature = replace(artifact.signature, input_range=_range(input_range))
     artifact.signature = signature
-    if artifact.metadata is None and format is not Format.KERAS:
-        artifact.signature = replace(signature, output=None)
-        shape = (*signature.input_shape, signature.num_bands)
-        kind = output_kind(
-            lambda images: artifact.predict(images)[..., : signature.num_channels],
-            shape,
-        )
-        artifact.signature = replace(signature, output=kind)
+    artifact.signature = replace(signature, output=_output(artifact, format))
     return artifact
 
 
@@ -155,6 +155,21 @@ def _fitting(artifact: Artifact) -> FileMetadata | None:
         stacklevel=3,
     )
     return None
+
+
+def _output(artifact: Artifact, format: Format) -> OutputKind | None:
+    """Meaning of the output: the file says it, or it is tried on noise."""
+    signature, metadata = artifact.signature, artifact.metadata
+    if signature.output is OutputKind.CLASSES:
+        return signature.output
+    if metadata is not None or format is Format.KERAS:
+        gives_shares = metadata and metadata.output == Output.PROBABILITIES
+        return OutputKind.SOFTMAX if gives_shares else signature.output
+    artifact.signature = replace(signature, output=None)
+    shape = (*signature.input_shape, signature.num_bands)
+    return output_kind(
+        lambda images: artifact.predict(images)[..., : signature.num_channels], shape
+    )
 
 
 def _range(name: InputRange | str) -> InputRange:

@@ -11,11 +11,11 @@ from segshrink.export.metadata import NAME, parse_metadata
 from segshrink.formats import Format
 from segshrink.runtimes.artifact import (
     Signature,
-    checked_images,
     checked_signature,
-    running,
+    predicted,
     window_shape,
 )
+from segshrink.runtimes.class_map import class_map_signature
 
 
 class ONNXArtifact:
@@ -59,6 +59,8 @@ class ONNXArtifact:
         self.num_classes = self.signature.num_classes
 
     def _signature(self, takes: tuple, gives: tuple) -> Signature:
+        if self._session.get_outputs()[0].type == "tensor(uint8)":
+            return class_map_signature(self.path, takes, gives, self.metadata)
         window = window_shape(takes)
         if window is None:
             return checked_signature(self.path, takes, gives)
@@ -77,7 +79,8 @@ class ONNXArtifact:
     def _only_input_and_output(self) -> tuple:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         types = [tensor.type for tensor in (*inputs, *outputs)]
-        if len(inputs) != 1 or types != ["tensor(float)", "tensor(float)"]:
+        known = ["tensor(float)", "tensor(uint8)"]
+        if len(inputs) != 1 or types not in (["tensor(float)"] * 2, known):
             raise ModelError(
                 f"{self.path}: one float32 input and one float32 output are needed, "
                 f"got {len(inputs)} inputs and {len(outputs)} outputs of type "
@@ -85,16 +88,14 @@ class ONNXArtifact:
             )
         return inputs[0], outputs[0]
 
+    def run(self, image: np.ndarray) -> np.ndarray:
+        """Run the file once; see `Artifact.run`."""
+        given: np.ndarray = self._session.run(None, {self._input: image})[0]
+        return given
+
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
-        images = checked_images(images, self.input_shape, self.num_bands)
-        signature = self.signature
-        logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
-        for index, image in enumerate(images):
-            with running(self.path):
-                given = {self._input: signature.as_input(image)}
-                logits[index] = signature.as_logits(self._session.run(None, given)[0])
-        return logits
+        return predicted(self, images)
 
 
 def _options(threads: int) -> Any:

@@ -10,7 +10,8 @@ from segshrink.export.metadata import openvino_metadata
 from segshrink.export.openvino import read_model, weights_path
 from segshrink.formats import Format
 from segshrink.quiet import quiet
-from segshrink.runtimes.artifact import checked_images, checked_signature, running
+from segshrink.runtimes.artifact import checked_signature, predicted
+from segshrink.runtimes.class_map import class_map_signature
 
 
 class OpenVINOArtifact:
@@ -51,7 +52,10 @@ class OpenVINOArtifact:
         self.runtime_version = _version()
         self.metadata = openvino_metadata(model, path)
         image, logits = self._only_input_and_output()
-        self.signature = checked_signature(path, image, logits)
+        if self._compiled.output(0).element_type.get_type_name() == "u8":
+            self.signature = class_map_signature(path, image, logits, self.metadata)
+        else:
+            self.signature = checked_signature(path, image, logits)
         self.input_shape = self.signature.input_shape
         self.num_bands = self.signature.num_bands
         self.num_classes = self.signature.num_classes
@@ -59,7 +63,8 @@ class OpenVINOArtifact:
     def _only_input_and_output(self) -> tuple[tuple, tuple]:
         ports = [*self._compiled.inputs, *self._compiled.outputs]
         types = [port.element_type.get_type_name() for port in ports]
-        if len(self._compiled.inputs) != 1 or types != ["f32", "f32"]:
+        known = (["f32", "f32"], ["f32", "u8"])
+        if len(self._compiled.inputs) != 1 or types not in known:
             raise ModelError(
                 f"{self.path}: one float32 input and one float32 output are needed, "
                 f"got {len(self._compiled.inputs)} inputs and "
@@ -71,16 +76,14 @@ class OpenVINOArtifact:
         )
         return image, logits
 
+    def run(self, image: np.ndarray) -> np.ndarray:
+        """Run the file once; see `Artifact.run`."""
+        given: np.ndarray = self._compiled(image)[0]
+        return given
+
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
-        images = checked_images(images, self.input_shape, self.num_bands)
-        signature = self.signature
-        logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
-        for index, image in enumerate(images):
-            with running(self.path):
-                given = self._compiled(signature.as_input(image))[0]
-                logits[index] = signature.as_logits(given)
-        return logits
+        return predicted(self, images)
 
 
 def _compiled(model: Any, threads: int) -> Any:

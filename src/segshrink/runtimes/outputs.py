@@ -1,4 +1,4 @@
-"""Outputs of files for a pixel: logits, or probabilities of a softmax or sigmoid."""
+"""Outputs of files for a pixel: logits, probabilities, or the class alone."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -19,6 +19,8 @@ class OutputKind(StrEnum):
     """Probabilities that sum to 1."""
     SIGMOID = "sigmoid"
     """A probability for each channel by itself."""
+    CLASSES = "classes"
+    """The index of the class, without a score; see `segshrink.runtimes.class_map`."""
 
 
 def as_logits(channels: np.ndarray, kind: OutputKind) -> npt.NDArray[np.floating]:

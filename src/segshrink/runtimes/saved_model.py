@@ -12,8 +12,8 @@ from segshrink.quiet import quiet
 from segshrink.records import usable_cores
 from segshrink.records.metadata import FileMetadata
 from segshrink.runtimes.artifact import (
-    checked_images,
     checked_signature,
+    predicted,
     window_shape,
 )
 
@@ -130,11 +130,10 @@ class SavedModelArtifact:
         found: np.ndarray = outputs[self._output].numpy()
         return found
 
+    def run(self, image: np.ndarray) -> np.ndarray:
+        """Run the model once; see `Artifact.run`."""
+        return self._called(image)
+
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Compute the logits of a batch; see `Artifact.predict`."""
-        images = checked_images(images, self.input_shape, self.num_bands)
-        signature = self.signature
-        logits = np.empty((*images.shape[:3], self.num_classes), np.float32)
-        for index, image in enumerate(images):
-            logits[index] = signature.as_logits(self._called(signature.as_input(image)))
-        return logits
+        return predicted(self, images)

@@ -46,7 +46,11 @@ def predict_image(
 
 
 def classes_of_image(
-    artifact: Artifact, image: np.ndarray, overlap: float = 0.25
+    artifact: Artifact,
+    image: np.ndarray,
+    overlap: float = 0.25,
+    *,
+    confidence: np.ndarray | None = None,
 ) -> npt.NDArray[np.uint8]:
     """The most likely class of every pixel, without holding the logits in memory.
 
@@ -56,6 +60,7 @@ def classes_of_image(
         artifact: as for `predict_image`.
         image: as for `predict_image`.
         overlap: as for `predict_image`.
+        confidence: uint8 `(height, width)` to write `confidence_of` each pixel into.
 
     Returns:
         uint8 class indices `(height, width)`.
@@ -70,6 +75,8 @@ def classes_of_image(
         height, width, _ = logits.shape
         here = slice(row, row + height), slice(column, column + width)
         classes[here] = likeliest_classes(logits)
+        if confidence is not None:
+            confidence[here] = confidence_of(logits)
 
     stream_by_tiles(
         artifact.predict,
@@ -109,6 +116,24 @@ def likeliest_classes(logits: np.ndarray) -> npt.NDArray[np.uint8]:
             # The index grows, so that the last class to win is the highest so far.
             np.maximum(best, is_higher * np.uint8(index), out=best)
     return classes
+
+
+def confidence_of(logits: np.ndarray) -> npt.NDArray[np.uint8]:
+    """The largest probability of each pixel, from 1 to 255, which is a certain class.
+
+    Args:
+        logits: float `(height, width, classes)`.
+
+    Returns:
+        uint8 `(height, width)`.
+    """
+    height, width, _ = logits.shape
+    levels = np.empty((height, width), np.uint8)
+    for start in range(0, height, _ROWS):
+        rows = slice(start, start + _ROWS)
+        odds = np.exp(logits[rows] - logits[rows].max(axis=-1, keepdims=True))
+        levels[rows] = np.rint(255 / odds.sum(axis=-1))
+    return levels
 
 
 def _checked(artifact: Artifact, image: np.ndarray, overlap: float) -> np.ndarray:

@@ -14,7 +14,7 @@ from segshrink._version import __version__
 from segshrink.errors import ModelError, UsageError
 from segshrink.formats import PAGE_SUFFIX, Format, InputRange
 from segshrink.records import atomic_write
-from segshrink.runtimes import Artifact, legend, load_artifact
+from segshrink.runtimes import Artifact, legend, load_artifact, require_scores
 from segshrink.runtimes.litert import LiteRTArtifact
 from segshrink.web.runtime import library, licence, packed, runtime_name
 
@@ -51,7 +51,7 @@ def write_web_page(
         `out` as a `Path`.
 
     Raises:
-        UsageError: for names of other kinds of files.
+        UsageError: for names of other kinds of files, or a file of classes alone.
         ModelError: if the file is damaged, or not one that the page can run.
     """
     model, out = Path(model), Path(out)
@@ -66,6 +66,7 @@ def write_web_page(
             f"{model.suffix or 'no suffix'!r}. Export the model to one first."
         )
     artifact = load_artifact(model, input_range=input_range)
+    require_scores(artifact, "a page")
     _require_that_it_runs(artifact)
     content = _page(artifact, model.read_bytes())
     with atomic_write(out) as partial:
