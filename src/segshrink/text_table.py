@@ -38,6 +38,24 @@ def columns(
     return table
 
 
+def without_empty(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], missing: Collection[str]
+) -> tuple[list[str], list[list[str]]]:
+    """The columns in which something is known.
+
+    Args:
+        heads: heading of each column.
+        rows: cells of each row.
+        missing: texts of cells whose value is not known.
+    """
+    known = [
+        place
+        for place in range(len(heads))
+        if not rows or any(row[place] not in missing for row in rows)
+    ]
+    return [heads[x] for x in known], [[row[x] for x in known] for row in rows]
+
+
 class ShownInNotebooks:
     """Base of what Rich can draw, so that a notebook shows the same as `print`."""
 
@@ -51,6 +69,13 @@ class ShownInNotebooks:
 def as_text(renderable: RenderableType) -> str:
     """The lines that Rich draws, without colours and as wide as they need to be."""
     written = io.StringIO()
-    console = Console(file=written, width=_WIDE, color_system=None, highlight=False)
+    console = Console(
+        file=written,
+        width=_WIDE,
+        color_system=None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
     console.print(renderable)
     return "\n".join(line.rstrip() for line in written.getvalue().splitlines())

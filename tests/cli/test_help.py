@@ -1,6 +1,7 @@
 """Help is quick, and its examples are true."""
 
 import inspect
+import itertools
 import shlex
 import subprocess
 import sys
@@ -8,9 +9,9 @@ import sys
 import pytest
 import typer
 
-from e2e.command_line import succeeded
+from e2e.command_line import succeeded, typed
 from segshrink import __version__
-from segshrink.cli.app import app
+from segshrink.cli.app import app, as_paragraphs
 
 COMMANDS = typer.main.get_command(app).commands
 VERBS = (
@@ -65,6 +66,34 @@ def test_every_argument_and_option_is_explained(verb):
     for parameter in COMMANDS[verb].params:
         if parameter.name != "help":
             assert parameter.help, f"{verb}: {parameter.name}"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_wraps_cleanly_in_80_columns(verb):
+    lines = typed(verb, "--help", columns=80).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if "…" in line]
+    [example] = [line.strip() for line in lines if "Example: " in line]
+    assert example in inspect.getdoc(COMMANDS[verb].callback)
+    # A line of a paragraph ends where the next word would not fit.
+    usage = next(i for i, line in enumerate(lines) if "Usage:" in line)
+    frame = next(i for i, line in enumerate(lines) if line.startswith("╭"))
+    text = [line.strip() for line in lines[usage + 1 : frame]]
+    for line, after in itertools.pairwise(text):
+        if line and after:
+            assert len(line) + 1 + len(after.split()[0]) > 76, line
+
+
+def test_a_docstring_becomes_a_line_for_each_paragraph():
+    text = """One sentence.
+
+    Another one, which
+    takes two lines.
+    """
+    assert as_paragraphs(text) == (
+        "One sentence.\n\nAnother one, which takes two lines."
+    )
+    assert as_paragraphs(None) == ""
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["compress", "--help"]])

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from segshrink.cli import terminal
 from segshrink.cli.terminal import TerminalProgress, errors, output, user_errors
@@ -88,6 +89,17 @@ def test_long_paths_are_not_broken_into_lines(capsys):
     printed = capsys.readouterr()
     assert printed.out == f"Report: {path}\n"
     assert printed.err == f"Fault: {path}\n"
+
+
+def test_tables_are_piped_at_their_full_width(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    table = Table("name [of note]", "value", box=None)
+    table.add_row("a very long name [bold] " * 9, "a very long value " * 9)
+    output.print(table)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split() == ["name", "[of", "note]", "value"]
+    assert second.count("a very long name [bold]") == 9
+    assert second.endswith("a very long value")
 
 
 def test_without_a_terminal_each_work_ends_in_one_line(capsys):

@@ -19,13 +19,13 @@ class Finished:
     errors: str
 
 
-def typed(*arguments: object) -> Finished:
-    """Run the entry point with these arguments, as the shell would."""
+def typed(*arguments: object, columns: int = 300) -> Finished:
+    """Run the entry point with these arguments, as a shell of that width would."""
     out, errors = io.StringIO(), io.StringIO()
     line = ["segshrink", *map(str, arguments)]
     with (
         mock.patch.object(sys, "argv", line),
-        mock.patch.dict(os.environ, COLUMNS="300", NO_COLOR="1"),
+        mock.patch.dict(os.environ, COLUMNS=str(columns), NO_COLOR="1"),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(errors),
     ):

@@ -1,5 +1,7 @@
 """Every verb on files, as a user types it."""
 
+import csv
+import io
 import json
 import shutil
 import subprocess
@@ -283,6 +285,31 @@ def test_files_know_the_data_of_their_run(finished_run, scenes, tmp_path):
     assert "--data has no effect beside DATA" in message
     alone = shutil.copy(artifact, tmp_path)
     assert "lies in no run folder" in refused("evaluate", alone)
+
+
+def test_every_table_is_given_as_json_and_csv_alone(finished_run, scenes, tmp_path):
+    """With a dash, standard output holds the figures and nothing else."""
+    artifact = finished_run / "artifacts" / "student-int8.tflite"
+    model = finished_run / "student" / "model.keras"
+    out = tmp_path / "m"
+    commands = {
+        ("evaluate", artifact): "class",
+        ("benchmark", artifact, *BRIEFLY): "file",
+        ("inspect", scenes): "scene",
+        ("inspect", artifact): "file",
+        ("inspect", model): "layer",
+        ("prune", model, "--out", out / "s.keras"): "layer",
+        ("export", model, "--out", out / "s.tflite"): "file",
+        ("report", finished_run): "name",
+        ("recipes",): "recipe",
+    }
+    for command, first in commands.items():
+        assert json.loads(succeeded(*command, "--json", "-"))
+        rows = list(csv.DictReader(io.StringIO(succeeded(*command, "--csv", "-"))))
+        assert rows and next(iter(rows[0])) == first, command
+    assert json.loads(succeeded("doctor", "--no-speed", "--json", "-"))["machine"]
+    rows = json.loads(succeeded("report", finished_run, "--json", "-"))
+    assert [row["name"] for row in rows] == list(RECORDS)
 
 
 def test_evaluate_shows_what_went_wrong(finished_run, scenes, tmp_path):

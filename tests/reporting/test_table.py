@@ -6,8 +6,14 @@ import pytest
 from segshrink.metrics import quality_interval
 from segshrink.reporting.caption import caption_lines
 from segshrink.reporting.run_records import read_run
-from segshrink.reporting.table import class_table, results_table
-from segshrink.reporting.units import percent_interval
+from segshrink.reporting.table import (
+    Column,
+    Row,
+    Table,
+    class_table,
+    results_table,
+)
+from segshrink.reporting.units import MISSING, percent_interval
 
 from .cells import column_cells
 from .images import with_images
@@ -118,3 +124,12 @@ def test_they_stand_in_the_table_and_its_caption(run_folder: Builder) -> None:
     assert last[-1].count("−") == 3 and " to " in last[-1]
     (line,) = [x for x in caption_lines(records) if "95 %" in x]
     assert "over the 8 images. Images of one scene are alike" in line
+
+
+def test_columns_in_which_nothing_is_known_can_be_left_out() -> None:
+    columns = (Column("model"), Column("faster"), Column("mIoU"))
+    table = Table(columns, (Row(("a", MISSING, "1")), Row(("b", MISSING, MISSING))))
+    assert table.without_empty() == Table(
+        (Column("model"), Column("mIoU")), (Row(("a", "1")), Row(("b", MISSING)))
+    )
+    assert Table(columns, ()).without_empty() == Table(columns, ())

@@ -1,5 +1,6 @@
 """The command line application: all verbs, and its entry point."""
 
+import inspect as inspection
 import os
 import sys
 from typing import Annotated
@@ -20,9 +21,21 @@ from segshrink.cli.prune import prune
 from segshrink.cli.recipes import recipes
 from segshrink.cli.report import report
 from segshrink.cli.search import search
-from segshrink.cli.terminal import STOPPED_EXIT_CODE, tell_warnings, user_errors
+from segshrink.cli.terminal import (
+    STOPPED_EXIT_CODE,
+    output,
+    tell_warnings,
+    user_errors,
+)
 from segshrink.cli.train import train
 from segshrink.cli.validate import validate
+
+
+def as_paragraphs(text: str | None) -> str:
+    """A docstring with a line for each paragraph, which help wraps by itself."""
+    paragraphs = inspection.cleandoc(text or "").split("\n\n")
+    return "\n\n".join(" ".join(each.split()) for each in paragraphs)
+
 
 app = typer.Typer(
     name="segshrink",
@@ -48,7 +61,7 @@ for verb in (
     validate,
     recipes,
 ):
-    app.command()(user_errors()(verb))
+    app.command(help=as_paragraphs(verb.__doc__))(user_errors()(verb))
 
 
 def _version(wanted: bool) -> None:
@@ -60,7 +73,13 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
     ] = False,
 ) -> None:
     """From a folder of images and masks to a small, fast, measured model.
@@ -78,6 +97,8 @@ def main() -> None:
     # U-Net a fifth faster there too.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     tell_warnings()
+    # Silenced by the verb before, where one process runs several.
+    output.quiet = False
     try:
         app(prog_name="segshrink")
     except SystemExit as leaving:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segshrink.cli.benchmark_table import benchmark_rows, print_benchmark
 from segshrink.cli.data_options import DataOptions
+from segshrink.cli.figures import CsvFile, Figures, JsonFile
 from segshrink.cli.options import (
     Architecture,
     Head,
@@ -20,14 +22,13 @@ from segshrink.cli.options import (
     refuse_unknown_part,
 )
 from segshrink.cli.scores import tell_window, warn_of_other_split
-from segshrink.cli.terminal import TerminalProgress, load_keras_for, load_plots, output
+from segshrink.cli.terminal import TerminalProgress, load_keras_for, load_plots
 from segshrink.errors import UsageError
 from segshrink.formats import Format, InputRange
 
 if TYPE_CHECKING:
     from segshrink.data import Dataset
     from segshrink.records.benchmark import Benchmark
-    from segshrink.records.machine import Machine
     from segshrink.runtimes import Artifact
 
 
@@ -53,9 +54,8 @@ def benchmark(
         str | None,
         typer.Option(help="With --data: val or test (test, or that of the run)."),
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write the records here.")
-    ] = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -73,6 +73,7 @@ def benchmark(
 
     Example: segshrink benchmark teacher.tflite student-int8.tflite --threads 1
     """
+    figures = Figures(json_file, csv_file)
     options = DataOptions(
         data, split, split_seed, None, snap_colors, resize_masks, files
     )
@@ -105,12 +106,8 @@ def benchmark(
         progress=progress,
         opening=opening,
     )
-    _print_files(found)
-    for place, count in enumerate(found.peak_macs_per_second):
-        _print_latency(found, place, count)
-    _print_machine(found.machine, rounds)
-    if json_file is not None:
-        found.write(json_file)
+    print_benchmark(found, rounds)
+    figures.write(found.as_plain(), benchmark_rows(found))
     if plot is not None:
         _write_plot(plot, found)
 
@@ -133,12 +130,6 @@ def _check(artifact: Artifact, dataset: Dataset, *, is_range_given: bool) -> Non
         require_range_of_file(artifact, dataset)
 
 
-def _print_machine(machine: Machine, rounds: int) -> None:
-    from segshrink.reporting.caption import machine_text
-
-    output.out(f"{rounds} rounds, {machine_text(machine)}")
-
-
 def _write_plot(path: Path, found: Benchmark) -> None:
     from segshrink.records import atomic_write
     from segshrink.reporting.plots.benchmark import benchmark_plot
@@ -147,56 +138,3 @@ def _write_plot(path: Path, found: Benchmark) -> None:
     plot = benchmark_plot(found)
     with atomic_write(path) as partial:
         partial.write_bytes(plot.png(LIGHT))
-
-
-def _print_files(found: Benchmark) -> None:
-    from rich.table import Table
-
-    from segshrink.reporting.units import human_bytes, human_count, human_percent
-
-    table = Table("file", "size", "gzipped", "weights", "MACs", "memory", "mIoU %")
-    table.columns[0].no_wrap = True
-    for entry in found.files:
-        model, quality = entry.model, entry.quality
-        table.add_row(
-            entry.file,
-            human_bytes(entry.size.size_bytes),
-            human_bytes(entry.size.gzipped_bytes),
-            human_count(model.parameters if model else None),
-            human_count(model.macs if model else None),
-            human_bytes(entry.memory.model_bytes if entry.memory else None),
-            human_percent(quality.mean_iou if quality else None),
-        )
-    output.print(table)
-    memory = found.files[0].memory
-    threads = memory.threads if memory and memory.threads else 1
-    output.out(
-        "Memory: bytes that a fresh process needs beyond the runtime itself, with "
-        f"{threads} thread{'s' * (threads > 1)}."
-    )
-
-
-def _print_latency(found: Benchmark, place: int, count: str) -> None:
-    from rich.table import Table
-
-    from segshrink.reporting.units import MISSING, human_ms, human_ratio
-
-    peak = found.peak_macs_per_second[count]
-    first = found.files[0].latency[place].median_ms
-    table = Table("file", "median ms", "quartiles", "faster", "GMAC/s", "% of peak")
-    table.columns[0].no_wrap = True
-    for entry in found.files:
-        timed = entry.latency[place]
-        doubt = " (doubtful)" if timed.spread_doubtful else ""
-        rate = timed.macs_per_second
-        table.add_row(
-            entry.file,
-            human_ms(timed.median_ms),
-            f"{human_ms(timed.p25_ms)} - {human_ms(timed.p75_ms)}{doubt}",
-            human_ratio(first / timed.median_ms),
-            MISSING if rate is None else f"{rate / 1e9:.1f}",
-            MISSING if rate is None else f"{100 * rate / peak:.0f}",
-        )
-    output.print(table)
-    threads = "1 thread" if count == "1" else f"{count} threads"
-    output.out(f"{threads}; peak of a matrix product {peak / 1e9:.0f} GMAC/s")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from segshrink.cli.figures import CsvFile, Figures, JsonFile
 from segshrink.cli.options import (
     Data,
     Devices,
@@ -19,7 +20,7 @@ from segshrink.cli.options import (
     device_count,
     with_masks,
 )
-from segshrink.cli.report import print_file_in_use
+from segshrink.cli.report import print_file_in_use, write_figures
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
 
@@ -41,6 +42,8 @@ def compress(
             help="Also train the baselines: masks only, and without a teacher.",
         ),
     ] = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
 ) -> None:
     """Run all stages: teacher, pruning, distillation, export, measurement, report.
 
@@ -48,6 +51,7 @@ def compress(
 
     Example: segshrink compress path/to/dataset --out runs/first
     """
+    figures = Figures(json_file, csv_file)
     count = device_count(devices)
     settings = with_masks(settings, snap_colors=snap_colors, resize_masks=resize_masks)
     chosen = assemble_recipe(
@@ -69,3 +73,4 @@ def compress(
     output.print(summary_table(run.folder))
     print_file_in_use(run.folder)
     output.out(f"Report: {run.report}")
+    write_figures(run.folder, figures)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from segshrink.cli.figures import CsvFile, Figures, JsonFile, single_values
 from segshrink.cli.options import (
     Architecture,
     Data,
@@ -67,11 +68,14 @@ def distill(
             help="The same for STUDENT; --architecture is for the teacher.",
         ),
     ] = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
 ) -> None:
     """Train a student on labels and on a teacher; OUT gets model.keras.
 
-    Example: segshrink distill synthetic --teacher t.keras --student s.keras --out s
+    Example: segshrink distill data --teacher t.keras --student s.keras --out d
     """
+    figures = Figures(json_file, csv_file)
     count = device_count(devices)
     settings = with_masks(settings, snap_colors=snap_colors, resize_masks=resize_masks)
     of_models = {
@@ -100,3 +104,5 @@ def distill(
         f"{out / 'model.keras'}: mean IoU {record.best_val_miou:.3f} on validation "
         f"(epoch {record.best_epoch} of {record.epochs})"
     )
+    plain = record.as_plain()
+    figures.write(plain, [single_values(plain)])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segshrink.cli.figures import Figures, JsonFile
 from segshrink.cli.terminal import output
 
 if TYPE_CHECKING:
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Write all of it to this file, too.")
-    ] = None,
+    json_file: JsonFile = None,
     speed: Annotated[
         bool,
         typer.Option(
@@ -29,13 +27,13 @@ def doctor(
 
     Example: segshrink doctor --json doctor.json
     """
+    figures = Figures(json_file)
     from segshrink.doctor import examine
 
     found = examine(speed=speed)
     for line in _lines(found):
         output.out(line)
-    if json is not None:
-        found.write(json)
+    figures.write(found.as_plain(), ())
 
 
 def _lines(found: Examination) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segshrink.cli.data_options import RANDOM_PATCH, RUN, DataOptions
+from segshrink.cli.figures import CsvFile, Figures, JsonFile
 from segshrink.cli.options import (
     Architecture,
     Head,
@@ -23,9 +24,11 @@ from segshrink.cli.options import (
 )
 from segshrink.cli.random_patch import evaluate_random_patch
 from segshrink.cli.scores import (
+    class_rows,
     evaluation_record,
     opened_file,
     print_mean_iou_without,
+    print_table,
     require_class,
     shown,
     warn_of_other_split,
@@ -64,9 +67,8 @@ def evaluate(
         str | None, typer.Option(help="Class to leave out of a second mean IoU.")
     ] = None,
     threads: Threads = 1,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write the record here.")
-    ] = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -92,8 +94,9 @@ def evaluate(
     Scores by class, by scene and at the borders of classes, and which class is mistaken
     for which.
 
-    Example: segshrink evaluate runs/first/artifacts/student-int8.tflite --data run
+    Example: segshrink evaluate runs/first/artifacts/student-int8.tflite
     """
+    figures = Figures(json_file, csv_file)
     source = _source(artifact, data, data_option)
     options = DataOptions(
         source, split, split_seed, protocol, snap_colors, resize_masks, [artifact]
@@ -103,7 +106,7 @@ def evaluate(
         _refuse_for_patches(
             head=head, input_range=input_range, architecture=architecture
         )
-        evaluate_random_patch(artifact, options, without, threads, json_file)
+        evaluate_random_patch(artifact, options, without, threads, figures)
         return
     refuse_unknown_part(part)
     _prepare_pictures(out, worst)
@@ -123,8 +126,8 @@ def evaluate(
     _print(quality)
     if without is not None:
         print_mean_iou_without(without, quality.confusion, classes.names)
-    if json_file is not None:
-        evaluation_record(opened, dataset, quality).write(json_file)
+    record = evaluation_record(opened, dataset, quality)
+    figures.write(record.as_plain(), class_rows(quality))
     if out is not None:
         _write_plots(out, quality, classes.names)
         folder, count = out / "worst", worst or 8
@@ -166,21 +169,20 @@ def _refuse_for_patches(**idle: object) -> None:
 
 
 def _print(quality: DetailedQuality) -> None:
-    from rich.table import Table
-
     from segshrink.metrics import quality_interval
 
-    table = Table("class", "pixels", "IoU", "border IoU", "precision", "recall", "AP")
     boundaries = quality.boundary_iou
+    heads = ("class", "pixels", "IoU", "border IoU", "precision", "recall", "AP")
+    rows = []
     for row, boundary in zip(quality.classes, boundaries.classes, strict=True):
         values = (row.iou, boundary, row.precision, row.recall, row.average_precision)
-        table.add_row(row.name, f"{row.pixels:,}", *map(shown, values))
-    output.print(table)
-    scenes = Table("scene", "images", "mean IoU", "pixel accuracy")
-    for scene in quality.scenes:
-        scores = (scene.mean_iou, scene.pixel_accuracy)
-        scenes.add_row(scene.name, str(scene.images), *map(shown, scores))
-    output.print(scenes)
+        rows.append((row.name, f"{row.pixels:,}", *map(shown, values)))
+    print_table(heads, rows)
+    scenes = [
+        (x.name, str(x.images), shown(x.mean_iou), shown(x.pixel_accuracy))
+        for x in quality.scenes
+    ]
+    print_table(("scene", "images", "mean IoU", "pixel accuracy"), scenes)
     output.out(
         f"{quality.images} images of {quality.part}: "
         f"mean IoU {shown(quality.mean_iou)}, "

@@ -9,6 +9,7 @@ import typer
 
 from segshrink.cli.data_options import DataOptions, open_model_and_data
 from segshrink.cli.ending import Calibrate, Gives, output_for, settle
+from segshrink.cli.figures import CsvFile, Figures, JsonFile, single_values
 from segshrink.cli.options import (
     Architecture,
     Head,
@@ -104,6 +105,8 @@ def export(
     head: Head = None,
     input_range: InputRangeName = None,
     architecture: Architecture = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
 ) -> None:
     """Export a Keras model to a file for a device, and check it against the model.
 
@@ -114,6 +117,7 @@ def export(
 
     Example: segshrink export student/model.keras --out student.onnx
     """
+    figures = Figures(json_file, csv_file)
     options = DataOptions(
         data, split, split_seed, protocol, snap_colors, resize_masks, [model]
     )
@@ -130,6 +134,7 @@ def export(
             calibrate=calibrate or None,
             head=head,
             architecture=architecture,
+            **figures.options,
         )
         page_of_file(model, out, input_range)
         return
@@ -144,7 +149,6 @@ def export(
     )
     trained = _of_size(trained, size_px)
     with file_for(out) as file:
-        check: Agreement
         if dataset is None:
             check = _export_alone(trained, model, file, format, precision)
         else:
@@ -152,7 +156,7 @@ def export(
             control = _accuracy_control(max_drop, qat_epochs)
             check = _export_on(dataset, trained, file, precision, tiles, control)
         settle(file, ending, dataset, calibrate)
-    _print_check(out, check, "validation tiles" if dataset else "random images")
+    _print_check(out, check, figures)
 
 
 def _of_size(model: keras.Model, size_px: tuple[int, int] | None) -> keras.Model:
@@ -267,11 +271,13 @@ def _export_alone(
     return check
 
 
-def _print_check(out: Path, check: Agreement, images: str) -> None:
+def _print_check(out: Path, check: Agreement, figures: Figures) -> None:
     from segshrink.measuring import measure_size
 
+    images = "random images" if check.mean_iou is None else "validation tiles"
+    size = measure_size(out)
     output.out(
-        f"{out}: {measure_size(out).size_bytes:,} bytes, with the model's class for "
+        f"{out}: {size.size_bytes:,} bytes, with the model's class for "
         f"{check.agreement:.2%} of the pixels of {images}"
     )
     if check.mean_iou is not None:
@@ -282,3 +288,5 @@ def _print_check(out: Path, check: Agreement, images: str) -> None:
     remedy = getattr(check, "remedy", None)
     if remedy:
         output.out(f"Exported with {remedy}.")
+    plain = {"file": str(out), **size.as_plain(), "images": images, **check.as_plain()}
+    figures.write(plain, [single_values(plain)])

@@ -8,6 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from segshrink.cli.figures import (
+    CsvFile,
+    Figures,
+    JsonFile,
+    plan_rows,
+    single_values,
+)
+from segshrink.cli.inspect_figures import (
+    artifact_plain,
+    dataset_plain,
+    model_plain,
+    scene_rows,
+)
 from segshrink.cli.options import (
     Architecture,
     Head,
@@ -23,7 +36,9 @@ from segshrink.errors import DatasetError, ModelError, UsageError
 from segshrink.formats import Format, remedy_for
 
 if TYPE_CHECKING:
+    from segshrink.data import DatasetReport
     from segshrink.data.opening import OpeningOptions
+    from segshrink.data.unlabelled_inspection import UnlabelledReport
 
 
 def inspect(
@@ -50,11 +65,14 @@ def inspect(
     resize_masks: ResizeMasks = False,
     head: Head = None,
     architecture: Architecture = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
 ) -> None:
     """Show the contents of a data set or a model, and what is wrong with it.
 
     Example: segshrink inspect path/to/dataset
     """
+    figures = Figures(json_file, csv_file)
     format = Format.of_file(path)
     is_keras = format is Format.KERAS
     if keep is not None and not is_keras:
@@ -75,9 +93,9 @@ def inspect(
             resize_masks=resize_masks or None,
         )
     if is_keras:
-        _model(Path(path), keep, head, architecture)
+        _model(Path(path), keep, head, architecture, figures)
     elif format is not None:
-        _artifact(Path(path), head)
+        _artifact(Path(path), head, figures)
     elif (remedy := remedy_for(path)) is not None and not Path(path).is_dir():
         raise ModelError(f"{path}: neither a data set nor a model. {remedy}")
     else:
@@ -86,13 +104,21 @@ def inspect(
             "snap_colors": snap_colors,
             "resize_masks": resize_masks,
         }
-        _dataset(path, write is not False, split, opening)
-        if unlabelled:
-            _unlabelled(path, unlabelled, split, opening)
+        report = _dataset(path, write is not False, split, opening)
+        found = None
+        if unlabelled and not report.faults:
+            found = _unlabelled(path, unlabelled, split, opening)
+        figures.write(dataset_plain(report, found), scene_rows(report))
+        if report.faults or (found and found.known):
+            raise SystemExit(DatasetError.exit_code)
 
 
 def _model(
-    path: Path, keep: float | None, head: str | None, architecture: Path | None
+    path: Path,
+    keep: float | None,
+    head: str | None,
+    architecture: Path | None,
+    figures: Figures,
 ) -> None:
     load_keras()
     from segshrink.export import with_fixed_size
@@ -117,10 +143,12 @@ def _model(
         else "Nothing in it scales its images: unless --input-range says otherwise, "
         "they are grey levels of 0 to 255."
     )
-    output.print(plan_pruning(sized, keep=1.0 if keep is None else keep))
+    plan = plan_pruning(sized, keep=1.0 if keep is None else keep)
+    output.print(plan)
+    figures.write(model_plain(path, model, size, plan), plan_rows(plan))
 
 
-def _artifact(path: Path, head: str | None) -> None:
+def _artifact(path: Path, head: str | None, figures: Figures) -> None:
     import yaml
 
     from segshrink.measuring import measure_size
@@ -143,16 +171,18 @@ def _artifact(path: Path, head: str | None) -> None:
     else:
         metadata = artifact.metadata.as_plain()
         output.out(yaml.safe_dump(metadata, sort_keys=False).rstrip())
+    plain = artifact_plain(artifact, size)
+    figures.write(plain, [single_values(plain)])
 
 
 def _dataset(
     source: str, write: bool, split: Path | None, opening: OpeningOptions
-) -> None:
-    from segshrink.data import DatasetReport, inspect_dataset, starter_yaml
+) -> DatasetReport:
+    from segshrink.data import inspect_dataset, starter_yaml
     from segshrink.data.generated import SOURCE_NAME
     from segshrink.data.splits import shortened
 
-    report: DatasetReport = inspect_dataset(
+    report = inspect_dataset(
         source, split=split, progress=TerminalProgress(), **opening
     )
     output.out(f"{report.name}: layout {report.layout}")
@@ -186,13 +216,12 @@ def _dataset(
         _write_starter(Path(source), starter_yaml(report))
     for fault in report.faults:
         errors.print(f"Fault: {fault}")
-    if report.faults:
-        raise SystemExit(DatasetError.exit_code)
+    return report
 
 
 def _unlabelled(
     source: str, folders: list[str], split: Path | None, opening: OpeningOptions
-) -> None:
+) -> UnlabelledReport:
     from segshrink.data import inspect_unlabelled
 
     report = inspect_unlabelled(
@@ -215,9 +244,9 @@ def _unlabelled(
             f"Fault: {each.unlabelled}: shows {each.known} of the {each.part} part, "
             "which models are measured on. Move it out of the unlabelled folders."
         )
-    if report.known:
-        raise SystemExit(DatasetError.exit_code)
-    output.out("None of them is a copy of a validation or test image.")
+    if not report.known:
+        output.out("None of them is a copy of a validation or test image.")
+    return report
 
 
 def _write_starter(folder: Path, text: str) -> None:

@@ -65,8 +65,10 @@ InputRangeName = Annotated[
     InputRange | None,
     typer.Option(
         "--input-range",
-        help="Range of the images that the model was trained on, where it does not "
-        "scale them itself; files take 0-255 always.",
+        metavar="RANGE",
+        help=f"Range of the images that the model was trained on "
+        f"({', '.join(InputRange)}), where it does not scale them itself; files take "
+        "0-255 always.",
     ),
 ]
 Architecture = Annotated[
@@ -89,7 +91,9 @@ Unlabelled = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="Recipe field, e.g. --set student.pruning.keep=0.5. Repeatable."
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Set a field of the recipe, such as data.tile_px=64. Repeatable.",
     ),
 ]
 Seed = Annotated[

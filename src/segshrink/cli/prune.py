@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segshrink.cli.data_options import DataOptions, open_model_and_data
+from segshrink.cli.figures import CsvFile, Figures, JsonFile, plan_rows
 from segshrink.cli.options import (
     Architecture,
     Head,
@@ -39,7 +40,7 @@ def prune(
     ] = None,
     macs: Annotated[
         float | None,
-        typer.Option(help="Instead: multiply-accumulates, as a share or a number."),
+        typer.Option(help="Instead: MACs (multiplications), as a share or a number."),
     ] = None,
     parameters: Annotated[
         float | None, typer.Option(help="Instead: weights, as a share or a number.")
@@ -112,14 +113,17 @@ def prune(
     head: Head = None,
     input_range: InputRangeName = None,
     architecture: Architecture = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
 ) -> None:
     """Remove channels from a model; OUT is plain Keras and still needs fine-tuning.
 
     The defaults are those of `compress`. The plan is written beside the model, as OUT's
     name with .plan.json.
 
-    Example: segshrink prune teacher/model.keras --out smaller.keras --latency 0.25
+    Example: segshrink prune teacher/model.keras --out small.keras --latency 0.25
     """
+    figures = Figures(json_file, csv_file)
     if out.suffix != ".keras":
         raise UsageError(f"--out {out}: the name of a model must end in .keras.")
     from segshrink.recipe import PruningSettings
@@ -158,14 +162,15 @@ def prune(
     )
     save_model(smaller, out, bands=read_bands(model))
     plan.as_record().write(plan_path(out))
-    _print(plan, out)
+    _give(plan, out, figures)
 
 
-def _print(plan: PruningPlan, out: Path) -> None:
+def _give(plan: PruningPlan, out: Path, figures: Figures) -> None:
     output.print(plan)
     output.out(
         f"{out}: {plan.parameters_before:,} -> {plan.parameters_after:,} weights"
     )
+    figures.write(plan.as_record().as_plain(), plan_rows(plan))
 
 
 def _pruned(

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segshrink.cli.data_options import DataOptions
+from segshrink.cli.figures import Figures
 from segshrink.cli.scores import (
+    class_rows,
     print_mean_iou_without,
+    print_table,
     require_class,
     scored_file,
     shown,
@@ -26,7 +29,7 @@ def evaluate_random_patch(
     options: DataOptions,
     without: str | None,
     threads: int,
-    json_file: Path | None,
+    figures: Figures,
 ) -> None:
     """Measure a file as the public notebooks do, and report that the split leaks."""
     load_keras_for(artifact)
@@ -44,23 +47,21 @@ def evaluate_random_patch(
     if without is not None:
         print_mean_iou_without(without, quality.confusion, classes, _DIGITS)
     _print_warnings(quality)
-    if json_file is not None:
-        RandomPatchEvaluation(
-            **dict(scored_file(opened)),
-            data=PatchDataRecord(name=patches.name, split=patches.split_record()),
-            quality=quality,
-        ).write(json_file)
+    record = RandomPatchEvaluation(
+        **dict(scored_file(opened)),
+        data=PatchDataRecord(name=patches.name, split=patches.split_record()),
+        quality=quality,
+    )
+    figures.write(record.as_plain(), class_rows(quality))
 
 
 def _print(quality: RandomPatchQuality) -> None:
-    from rich.table import Table
-
-    table = Table("class", "pixels", "predicted", "IoU", "precision", "recall")
+    rows = []
     for row in quality.classes:
         counts = (f"{row.pixels:,}", f"{row.predicted_pixels:,}")
         scores = (row.iou, row.precision, row.recall)
-        table.add_row(row.name, *counts, *(shown(x, _DIGITS) for x in scores))
-    output.print(table)
+        rows.append((row.name, *counts, *(shown(x, _DIGITS) for x in scores)))
+    print_table(("class", "pixels", "predicted", "IoU", "precision", "recall"), rows)
     measures = ", ".join(
         f"{name} {shown(value, _DIGITS)}"
         for name, value in (

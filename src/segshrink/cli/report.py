@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from segshrink.cli.figures import CsvFile, Figures, JsonFile
+from segshrink.cli.options import refuse_idle
 from segshrink.cli.terminal import TerminalProgress, output
 
 
@@ -13,6 +15,8 @@ def report(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the table as Markdown only.")
     ] = False,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
 ) -> None:
     """Rebuild the report of a run or a search from its records, and print its table.
 
@@ -20,6 +24,9 @@ def report(
 
     Example: segshrink report runs/first
     """
+    figures = Figures(json_file, csv_file)
+    if markdown:
+        refuse_idle("with --markdown", json=json_file, csv=csv_file)
     from segshrink import reporting
 
     is_search = reporting.is_search(run)
@@ -36,6 +43,20 @@ def report(
     if not is_search:
         print_file_in_use(run)
     output.out(f"Report: {page}")
+    write_figures(run, figures)
+
+
+def write_figures(run: Path, figures: Figures) -> None:
+    """Write the figures of the files of a run, or of the trials of a search."""
+    from segshrink import reporting
+    from segshrink.reporting.figures import result_rows, trial_rows
+
+    if reporting.is_search(run):
+        record = reporting.read_search(run)
+        figures.write(record.as_plain(), trial_rows(record))
+    else:
+        rows = result_rows(run)
+        figures.write(rows, rows)
 
 
 def print_file_in_use(run: Path) -> None:

@@ -11,10 +11,18 @@ from segshrink.cli.terminal import errors, output
 from segshrink.errors import UsageError
 from segshrink.formats import InputRange
 
+# A score of a class that does not occur.
+UNDEFINED = "-"
+
 if TYPE_CHECKING:
     from segshrink.data import Dataset
     from segshrink.progress import Progress
-    from segshrink.records.evaluation import DetailedQuality, Evaluation, ScoredFile
+    from segshrink.records.evaluation import (
+        DetailedQuality,
+        Evaluation,
+        RandomPatchQuality,
+        ScoredFile,
+    )
     from segshrink.records.metadata import FileMetadata
     from segshrink.runtimes import Artifact
 
@@ -125,6 +133,37 @@ def print_mean_iou_without(
     output.out(f"mean IoU without {name}: {shown(mean, digits)}")
 
 
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table in frames, without columns in which nothing is known."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from segshrink.reporting.units import MISSING
+    from segshrink.text_table import without_empty
+
+    heads, rows = without_empty(heads, rows, (MISSING, UNDEFINED))
+    table = Table(*heads)
+    # Names of files and classes are not broken, as numbers can be read in two lines.
+    table.columns[0].no_wrap = True
+    for row in rows:
+        table.add_row(*map(Text, row))
+    output.print(table)
+
+
+def class_rows(
+    quality: DetailedQuality | RandomPatchQuality,
+) -> list[dict[str, object]]:
+    """The scores of each class as rows of figures."""
+    rows = [{"class": x.name, **x.as_plain()} for x in quality.classes]
+    for row in rows:
+        del row["name"]
+    boundaries = getattr(quality, "boundary_iou", None)
+    if boundaries is not None:
+        for row, iou in zip(rows, boundaries.classes, strict=True):
+            row["border_iou"] = iou
+    return rows
+
+
 def shown(value: float | None, digits: int = 3) -> str:
     """A score in 0 to 1 as text; a dash where it is undefined."""
-    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+    return UNDEFINED if value is None or math.isnan(value) else f"{value:.{digits}f}"

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from segshrink.cli.figures import CsvFile, Figures, JsonFile
 from segshrink.cli.options import (
     Data,
     Out,
@@ -16,6 +17,7 @@ from segshrink.cli.options import (
     assemble_search,
     with_masks,
 )
+from segshrink.cli.report import write_figures
 from segshrink.cli.terminal import TerminalProgress, load_keras, output
 
 
@@ -58,6 +60,8 @@ def search(
     resize_masks: ResizeMasks = False,
     settings: Settings = None,
     seed: Seed = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
 ) -> None:
     """Search for the best small model under limits of latency and size.
 
@@ -66,8 +70,9 @@ def search(
     best.yaml, a recipe for `compress`, the files of the Pareto front, a report, and
     study.log, an Optuna journal. The same command resumes a search that was killed.
 
-    Example: segshrink search synthetic --out runs/search --trials 8 --latency-ms 20
+    Example: segshrink search synthetic --out runs/s --trials 8 --latency-ms 20
     """
+    figures = Figures(json_file, csv_file)
     settings = with_masks(settings, snap_colors=snap_colors, resize_masks=resize_masks)
     search_recipe = assemble_search(
         data,
@@ -101,3 +106,4 @@ def search(
     output.print(search_table(out))
     output.out(f"Recipe: {result.recipe}")
     output.out(f"Report: {page}")
+    write_figures(out, figures)

@@ -22,10 +22,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as RichProgress
+from rich.table import Column
 from rich.text import Text
 
 from segshrink.errors import SegshrinkError, SegshrinkWarning, missing_extra
 from segshrink.formats import Format
+from segshrink.text_table import as_text
 
 _show_of_python = warnings.showwarning
 
@@ -43,9 +45,22 @@ _WRONG_PATH = (
 STOPPED_EXIT_CODE = 130
 _WRONG_PATH_EXIT_CODE = 2
 
+
+class Output(Console):
+    """Standard output; what is piped or redirected is as wide as it needs to be."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print, tables at their full width where there is no terminal to fit them."""
+        if self.is_terminal or all(isinstance(each, str) for each in objects):
+            super().print(*objects, **options)
+            return
+        for each in objects:
+            self.out(each if isinstance(each, str) else as_text(each))
+
+
 # Names of files and classes are printed as they are, whatever brackets and colons they
 # contain, and numbers in sentences without colours of their own.
-output = Console(highlight=False, markup=False, emoji=False)
+output = Output(highlight=False, markup=False, emoji=False)
 errors = Console(
     stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True
 )
@@ -124,7 +139,7 @@ def _bar() -> RichProgress:
         BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        _LeftColumn(),
+        _LeftColumn(table_column=Column(no_wrap=True)),
         TextColumn("{task.fields[facts]}", markup=False),
         console=errors,
     )

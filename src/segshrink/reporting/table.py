@@ -1,6 +1,6 @@
 """One table of results as pure data; `table_rendering` draws it for each medium."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from segshrink.formats import Precision
 from segshrink.metrics import quality_interval
@@ -64,6 +64,19 @@ class Table:
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+
+    def without_empty(self) -> "Table":
+        """The table without columns in which nothing is known."""
+        known = [
+            place
+            for place in range(len(self.columns))
+            if not self.rows or any(x.cells[place] != MISSING for x in self.rows)
+        ]
+        rows = [
+            replace(row, cells=tuple(row.cells[place] for place in known))
+            for row in self.rows
+        ]
+        return Table(tuple(self.columns[place] for place in known), tuple(rows))
 
 
 def label_of(measurement: Measurement) -> str:

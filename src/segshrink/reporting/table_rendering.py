@@ -122,7 +122,7 @@ class Summary:
         small_print = Text("\n".join(self.notes), style="dim")
         return Group(
             *map(Text, self.sentences),
-            *map(TerminalTable, self.tables),
+            *(TerminalTable(table.without_empty()) for table in self.tables),
             Padding(small_print, (0, 0, 1 if self.warnings else 0, 0)),
             *(Text(f"Warning: {line}", style="yellow") for line in self.warnings),
         )
