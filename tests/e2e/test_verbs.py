@@ -331,15 +331,16 @@ def test_evaluate_shows_what_went_wrong(finished_run, scenes, tmp_path):
 
 def test_commands_on_files_say_nothing_beside_the_result(finished_run, tmp_path):
     """A process of its own, since a backend chatters once only."""
+    artifact = finished_run / "artifacts" / "student-int8.tflite"
     process = started(
-        "benchmark", finished_run / "artifacts" / "student-int8.tflite",
+        "benchmark", artifact,
         *BRIEFLY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 0
     assert "3 rounds, " in out
     assert {line.partition(":")[0] for line in errors.splitlines()} == {
-        "latency of 1 files", "memory of 1 files",
+        f"Opening {artifact} ...", "latency of 1 files", "memory of 1 files",
     }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from segshrink.cli.options import (
     refuse_unknown_part,
 )
 from segshrink.cli.scores import tell_window, warn_of_other_split
-from segshrink.cli.terminal import TerminalProgress, load_keras_for, load_plots
+from segshrink.cli.terminal import TerminalProgress, load_keras_for, load_plots, say
 from segshrink.errors import UsageError
 from segshrink.formats import Format, InputRange
 
@@ -74,6 +74,7 @@ def benchmark(
     Example: segshrink benchmark teacher.tflite student-int8.tflite --threads 1
     """
     figures = Figures(json_file, csv_file)
+    say(f"Opening {', '.join(map(str, files))}")
     options = DataOptions(
         data, split, split_seed, None, snap_colors, resize_masks, files
     )

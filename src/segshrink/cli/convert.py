@@ -14,7 +14,7 @@ from segshrink.cli.options import (
     SplitSeed,
     refuse_idle,
 )
-from segshrink.cli.terminal import TerminalProgress, output
+from segshrink.cli.terminal import TerminalProgress, output, say
 
 
 def convert(
@@ -33,6 +33,7 @@ def convert(
 
     Example: segshrink convert path/to/coco --out plain
     """
+    say(f"Reading {data}")
     from segshrink.data import convert_dataset
 
     if split is not None:

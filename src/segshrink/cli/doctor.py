@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segshrink.cli.figures import Figures, JsonFile
-from segshrink.cli.terminal import output
+from segshrink.cli.terminal import output, say
 
 if TYPE_CHECKING:
     from segshrink.records.examination import Backend, Examination, Speed
@@ -28,6 +28,7 @@ def doctor(
     Example: segshrink doctor --json doctor.json
     """
     figures = Figures(json_file)
+    say("Looking at packages and devices" + " and testing their speed" * speed)
     from segshrink.doctor import examine
 
     found = examine(speed=speed)

@@ -33,7 +33,13 @@ from segshrink.cli.scores import (
     shown,
     warn_of_other_split,
 )
-from segshrink.cli.terminal import TerminalProgress, load_keras_for, load_plots, output
+from segshrink.cli.terminal import (
+    TerminalProgress,
+    load_keras_for,
+    load_plots,
+    output,
+    say,
+)
 from segshrink.errors import UsageError
 from segshrink.formats import Format, listed_suffixes
 
@@ -97,6 +103,7 @@ def evaluate(
     Example: segshrink evaluate runs/first/artifacts/student-int8.tflite
     """
     figures = Figures(json_file, csv_file)
+    say(f"Opening {artifact}")
     source = _source(artifact, data, data_option)
     options = DataOptions(
         source, split, split_seed, protocol, snap_colors, resize_masks, [artifact]

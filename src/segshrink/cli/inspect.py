@@ -31,7 +31,7 @@ from segshrink.cli.options import (
     Unlabelled,
     refuse_idle,
 )
-from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output
+from segshrink.cli.terminal import TerminalProgress, errors, load_keras, output, say
 from segshrink.errors import DatasetError, ModelError, UsageError
 from segshrink.formats import Format, remedy_for
 
@@ -73,6 +73,7 @@ def inspect(
     Example: segshrink inspect path/to/dataset
     """
     figures = Figures(json_file, csv_file)
+    say(f"Reading {path}")
     format = Format.of_file(path)
     is_keras = format is Format.KERAS
     if keep is not None and not is_keras:

@@ -16,7 +16,7 @@ from segshrink.cli.options import (
     refuse_idle,
 )
 from segshrink.cli.scores import opened_file
-from segshrink.cli.terminal import TerminalProgress, errors, load_keras_for, output
+from segshrink.cli.terminal import TerminalProgress, errors, load_keras_for, output, say
 from segshrink.errors import UsageError
 from segshrink.formats import Format, listed_suffixes, remedy_for
 
@@ -92,6 +92,7 @@ def predict(
 
     Example: segshrink predict student.tflite photo.jpg --out predicted
     """
+    say(f"Reading {files[0]}" + f" and {len(files) - 1} more" * (len(files) > 1))
     from segshrink.errors import DatasetError
     from segshrink.prediction import find_photos, segment_files
     from segshrink.records.metadata import bands_of

@@ -7,7 +7,7 @@ import typer
 
 from segshrink.cli.figures import CsvFile, Figures, JsonFile
 from segshrink.cli.options import refuse_idle
-from segshrink.cli.terminal import TerminalProgress, output
+from segshrink.cli.terminal import TerminalProgress, output, say
 
 
 def report(
@@ -27,6 +27,7 @@ def report(
     figures = Figures(json_file, csv_file)
     if markdown:
         refuse_idle("with --markdown", json=json_file, csv=csv_file)
+    say(f"Reading {run}")
     from segshrink import reporting
 
     is_search = reporting.is_search(run)

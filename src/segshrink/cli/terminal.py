@@ -163,6 +163,11 @@ def _tell(
         _show_of_python(message, category, *place, **more)
 
 
+def say(text: str) -> None:
+    """Say what a verb does, before the imports and the reading that take seconds."""
+    errors.print(f"{text} ...")
+
+
 def load_keras() -> None:
     """Import Keras and its backend without their start-up messages.
 
@@ -172,7 +177,7 @@ def load_keras() -> None:
 
     if "keras" in sys.modules:
         return
-    errors.print("Loading Keras ...")
+    say("Loading Keras")
     with quiet():
         import keras  # noqa: F401
 
