@@ -30,7 +30,7 @@ from segshrink.runtimes import Artifact, classes_of_image, legend
 
 @dataclass(frozen=True)
 class VideoOutcome:
-    """What became of one video.
+    """Outcome of one video.
 
     Attributes:
         frames: number of frames with a result.

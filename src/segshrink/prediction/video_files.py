@@ -40,7 +40,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What a video says of itself.
+    """Facts that a video file states.
 
     Attributes:
         time_base: seconds of a tick.

@@ -1,5 +1,6 @@
 """The JSON Schema of recipe files, by which editors complete and check them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import create_model
@@ -10,7 +11,7 @@ from segshrink.search.space.section import SearchSettings
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def recipe_schema() -> dict[str, Any]:
+def recipe_schema() -> Mapping[str, Any]:
     """The schema of a recipe file, its section `search` included.
 
     It holds names, types and ranges of all fields. What two fields say together, such
