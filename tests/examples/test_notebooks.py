@@ -17,7 +17,6 @@ LEFT = {
     "distil_from_onnx.ipynb": [
         "teacher.onnx",
         "runs/distilled/artifacts/student-int8.tflite",
-        "runs/distilled/baselines/alone/model.keras",
         "runs/distilled/report/index.html",
     ],
     "shrink_your_keras_model.ipynb": [
