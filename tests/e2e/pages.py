@@ -154,7 +154,7 @@ def _teacher(path, scenes, run):
         num_classes=len(NAMES),
         input_shape=(64, 64, 3),
         base_filters=32,
-        levels=1,
+        levels=2,
     ).save(path)
 
 
