@@ -24,7 +24,7 @@ def settings_below(settings):
 
 SECTIONS = [
     each
-    for each in settings_below(Settings) - {Settings}
+    for each in sorted(settings_below(Settings) - {Settings}, key=lambda x: x.__name__)
     if each.__module__.startswith("segshrink.")
 ]
 
