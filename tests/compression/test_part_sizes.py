@@ -24,6 +24,14 @@ def test_shares_are_those_of_images_and_pixels(uneven):
     assert sizes["train"].pixel_share == pytest.approx(3 / 20)
 
 
+def test_a_part_that_is_val_and_test_counts_once(draw_dataset):
+    whole = draw_dataset(64)
+    dataset = dataclasses.replace(whole, test=whole.val)
+    sizes = part_sizes(dataset, tile_px=64)
+    assert [size.name for size in sizes] == ["train", "val"]
+    assert sum(size.pixel_share for size in sizes) == pytest.approx(1)
+
+
 def test_parts_out_of_proportion_are_told(uneven, draw_dataset):
     assert part_lines(uneven, 64)[-1].startswith(
         "  Note: train has 60% of the images and 15% of the pixels; val has 20% of the "

@@ -56,8 +56,8 @@ def test_student_and_student_alone(told):
     distilled = ([0.2, 0.4, 0.46, 0.5], 400)
     alone = ([0.1, None, 0.3, None, 0.4, 0.39], 900)
     assert told(distilled, alone) == (
-        "The distilled student reached 90% of its best validation mIoU (45.0 % in 300 "
-        "of 400 steps), alone its own (36.0 % in 750 of 900 steps).",
+        "The distilled student reached 90% of its best validation mIoU (45.0 % after "
+        "300 of 400 steps), alone its own (36.0 % after 750 of 900 steps).",
         "It reached the mIoU at which the student alone ended (40.0 % after 750 steps) "
         "in 200 steps.",
     )
@@ -73,9 +73,13 @@ def test_a_student_that_does_not_reach_it_says_so(told):
 
 def test_without_the_baseline_only_the_student_counts(told):
     assert told(([None, 0.3, None, 0.3], 4000)) == (
-        "The distilled student reached 90% of its best validation mIoU (27.0 % in "
-        "2,000 of 4,000 steps).",
+        "The distilled student reached 90% of its best validation mIoU (27.0 % "
+        "after 2,000 of 4,000 steps).",
     )
+
+
+def test_a_single_validation_says_nothing(told):
+    assert told(([None, 0.3], 4000)) == ()
 
 
 def test_runs_of_earlier_versions_have_none(told):

@@ -257,7 +257,7 @@ def _measuring_stages(
     latency = Work("latency", samples * _SAMPLE_SECONDS)
     is_measured = all((run.measurements / f"{x.name}.json").is_file() for x in files)
     does = (
-        f"quality of {len(files)} files on {len(part)} images of {settings.part}, "
+        f"quality of {len(files)} files on {len(part)} images of {part.name}, "
         f"latency in {settings.rounds} rounds"
     )
     measuring = Stage("measuring", does, () if is_measured else (*qualities, latency))

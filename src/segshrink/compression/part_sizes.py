@@ -43,8 +43,10 @@ def tiles_that_cover(part: Part, tile_px: int) -> int:
 
 
 def part_sizes(dataset: Dataset, tile_px: int) -> list[PartSize]:
-    """The sizes of the parts train, val and test."""
-    parts = [dataset.train, dataset.val, dataset.test]
+    """The sizes of the parts train, val and test; val alone where it is both."""
+    parts = [dataset.train, dataset.val]
+    if dataset.test.name != dataset.val.name:
+        parts.append(dataset.test)
     pixels = [sum(x.height_px * x.width_px for x in part) for part in parts]
     all_images, all_pixels = sum(map(len, parts)), sum(pixels)
     return [

@@ -27,14 +27,17 @@ def learning_sentences(records: RunRecords) -> Sequence[str]:
 
 
 def _most(history: History | None) -> str | None:
-    """`39.1 % in 300 of 1,200 steps`; None if it is not known."""
+    """`39.1 % after 300 of 1,200 steps`; None if it is not known."""
     best = history and history.best_epoch
     if not history or not best or history.steps is None:
+        return None
+    # After one validation nothing is known of the steps before it.
+    if len(history.validated) < 2:
         return None
     miou = MOST * best[1]
     epoch = first_epoch_with(miou, history.validated)
     steps = f"{_steps(history, epoch):,} of {history.steps:,} steps"
-    return f"{human_percent(miou)} % in {steps}"
+    return f"{human_percent(miou)} % after {steps}"
 
 
 def _overtaking(student: History, alone: History) -> str:

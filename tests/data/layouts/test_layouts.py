@@ -195,6 +195,38 @@ def test_cvat_names_its_colors(tmp_path):
     assert_read(open_dataset(tmp_path), TWO_PARTS)
 
 
+@pytest.mark.parametrize(
+    ("name", "head", "line"),
+    [
+        ("label_colors.txt", [], "{1} {2} {3}\t\t{0}"),
+        ("class_dict.csv", ["name,r,g,b"], "{0},{1},{2},{3}"),
+    ],
+)
+def test_camvid_names_its_colors_and_void(tmp_path, name, head, line):
+    part_above(tmp_path, numbers=TWO_PARTS)
+    for part, number in in_parts(TWO_PARTS):
+        save_colors(tmp_path / part / "masks" / f"scene {number}.png", number)
+    named = [(x, *color) for x, color in zip(NAMES, COLORS, strict=True)]
+    lines = [*head, *(line.format(*x) for x in [*named, ("Void", 64, 0, 64)])]
+    (tmp_path / name).write_text("\n".join(lines))
+    dataset = open_dataset(tmp_path)
+    assert_read(dataset, TWO_PARTS)
+    assert (64, 0, 64) in dataset.classes.void_colors
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("labelmap.txt", "name:red,green,blue::"), ("label_colors.txt", "red green blue")],
+)
+def test_a_line_of_another_form_is_named(tmp_path, name, form):
+    part_above(tmp_path, numbers=TWO_PARTS)
+    for part, number in in_parts(TWO_PARTS):
+        save_colors(tmp_path / part / "masks" / f"scene {number}.png", number)
+    (tmp_path / name).write_text("128,0 Background")
+    with pytest.raises(DatasetError, match=f"{form}.*'128,0 Background'"):
+        open_dataset(tmp_path)
+
+
 def test_datumaro_names_its_colors(tmp_path):
     part_above(tmp_path, numbers=TWO_PARTS)
     for part, number in in_parts(TWO_PARTS):

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from segshrink.data.classes import Color, pack_color
@@ -17,8 +18,9 @@ def described_codes(root: Path) -> CodeNames | None:
     """The classes that a file of a known tool names in this folder, or one below.
 
     Read are `labelmap.txt` (CVAT, Datumaro), `dataset_meta.json` (Datumaro),
-    `_classes.csv` (Roboflow), `objectInfo150.txt` (ADE20K), and `labels.txt` or
-    `classes.txt` with one name a line.
+    `label_colors.txt` and `class_dict.csv` (CamVid), `_classes.csv` (Roboflow),
+    `objectInfo150.txt` (ADE20K), and `labels.txt` or `classes.txt` with one name a
+    line.
 
     Raises:
         DatasetError: if such a file is damaged.
@@ -54,10 +56,34 @@ def _label_map(text: str, source: str) -> CodeNames:
     """CVAT's `name:red,green,blue:parts:actions`."""
     names: dict[int, str] = {}
     for line in _lines(text):
-        name, color = line.split(":")[:2]
-        red, green, blue = (int(value) for value in color.split(","))
-        names[pack_color(_color((red, green, blue)))] = name
+        found = re.fullmatch(r"([^:]+):(\d+),(\d+),(\d+)(?::.*)?", line)
+        if found is None:
+            raise ValueError(f"a line is name:red,green,blue::, got {line!r}")
+        names[_code(found.groups()[1:])] = found[1]
     return _without_void(source, by_index=False, names=names)
+
+
+def _label_colors(text: str, source: str) -> CodeNames:
+    """CamVid's `red green blue    name`."""
+    names: dict[int, str] = {}
+    for line in _lines(text):
+        found = re.fullmatch(r"(\d+)\s+(\d+)\s+(\d+)\s+(\S.*)", line)
+        if found is None:
+            raise ValueError(f"a line is red green blue name, got {line!r}")
+        names[_code(found.groups()[:3])] = found[4]
+    return _without_void(source, by_index=False, names=names)
+
+
+def _class_dict(text: str, source: str) -> CodeNames:
+    """The `name,r,g,b` of copies of CamVid."""
+    rows = list(csv.reader(_lines(text), skipinitialspace=True))[1:]
+    names = {_code(row[1:4]): row[0].strip() for row in rows}
+    return _without_void(source, by_index=False, names=names)
+
+
+def _code(channels: Sequence[str]) -> int:
+    red, green, blue = (int(channel) for channel in channels)
+    return pack_color(_color((red, green, blue)))
 
 
 def _color(color: Color) -> Color:
@@ -119,6 +145,8 @@ def _without_void(
 _PARSERS: dict[str, Callable[[str, str], CodeNames]] = {
     "labelmap.txt": _label_map,
     "dataset_meta.json": _dataset_meta,
+    "label_colors.txt": _label_colors,
+    "class_dict.csv": _class_dict,
     "_classes.csv": _classes_csv,
     "objectInfo150.txt": _object_info,
     "labels.txt": _name_list,
