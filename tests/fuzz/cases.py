@@ -157,11 +157,11 @@ def _metadata(good: Path, folder: Path, random: Random) -> Arguments:
 
     path = folder / "model.tflite"
     shutil.copy(good / "elsewhere.tflite", path)
-    metadata = read_metadata(path).as_plain()
-    text = _written(spoiled_data(metadata, random), True)
+    metadata = read_metadata(path)
+    text = _written(spoiled_data(metadata.as_plain(), random), True)
     if random.random() < 0.2:
         text = spoiled_bytes(text.encode(), random).decode(errors="replace")
-    _write_litert(path, text)
+    _write_litert(path, text, metadata)
     return _used(good, folder, path, random)
 
 
