@@ -29,12 +29,21 @@ def make_materials(folder: Path) -> None:
     (folder / "search.yaml").write_text(yaml.safe_dump(SEARCH))
     (folder / "split.json").write_text(json.dumps(SPLIT))
     shutil.copytree(ROOT / "results" / "demo", folder / "run")
-    shutil.copy(shipped_model(), folder / "elsewhere.tflite")
+    _write_without_checksum(folder / "elsewhere.tflite")
     shutil.copy(shipped_model(), folder / "own.tflite")
     write_metadata(folder / "own.tflite", read_metadata(shipped_model()))
     _write_onnx(folder / "model.onnx")
     _write_openvino(folder / "model.onnx", folder / "model.xml")
     _write_keras(folder / "model.keras")
+
+
+def _write_without_checksum(path: Path) -> None:
+    """The shipped model as a file that only its trial can find damaged."""
+    from segshrink.export.metadata import _write_litert
+
+    shutil.copy(shipped_model(), path)
+    metadata = read_metadata(path)
+    _write_litert(path, json.dumps(metadata.as_plain()), metadata)
 
 
 SPLIT = {"train": ["a", "b"], "val": ["c"], "test": ["d"]}
