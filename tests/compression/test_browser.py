@@ -1,5 +1,6 @@
 """The page of a run, made of records and files as a run leaves them."""
 
+import json
 import os
 import shutil
 from types import SimpleNamespace
@@ -48,5 +49,13 @@ def test_there_is_none_for_images_that_are_no_rgb(folder):
 
 def test_there_is_none_without_a_litert_file(folder):
     shutil.rmtree(folder / "artifacts")
+    write_page_of_run(context(folder))
+    assert not page_path(folder).exists()
+
+
+def test_there_is_none_where_files_give_classes_alone(folder):
+    for record in (folder / "measurements").glob("student*.json"):
+        told = {**json.loads(record.read_text()), "output": "classes"}
+        record.write_text(json.dumps(told))
     write_page_of_run(context(folder))
     assert not page_path(folder).exists()

@@ -16,6 +16,7 @@ from segshrink.records.measurement import (
     Quality,
     Role,
 )
+from segshrink.runtimes.outputs import OutputKind
 
 SUBJECT = Subject(
     name="student-int8-litert",
@@ -38,6 +39,7 @@ def test_the_record_holds_every_part(tmp_path):
         runtime_version="2.1.0",
         input_shape=(64, 96),
         num_bands=3,
+        signature=SimpleNamespace(output=OutputKind.LOGITS),
     )
     record = measurement_record(
         SUBJECT,

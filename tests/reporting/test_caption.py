@@ -1,7 +1,9 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from segshrink.records.machine import Machine
+from segshrink.records.measurement import Role
 from segshrink.records.run import RunData
 from segshrink.reporting.caption import (
     caption_lines,
@@ -133,3 +135,21 @@ def test_images_without_labels_are_counted(run_folder: Builder) -> None:
         "The student also learned from 2 images without labels, on which only its "
         "teacher counts." in caption_lines(read_run(folder))
     )
+
+
+def test_what_files_give_is_said_where_it_is_not_logits(run_folder: Builder) -> None:
+    records = read_run(run_folder())
+    assert "they give" not in "\n".join(caption_lines(records))
+
+    def lines(**outputs: str) -> str:
+        given = [
+            each.model_copy(update={"output": outputs.get(each.role, "logits")})
+            for each in records.measurements
+        ]
+        return "\n".join(caption_lines(replace(records, measurements=tuple(given))))
+
+    some = lines(student="classes")
+    assert "student-float, student-int8, student-onnx: they give the class" in some
+    assert "their latency includes the search for it" in some
+    every = lines(**dict.fromkeys(Role, "probabilities"))
+    assert "All files: they give probabilities, and their latency includes" in every

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from segshrink.export import export_model
+from segshrink.formats import Output
 from segshrink.models import build_model
 from segshrink.reporting.snippets import snippets_for
 from segshrink.runtimes import load_artifact
@@ -32,18 +33,23 @@ def photo():
     return np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
 
 
-def program(name: str, language: str) -> str:
-    [text] = [x.text for x in snippets_for(name) if x.language.startswith(language)]
+def program(name: str, language: str, output: str = "logits") -> str:
+    programs = snippets_for(name, output)
+    [text] = [x.text for x in programs if x.language.startswith(language)]
     return text
 
 
 @pytest.mark.export
+@pytest.mark.parametrize("output", Output)
 @pytest.mark.parametrize("suffix", [".tflite", ".onnx", ".xml"])
-def test_python_gives_the_classes_without_segshrink(model, photo, suffix, tmp_path):
-    file = export_model(model, tmp_path / f"it's {{odd}}{suffix}")
+def test_python_gives_the_classes_without_segshrink(
+    model, photo, suffix, output, tmp_path
+):
+    file = export_model(model, tmp_path / f"it's {{odd}}{suffix}", output=output)
     # As PNG, which keeps every pixel, though its name says otherwise.
     Image.fromarray(photo).save(tmp_path / "photo.jpg", format="PNG")
-    text = program(file.name, "Python")
+    text = program(file.name, "Python", output)
+    assert ("argmax" in text) == (output != Output.CLASSES)
     assert "segshrink" not in text
     subprocess.run(
         [sys.executable, "-c", f"{text}\nnp.save('classes.npy', classes)"],
@@ -94,12 +100,13 @@ window.classes = Array.from(classes);
 
 
 @pytest.mark.export
+@pytest.mark.parametrize("output", ["logits", "classes"])
 @pytest.mark.skipif(chromium_path() is None, reason="there is no Chromium")
-def test_javascript_gives_the_classes_in_a_browser(model, photo, site):
+def test_javascript_gives_the_classes_in_a_browser(model, photo, site, output):
     folder, address = site
-    file = export_model(model, folder / "it's {odd}.tflite")
+    file = export_model(model, folder / "it's {odd}.tflite", output=output)
     Image.fromarray(photo).save(folder / "photo.png")
-    text = program(file.name, "JavaScript")
+    text = program(file.name, "JavaScript", output)
     (folder / "index.html").write_text(PAGE.replace("PROGRAM", text))
     with chromium("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1") as found:
         tab = found.tab()
@@ -114,6 +121,11 @@ def test_kotlin_names_the_file_without_a_template():
     assert r'setModelAssetPath("a \"b\" \$c.tflite")' in program(
         'a "b" $c.tflite', "Kotlin"
     )
+
+
+def test_mediapipe_opens_no_file_of_classes():
+    languages = [x.language for x in snippets_for("m.tflite", "classes")]
+    assert languages == ["Python", "JavaScript, in a browser"]
 
 
 @pytest.mark.parametrize("name", ["model.keras", "notes.txt", "folder"])

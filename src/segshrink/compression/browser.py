@@ -4,7 +4,7 @@ from pathlib import Path
 
 from segshrink.compression.context import Context
 from segshrink.compression.run_folder import Run
-from segshrink.formats import Format
+from segshrink.formats import Format, Output
 from segshrink.reporting.comparison import shipped_student
 from segshrink.reporting.run_records import read_run
 from segshrink.reporting.use import page_path, path_of
@@ -17,7 +17,7 @@ def write_page_of_run(context: Context) -> None:
     """Write `report/try.html`, unless it is as new as the file that it holds.
 
     It holds the student's LiteRT file, int8 before float. There is none where the
-    recipe makes no such file, or the images are no RGB.
+    recipe makes no such file, its files give classes alone, or the images are no RGB.
     """
     run, page = context.run, page_path(context.run.folder)
     file = _student_file(run)
@@ -31,6 +31,8 @@ def write_page_of_run(context: Context) -> None:
 def _student_file(run: Run) -> Path | None:
     records = read_run(run.folder)
     student = shipped_student(
-        each for each in records.measurements if each.format == Format.LITERT
+        each
+        for each in records.measurements
+        if each.format == Format.LITERT and each.output != Output.CLASSES
     )
     return None if student is None else path_of(student, records)

@@ -13,10 +13,11 @@ from segshrink.compression.accuracy_control import (
 )
 from segshrink.compression.context import Context
 from segshrink.compression.metadata import file_metadata
+from segshrink.compression.output import settle_output
 from segshrink.compression.run_folder import Run
 from segshrink.data import Dataset, plain_tiles
 from segshrink.export import fixed_input_shape, read_metadata
-from segshrink.formats import Format, Precision
+from segshrink.formats import Format, Output, Precision
 from segshrink.measuring import count_macs
 from segshrink.models import load_model
 from segshrink.progress import Progress, SilentProgress
@@ -144,6 +145,8 @@ def _export(context: Context, file: ExportedFile, path: Path) -> ExportRecord:
         ),
         progress=context.progress,
     )
+    # A run that is killed here has no record of the file, and exports it again.
+    settle_output(path, Output(context.recipe.export.output), context.dataset.val)
     cost = ModelCost(**asdict(count_macs(model)))
     return ExportRecord(file=path.name, model=cost, **check.as_plain())
 

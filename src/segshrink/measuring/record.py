@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segshrink._version import __version__
 from segshrink.data import Dataset
-from segshrink.formats import Format, Precision
+from segshrink.formats import Format, Output, Precision
 from segshrink.measuring.size import measure_size
 from segshrink.records import this_machine
 from segshrink.records.measurement import (
@@ -18,7 +18,8 @@ from segshrink.records.measurement import (
     Role,
     SplitRecord,
 )
-from segshrink.runtimes import Artifact
+from segshrink.runtimes import Artifact, gives_classes
+from segshrink.runtimes.outputs import OutputKind
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def measurement_record(
         precision=subject.precision,
         runtime=artifact.runtime,
         runtime_version=artifact.runtime_version,
+        output=_output_of(artifact),
         size=measure_size(Path(artifact.path)),
         model=subject.cost.model_copy(
             update={"input_shape": (*artifact.input_shape, artifact.num_bands)}
@@ -83,6 +85,14 @@ def measurement_record(
         segshrink=__version__,
         export=subject.export,
     )
+
+
+def _output_of(artifact: Artifact) -> Output:
+    if gives_classes(artifact):
+        return Output.CLASSES
+    given = artifact.signature.output
+    is_logits = given in (None, OutputKind.LOGITS)
+    return Output.LOGITS if is_logits else Output.PROBABILITIES
 
 
 def data_record(dataset: Dataset) -> DataRecord:

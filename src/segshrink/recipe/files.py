@@ -10,14 +10,17 @@ from segshrink.recipe.settings import Settings
 class ExportSettings(Settings):
     """The files that are made of the student; of the teacher the float ones are made.
 
-    `max_drop`: points of mean IoU that the int8 file may lose on validation tiles; a
-    file that loses more is repaired by accuracy control, as a last resort by
-    quantization-aware training. `qat_epochs`: epochs of that training; 0 skips it.
+    `output`: what all of them give for a pixel. A file of classes is measured by them,
+    and has no average precision. `max_drop`: points of mean IoU that the int8 file may
+    lose on validation tiles; a file that loses more is repaired by accuracy control, as
+    a last resort by quantization-aware training. `qat_epochs`: epochs of that training;
+    0 skips it.
     """
 
     litert: bool = True
     int8: bool = True
     onnx: bool = True
+    output: Literal["logits", "probabilities", "classes"] = "logits"
     calibration_tiles: int = Field(64, ge=1)
     max_drop: float = Field(1.0, ge=0)
     qat_epochs: int = Field(4, ge=0)

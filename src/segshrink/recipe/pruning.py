@@ -12,8 +12,8 @@ class BudgetSettings(Settings):
 
     `target`: up to 1 a share of the teacher's cost, above 1 an absolute cost in
     multiply-accumulates, weights, milliseconds or, of kind size, bytes of the file.
-    `runtime` and `quantize` choose the file that size and latency refer to, `threads`
-    how it is timed.
+    `runtime` and `quantize` choose the file that size and latency refer to, one of
+    logits whatever `export.output` is, and `threads` how it is timed.
     """
 
     kind: Literal["macs", "parameters", "size", "latency"]

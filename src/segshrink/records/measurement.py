@@ -213,7 +213,12 @@ class Export(Record):
 
 
 class Measurement(SparseRecord):
-    """Everything measured of one file in its own runtime."""
+    """Everything measured of one file in its own runtime.
+
+    `output` is what it gives for a pixel, an `Output` of `segshrink.formats`. Latency
+    is that of the file alone, which includes the search for classes only if it gives
+    them.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     role: Role
@@ -222,6 +227,7 @@ class Measurement(SparseRecord):
     precision: str
     runtime: str
     runtime_version: str = ""
+    output: str = "logits"
     size: Size | None = None
     model: ModelCost = ModelCost()
     latency: Latency | None = None

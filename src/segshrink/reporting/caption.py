@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
+from segshrink.formats import Output
 from segshrink.metrics import quality_interval
 from segshrink.records.machine import Machine
 from segshrink.records.measurement import Measurement, Role
@@ -21,6 +22,13 @@ _ROLE_MEANINGS = {
     "without distillation.",
 }
 
+_OUTPUTS = {
+    Output.PROBABILITIES: "they give probabilities, and their latency includes the "
+    "softmax",
+    Output.CLASSES: "they give the class of each pixel alone, and their latency "
+    "includes the search for it; average precision needs a score and is left empty",
+}
+
 
 def caption_lines(records: RunRecords) -> tuple[str, ...]:
     """Data, machine and runtimes of the numbers, a sentence or two per line."""
@@ -36,6 +44,7 @@ def caption_lines(records: RunRecords) -> tuple[str, ...]:
         *_interval_lines(records),
         *(text for role, text in _ROLE_MEANINGS.items() if role in roles),
         *_unlabelled_lines(records),
+        *_output_lines(measurements),
         *distinct(measurements, _remedy_line),
     )
 
@@ -68,6 +77,18 @@ def _unlabelled_lines(records: RunRecords) -> list[str]:
         f"The student also learned from {counted(records.unlabelled, 'image')} without "
         "labels, on which only its teacher counts."
     ]
+
+
+def _output_lines(measurements: Sequence[Measurement]) -> list[str]:
+    """Lines about the output of files, where it is not logits."""
+    lines = []
+    for output, what in _OUTPUTS.items():
+        names = [each.name for each in measurements if each.output == output]
+        if names:
+            given = len(names) < len(measurements)
+            who = f"{', '.join(names)}:" if given else "All files:"
+            lines.append(f"{who} {what}.")
+    return lines
 
 
 def distinct(

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from segshrink.formats import Format
+from segshrink.formats import Format, Output
 
 _LITERT_PYTHON = """\
 import numpy as np
@@ -22,7 +22,7 @@ height, width = image["shape"][1:3]
 photo = Image.open("photo.jpg").convert("RGB").resize((width, height))
 model.set_tensor(image["index"], np.asarray(photo, np.float32)[None])
 model.invoke()
-classes = model.get_tensor(output["index"])[0].argmax(-1)
+classes = model.get_tensor(output["index"])[0]{argmax}
 """
 _LITERT_KOTLIN = """\
 // build.gradle.kts: implementation("com.google.mediapipe:tasks-vision:0.10.+")
@@ -54,13 +54,17 @@ context.drawImage(await createImageBitmap(photo), 0, 0, width, height);
 const rgba = context.getImageData(0, 0, width, height).data;
 const rgb = new Float32Array(rgba.filter((_, index) => index % 4 < 3));
 const [output] = await model.run([new Tensor(rgb, [1, height, width, 3])]);
+{search}"""
+_SEARCH_JAVASCRIPT = """\
 const values = await output.data();
 const count = values.length / (height * width);
-const classes = Uint8Array.from({{ length: height * width }}, (_, pixel) => {{
+const classes = Uint8Array.from({ length: height * width }, (_, pixel) => {
   const of = values.subarray(pixel * count, (pixel + 1) * count);
   return of.indexOf(Math.max(...of));
-}});
+});
 """
+_NO_SEARCH_JAVASCRIPT = "const classes = await output.data();\n"
+_KOTLIN = "Kotlin, on Android"
 _ONNX_PYTHON = """\
 import numpy as np
 import onnxruntime
@@ -71,7 +75,7 @@ image = model.get_inputs()[0]
 height, width = image.shape[1:3]
 photo = Image.open("photo.jpg").convert("RGB").resize((width, height))
 [output] = model.run(None, {{image.name: np.asarray(photo, np.float32)[None]}})
-classes = output[0].argmax(-1)
+classes = output[0]{argmax}
 """
 _OPENVINO_PYTHON = """\
 import numpy as np
@@ -83,12 +87,12 @@ model = openvino.Core().compile_model({file}, "CPU", exact)
 height, width = model.input(0).shape[1:3]
 photo = Image.open("photo.jpg").convert("RGB").resize((width, height))
 output = model(np.asarray(photo, np.float32)[None])[0]
-classes = output[0].argmax(-1)
+classes = output[0]{argmax}
 """
 _TEMPLATES = {
     Format.LITERT: {
         "Python": _LITERT_PYTHON,
-        "Kotlin, on Android": _LITERT_KOTLIN,
+        _KOTLIN: _LITERT_KOTLIN,
         "JavaScript, in a browser": _LITERT_JAVASCRIPT,
     },
     Format.ONNX: {"Python": _ONNX_PYTHON},
@@ -104,24 +108,32 @@ class Snippet:
     text: str
 
 
-def snippets_for(name: str) -> tuple[Snippet, ...]:
+def snippets_for(name: str, output: str = Output.LOGITS) -> tuple[Snippet, ...]:
     """Programs that run a file without segshrink.
 
     Args:
         name: file name, as the programs are to open it.
+        output: what the file gives for a pixel; MediaPipe opens no file of classes, so
+            that it has no program for Android.
 
     Returns:
         One per language; empty for formats that need Keras.
     """
     format = Format.of_file(Path(name))
     templates = {} if format is None else _TEMPLATES.get(format, {})
+    searched = output != Output.CLASSES
+    parts = {
+        "argmax": ".argmax(-1)" if searched else "",
+        "search": _SEARCH_JAVASCRIPT if searched else _NO_SEARCH_JAVASCRIPT,
+    }
     # A text of JSON is one of Python and JavaScript, and of Kotlin but for the dollar.
     file = json.dumps(name)
     of_kotlin = file.replace("$", "\\$")
     return tuple(
         Snippet(
             language,
-            template.format(file=of_kotlin if "Kotlin" in language else file),
+            template.format(file=of_kotlin if language == _KOTLIN else file, **parts),
         )
         for language, template in templates.items()
+        if searched or language != _KOTLIN
     )

@@ -50,7 +50,7 @@ def file_in_use(records: RunRecords) -> FileInUse | None:
         path=path,
         size=human_bytes(path.stat().st_size),
         command=f"segshrink predict {quote(str(path))} photo.jpg --out predicted",
-        snippets=snippets_for(path.name),
+        snippets=snippets_for(path.name, taken.output),
         page=_PAGE if page_path(records.folder).is_file() else None,
     )
 
@@ -58,13 +58,16 @@ def file_in_use(records: RunRecords) -> FileInUse | None:
 def other_files(records: RunRecords) -> dict[str, tuple[Snippet, ...]]:
     """Programs for each other measured file that is there, by its name."""
     taken = file_in_use(records)
-    paths = [path_of(each, records) for each in records.measurements]
-    names = [path.name for path in paths if path is not None]
+    outputs = {
+        path.name: each.output
+        for each in records.measurements
+        if (path := path_of(each, records)) is not None
+    }
     return {
         name: snippets
-        for name in dict.fromkeys(names)
+        for name, output in outputs.items()
         if (taken is None or name != taken.path.name)
-        and (snippets := snippets_for(name))
+        and (snippets := snippets_for(name, output))
     }
 
 
