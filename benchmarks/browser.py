@@ -6,10 +6,12 @@ The subjects are the pages of `segshrink export --out try.html` for the shipped 
 model and for a float model of the same architecture, with the runtime as it is and
 with the compatible one; LiteRT.js with two threads, which needs a web server that
 isolates its pages; ONNX Runtime Web; and LiteRT in Python at one thread. They take
-turns: in each round each segments the same tile a few times. npm fetches ONNX Runtime
-Web and LiteRT.js, held by their checksums. Needs Chromium, npm, and the extras
-tensorflow, litert and onnx. On a busy machine the medians say little: the table tells
-the load while it was made, and the fastest round, which is disturbed least.
+turns: in each round each segments the same tile a few times. A time begins with the
+pixels and ends when the output can be read; the page also converts the pixels in it.
+npm fetches ONNX Runtime Web and LiteRT.js, held by their checksums. Needs Chromium,
+npm, and the extras tensorflow, litert and onnx. On a busy machine the medians say
+little: the table tells the load while it was made, and the fastest run, which is
+disturbed least.
 """
 
 import argparse
@@ -162,9 +164,9 @@ def measured(work: Path, rounds: int, runs: int) -> dict:
                 found = [run() for _ in range(runs)]
                 # The first round warms up.
                 if number:
-                    times[name].append(statistics.median(found))
+                    times[name] += found
             print(
-                number, {k: round(v[-1], 1) for k, v in times.items() if v}, flush=True
+                number, {k: round(min(v), 1) for k, v in times.items() if v}, flush=True
             )
         version = browser.send("Browser.getVersion", {})["product"]
     return {
@@ -284,7 +286,7 @@ def table(record: dict) -> str:
     lines = [
         f"A tile of {SIDE_PX} x {SIDE_PX} pixels, the shipped int8 model and a float "
         f"model of the same architecture: median (quartiles) of "
-        f"{len(next(iter(times.values())))} rounds in one run. "
+        f"{len(next(iter(times.values())))} runs of each in turn. "
         f"{record['browser']}, {record['machine']['processor']}, "
         f"{record['machine']['cores']} cores; load of the machine at most "
         f"{record['load']:.1f}.",

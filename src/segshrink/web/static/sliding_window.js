@@ -34,32 +34,38 @@ function ramp(length) {
   return Float32Array.from({ length }, (_, i) => Math.min(i + 1, length - i) / middle);
 }
 
+/** The weights of each signature, since each frame of a camera needs them. */
+const WEIGHTS = new WeakMap();
+
 /** Weights that fall from the middle of a tile to its border, one for each pixel. */
 function weightsOf(tile) {
+  if (WEIGHTS.has(tile)) return WEIGHTS.get(tile);
   const [rows, columns] = [ramp(tile.height), ramp(tile.width)];
   const weights = new Float32Array(tile.height * tile.width);
   rows.forEach((row, y) =>
     columns.forEach((column, x) => { weights[y * tile.width + x] = row * column; }));
+  WEIGHTS.set(tile, weights);
   return weights;
 }
 
-/** The pixels of a tile as the file takes them, float32. */
-function inputOf(image, top, left, signature) {
+/** Writes the pixels of a tile as the file takes them into input, float32. */
+function writeInput(input, image, top, left, signature) {
   const { height, width, scale, offset, isReversed, takesChannelsFirst } = signature;
-  const input = new Float32Array(height * width * 3);
-  const [pixelStep, bandStep] = takesChannelsFirst ? [1, height * width] : [3, 1];
-  for (let y = 0; y < height; y++) {
-    const row = reflected(top + y, image.height) * image.width;
-    for (let x = 0; x < width; x++) {
-      const from = 4 * (row + reflected(left + x, image.width));
-      const to = (y * width + x) * pixelStep;
-      for (let band = 0; band < 3; band++) {
-        const value = image.pixels[from + (isReversed ? 2 - band : band)];
-        input[to + band * bandStep] = value * scale[band] + offset[band];
+  const { pixels } = image;
+  const pixelStep = takesChannelsFirst ? 1 : 3;
+  const columns = Int32Array.from({ length: width },
+    (_, x) => 4 * reflected(left + x, image.width));
+  for (let band = 0; band < 3; band++) {
+    const [factor, summand] = [scale[band], offset[band]];
+    const channel = isReversed ? 2 - band : band;
+    let to = band * (takesChannelsFirst ? height * width : 1);
+    for (let y = 0; y < height; y++) {
+      const row = 4 * reflected(top + y, image.height) * image.width + channel;
+      for (let x = 0; x < width; x++, to += pixelStep) {
+        input[to] = pixels[row + columns[x]] * factor + summand;
       }
     }
   }
-  return input;
 }
 
 const LEAST_PROBABILITY = Math.fround(1e-7);
@@ -84,17 +90,34 @@ function logitsOf(output, signature) {
   return logits;
 }
 
+let kept = { sums: new Float32Array(0), totals: new Float32Array(0) };
+
+/** Empty sums for rows of an image. Their memory is that of the image before, if this was
+ * of the same size, since memory that is new is slow when it is first written. */
+function bandOf(width, height, classes) {
+  const pixels = width * height;
+  if (kept.sums.length === pixels * classes && kept.totals.length === pixels) {
+    kept.sums.fill(0);
+    kept.totals.fill(0);
+  } else {
+    kept = { sums: new Float32Array(pixels * classes), totals: new Float32Array(pixels) };
+  }
+  return { width, ...kept };
+}
+
 /** Adds the logits of a tile to the sums of a band, which is as wide as the image. */
 function blend(band, logits, weights, at, signature) {
   const { height, width, classes } = signature;
+  const { sums, totals } = band;
+  let [pixel, from] = [0, 0];
   for (let y = 0; y < height; y++) {
-    let from = y * width;
-    let to = (at.top + y) * band.width + at.left;
-    for (let x = 0; x < width; x++, from++, to++) {
-      const weight = weights[from];
-      band.totals[to] += weight;
+    let total = (at.top + y) * band.width + at.left;
+    let to = total * classes;
+    for (let x = 0; x < width; x++) {
+      const weight = weights[pixel++];
+      totals[total++] += weight;
       for (let k = 0; k < classes; k++) {
-        band.sums[to * classes + k] += Math.fround(logits[from * classes + k] * weight);
+        sums[to++] += Math.fround(logits[from++] * weight);
       }
     }
   }
@@ -102,16 +125,22 @@ function blend(band, logits, weights, at, signature) {
 
 /** The class of the highest mean of each pixel of finished rows, the first of equals. */
 function classify(band, rows, image, classes, classMap, first) {
+  const { sums, totals } = band;
+  let to = first * image.width;
   for (let y = 0; y < rows; y++) {
+    let from = y * band.width * classes;
     for (let x = 0; x < image.width; x++) {
-      const pixel = y * band.width + x;
+      const total = totals[y * band.width + x];
       let best = 0;
-      let highest = Math.fround(band.sums[pixel * classes] / band.totals[pixel]);
+      let highest = Math.fround(sums[from++] / total);
       for (let k = 1; k < classes; k++) {
-        const mean = Math.fround(band.sums[pixel * classes + k] / band.totals[pixel]);
-        if (mean > highest) [highest, best] = [mean, k];
+        const mean = Math.fround(sums[from++] / total);
+        if (mean > highest) {
+          highest = mean;
+          best = k;
+        }
       }
-      classMap[(first + y) * image.width + x] = best;
+      classMap[to++] = best;
     }
   }
 }
@@ -119,23 +148,23 @@ function classify(band, rows, image, classes, classMap, first) {
 /**
  * The most likely class of every pixel.
  *
- * image: {pixels: RGBA bytes, height, width}. predict: input of a tile to its output, a
- * promise. onTile: called after each tile with how many are done and how many there are;
+ * image: {pixels: RGBA bytes, height, width}. predict: writes the input of a tile with the
+ * first function and gives the output to the second, a promise. onTile: called after each tile with how many are done and how many there are;
  * gives a promise of whether to go on. Gives null where it was told to stop.
  */
 async function classesOf(image, signature, predict, onTile) {
   const { height, width, classes } = signature;
   const { rows, columns } = cornersOf(image.height, image.width, signature);
   const weights = weightsOf(signature);
-  const band = { width: Math.max(image.width, width) };
-  band.sums = new Float32Array(height * band.width * classes);
-  band.totals = new Float32Array(height * band.width);
+  const band = bandOf(Math.max(image.width, width), height, classes);
   const classMap = new Uint8Array(image.height * image.width);
   let done = 0;
   for (const [index, top] of rows.entries()) {
     for (const left of columns) {
-      const output = await predict(inputOf(image, top, left, signature));
-      blend(band, logitsOf(output, signature), weights, { top: 0, left }, signature);
+      await predict(
+        (input) => writeInput(input, image, top, left, signature),
+        (output) =>
+          blend(band, logitsOf(output, signature), weights, { top: 0, left }, signature));
       done += 1;
       if (!(await onTile(done, rows.length * columns.length))) return null;
     }
