@@ -70,6 +70,7 @@ class MissingExtraError(SegshrinkError):
 # Extras by the modules that they bring and that are imported where they are used.
 _EXTRA_OF_MODULE = {
     "av": "video",
+    "cv2": "camera",
     "jinja2": "report",
     "keras": "main",
     "litert_quantizer": "litert",

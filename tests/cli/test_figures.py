@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segshrink.cli.figures import Figures, as_csv, single_values
+from segshrink.cli.figures import Figures, as_csv, fields_of, single_values
 from segshrink.cli.terminal import output
 from segshrink.errors import UsageError
 
@@ -65,3 +65,12 @@ def test_rows_without_anything_are_an_empty_table():
 
 def test_a_row_has_the_single_values_of_a_record():
     assert single_values(PLAIN) == {"name": "ö", "score": 0.25}
+
+
+def test_fields_of_nested_records_have_dotted_places():
+    assert dict(fields_of({"a": {"b": 1, "c": [1, {"d": 2}]}, "e": None, "f": {}})) == {
+        "a.b": 1,
+        "a.c": '[1, {"d": 2}]',
+        "e": None,
+        "f": "{}",
+    }

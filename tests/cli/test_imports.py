@@ -17,8 +17,9 @@ from segshrink.runtimes import shipped_model
 
 # What the extras bring, and what comes with it.
 EXTRAS = (
-    "h5py jax jinja2 keras litert_quantizer markupsafe matplotlib onnx onnxruntime "
-    "openvino optuna pandas rasterio ray scipy sklearn tensorflow tf2onnx torch"
+    "av cv2 h5py jax jinja2 keras litert_quantizer markupsafe matplotlib onnx "
+    "onnxruntime openvino optuna pandas rasterio ray scipy sklearn tensorflow "
+    "tf2onnx torch"
 ).split()
 
 PROGRAM = """

@@ -1,5 +1,9 @@
 """Which verbs take a recipe with a section `search`."""
 
+import csv
+import io
+import json
+
 import pytest
 
 from e2e.command_line import refused, succeeded
@@ -28,6 +32,19 @@ def test_validate_prints_the_section_complete(recipe, tmp_path):
     assert printed == search_recipe_yaml(found)
     (tmp_path / "printed.yaml").write_text(printed, encoding="utf-8")
     assert load_search_recipe(tmp_path / "printed.yaml") == found
+
+
+def test_validate_gives_the_recipe_as_json_and_its_fields_as_csv(recipe):
+    found = load_search_recipe(recipe)
+    plain = json.loads(succeeded("validate", recipe, "--json", "-"))
+    assert plain["seed"] == found.recipe.seed == 3
+    assert plain["search"]["trials"] == 4
+    assert plain["export"]["output"] == "logits"
+    rows = csv.DictReader(io.StringIO(succeeded("validate", recipe, "--csv", "-")))
+    fields = {row["field"]: row["value"] for row in rows}
+    assert fields["search.space.student.kind.choice"] == '["pruned", "compact"]'
+    assert fields["export.max_drop"] == "1.0"
+    assert fields["teacher.file"] == ""
 
 
 def test_validate_tries_out_the_space(recipe):

@@ -302,6 +302,8 @@ def test_every_table_is_given_as_json_and_csv_alone(finished_run, scenes, tmp_pa
         ("export", model, "--out", out / "s.tflite"): "file",
         ("report", finished_run): "name",
         ("recipes",): "recipe",
+        ("validate", finished_run / "recipe.yaml"): "field",
+        ("predict", artifact, next(scenes.rglob("images/*")), "--out", out): "file",
     }
     for command, first in commands.items():
         assert json.loads(succeeded(*command, "--json", "-"))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from segshrink.cli.figures import CsvFile, Figures, JsonFile
 from segshrink.cli.options import (
     Data,
     LayoutName,
@@ -25,6 +26,8 @@ def convert(
     layout: LayoutName = None,
     snap_colors: SnapColors = False,
     resize_masks: ResizeMasks = False,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
 ) -> None:
     """Write a data set of any layout as plain folders, to look at what is understood.
 
@@ -33,6 +36,7 @@ def convert(
 
     Example: segshrink convert path/to/coco --out plain
     """
+    figures = Figures(json_file, csv_file)
     say(f"Reading {data}")
     from segshrink.data import convert_dataset
 
@@ -53,3 +57,21 @@ def convert(
     counts = ", ".join(f"{name} {len(part)}" for name, part in dataset.parts.items())
     output.out(f"Wrote {out}: {dataset.classes.num_classes} classes, images {counts}.")
     output.out(f"Try: segshrink inspect {out}")
+    parts = {
+        name: {"images": len(part), "scenes": list(part.scenes)}
+        for name, part in dataset.parts.items()
+    }
+    plain = {
+        "out": str(out),
+        "name": dataset.name,
+        "classes": list(dataset.classes.names),
+        "parts": parts,
+        "notices": list(dataset.notices),
+    }
+    figures.write(
+        plain,
+        [
+            {"part": name, "images": len(part), "scenes": len(part.scenes)}
+            for name, part in dataset.parts.items()
+        ],
+    )

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -102,6 +102,16 @@ def single_values(plain: Mapping[str, Any]) -> dict[str, object]:
         for name, value in plain.items()
         if not isinstance(value, Mapping | list | tuple)
     }
+
+
+def fields_of(plain: object, place: str = "") -> Iterator[tuple[str, object]]:
+    """The fields of nested records by their dotted places; a list is one as JSON."""
+    if isinstance(plain, Mapping) and plain:
+        for name, value in plain.items():
+            yield from fields_of(value, f"{place}.{name}".lstrip("."))
+    else:
+        is_nested = isinstance(plain, Mapping | list)
+        yield place, json.dumps(plain, ensure_ascii=False) if is_nested else plain
 
 
 def plan_rows(plan: PruningPlan) -> Iterable[Row]:

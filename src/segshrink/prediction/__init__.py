@@ -1,6 +1,13 @@
 """Segment photographs, scenes and videos; keep pictures, areas and polygons."""
 
 from segshrink.prediction.areas import AREAS, Areas
+from segshrink.prediction.camera import (
+    Recording,
+    camera_index,
+    is_camera,
+    record_camera,
+)
+from segshrink.prediction.camera_reading import opened_capture
 from segshrink.prediction.on_ray import Cluster
 from segshrink.prediction.one_image import segment_file
 from segshrink.prediction.photos import Photo, find_photos
@@ -14,10 +21,15 @@ __all__ = [
     "Cluster",
     "Outcome",
     "Photo",
+    "Recording",
     "VideoOutcome",
+    "camera_index",
     "find_photos",
+    "is_camera",
     "is_video",
     "legend",
+    "opened_capture",
+    "record_camera",
     "segment_file",
     "segment_files",
     "segment_videos",

@@ -27,11 +27,13 @@ class Outcome:
         done: number of images that were segmented now.
         kept: number of images whose results existed already.
         faults: one line for each image that could not be segmented or outlined.
+        results: of each image, in the order of the images.
     """
 
     done: int
     kept: int
     faults: tuple[str, ...]
+    results: tuple[Result, ...] = ()
 
 
 def segment_files(
@@ -124,7 +126,7 @@ def _written_outcome(
     write_areas(out / AREAS, [name for name, _ in legend(artifact)], rows)
     kept = sum(result.is_kept for result in results)
     faults = tuple(result.fault for result in results if result.fault is not None)
-    return Outcome(len(rows) - kept, kept, faults)
+    return Outcome(len(rows) - kept, kept, faults, tuple(results))
 
 
 def _check_scenes(photos: Sequence[Photo], polygons: str | None) -> None:

@@ -228,13 +228,18 @@ def _rows_of(
     rows: Any, facts: VideoFacts, num_classes: int
 ) -> Callable[[Frame, np.ndarray], None]:
     def write(frame: Frame, labels: np.ndarray) -> None:
-        shares = np.bincount(labels.ravel(), minlength=num_classes) / labels.size
-        seconds = float(frame.ticks * facts.time_base)
-        rows.writerow(
-            (frame.number, f"{seconds:.6f}", *(f"{share:.6f}" for share in shares))
-        )
+        rows.writerow(share_row(frame, facts, labels, num_classes))
 
     return write
+
+
+def share_row(
+    frame: Frame, facts: VideoFacts, labels: np.ndarray, num_classes: int
+) -> tuple[int | str, ...]:
+    """The row of a frame in a table of shares: its number, its seconds, each class."""
+    shares = np.bincount(labels.ravel(), minlength=num_classes) / labels.size
+    seconds = float(frame.ticks * facts.time_base)
+    return (frame.number, f"{seconds:.6f}", *(f"{share:.6f}" for share in shares))
 
 
 def _told(frames: Iterator[Frame], progress: Progress) -> Iterator[Frame]:
