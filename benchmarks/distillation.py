@@ -235,7 +235,13 @@ def epochs_of_as_many_seconds(root: Path, epochs: int) -> int:
     return round(epochs * seconds["default"] / seconds["alone"])
 
 
-def run_all(wanted: list[dict], arguments: argparse.Namespace, end: float) -> None:
+def run_all(
+    wanted: list[dict],
+    arguments: argparse.Namespace,
+    end: float,
+    script: str = __file__,
+) -> None:
+    """Train what has no result yet, each in a process of `script --one`."""
     waiting = [x for x in wanted if not (Path(x["folder"]) / "result.json").is_file()]
     running: list[subprocess.Popen] = []
     threads = max(1, (os.cpu_count() or 1) // arguments.jobs)
@@ -254,7 +260,7 @@ def run_all(wanted: list[dict], arguments: argparse.Namespace, end: float) -> No
             folder = Path(asked["folder"])
             folder.mkdir(parents=True, exist_ok=True)
             print(f"{asked['case']}: {folder.name}", flush=True)
-            command = [sys.executable, __file__, "run", "--work", str(arguments.work)]
+            command = [sys.executable, script, "run", "--work", str(arguments.work)]
             with (folder / "log.txt").open("a") as log:
                 running.append(
                     subprocess.Popen(
