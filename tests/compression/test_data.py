@@ -64,6 +64,8 @@ def test_notices_and_split_of_the_data_are_reported(tiny_dataset, monkeypatch):
         "and 2 more",
         "  val: 1 image, 1 tile of 256 px, 20% of the pixels: i",
         "  test: 1 image, 1 tile of 256 px, 20% of the pixels: j",
+        "  Note: 5 of 5 images are smaller than a tile, the smallest 64 px on a side, "
+        "and are padded. If most are, take smaller tiles (--set data.tile_px=64).",
     ]
 
 

@@ -40,6 +40,14 @@ def test_parts_out_of_proportion_are_told(uneven, draw_dataset):
     assert not [line for line in part_lines(draw_dataset(), 64) if "Note:" in line]
 
 
+def test_images_smaller_than_a_tile_are_told(uneven):
+    assert part_lines(uneven, 128)[-1] == (
+        "  Note: 4 of 5 images are smaller than a tile, the smallest 64 px on a side, "
+        "and are padded. If most are, take smaller tiles (--set data.tile_px=64)."
+    )
+    assert "smaller than" not in "\n".join(part_lines(uneven, 64))
+
+
 def test_each_image_gives_a_tile_at_least(draw_dataset):
     part = draw_dataset(64).train
     assert tiles_that_cover(part, 32) == 12

@@ -197,9 +197,20 @@ def test_a_class_that_no_mask_holds(tmp_path):
             tmp_path / name, "x", labels=stripes(20, 60, 5), classes=AERIAL_CLASSES
         )
     assert (
-        "class 'Unlabeled' has no pixel in the training part (split: seed 0), so that "
-        "no model learns it. No mask holds it."
+        "class 'Unlabeled': no mask holds a pixel, so that no model learns it."
     ) in open_dataset(tmp_path).notices
+
+
+def test_classes_that_no_mask_holds_are_one_notice(tmp_path):
+    for name in "abc":
+        add_pair(
+            tmp_path / name, "x", labels=stripes(20, 60, 3), classes=AERIAL_CLASSES
+        )
+    told = [x for x in open_dataset(tmp_path).notices if "no mask holds" in x]
+    names = ", ".join(map(repr, AERIAL_CLASSES.names[3:]))
+    assert told == [
+        f"classes {names}: no mask holds a pixel, so that no model learns them."
+    ]
 
 
 def test_a_class_that_only_training_lacks(tmp_path):

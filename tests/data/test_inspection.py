@@ -6,6 +6,7 @@ from segshrink.data import generated, inspect_dataset, open_dataset, starter_yam
 from segshrink.errors import DatasetError
 
 from .pictures import (
+    AERIAL_CLASSES,
     DESCRIPTION,
     THREE_CLASSES,
     add_pair,
@@ -128,6 +129,16 @@ def test_the_starter_of_a_known_data_set_has_its_names(tmp_path):
     (root / "dataset.yaml").write_text(starter_yaml(report))
     dataset = open_dataset(root)
     assert dataset.classes == report.classes
+
+
+def test_the_starter_keeps_declared_classes_that_no_mask_holds(tmp_path):
+    for name in "abc":
+        labels = stripes(20, 60, 4)
+        add_pair(tmp_path / name, "x", labels=labels, classes=AERIAL_CLASSES)
+    text = starter_yaml(inspect_dataset(tmp_path))
+    names = [entry["name"] for entry in yaml.safe_load(text)["classes"]]
+    assert names == list(AERIAL_CLASSES.names)
+    assert text.count("# 0.00% of all pixels") == len(names) - 4
 
 
 def test_the_starter_leaves_out_what_is_too_much(tmp_path):

@@ -224,8 +224,9 @@ def _write_samples(
     for number in range(count):
         place = folder / f"{'worst-' if index == 'worst' else ''}{number:02d}"
         place.mkdir()
+        tile = "Tile 5" if index == "worst" else "Tile 2"
         entries.append(
-            {"image": f"Tile 2/image_part_{number:03d}", "folder": place.name}
+            {"image": f"{tile}/image_part_{number:03d}", "folder": place.name}
         )
         random = np.random.default_rng(number)
         truth = _labels(random, len(palette), size_px, noisy)

@@ -88,6 +88,14 @@ def test_a_map_is_that_of_its_three_pictures(run_folder: Builder) -> None:
         )
 
 
+def test_an_image_is_not_shown_twice(run_folder: Builder) -> None:
+    records = read_run(run_folder(samples=2, worst=2))
+    assert len(worst_sides(records)) == 2
+    first = replace(records.worst[0], name=records.samples[1].name)
+    found = worst_sides(replace(records, worst=(first, records.worst[1])))
+    assert [side.name for side in found] == [records.worst[1].name]
+
+
 def test_void_stands_in_the_colours_of_differences_where_there_is_some(
     run_folder: Builder,
 ) -> None:

@@ -9,6 +9,7 @@ from segshrink.data.splits import shortened
 # fewer, is not what the number of its images makes of it.
 _OUT_OF_PROPORTION = 1.5
 _SCENES_SHOWN = 6
+_LEAST_TILE_PX = 32
 
 
 @dataclass(frozen=True)
@@ -82,4 +83,24 @@ def part_lines(dataset: Dataset, tile_px: int) -> list[str]:
             f"  Note: {'; '.join(uneven)}. If that is not meant, name another split "
             "(--split, or split in dataset.yaml)."
         )
-    return lines
+    return lines + _small_lines(dataset, tile_px)
+
+
+def _small_lines(dataset: Dataset, tile_px: int) -> list[str]:
+    """A line about images that are smaller than a tile."""
+    images = [image for part in dataset.parts.values() for image in part]
+    sides = [min(image.height_px, image.width_px) for image in images]
+    small = [side for side in sides if side < tile_px]
+    if not small:
+        return []
+    return [
+        f"  Note: {len(small)} of {len(images)} images are smaller than a tile, the "
+        f"smallest {min(small)} px on a side, and are padded. If most are, take "
+        f"smaller tiles (--set data.tile_px={_tile_for(small)})."
+    ]
+
+
+def _tile_for(sides: list[int]) -> int:
+    """A size of tiles that most of these sides hold: the largest power of two."""
+    middle = sorted(sides)[len(sides) // 2]
+    return max(_LEAST_TILE_PX, 1 << (middle.bit_length() - 1))

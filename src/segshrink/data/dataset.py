@@ -312,17 +312,23 @@ def _untrained_notices(
     """
     trained = sum(class_pixels[scene] for scene in split.train)
     lacking = np.flatnonzero(trained == 0).tolist()
-    sentences = []
+    sentences, nowhere = [], []
     for label in lacking:
         holders = [x for x, pixels in sorted(class_pixels.items()) if pixels[label]]
+        if not holders:
+            nowhere.append(classes.names[label])
+            continue
         sentences.append(
             f"class {classes.names[label]!r} has no pixel in the training part "
-            f"(split: {split.source}), so that no model learns it. "
-            + (
-                f"It is in {shortened(holders)}: put one of these into train."
-                if holders
-                else "No mask holds it."
-            )
+            f"(split: {split.source}), so that no model learns it. It is in "
+            f"{shortened(holders)}: put one of these into train."
+        )
+    if nowhere:
+        # Names files of known data sets have classes by the dozen.
+        sentences.append(
+            f"class{'es' * (len(nowhere) > 1)} {shortened([*map(repr, nowhere)])}: no "
+            "mask holds a pixel, so that no model learns "
+            f"{'them' if len(nowhere) > 1 else 'it'}."
         )
     if 0 < classes.num_classes - len(lacking) < 2 <= classes.num_classes:
         raise DatasetError(_joined_faults(folder.layout.root, sentences))

@@ -227,8 +227,9 @@ def _scene_reports(
 def starter_yaml(report: DatasetReport) -> str:
     """A dataset.yaml for the inspected folder, to edit and put into it.
 
-    Codes of a known data set get its names, all others `class_1`, `class_2` and so on,
-    the most frequent first. Codes beyond the 254th are left out, in a comment.
+    Classes that are declared, or those of a known data set, stay as they are, without
+    pixels too; all other codes become `class_1`, `class_2` and so on, the most frequent
+    first. Codes beyond the 254th are left out, in a comment.
     """
     lines = [
         f"# {DESCRIPTION_NAME}: put it into the folder and give classes their names.",
@@ -252,7 +253,7 @@ def _class_lines(report: DatasetReport) -> Iterator[str]:
         if name is None:
             unnamed += 1
             name = f"class_{unnamed}"
-        share = report.code_shares[code]
+        share = report.code_shares.get(code, 0.0)
         entry = _code_entry(report, code, color, position)
         yield f"  - {{name: {_quoted(name)}, {entry}}}  # {share:.2%} of all pixels"
     left_out = codes[UNLABELLED:]
@@ -265,10 +266,12 @@ def _class_lines(report: DatasetReport) -> Iterator[str]:
 
 
 def _in_order(report: DatasetReport) -> list[int]:
-    """Codes that occur: those of declared classes as declared, then by share."""
+    """Codes of declared classes as declared, then the others that occur, by share.
+
+    A class that no mask holds yet stays, or later masks would have no place for it.
+    """
     declared = report.classes.codes if report.classes else ()
-    first = [code for code in declared if code in report.code_shares]
-    return first + [code for code in report.code_shares if code not in declared]
+    return [*declared, *(code for code in report.code_shares if code not in declared)]
 
 
 def _names_by_code(report: DatasetReport) -> dict[int, tuple[str, Color]]:

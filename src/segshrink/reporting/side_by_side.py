@@ -61,8 +61,12 @@ def sides(records: RunRecords) -> tuple[Side, ...]:
 
 
 def worst_sides(records: RunRecords) -> tuple[Side, ...]:
-    """The images on which the students are worst, the worst first; as `sides`."""
-    return tuple(_side(each, records) for each in records.worst)
+    """The images on which the students are worst, the worst first; as `sides`.
+
+    Those that are among `sides` are left out: a small part is all among them.
+    """
+    shown = {each.name for each in records.samples[:MOST_SAMPLES]}
+    return tuple(_side(x, records) for x in records.worst if x.name not in shown)
 
 
 def legend_colors(records: RunRecords) -> tuple[ClassColor, ...]:

@@ -94,7 +94,7 @@ def test_coco_of_roboflow(tmp_path):
     names = ("background", "things", "field", "lake")
     dataset = open_dataset(tmp_path)
     assert dataset.classes.names == names
-    assert "'things' has no pixel in the training part" in "\n".join(dataset.notices)
+    assert "class 'things': no mask holds a pixel" in "\n".join(dataset.notices)
 
 
 def test_coco_without_parts(tmp_path):
