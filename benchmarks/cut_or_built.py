@@ -243,9 +243,8 @@ def table_of(found: dict) -> str:
         for arm in ("teacher", *ARMS)
     }
     lines = [
-        f"**{found['teacher']}**, mIoU {scores['teacher'][0]:.1f} %; the built students are "
-        f"compact networks of width and stem stride {found['built']} and "
-        f"{found['lighter']}.",
+        f"**{found['teacher']}**, mIoU {scores['teacher'][0]:.1f} %; built are compact "
+        f"networks of width and stem stride {found['built']} and {found['lighter']}.",
         "",
         "| student | latency | weights | file | mIoU, % | against the cut one (95 % "
         "interval) | seeds |",
