@@ -68,7 +68,7 @@ def gap(costs, all_counts, *, seed, spread, share, block):
     random = np.random.default_rng(seed)
     scores = [np.sort(random.lognormal(0, spread, n))[::-1] for n in costs.sizes]
     filled = costs.in_blocks(Blocks(outputs=block))
-    prices = filled.prices(macs=1.0, pointwise_macs=1.0)
+    prices = filled.prices(macs=1.0)
 
     def cost(kept):
         return float(prices @ filled.terms(filled.counts(kept)))

@@ -18,22 +18,54 @@ from segshrink.pruning.graph import ChannelGraph, ChannelGroup, TracedCall
 from segshrink.pruning.layer_call import Channels
 
 FloatArray = npt.NDArray[np.float64]
-KINDS = ("units", "parameters", "macs", "pointwise_macs", "values")
+KINDS = ("units", "parameters", "macs", "depthwise_macs", "written", "values")
 
 
 @dataclass(frozen=True)
 class Blocks:
     """Block sizes to which a runtime rounds numbers of channels up.
 
-    A kernel that computes 16 output channels at once takes as long for 4 of them.
+    A kernel that computes 16 output channels at once takes as long for 4 of them. In
+    all of these 1 means no rounding.
 
     Attributes:
-        outputs: output channels of a multiplication, for MACs; 1 means no rounding.
+        outputs: output channels of a multiplication, for MACs.
         values: channels of a tensor that is read or written.
+        inputs: input channels of a multiplication; up to one block they are not
+            rounded, since no block is stored for an image of 3 bands.
+        narrow: if above 0, block of a second kernel, for layers of no more output
+            channels than that.
     """
 
     outputs: int = 1
     values: int = 1
+    inputs: int = 1
+    narrow: int = 0
+
+    def widths(self, *, made: bool = True, depthwise: bool = False) -> tuple[int, ...]:
+        """Widths that channels of a multiplication may take, see `filled_up`.
+
+        Args:
+            made: for the channels that it makes, otherwise those that it reads.
+            depthwise: for a depthwise kernel.
+        """
+        if depthwise:
+            return (self.narrow or self.outputs,)
+        if not made:
+            return tuple(range(1, self.inputs + 1))
+        return (self.narrow, self.outputs) if self.narrow else (self.outputs,)
+
+
+def filled_up(count: int, widths: Sequence[int]) -> int:
+    """The channels that a kernel computes for `count` of them.
+
+    Args:
+        count: int >= 0.
+        widths: ascending; the narrowest that holds `count` is taken, and as many of the
+            widest as are needed where none does.
+    """
+    widest = widths[-1]
+    return next((w for w in (0, *widths) if w >= count), -(-count // widest) * widest)
 
 
 @dataclass
@@ -60,9 +92,10 @@ class Costs:
     Attributes:
         sizes: number of units of each group.
         kinds: for each term its place in `KINDS`: `"units"` are those of a group,
-            `"parameters"` weight entries, `"macs"` multiply-accumulates for one image
-            with a window of several pixels, `"pointwise_macs"` all other ones,
-            `"values"` activations that a call reads and writes for one image.
+            `"parameters"` weight entries, `"macs"` multiply-accumulates for one image,
+            `"depthwise_macs"` those of depthwise kernels, which add up no channels,
+            `"written"` what multiplications write for one image, `"values"` what all
+            other calls that an exported file keeps read and write for one image.
         layers: for each term the path of its layer.
         fixed: True if the image has a fixed size, so that MACs and values are known.
         blocks: how counts are rounded up.
@@ -88,13 +121,14 @@ class Costs:
         self.blocks = blocks
         self._graph, self._groups, self._orders = graph, groups, orders
         # Count 0 is the constant 1, which pads short products.
-        self._known: dict[tuple[bytes, int], int] = {}
-        self._known_roots: dict[tuple[bytes, int], int] = {}
+        self._known: dict[tuple[bytes, tuple[int, ...]], int] = {}
+        self._known_roots: dict[tuple[bytes, tuple[int, ...]], int] = {}
         self._refilled: dict[Blocks, Costs] = {blocks: self}
-        self._constants: list[float] = [1.0]
+        self._constants: list[int] = [1]
+        self._widths: list[tuple[int, ...]] = [(1,)]
         # For each group, the counts that depend on it, and their values at each size.
         self._axes: list[list[int]] = [[] for _ in groups]
-        self._cumulated: list[list[FloatArray]] = [[] for _ in groups]
+        self._cumulated: list[list[ChannelIds]] = [[] for _ in groups]
         self._group_of, self._rank_of = self._units_by_root()
         terms = _Terms()
         for group in groups:
@@ -119,30 +153,29 @@ class Costs:
             self._refilled[blocks] = other
         return self._refilled[blocks]
 
-    def _count(self, ids: ChannelIds, block: int = 1) -> int:
-        """Index of the number of kept channels among `ids`, in whole blocks.
+    def _count(self, ids: ChannelIds, widths: tuple[int, ...] = (1,)) -> int:
+        """Index of the number of kept channels among `ids`, filled up to `widths`.
 
-        Where channels of several groups lie side by side, each group is rounded up by
-        itself.
+        Channels of several groups that lie side by side are filled up together.
         """
-        key = (ids.tobytes(), block)
+        key = (ids.tobytes(), widths)
         if key not in self._known:
-            self._known[key] = self._count_roots(self._graph.space.roots(ids), block)
+            self._known[key] = self._count_roots(self._graph.space.roots(ids), widths)
         return self._known[key]
 
-    def _count_roots(self, roots: ChannelIds, block: int) -> int:
-        key = (np.sort(roots).tobytes(), block)
+    def _count_roots(self, roots: ChannelIds, widths: tuple[int, ...]) -> int:
+        key = (np.sort(roots).tobytes(), widths)
         if key in self._known_roots:
             return self._known_roots[key]
         place = self._known_roots[key] = len(self._constants)
         groups = self._group_of[roots]
-        constant = int((groups < 0).sum())
-        self._constants.append(float(-(-constant // block) * block))
+        self._constants.append(int((groups < 0).sum()))
+        self._widths.append(widths)
         for group in np.unique(groups[groups >= 0]).tolist():
             ranks = self._rank_of[roots[groups == group]]
             added = np.bincount(ranks + 1, minlength=self.sizes[group] + 1)
             self._axes[group].append(place)
-            self._cumulated[group].append(np.ceil(np.cumsum(added) / block) * block)
+            self._cumulated[group].append(np.cumsum(added))
         return place
 
     def _add_weights(self, terms: _Terms) -> None:
@@ -156,20 +189,23 @@ class Costs:
     def _add_calls(self, terms: _Terms) -> None:
         for call in self._graph.calls:
             try:
-                self._add_products(terms, call)
-                self._add_values(terms, call)
+                if self._add_products(terms, call):
+                    self._add_values(terms, call, "written")
+                elif not _is_folded(self._graph.layers[call.path].layer):
+                    self._add_values(terms, call, "values")
             except ValueError:
                 # Raised for sizes that only a real image settles.
                 self.fixed = False
 
-    def _add_products(self, terms: _Terms, call: TracedCall) -> None:
+    def _add_products(self, terms: _Terms, call: TracedCall) -> bool:
+        """Add the multiplications of a call; False if it has none."""
         record = self._graph.layers[call.path]
         layer = record.layer
         shapes = [tensor.shape for tensor in call.node.input_tensors]
-        kernel = getattr(layer, "kernel_size", ())
-        kind = "macs" if np.prod(kernel) > 1 else "pointwise_macs"
-        for product in multiplications(layer, shapes, call.node.outputs[0].shape):
+        products = multiplications(layer, shapes, call.node.outputs[0].shape)
+        for product in products:
             coefficient, counts = call.entries * product.times, []
+            depthwise = _is_depthwise(layer, product.axes)
             for position, axis in product.axes:
                 ids = record.slices.get(position, {}).get(axis)
                 if ids is None:
@@ -179,27 +215,32 @@ class Costs:
                         producer.kernel == position and axis in producer.axes
                         for producer in record.made
                     )
-                    block = self.blocks.outputs if made else 1
-                    counts.append(self._count(ids, block))
+                    widths = self.blocks.widths(made=made, depthwise=depthwise)
+                    counts.append(self._count(ids, widths))
+            kind = "depthwise_macs" if depthwise else "macs"
             terms.add(kind, call.path, coefficient, counts)
+        return bool(products)
 
-    def _add_values(self, terms: _Terms, call: TracedCall) -> None:
+    def _add_values(self, terms: _Terms, call: TracedCall, kind: str) -> None:
+        """Add what a call writes, and of `"values"` also what it reads."""
         node = call.node
         outputs: Sequence[Channels | None] = call.outputs or [None] * len(node.outputs)
-        pairs: list[tuple[Any, Channels | str | None]] = [
-            *zip(node.input_tensors, call.inputs, strict=True),
-            *zip(node.outputs, outputs, strict=True),
-        ]
+        pairs: list[tuple[Any, Channels | str | None]]
+        pairs = list(zip(node.outputs, outputs, strict=True))
+        widths = self.blocks.widths()
+        if kind == "values":
+            pairs += zip(node.input_tensors, call.inputs, strict=True)
+            widths = (self.blocks.values,)
         for tensor, traced in pairs:
             shape = list(tensor.shape[1:])
             counts = []
             if isinstance(traced, Channels) and traced.axis >= 1:
                 del shape[traced.axis - 1]
-                counts = [self._count(traced.ids, self.blocks.values)]
+                counts = [self._count(traced.ids, widths)]
             if None in shape:
                 raise ValueError("the image has no fixed size")
             entries = call.entries * float(np.prod(shape))
-            terms.add("values", call.path, entries, counts)
+            terms.add(kind, call.path, entries, counts)
 
     def _finish(self, terms: _Terms) -> None:
         width = max((len(factors) for factors in terms.factors), default=0)
@@ -214,11 +255,12 @@ class Costs:
         self._columns = np.ascontiguousarray(self._factors.T)
         self._group_axes = [np.array(axes, dtype=np.int64) for axes in self._axes]
         self._steps = [
-            np.array(rows).reshape(len(axes), size + 1)
+            np.array(rows, dtype=np.int64).reshape(len(axes), size + 1)
             for rows, axes, size in zip(
                 self._cumulated, self._axes, self.sizes, strict=True
             )
         ]
+        self._fill_tables()
         self.touched = [
             np.flatnonzero(np.isin(self._factors, axes).any(axis=1))
             for axes in self._group_axes
@@ -227,24 +269,39 @@ class Costs:
             np.ascontiguousarray(self._columns[:, rows]) for rows in self.touched
         ]
 
-    def counts(self, kept: npt.NDArray[np.int64]) -> FloatArray:
+    def _fill_tables(self) -> None:
+        """For each way of filling up, the filled count of every count there is."""
+        ways = list(dict.fromkeys(self._widths))
+        self._ways = np.array([ways.index(widths) for widths in self._widths])
+        most = int(self.counts(self.sizes).max())
+        self._filled = np.array(
+            [[filled_up(count, way) for count in range(most + 1)] for way in ways],
+            dtype=np.float64,
+        )
+
+    def _products(self, counts: ChannelIds, factors: ChannelIds) -> FloatArray:
+        """Products of filled counts; `factors` is one column per product."""
+        filled = self._filled[self._ways[factors], counts[factors]]
+        return np.asarray(filled.prod(axis=0))
+
+    def counts(self, kept: ChannelIds) -> ChannelIds:
         """All channel counts when each group keeps its first `kept[group]` units."""
-        counts = np.array(self._constants)
+        counts = np.array(self._constants, dtype=np.int64)
         for axes, steps, units in zip(self._group_axes, self._steps, kept, strict=True):
             counts[axes] += steps[:, units]
         return counts
 
-    def change(self, counts: FloatArray, group: int, before: int, after: int) -> None:
+    def change(self, counts: ChannelIds, group: int, before: int, after: int) -> None:
         """Update `counts` in place to another number of units of one group."""
         steps = self._steps[group]
         counts[self._group_axes[group]] += steps[:, after] - steps[:, before]
 
-    def terms(self, counts: FloatArray) -> FloatArray:
+    def terms(self, counts: ChannelIds) -> FloatArray:
         """Value of each term."""
-        return np.asarray(self._coefficients * counts[self._columns].prod(axis=0))
+        return np.asarray(self._coefficients * self._products(counts, self._columns))
 
     def rise(
-        self, counts: FloatArray, group: int, moved: tuple[int, int]
+        self, counts: ChannelIds, group: int, moved: tuple[int, int]
     ) -> FloatArray:
         """Rise of the terms in `touched[group]` by another number of its units.
 
@@ -255,12 +312,11 @@ class Costs:
         """
         changed = counts.copy()
         self.change(changed, group, *moved)
-        rows = self.touched[group]
         factors = self._touched_factors[group]
-        new, old = changed[factors].prod(axis=0), counts[factors].prod(axis=0)
-        return np.asarray(self._coefficients[rows] * (new - old))
+        risen = self._products(changed, factors) - self._products(counts, factors)
+        return np.asarray(self._coefficients[self.touched[group]] * risen)
 
-    def totals(self, kept: npt.NDArray[np.int64]) -> dict[str, float]:
+    def totals(self, kept: ChannelIds) -> dict[str, float]:
         """Sum of the terms by kind."""
         values = self.terms(self.counts(kept))
         sums = np.bincount(self.kinds, weights=values, minlength=len(KINDS))
@@ -279,3 +335,21 @@ class Costs:
         for layer, value in zip(self.layers, values.tolist(), strict=True):
             sums[layer] = sums.get(layer, 0.0) + value
         return sums
+
+
+def _is_depthwise(layer: Any, axes: Sequence[tuple[int, int]]) -> bool:
+    """Whether the weight with these axes filters each channel by itself."""
+    from keras import layers
+
+    if isinstance(layer, (layers.SeparableConv1D, layers.SeparableConv2D)):
+        return axes[0][0] == 0
+    return isinstance(layer, (layers.DepthwiseConv1D, layers.DepthwiseConv2D))
+
+
+def _is_folded(layer: Any) -> bool:
+    """Whether exported files hold no operation for a layer behind a multiplication."""
+    from keras import layers
+
+    if isinstance(layer, layers.Activation):
+        return getattr(layer.activation, "__name__", "") in ("relu", "relu6", "linear")
+    return isinstance(layer, (layers.BatchNormalization, layers.Dropout, layers.ReLU))

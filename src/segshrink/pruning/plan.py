@@ -203,7 +203,7 @@ def make_plan(
             for group, stay in zip(groups, kept, strict=True)
         ]
         costs = Costs(graph, groups, orders)
-    macs = costs.prices(macs=1.0, pointwise_macs=1.0)
+    macs = costs.prices(macs=1.0, depthwise_macs=1.0)
     counts = np.array([len(stay) for stay in kept], dtype=np.int64)
     before, whole = model.count_params(), costs.terms(costs.counts(costs.sizes))
     after = costs.terms(costs.counts(counts))

@@ -15,6 +15,10 @@ Counts = npt.NDArray[np.int64]
 
 # An exchange that gains less utility than this is due to rounding.
 _LEAST_GAIN = 1e-9
+# Groups move up to so many steps at once: where kernels compute channels in blocks of
+# several steps, the first of them may save nothing, and the last of them a whole block.
+_STEPS_AT_ONCE = 4
+_EXCHANGES = (-4, -2, -1, 1, 2, 4)
 
 
 class Scope(Protocol):
@@ -93,9 +97,10 @@ def by_importance(
     two groups of middle width to a wide and a narrow one, which cost the same where one
     reads the other. Scores of different groups need not have the same scale.
 
-    Groups shrink greedily, units come back in as far as the limit leaves room, and then
-    groups exchange units as long as the sum falls: the cost of a unit depends on the
-    units that its neighbours keep in the end, which the greedy pass does not know.
+    Groups shrink greedily, by one or several steps at once, units come back in as far
+    as the limit leaves room, and then groups exchange units as long as the sum falls:
+    the cost of a unit depends on the units that its neighbours keep in the end, which
+    the greedy pass does not know.
     """
     allocation = _Allocation(
         costs, prices, scores, steps, costs.sizes if most is None else most
@@ -129,11 +134,13 @@ class _Allocation:
         self._known = [{} for _ in scores]
         self._changes: list[dict[int, tuple[float, float]] | None]
         self._changes = [None for _ in scores]
-        # Of one step down, the utility lost for each unit of cost; of one step up, the
-        # rise in cost and the utility gained for each unit of it. Infinite where there
-        # is no step. Those of stale groups are found when they are needed.
+        # Of the best move down, the utility lost for each unit of cost, and where it
+        # ends; of the best move up, the rise in cost, the utility gained for each unit
+        # of it, and where it ends. Infinite where there is no move. Those of stale
+        # groups are found when they are needed.
         self._loss_rates, self._rises = np.full((2, len(scores)), math.inf)
         self._gain_rates = np.zeros(len(scores))
+        self._downs, self._ups = self.kept.copy(), self.kept.copy()
         self._stale_losses = set(range(len(scores)))
         self._stale_gains = set(range(len(scores)))
 
@@ -166,25 +173,35 @@ class _Allocation:
         for other in near:
             self._changes[other] = None
 
-    def _smaller(self, group: int) -> int:
+    def _smaller(self, group: int, count: int) -> int:
         """The next smaller count that is allowed; the count itself if there is none."""
-        step, count = self._steps[group], int(self.kept[group])
-        return max((count - 1) // step * step, 0) or count
+        return max((count - 1) // self._steps[group] * self._steps[group], 0) or count
 
-    def _larger(self, group: int) -> int:
-        step, count = self._steps[group], int(self.kept[group])
-        return min(count + step, int(self._most[group]))
+    def _larger(self, group: int, count: int) -> int:
+        return min(count + self._steps[group], int(self._most[group]))
 
     def _find_loss(self, group: int) -> None:
-        rise, gain = self._change(group, self._smaller(group))
-        self._loss_rates[group] = gain / rise if rise < 0 else math.inf
+        best, count = math.inf, int(self.kept[group])
+        for _ in range(_STEPS_AT_ONCE):
+            count = self._smaller(group, count)
+            rise, gain = self._change(group, count)
+            if rise < 0 and gain / rise < best:
+                best, self._downs[group] = gain / rise, count
+        self._loss_rates[group] = best
         self._stale_losses.discard(group)
 
-    def _find_gain(self, group: int) -> None:
-        larger = self._larger(group)
-        rise, gain = self._change(group, larger)
-        self._rises[group] = rise if larger > self.kept[group] else math.inf
-        self._gain_rates[group] = gain / max(rise, 1e-12)
+    def _find_gain(self, group: int, room: float) -> None:
+        """The best move up among those that rise by no more than `room`."""
+        self._rises[group], best = math.inf, -math.inf
+        count = int(self.kept[group])
+        for _ in range(_STEPS_AT_ONCE):
+            before, count = count, self._larger(group, count)
+            rise, gain = self._change(group, count)
+            rate = gain / max(rise, 1e-12)
+            if count > before and rise <= room and rate > best:
+                self._rises[group] = rise
+                best, self._ups[group] = rate, count
+        self._gain_rates[group] = best
         self._stale_gains.discard(group)
 
     def shrink_to(self, limit: float, besides: int | None = None) -> None:
@@ -200,32 +217,30 @@ class _Allocation:
             if least in self._stale_losses:
                 self._find_loss(least)
                 continue
-            cost += self._change(least, self._smaller(least))[0]
-            self._keep(least, self._smaller(least))
+            cost += self._change(least, int(self._downs[least]))[0]
+            self._keep(least, int(self._downs[least]))
 
     def fill_up_to(self, limit: float, besides: int | None = None) -> None:
         room = limit - self.cost()
+        self._stale_gains.update(range(len(self.kept)))
         while True:
-            for group in list(self._stale_gains):
-                self._find_gain(group)
-            costs = np.where(self._rises <= room, -self._gain_rates, math.inf)
+            too_far = np.flatnonzero(np.isfinite(self._rises) & (self._rises > room))
+            for group in self._stale_gains.union(too_far.tolist()):
+                self._find_gain(group, room)
+            costs = np.where(np.isfinite(self._rises), -self._gain_rates, math.inf)
             best = _place_of_least(costs, besides)
             if best is None:
                 return
             room -= float(self._rises[best])
-            self._keep(best, self._larger(best))
+            self._keep(best, int(self._ups[best]))
 
     def exchange_within(self, limit: float) -> None:
-        """Move one group, let the others make or take room; undo moves without gain.
-
-        Two steps at once are tried as well: where a runtime computes channels in
-        blocks of two steps, the first of them may save nothing.
-        """
+        """Move one group, let the others make or take room; undo moves without gain."""
         best, improved = self.utility(), True
         while improved:
             improved = False
             for group in range(len(self.kept)):
-                for steps in (-2, -1, 1, 2):
+                for steps in _EXCHANGES:
                     before = self.kept.copy()
                     self._move(group, steps)
                     if self.kept[group] == before[group]:
@@ -239,9 +254,12 @@ class _Allocation:
                         self._return_to(before)
 
     def _move(self, group: int, steps: int) -> None:
+        count, next_count = int(self.kept[group]), self._smaller
+        if steps > 0:
+            next_count = self._larger
         for _ in range(abs(steps)):
-            count = self._larger(group) if steps > 0 else self._smaller(group)
-            self._keep(group, count)
+            count = next_count(group, count)
+        self._keep(group, count)
 
     def _return_to(self, kept: Counts) -> None:
         for group in np.flatnonzero(self.kept != kept).tolist():

@@ -86,10 +86,16 @@ class MeasuredSize(Record):
 
 
 class BlocksRecord(Record):
-    """Number of channels that a runtime computes at once."""
+    """Number of channels that a runtime computes at once.
+
+    `outputs` and `inputs` are those of a multiplication, `narrow` the outputs of a
+    second kernel for narrow layers (0: there is none), `values` those of a tensor.
+    """
 
     outputs: int = 1
     values: int = 1
+    inputs: int = 1
+    narrow: int = 0
 
 
 class SpentMilliseconds(Record):

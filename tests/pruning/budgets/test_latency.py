@@ -36,19 +36,24 @@ def problem():
 class Machine:
     """A bench whose time is 2e-7 ms per MAC in blocks of 16, plus 0.5 ms, with noise.
 
-    It replaces the machine only: `test_budgets.py` exports and times real files.
+    It replaces the machine only: `test_budgets.py` exports and times real files. The
+    blocks that it `tells` may be others than those that it computes in.
     """
 
-    def __init__(self, problem, noise, seed):
-        self._costs = problem.costs.in_blocks(Blocks(outputs=16))
+    def __init__(self, problem, noise, seed, blocks=Blocks(outputs=16), tells=None):  # noqa: B008
+        self._costs = problem.costs.in_blocks(blocks)
+        self._blocks = tells or blocks
         self._sizes = problem.costs.sizes
         self._noise, self._random = noise, np.random.default_rng(seed)
 
     def expect(self, candidates):
         pass
 
+    def blocks(self):
+        return self._blocks
+
     def true_ms(self, kept):
-        prices = self._costs.prices(macs=2e-7, pointwise_macs=2e-7)
+        prices = self._costs.prices(macs=2e-7)
         return float(prices @ self._costs.terms(self._costs.counts(kept))) + 0.5
 
     def time(self, candidates, *, longer=1):
@@ -64,7 +69,7 @@ class Machine:
 def best_within(problem, machine, share):
     """Utility of the best plan when the speed of the machine is known."""
     costs = problem.costs.in_blocks(Blocks(outputs=16))
-    prices = costs.prices(macs=2e-7, pointwise_macs=2e-7)
+    prices = costs.prices(macs=2e-7)
     limit = share * machine.true_ms(problem.costs.sizes) - 0.5
     kept = by_importance(
         costs, prices, limit, scores=problem.scores, steps=problem.steps
@@ -92,6 +97,24 @@ def test_a_quiet_machine_is_met_closely(problem):
     assert found.measured.predicted == pytest.approx(found.measured.after, 0.01)
     assert found.measured.blocks.outputs == 16
     assert found.measured.candidates_timed <= 14
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+@pytest.mark.parametrize(
+    "blocks", [Blocks(outputs=16, inputs=16), Blocks(outputs=32, narrow=16)]
+)
+def test_plans_that_know_the_blocks_keep_more_at_the_same_latency(
+    problem, blocks, share
+):
+    kept = {}
+    for tells in (blocks, Blocks(outputs=8)):
+        machine = Machine(problem, noise=0, seed=0, blocks=blocks, tells=tells)
+        found = latency._search(LatencyBudget(share), problem, machine)
+        assert machine.true_ms(found.kept) <= share * machine.true_ms(
+            problem.costs.sizes
+        ) * (1 + 1e-9)
+        kept[tells] = utility(problem.scores, found.kept)
+    assert kept[blocks] > kept[Blocks(outputs=8)]
 
 
 def test_finer_counts_are_for_what_coarse_ones_cannot_reach(problem):

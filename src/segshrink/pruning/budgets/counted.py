@@ -44,7 +44,7 @@ class MacsBudget:
                 f"images have a fixed size, got {problem.model.input_shape}. "
                 "Build it for one size, or use ParameterBudget."
             )
-        prices = problem.costs.prices(macs=1.0, pointwise_macs=1.0)
+        prices = problem.costs.prices(macs=1.0, depthwise_macs=1.0)
         return _within(problem, prices, self.target, "MACs")
 
     def share_left(self, model: keras.Model, done: Sequence[PlanRecord]) -> float:

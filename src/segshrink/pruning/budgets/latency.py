@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from segshrink.pruning.budgets.candidates import (
     export_candidate,
     require_format,
 )
+from segshrink.pruning.budgets.kernels import kernel_blocks
 from segshrink.pruning.budgets.latency_model import FEATURES, LatencyModel, Sample
 from segshrink.pruning.budgets.problem import (
     Allocation,
@@ -23,6 +24,7 @@ from segshrink.pruning.budgets.problem import (
     require_target,
     share_of_done,
 )
+from segshrink.pruning.cost import Blocks
 from segshrink.pruning.selection import Counts, utility
 from segshrink.records.plan import (
     BlocksRecord,
@@ -135,6 +137,11 @@ class _Bench:
         self._budget, self._problem, self._folder = budget, problem, folder
         self._files: dict[bytes, Path] = {}
 
+    def blocks(self) -> Blocks:
+        """Blocks of channels in which the runtime computes."""
+        budget = self._budget
+        return kernel_blocks(budget.runtime, budget.threads, budget.quantize)
+
     def expect(self, candidates: int) -> None:
         """Report the largest number of candidates that will be timed."""
         self._problem.progress.start("timing candidates", candidates)
@@ -227,7 +234,7 @@ def _search(budget: LatencyBudget, problem: Problem, bench: _Bench) -> Allocatio
             f"{fastest.after:.3g} of {fastest.before:.3g} ms",
         )
     best = max(within, key=lambda trial: utility(problem.scores, trial.kept))
-    model = LatencyModel(problem.costs, samples, near=best.after)
+    model = LatencyModel(problem.costs, samples, blocks=bench.blocks(), near=best.after)
     return Allocation(best.kept, _record(budget, model, best, len(samples)))
 
 
@@ -244,10 +251,10 @@ def _close_in(
         Candidates that were timed twice, the second time together. If none of them is
         within the target, the least candidate is among them.
     """
-    wanted = budget.wanted(before)
+    wanted, blocks = budget.wanted(before), bench.blocks()
     tried: dict[bytes, _Trial] = {}
     for _ in range(_ATTEMPTS):
-        model = LatencyModel(problem.costs, samples, near=wanted)
+        model = LatencyModel(problem.costs, samples, blocks=blocks, near=wanted)
         # The model is fitted to all samples, so that a bias near the target remains.
         near = samples[len(samples) - len(tried) :]
         ratios = [sample.ms / model.predict(sample.kept) for sample in near]
@@ -348,7 +355,7 @@ def _record(
         after=best.after,
         candidates_timed=timed,
         fit_error=model.error,
-        blocks=BlocksRecord(outputs=blocks.outputs, values=blocks.values),
+        blocks=BlocksRecord(**asdict(blocks)),
         prices=dict(zip(FEATURES, model.coefficients, strict=True)),
         spent_ms=SpentMilliseconds(**model.parts(best.kept)),
         slowest_layers=tuple(model.slowest(best.kept, _SLOWEST_LAYERS)),

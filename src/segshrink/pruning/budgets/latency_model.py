@@ -1,7 +1,7 @@
-"""Costs of a multiply-accumulate and a moved value in a runtime, by measurement."""
+"""Costs of multiplications and of memory in a runtime, by measurement."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -11,18 +11,8 @@ from segshrink.pruning.importance import FloatArray
 from segshrink.pruning.selection import Counts
 from segshrink.records.plan import SlowLayer
 
-FEATURES = ("macs", "pointwise_macs", "values", "constant")
+FEATURES = ("macs", "depthwise_macs", "written", "values", "constant")
 _PARTS = ("blocks", "memory", "macs")
-
-# Kernels are known to compute 4 to 16 channels at once, by vector width.
-_FORMS = (
-    Blocks(),
-    Blocks(outputs=4),
-    Blocks(outputs=8),
-    Blocks(outputs=8, values=8),
-    Blocks(outputs=16),
-    Blocks(outputs=16, values=16),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,31 +24,37 @@ class Sample:
 
 
 class LatencyModel:
-    """Milliseconds = a * MACs + b * pointwise MACs + c * values moved + d, all >= 0.
+    """Milliseconds as a sum of prices times `FEATURES`, no price below 0.
 
-    Early layers of a segmentation model have few channels at full resolution: they move
-    many values for few multiplications, so that the memory, not the arithmetic, sets
-    their pace, and MACs alone misjudge them. Kernels compute channels in blocks, so
-    that a few channels cost what a block costs; which blocks explain the samples best
-    is found by leaving out one sample after the other.
+    Early layers of a segmentation model have few channels at full resolution: they
+    write many values for few multiplications, so that the memory, not the arithmetic,
+    sets their pace, and MACs alone misjudge them. Kernels compute channels in blocks,
+    so that a few channels cost what a block costs. Whether values are stored in such
+    blocks, too, is found by leaving out one sample after the other.
 
     Attributes:
         costs: the terms, in the blocks that were found.
-        coefficients: a, b, c and d, in the order of `FEATURES`.
+        coefficients: the prices, in the order of `FEATURES`.
         prices: milliseconds of one of each term of the costs.
-        constant: d, milliseconds.
+        constant: milliseconds that depend on no channel.
         error: root of the mean square relative error of samples that are left out,
             weighted as they are in the fit.
     """
 
     def __init__(
-        self, costs: Costs, samples: Sequence[Sample], *, near: float | None = None
+        self,
+        costs: Costs,
+        samples: Sequence[Sample],
+        *,
+        blocks: Blocks,
+        near: float | None = None,
     ) -> None:
         """Fit to samples, by least squares of the relative error.
 
         Args:
             costs: of the model.
             samples: at least two candidates.
+            blocks: of the runtime's kernels, see `kernel_blocks`.
             near: milliseconds above 0 around which to be right: a sample of twice or
                 half of it weighs half as much as one of just as many. None weighs all
                 alike.
@@ -68,8 +64,8 @@ class LatencyModel:
         if near is not None:
             weights = np.minimum(times / near, near / times)
         fits = []
-        for blocks in _FORMS:
-            filled = costs.in_blocks(blocks)
+        for stored in dict.fromkeys((1, blocks.narrow or blocks.outputs)):
+            filled = costs.in_blocks(replace(blocks, values=stored))
             rows = np.array([_features(filled, sample.kept) for sample in samples])
             relative = rows / times[:, None]
             fits.append((_error_left_out(relative, weights), filled, relative))
@@ -118,7 +114,8 @@ class LatencyModel:
 
     def _parts_by_layer(self, kept: Counts) -> dict[str, dict[str, float]]:
         bare = self.costs.in_blocks(Blocks())
-        memory = self.costs.prices(values=self.coefficients[2])
+        named = dict(zip(FEATURES, self.coefficients, strict=True))
+        memory = self.costs.prices(written=named["written"], values=named["values"])
         macs = self.prices - memory
         unfilled, filled = (
             costs.terms(costs.counts(kept)) for costs in (bare, self.costs)
@@ -128,10 +125,10 @@ class LatencyModel:
             "memory": memory * unfilled,
             "macs": macs * unfilled,
         }
-        named = {part: self.costs.by_layer(spent[part]) for part in _PARTS}
+        by_part = {part: self.costs.by_layer(spent[part]) for part in _PARTS}
         return {
-            layer: {part: named[part][layer] for part in _PARTS}
-            for layer in named["macs"]
+            layer: {part: by_part[part][layer] for part in _PARTS}
+            for layer in by_part["macs"]
         }
 
 
