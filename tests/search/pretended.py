@@ -93,6 +93,9 @@ class Pretending:
         ).write(self.folder / RESULT)
         return 0
 
+    def stop(self):
+        self.kill()
+
     def kill(self):
         if not self.killed:
             self.log.append(("end", self.folder.name))
@@ -126,6 +129,9 @@ class PretendingWorkers:
     def start(self, folder, slot):
         self.log.append(("start", folder.name))
         return Pretending(folder, self.log, self.fails)
+
+    def release(self, slot):
+        pass
 
     def close(self):
         self.log.append(("close", ""))

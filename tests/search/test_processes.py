@@ -1,5 +1,6 @@
 """Real processes, of a program that stands for a trial."""
 
+import json
 import os
 import signal
 import socket
@@ -11,10 +12,9 @@ import pytest
 
 from segshrink.records import locked, usable_cores, write_json
 from segshrink.search import processes
-from segshrink.search.paths import JOB, LOCK, LOG, PROCESS
+from segshrink.search.paths import JOB, LOCK, LOG, PROCESS, STOP
 from segshrink.search.processes import (
     LocalWorkers,
-    end,
     group_here,
     signal_all,
 )
@@ -71,44 +71,169 @@ def test_a_worker_waits_until_the_folder_is_free(job):
     assert wait_for(lambda: handle.poll() is not None)
 
 
-# A process that works for a minute in the place of a trial.
-_WORKING = """
+# A process whose trials only wait until they are stopped, or for as many seconds as
+# their recipe says.
+_WAITING = """
 import os, sys, time, types
+from segshrink.search.stopping import StoppingProgress
 trial = types.ModuleType("segshrink.search.trial")
-trial.run_trial = lambda folder: time.sleep(60)
+def run_trial(folder, kept):
+    for _ in range(int(10 * float((folder / "recipe.yaml").read_text()))):
+        StoppingProgress(folder).advance()
+        time.sleep(0.1)
+    print("waited in", folder.name)
+trial.run_trial = run_trial
 sys.modules["segshrink.search.trial"] = trial
-from pathlib import Path
+kept = types.ModuleType("segshrink.search.between_trials")
+kept.Kept = object
+sys.modules["segshrink.search.between_trials"] = kept
 from segshrink.search.worker import main
-main(Path(sys.argv[1]), os.getppid())
+raise SystemExit(main(os.getppid()))
 """
 
 
-def _working(folder):
-    return subprocess.Popen(
-        [sys.executable, "-c", _WORKING, str(folder)], process_group=0
-    )
+def _waiting(folder, threads, stdin):
+    with (folder / LOG).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-c", _WAITING],
+            stdin=stdin,
+            stdout=log,
+            stderr=log,
+            process_group=0,
+        )
 
 
-def test_a_worker_is_paused_and_continued(job):
-    process = _working(job)
-    group = wait_for(lambda: group_here(job))
-    assert group == process.pid
-    signal_all([job], signal.SIGSTOP)
+@pytest.fixture
+def waiting(monkeypatch, tmp_path):
+    """Makes the folder of a trial that waits for some seconds."""
+    monkeypatch.setattr(processes, "started", _waiting)
+
+    def folder(name, seconds):
+        write_json(tmp_path / name / JOB, {"of": "student"})
+        (tmp_path / name / "recipe.yaml").write_text(str(seconds))
+        return tmp_path / name
+
+    return folder
+
+
+def test_one_process_has_one_trial_after_another(waiting):
+    workers = LocalWorkers(1)
+    first, second = waiting("first", 0), waiting("second", 60)
+    handle = workers.start(first, 0)
+    assert wait_for(lambda: handle.poll() is not None)
+    assert handle.poll() == 0
+    process = group_here(first)
+    again = workers.start(second, 0)
+    assert wait_for(lambda: group_here(second)) == process
+    # What ends the trial before does not reach this one.
+    handle.stop()
+    handle.kill()
+    assert again.poll() is None
+    again.stop()
+    assert again.poll() == 0 and _state(process) in "SR"
+    assert not (second / STOP).exists()
+    third = workers.start(waiting("third", 0), 0)
+    assert wait_for(lambda: third.poll() is not None)
+    assert third.poll() == 0
+    # Each writes into its own log.
+    assert "waited in first" in (first / LOG).read_text()
+    assert "waited" not in (second / LOG).read_text()
+    workers.release(0)
+    assert _state(process) in "Z-"
+
+
+def test_a_process_that_was_killed_is_replaced(waiting):
+    workers = LocalWorkers(1)
+    folder = waiting("trial", 60)
+    handle = workers.start(folder, 0)
+    process = wait_for(lambda: group_here(folder))
+    os.kill(process, signal.SIGKILL)
+    assert wait_for(lambda: handle.poll() is not None)
+    assert handle.poll() == -signal.SIGKILL
+    again = workers.start(folder, 0)
+    assert wait_for(lambda: group_here(folder)) != process
+    workers.close()
+    assert again.poll() == -signal.SIGKILL
+    assert _state(process) in "Z-"
+
+
+def test_one_that_was_killed_between_two_trials_is_replaced(waiting):
+    workers = LocalWorkers(1)
+    first = waiting("first", 0)
+    handle = workers.start(first, 0)
+    assert wait_for(lambda: handle.poll() is not None)
+    os.kill(group_here(first), signal.SIGKILL)
+    wait_for(lambda: _state(group_here(first)) in "Z-")
+    again = workers.start(waiting("second", 0), 0)
+    assert wait_for(lambda: again.poll() is not None)
+    assert again.poll() == 0
+    workers.close()
+
+
+def test_a_process_that_had_many_trials_is_replaced(waiting, monkeypatch):
+    monkeypatch.setattr(processes, "_MOST_TRIALS", 2)
+    workers, seen = LocalWorkers(1), []
+    for name in "abc":
+        folder = waiting(name, 0)
+        handle = workers.start(folder, 0)
+        assert wait_for(lambda handle=handle: handle.poll() is not None)
+        seen.append(group_here(folder))
+    workers.close()
+    assert seen[0] == seen[1] != seen[2]
+    assert [_state(process) in "Z-" for process in seen] == [True] * 3
+
+
+def test_a_trial_that_does_not_stop_is_killed(waiting, monkeypatch):
+    monkeypatch.setattr(processes, "STOP_SECONDS", 0.2)
+    workers = LocalWorkers(1)
+    folder = waiting("trial", 60)
+    handle = workers.start(folder, 0)
+    process = wait_for(lambda: group_here(folder))
+    os.kill(process, signal.SIGSTOP)
+    handle.stop()
+    assert handle.poll() == -signal.SIGKILL
+    assert _state(process) in "Z-" and not (folder / STOP).exists()
+    workers.close()
+
+
+def test_after_a_fault_that_nobody_has_foreseen_the_process_ends(waiting):
+    workers = LocalWorkers(1)
+    folder = waiting("trial", "not a number of seconds")
+    handle = workers.start(folder, 0)
+    process = wait_for(lambda: group_here(folder))
+    assert wait_for(lambda: handle.poll() is not None)
+    assert handle.poll() == 1
+    assert "could not convert string to float" in (folder / "error.json").read_text()
+    again = workers.start(waiting("another", 60), 0)
+    assert wait_for(lambda: group_here(folder.parent / "another")) != process
+    workers.close()
+    assert again.poll() == -signal.SIGKILL
+
+
+def test_a_worker_is_paused_and_continued(waiting):
+    workers = LocalWorkers(1)
+    folder = waiting("trial", 60)
+    workers.start(folder, 0)
+    group = wait_for(lambda: group_here(folder))
+    signal_all([folder], signal.SIGSTOP)
     wait_for(lambda: _state(group) == "T")
-    signal_all([job], signal.SIGCONT)
+    signal_all([folder], signal.SIGCONT)
     wait_for(lambda: _state(group) in "SR")
-    end(process)
-    assert process.returncode == -signal.SIGKILL
+    workers.close()
 
 
-def test_a_worker_ends_when_its_search_is_killed(job):
+@pytest.mark.parametrize("seconds", [60, 0])
+def test_a_worker_ends_when_its_search_is_killed(waiting, seconds):
+    folder = waiting("trial", seconds)
     code = f"""
-import subprocess, sys, time
-subprocess.Popen([sys.executable, "-c", {_WORKING!r}, {str(job)!r}], process_group=0)
+import socket, subprocess, sys, time
+ours, theirs = socket.socketpair()
+subprocess.Popen([sys.executable, "-c", {_WAITING!r}], stdin=theirs, process_group=0)
+ours.sendall({json.dumps(str(folder))!r}.encode() + b"\\n")
 time.sleep(60)
 """
     search = subprocess.Popen([sys.executable, "-c", code])
-    group = wait_for(lambda: group_here(job))
+    group = wait_for(lambda: group_here(folder))
     search.kill()
     search.wait()
     wait_for(lambda: _state(group) in "Z-")
@@ -127,7 +252,7 @@ def test_a_worker_that_has_ended_is_never_signalled_again(job, monkeypatch):
     monkeypatch.setattr(
         processes,
         "started",
-        lambda folder, _: subprocess.Popen(command, cwd=folder, process_group=0),
+        lambda folder, *_: subprocess.Popen(command, cwd=folder, process_group=0),
     )
     workers = LocalWorkers(1)
     handle = workers.start(job, 0)

@@ -1,6 +1,8 @@
 """The work of one trial, in the process of the test."""
 
+import csv
 import json
+import time
 from pathlib import Path
 
 import keras
@@ -13,7 +15,10 @@ from segshrink.data import open_dataset
 from segshrink.formats import Format, Precision
 from segshrink.models import load_model, save_model
 from segshrink.recipe import ExportSettings, parse_recipe, recipe_yaml
+from segshrink.records import write_text
 from segshrink.records.trial import Job, Permission, Probe, Result
+from segshrink.search.between_trials import Kept
+from segshrink.search.processes import LocalWorkers, group_here
 from segshrink.search.trial import _shared_logits, measured_format, run_trial
 
 SMALL = {
@@ -87,7 +92,7 @@ def test_a_trial_leaves_the_probe_and_the_result_of_its_file(prepared):
     job.write(folder / "job.json")
     # The permission is there already, so that the trial does not wait.
     Permission(size_bytes=1).write(folder / "go.json")
-    run_trial(folder)
+    run_trial(folder, Kept())
     untrained = untrained_student(context, load_model(teacher), folder / "again")
     probe, result = (
         Probe.read(folder / "probe.json"),
@@ -107,3 +112,37 @@ def test_a_trial_leaves_the_probe_and_the_result_of_its_file(prepared):
     assert set(json.loads((folder / "result.json").read_text())) == {
         "miou", "val_loss", "macs", "parameters", "file", "size_bytes", "remedy",
     }  # fmt: skip
+
+
+@pytest.mark.training
+def test_a_process_that_had_other_trials_gives_what_a_fresh_one_gives(prepared):
+    context, teacher = prepared
+    trials = context.folder.parent
+    workers = LocalWorkers(1)
+    compact = {"kind": "compact", "training": SMALL["student"]["training"]}
+    pruned = SMALL["student"]
+    export = {"onnx": False, "calibration_tiles": 4, "max_drop": 100.0}
+    for name, student in (("fresh", compact), ("other", pruned), ("again", compact)):
+        recipe = parse_recipe(SMALL | {"student": student, "export": export})
+        write_text(trials / name / "recipe.yaml", recipe_yaml(recipe))
+        # Each fills the cache of logits itself, as the first trial of a search does.
+        logits = teacher.parent / f"logits of {name}"
+        Job(teacher=str(teacher), logits=str(logits)).write(trials / name / "job.json")
+        handle = workers.start(trials / name, 0)
+        while handle.poll() is None:
+            time.sleep(0.05)
+        assert handle.poll() == 0
+    assert group_here(trials / "fresh") == group_here(trials / "again")
+    workers.close()
+    fresh, again = trials / "fresh", trials / "again"
+    assert (fresh / "result.json").read_text() == (again / "result.json").read_text()
+    file = "student.tflite"
+    assert (fresh / file).read_bytes() == (again / file).read_bytes()
+    assert _without_seconds(fresh) == _without_seconds(again)
+    assert _without_seconds(fresh) != _without_seconds(trials / "other")
+
+
+def _without_seconds(folder):
+    with (folder / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{key: row[key] for key in row if key != "seconds"} for row in rows]

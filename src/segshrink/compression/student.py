@@ -12,7 +12,6 @@ from segshrink.compression.plan_check import require_plan_between
 from segshrink.compression.stage import run_stage, trained_record
 from segshrink.data import plain_tiles
 from segshrink.distillation import (
-    LogitsSource,
     Teacher,
     chosen_settings,
     distill,
@@ -55,7 +54,7 @@ BUDGETS: Mapping[str, Callable[..., Budget]] = {
 
 def make_student(
     context: Context,
-    given: Path | LogitsSource,
+    given: Path | Teacher,
     folder: Path,
     *,
     cache: Path | None = None,
@@ -64,8 +63,8 @@ def make_student(
 
     Args:
         context: recipe, data and progress.
-        given: the teacher: a trained Keras model, or another source of logits, from
-            which only a compact student learns.
+        given: the teacher: a trained Keras model or its file, or another source of
+            logits, from which only a compact student learns.
         folder: where to write.
         cache: folder of the teacher's logits, which several students may share.
     """

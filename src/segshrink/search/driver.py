@@ -107,6 +107,8 @@ class Driver:
                     self._follow(running)
                 while self._may_begin():
                     self._begin()
+                for slot in self._free_slots():
+                    self.workers.release(slot)
                 self._show()
                 if not self._running:
                     break
@@ -153,8 +155,7 @@ class Driver:
             )
             self._end(trial, record, is_by_values=True)
             return
-        taken = {running.slot for running in self._running.values()}
-        slot = next(each for each in range(self.workers.count) if each not in taken)
+        slot = self._free_slots()[0]
         folder = trial_folder(self.out, folder_number(trial))
         cores = self.workers.cores(slot)
         write_job(folder, recipe, self.settings, teacher=self.teacher, cores=cores)
@@ -168,6 +169,10 @@ class Driver:
             self.workers.start(folder, slot),
             earlier_seconds=float(trial.user_attrs.get("seconds", 0.0)),
         )
+
+    def _free_slots(self) -> list[int]:
+        taken = {running.slot for running in self._running.values()}
+        return [slot for slot in range(self.workers.count) if slot not in taken]
 
     # Following
 
@@ -238,7 +243,6 @@ class Driver:
             # Not earlier: a search that is stopped before it needs the file again.
             file.unlink()
             return
-        running.handle.kill()
         self._constrain(running)
         skipped = running.ended("skipped", f"{over}; not trained")
         self._end(running.trial, skipped)
@@ -312,7 +316,7 @@ class Driver:
         """
         running = self._running.pop(trial.number, None)
         if running is not None:
-            running.handle.kill()
+            running.handle.stop()
             shutil.rmtree(running.folder / "checkpoint", ignore_errors=True)
             self._fresh_seconds.append(record.seconds)
             self._clock.release(running.slot)

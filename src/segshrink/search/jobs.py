@@ -6,7 +6,7 @@ from pathlib import Path
 from segshrink.recipe import Recipe, recipe_yaml
 from segshrink.records import write_text
 from segshrink.records.trial import Job
-from segshrink.search.paths import ERROR, JOB, RECIPE
+from segshrink.search.paths import ERROR, JOB, RECIPE, STOP
 from segshrink.search.space import SearchSettings
 
 
@@ -21,13 +21,15 @@ def write_job(
     """Write the files that the process of a trial starts from.
 
     Args:
-        folder: of the trial; the error of an earlier start is removed.
+        folder: of the trial; the error of an earlier start and a request to stop it
+            are removed.
         recipe: what to try.
         settings: of the search.
         teacher: model file of the teacher; None in a search of teachers.
         cores: cores that the process keeps to; None leaves that to a cluster.
     """
-    (folder / ERROR).unlink(missing_ok=True)
+    for left in (ERROR, STOP):
+        (folder / left).unlink(missing_ok=True)
     write_text(folder / RECIPE, recipe_yaml(recipe))
     Job(
         of=settings.of,

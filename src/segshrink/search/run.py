@@ -68,9 +68,9 @@ def search(
     """Try recipes out of a space, and keep the best within the limits.
 
     A teacher is trained once, or taken from a file. Each trial makes, distils and
-    exports a student of it, in a process of its own, and its file is measured: mean IoU
-    on the whole validation images, and latency while no other trial of the machine
-    computes. A file that is over a limit before training is not trained. With
+    exports a student of it, in a process beside this one, and its file is measured:
+    mean IoU on the whole validation images, and latency while no other trial of the
+    machine computes. A file that is over a limit before training is not trained. With
     `of: teacher` a trial trains a teacher.
 
     Optuna proposes the trials, and `out/study.log` or a database stores them. The same

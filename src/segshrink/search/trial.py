@@ -1,4 +1,4 @@
-"""The work of one trial, in a process of its own.
+"""The work of one trial, in a process that may have had others before.
 
 A trial and its search exchange files in the folder of the trial, each written whole:
 
@@ -7,6 +7,7 @@ A trial and its search exchange files in the folder of the trial, each written w
     process.json  host and process that work on it      (the trial)
     probe.json    the exported file before training     (the trial)
     go.json       permission to train                   (the search)
+    stop          request to stop                       (the search)
     history.csv   one row per epoch                     (the trial)
     result.json   the result                            (the trial)
     error.json    or the error that ended the trial     (the trial)
@@ -21,7 +22,6 @@ from pathlib import Path
 import keras
 
 from segshrink.compression.context import Context
-from segshrink.compression.data import open_recipe_data
 from segshrink.compression.exporting import (
     accuracy_control_of,
     export_checked,
@@ -35,13 +35,14 @@ from segshrink.export import export_model
 from segshrink.formats import Format, Precision
 from segshrink.measuring import count_macs, measure_quality
 from segshrink.models import load_model
-from segshrink.progress import SilentProgress
 from segshrink.recipe import ExportSettings, Recipe, load_recipe
 from segshrink.records.run import ExportCheck
 from segshrink.records.stage import TrainedRecord
 from segshrink.records.trial import Job, Probe, Result
 from segshrink.runtimes import load_artifact
+from segshrink.search.between_trials import Kept
 from segshrink.search.paths import GO, JOB, PROBE, RECIPE, RESULT
+from segshrink.search.stopping import StoppingProgress
 
 _PROBE_TILES = 2
 _WAIT_SECONDS = 0.1
@@ -57,18 +58,29 @@ def measured_format(settings: ExportSettings) -> tuple[Format, Precision]:
     return int8 if int8 in made else made[0]
 
 
-def run_trial(folder: Path) -> None:
+def run_trial(folder: Path, kept: Kept) -> None:
     """Do the job of a folder and leave a result; see the module for the files.
+
+    The result does not depend on the trials that the process had before.
+
+    Args:
+        folder: of the trial.
+        kept: data and teacher of the trial before, which this one replaces if it has
+            others.
 
     Raises:
         SegshrinkError: if the trial, or every trial of the search, is impossible.
+        TrialStopped: if the search has asked for it.
     """
+    kept.forget()
     job = Job.read(folder / JOB)
     recipe = load_recipe(folder / RECIPE)
-    dataset = open_recipe_data(recipe, SilentProgress())
-    context = Context(recipe, dataset, folder)
-    is_teacher = job.of == "teacher"
-    result = _train_teacher(context) if is_teacher else _train_student(context, job)
+    progress = StoppingProgress(folder)
+    context = Context(recipe, kept.dataset(recipe), folder, progress)
+    if job.of == "teacher":
+        result = _train_teacher(context)
+    else:
+        result = _train_student(context, job, kept.teacher(Path(job.teacher or "")))
     result.write(folder / RESULT)
 
 
@@ -77,9 +89,8 @@ def _train_teacher(context: Context) -> Result:
     return Result.parse(_figures(record), where=context.folder)
 
 
-def _train_student(context: Context, job: Job) -> Result:
+def _train_student(context: Context, job: Job, teacher: keras.Model) -> Result:
     recipe, folder = context.recipe, context.folder
-    teacher = Path(job.teacher or "")
     if job.probe and not (folder / "record.json").is_file():
         _probe(context, teacher)
     logits = _shared_logits(recipe, Path(job.logits or ""))
@@ -137,14 +148,14 @@ def _export(context: Context, model: Path, path: Path) -> ExportCheck:
     )
 
 
-def _probe(context: Context, teacher: Path) -> None:
+def _probe(context: Context, teacher: keras.Model) -> None:
     """Export the student before training, and wait for permission to train.
 
     Neither its size nor its latency depends on its weights.
     """
     folder = context.folder
     if not (folder / PROBE).is_file():
-        model = untrained_student(context, load_model(teacher), folder)
+        model = untrained_student(context, teacher, folder)
         format, precision = measured_format(context.recipe.export)
         path = folder / f"probe{format.suffix}"
         tiles, _ = plain_tiles(context.dataset.train, context.tile_px, _PROBE_TILES)
@@ -164,4 +175,5 @@ def _probe(context: Context, teacher: Path) -> None:
         ).write(folder / PROBE)
         keras.utils.clear_session()
     while not (folder / GO).is_file():
+        StoppingProgress(folder).require_going()
         time.sleep(_WAIT_SECONDS)

@@ -1,9 +1,13 @@
-"""The process of one trial: `python -m segshrink.search.worker FOLDER PARENT`.
+"""The process that runs trials: `python -m segshrink.search.worker PARENT`.
 
-It ends with the search that started it, however that ends, and only one works in a
-folder at a time. An error that ends it is written to `error.json`.
+Its input is a socket, on which it is told the folder of a trial and answers with 0 if
+there is a result. What takes long to begin with is thereby done once for many trials:
+imports, the data, the teacher. It ends with the search that started it, however that
+ends, and only one works in a folder at a time. An error that ends a trial is written to
+`error.json`; after one that nobody has foreseen the process ends too.
 """
 
+import json
 import os
 import signal
 import socket
@@ -12,39 +16,87 @@ import threading
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segshrink.errors import SegshrinkError
 from segshrink.records import locked
 from segshrink.records.trial import Failure, Job, WorkerProcess
-from segshrink.search.paths import ERROR, JOB, LOCK, PROCESS
+from segshrink.search.paths import ERROR, JOB, LOCK, LOG, PROCESS
+from segshrink.search.stopping import TrialStopped
+
+if TYPE_CHECKING:
+    from segshrink.search.between_trials import Kept
 
 _LOOK_SECONDS = 0.5
 
 
-def main(folder: Path, parent: int) -> int:
-    """Run the trial of a folder; the exit code is 0 if there is a result.
+def main(parent: int) -> int:
+    """Run the trials whose folders come in; the exit code is that of the last.
 
     Args:
-        folder: where `job.json` lies.
         parent: the process that started this one.
     """
-    job = Job.read(folder / JOB)
-    _use_cores(job.cores)
-    # This starts first, since the search may end while the folder is still in use.
+    # This starts first, since the search may end while a folder is still in use.
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    with locked(folder / LOCK):
-        worker = WorkerProcess(host=socket.gethostname(), process=os.getpid())
-        worker.write(folder / PROCESS)
-        try:
-            # Imported here, since Keras takes the cores that it finds when imported.
-            from segshrink.search.trial import run_trial
-
-            run_trial(folder)
-        except Exception as error:
-            traceback.print_exc()
-            _failure(error).write(folder / ERROR)
-            return 1
+    kept: Kept | None = None
+    with _to_search() as search, search.makefile("rw", encoding="utf-8") as lines:
+        for line in lines:
+            folder = Path(json.loads(line))
+            _write_into(folder / LOG)
+            job = Job.read(folder / JOB)
+            _use_cores(job.cores)
+            with locked(folder / LOCK):
+                worker = WorkerProcess(host=socket.gethostname(), process=os.getpid())
+                worker.write(folder / PROCESS)
+                kept, failure = _run(folder, kept)
+            if failure is not None and not _is_harmless(failure):
+                # Its end tells the search.
+                return 1
+            lines.write(f"{int(failure is not None)}\n")
+            lines.flush()
     return 0
+
+
+def _to_search() -> socket.socket:
+    """The socket to the search, which no process started from here inherits."""
+    search = socket.socket(fileno=os.dup(sys.stdin.fileno()))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, sys.stdin.fileno())
+    os.close(nothing)
+    return search
+
+
+def _write_into(log: Path) -> None:
+    """Let all that this process prints, libraries too, go to the log of a trial."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with log.open("ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+
+
+def _run(folder: Path, kept: "Kept | None") -> "tuple[Kept | None, Failure | None]":
+    """Run a trial; what is kept for the next, and the error that ended it."""
+    try:
+        # Imported here, since Keras takes the cores that it finds when imported.
+        from segshrink.search.between_trials import Kept
+        from segshrink.search.trial import run_trial
+
+        kept = kept or Kept()
+        run_trial(folder, kept)
+    except TrialStopped:
+        return kept, None
+    except Exception as error:
+        traceback.print_exc()
+        failure = _failure(error)
+        failure.write(folder / ERROR)
+        return kept, failure
+    return kept, None
+
+
+def _is_harmless(failure: Failure) -> bool:
+    """Whether the next trial in this process is as good as in another."""
+    return failure.is_ours and not failure.is_memory
 
 
 def _use_cores(cores: tuple[int, ...] | None) -> None:
@@ -82,4 +134,4 @@ def _is_memory(error: Exception) -> bool:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1]), int(sys.argv[2])))
+    raise SystemExit(main(int(sys.argv[1])))
