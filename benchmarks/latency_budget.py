@@ -5,8 +5,8 @@ r"""How much of the MACs that a latency budget cuts becomes latency, beside othe
 Brings a U-Net and a residual network of 256 pixels to a half and a quarter of their
 latency in each runtime at one thread: by the latency budget, by uniform pruning and by
 a budget of MACs, of a few tries the largest that is measured to fit. All files of a row
-are timed once more, in turn. Rows that the record holds are not measured again. On a machine with
-other work, `--thread-time` counts the seconds in which the one thread ran.
+are timed once more, in turn. Rows that the record holds are not measured again. On a
+machine with other work, `--thread-time` counts the seconds in which the one thread ran.
 """
 
 import argparse
