@@ -364,7 +364,7 @@ def test_a_students_defaults_are_its_own():
     default = Recipe().student.training
     some = parse_recipe({"student": {"training": {"patience": 3}}}).student.training
     assert some == default.model_copy(update={"patience": 3})
-    assert default.learning_rate < Recipe().teacher.training.learning_rate
+    assert default.learning_rate > Recipe().teacher.training.learning_rate
 
 
 def test_numbers_as_yaml_1_1_misreads_them(tmp_path):

@@ -118,4 +118,4 @@ class StudentTrainingSettings(TrainingSettings):
     # These are defaults of the fields, not of the section, so that a recipe that sets
     # only `epochs` does not fall back to the teacher's learning rate.
     epochs: int = Field(8, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
+    learning_rate: float = Field(4e-3, gt=0)

@@ -122,14 +122,14 @@ def test_own_choice_is_the_one_that_changes_nothing():
             "choice": [[1, 1], [0.75, 1.333]]
         },
         "student.training.loss": {"choice": [{"dice": 0.5}, {"dice": 1.0}]},
-        "student.training.learning_rate": {"choice": ["1e-3", "2e-3"]},
+        "student.training.learning_rate": {"choice": ["1e-3", "4e-3"]},
     }
     recipe = {"student": {"distillation": {"losses": {"pixel_kl": 2.0}}}}
     assert own(recipe, space) == {
         "student.distillation.losses": {"pixel_kl": 2},
         "student.training.augmentation.scale_jitter": [0.75, 1.333],
         "student.training.loss": {"dice": 1.0},
-        "student.training.learning_rate": "2e-3",
+        "student.training.learning_rate": "4e-3",
     }
     assert own({"student": {"distillation": {"losses": {"dist": 2}}}}, space) is None
 
