@@ -1,6 +1,5 @@
 """`segshrink predict camera:0`: what is refused, and how Ctrl-C ends it."""
 
-import os
 import signal
 
 import pytest
@@ -33,7 +32,7 @@ def test_the_first_interrupt_asks_and_the_second_breaks_off():
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), stopping() as is_stopped:
         assert not is_stopped()
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         assert is_stopped()
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before

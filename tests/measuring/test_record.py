@@ -59,6 +59,7 @@ def test_the_record_holds_every_part(tmp_path):
         "precision": "int8",
         "runtime": "litert",
         "runtime_version": "2.1.0",
+        "output": "logits",
         "size": measure_size(path).as_plain(),
         "model": {"parameters": 7, "macs": 11, "input_shape": [64, 96, 3]},
         "latency": {"median_ms": 1.5, "p25_ms": 1.25, "p75_ms": 1.75, "threads": 1},

@@ -54,6 +54,15 @@ def contents(folder):
     }
 
 
+def told(outcome):
+    """What an outcome says, in values that compare."""
+    results = [
+        (each.areas and each.areas.pixels.tolist(), each.fault, each.is_kept)
+        for each in outcome.results
+    ]
+    return outcome.done, outcome.kept, outcome.faults, results
+
+
 @pytest.mark.e2e
 def test_two_workers_write_the_same_files_as_one_process(artifact, images, tmp_path):
     pytest.importorskip("ray")
@@ -64,7 +73,7 @@ def test_two_workers_write_the_same_files_as_one_process(artifact, images, tmp_p
     found = segment_files(
         artifact, photos, together, cluster=Cluster("local", 2), progress=progress
     )
-    assert found == expected
+    assert told(found) == told(expected)
     assert len(found.faults) == 1 and str(images / "torn.png") in found.faults[0]
     assert progress.done == len(photos)
     assert contents(together) == contents(alone)

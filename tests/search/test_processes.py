@@ -163,7 +163,7 @@ def test_one_that_was_killed_between_two_trials_is_replaced(waiting):
     handle = workers.start(first, 0)
     assert wait_for(lambda: handle.poll() is not None)
     os.kill(group_here(first), signal.SIGKILL)
-    wait_for(lambda: _state(group_here(first)) in "Z-")
+    wait_for(lambda: not workers._processes[0].is_free)
     again = workers.start(waiting("second", 0), 0)
     assert wait_for(lambda: again.poll() is not None)
     assert again.poll() == 0
