@@ -38,7 +38,7 @@ FLOORS = [
     {"prediction", "compression"},
     {"search", "doctor"},
     {"cli"},
-    {"api"},
+    {"api", "__main__"},
 ]
 # A distilled fit is a fit, and one for int8 a distilled one; the modules of the ground
 # floor may use each other.
