@@ -60,6 +60,7 @@ def stored_logits(
         progress.say(f"The teacher runs in each step: {reason}.")
         return None
     cache = CacheSettings(
+        stride=chosen.cache_stride,
         views=views,
         photometric=photometric if views > 1 else 0.0,
         seed=context.seed,
@@ -88,7 +89,7 @@ def _reason_against_cache(
     features = sorted(set(chosen.losses or ()) & set(FEATURE_LOSSES))
     if features:
         return f"{', '.join(features)} needs its feature maps, not only its logits"
-    channels, coarsest = teacher.output_shape[-1], STRIDES[-1]
+    channels, coarsest = teacher.output_shape[-1], chosen.cache_stride or STRIDES[-1]
     views = chosen.views_under(settings.augmentation)
     least, most = cache_bytes(part, channels, coarsest, views), _max_bytes(chosen)
     if least > most:

@@ -37,8 +37,10 @@ class DistillationSettings(Settings):
     of running the teacher in each step; it still runs where they do not fit, or where
     it is asked for fewer tiles that way. `cache_views`: colour variants of each image
     whose logits are stored, by default 4 where training changes colours; 1 is the image
-    itself. With `cache_averaged` the stored logits are means over the flips and quarter
-    turns of each tile (test-time augmentation), for eight times the work.
+    itself. `cache_stride`: side in pixels of the squares whose mean is stored, by
+    default 4, or 8 where that exceeds the limit; 2 or 1 for a student whose own logits
+    are as fine. With `cache_averaged` the stored logits are means over the flips and
+    quarter turns of each tile (test-time augmentation), for eight times the work.
     """
 
     losses: dict[str, float] | None = Field(
@@ -56,6 +58,7 @@ class DistillationSettings(Settings):
     cache: bool = True
     cache_mb: float | None = Field(None, gt=0)
     cache_views: int | None = Field(None, ge=1)
+    cache_stride: Literal[1, 2, 4, 8] | None = None
     cache_averaged: bool = False
 
     @field_validator("losses", mode="before")
@@ -80,7 +83,7 @@ class DistillationSettings(Settings):
             )
         if self.layers is not None and not names & set(FEATURE_LOSSES):
             raise ValueError("layers: no effect without a loss of feature maps")
-        for option in ("cache_mb", "cache_views", "cache_averaged"):
+        for option in ("cache_mb", "cache_views", "cache_stride", "cache_averaged"):
             if getattr(self, option) not in (None, False) and not self.cache:
                 raise ValueError(f"{option}: no effect without cache, drop it")
             if getattr(self, option) not in (None, False) and self.mixing == "mixup":
