@@ -136,6 +136,10 @@ def test_all_faults_at_once():
             "student.distillation: cache_views: no effect without cache, drop it",
         ),
         (
+            {"student": {"distillation": {"cache": False, "cache_stride": 2}}},
+            "student.distillation: cache_stride: no effect without cache, drop it",
+        ),
+        (
             {"student": {"distillation": {"cache": False, "cache_averaged": True}}},
             "student.distillation: cache_averaged: no effect without cache, drop it",
         ),

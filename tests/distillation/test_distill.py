@@ -354,7 +354,7 @@ def test_the_teacher_runs_in_each_step_if_logits_are_too_large(tmp_path, draw_da
     said = said_before_training(tmp_path, dataset, CACHED | {"cache_mb": 0.07})
     (line,) = said.text
     assert line.startswith(
-        "The teacher runs in each step: its logits need 0.0737 MB even at stride "
+        "The teacher runs in each step: its logits need 0.0737 MB at stride "
         "8, more than the 0.07 of cache_mb"
     )
     assert not list(tmp_path.rglob("*.npy"))
@@ -372,6 +372,17 @@ def test_the_stride_is_coarser_where_the_limit_asks_for_it(
         run(tmp_path, draw_dataset(512), way=way, progress=said)
     (line,) = said.about("Teacher's logits")
     assert line.endswith(f"MB at stride {stride}.")
+
+
+def test_a_given_stride_is_kept_or_the_teacher_runs(tmp_path, draw_dataset):
+    dataset, way = draw_dataset(512), CACHED | {"cache_stride": 2}
+    said = UntilCache()
+    with pytest.raises(Enough):
+        run(tmp_path, dataset, way=way, progress=said)
+    (line,) = said.about("Teacher's logits")
+    assert line.endswith("1.2 MB at stride 2.")
+    said = said_before_training(tmp_path / "none", dataset, way | {"cache_mb": 1.0})
+    assert "its logits need 1.18 MB at stride 2, more than the 1 of" in said.text[0]
 
 
 class UntilCache(Said):

@@ -94,7 +94,7 @@ def _reason_against_cache(
     least, most = cache_bytes(part, channels, coarsest, views), _max_bytes(chosen)
     if least > most:
         return (
-            f"its logits need {least / 1e6:.3g} MB even at stride {coarsest}, more "
+            f"its logits need {least / 1e6:.3g} MB at stride {coarsest}, more "
             f"than the {most / 1e6:.3g} of cache_mb"
         )
     if chosen.mixing == "mixup":
