@@ -125,3 +125,11 @@ def test_what_an_earlier_process_did_is_no_speed(heard, clock):
 )
 def test_estimates_are_no_finer_than_they_can_be(seconds, text):
     assert roughly(seconds) == text
+
+
+def test_the_longest_label_that_fits_is_meant(heard, clock):
+    # A given teacher is taken as it is, in no time, and never reported.
+    works = [("teacher", 1), ("teacher's logits", 200), ("student", 300)]
+    progress = told(works, heard, clock)
+    run(progress, clock, "teacher's logits", 10, 20)
+    assert lefts(heard)[-1] == roughly(300)

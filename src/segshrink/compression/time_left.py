@@ -69,8 +69,10 @@ class TimeLeft:
         self._end_present()
         places = [i for i, x in enumerate(self._todo) if label.startswith(x.label)]
         if places:
-            self._present = self._todo[places[0]]
-            del self._todo[: places[0] + 1]
+            # "teacher's logits" is not the teacher's training, which may be left out.
+            place = max(places, key=lambda i: (len(self._todo[i].label), -i))
+            self._present = self._todo[place]
+            del self._todo[: place + 1]
         self._began = self._first = self._clock()
         self._done, self._done_at_first, self._total = 0, 0, total
         self._inner.start(label, total)
