@@ -304,6 +304,8 @@ def table(found: dict) -> str:
         "|---|---:|---|---|---|---|",
     ]
     for name, label in _ROWS.items():
+        if name not in runs[0]["rows"]:
+            continue  # A record from before this row was added.
         rows = [each["rows"][name] for each in runs]
         base = [each["rows"]["default"] for each in runs]
         trials = [
