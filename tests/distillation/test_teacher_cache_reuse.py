@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from data.pictures import THREE_CLASSES, add_pair, held, noise, scenes_folder
+from data.pictures import THREE_CLASSES, add_pair, held, noise, save, scenes_folder
 from distillation.cached_teachers import (
     TILE_PX,
     VIEWS,
@@ -175,12 +175,17 @@ def images_in(root):
 
 
 def _replace(root):
-    shutil.copy(root / "b/images/two.jpg", root / "a/images/one.jpg")
+    save(root / "a/images/one.jpg", noise(20, 30, seed=7))
 
 
-def _touch(root):
+def _one_byte(root):
+    """As many bytes as before, and the same time of change."""
     path = root / "c/images/two.jpg"
-    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    content, time = bytearray(path.read_bytes()), path.stat().st_mtime_ns
+    # The last bytes before the marker of the end are pixels.
+    content[-40] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(time, time))
 
 
 def _add(root):
@@ -197,7 +202,7 @@ def _rename(root):
         (root / path).rename((root / path).with_stem("zwei"))
 
 
-@pytest.mark.parametrize("change", [_replace, _touch, _add, _remove, _rename])
+@pytest.mark.parametrize("change", [_replace, _one_byte, _add, _remove, _rename])
 def test_logits_of_other_images_are_rebuilt(tmp_path, teacher, change):
     root, folder = scenes_folder(tmp_path / "scenes"), tmp_path / "logits"
     assert TeacherCache(folder, teacher, images_in(root)).fill() == 6
@@ -224,6 +229,15 @@ def test_a_data_set_that_was_moved_is_the_same(tmp_path, teacher):
     TeacherCache(folder, teacher, images_in(root)).fill()
     moved = root.rename(tmp_path / "moved")
     assert TeacherCache(folder, teacher, images_in(moved)).fill() == 0
+
+
+def test_a_data_set_that_was_fetched_again_is_the_same(tmp_path, teacher):
+    root, folder = scenes_folder(tmp_path / "scenes"), tmp_path / "logits"
+    TeacherCache(folder, teacher, images_in(root)).fill()
+    again = shutil.copytree(root, tmp_path / "again", copy_function=shutil.copyfile)
+    for path in again.rglob("*.*"):
+        os.utime(path, (0, 0))
+    assert TeacherCache(folder, teacher, images_in(again)).fill() == 0
 
 
 def test_images_in_memory_differ_by_their_pixels(tmp_path, teacher):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import numpy as np
 
 from segshrink.data import Part
 from segshrink.errors import DatasetError
+from segshrink.records import sha256_of
 
 
 def model_digest(model: keras.Model) -> str:
@@ -24,27 +26,39 @@ def model_digest(model: keras.Model) -> str:
 
 
 def images_digest(part: Part) -> str:
-    """Digest of the images of a part, without decoding them."""
+    """Digest of the images of a part, without decoding them.
+
+    Neither paths nor times count, so that a data set may be moved, copied or fetched
+    again; each file is read once.
+
+    Raises:
+        DatasetError: if a file cannot be read.
+    """
     digest = hashlib.sha256()
+    contents: dict[Path, str] = {}
     for image in part:
-        # By default NumPy abbreviates long arrays by dots.
-        with np.printoptions(threshold=sys.maxsize):
-            stamp = repr(image)
-        if image.image_path is not None:
-            # The path does not count, so that a data set may be moved.
-            try:
-                stat = image.image_path.stat()
-            except OSError as error:
-                raise DatasetError(
-                    f"{image.image_path}: cannot be read ({error}). Put it back, or "
-                    "open the data set again."
-                ) from error
-            size = f"{image.height_px}x{image.width_px}"
-            stamp = f"{image.name} {size} {stat.st_size} {stat.st_mtime_ns}"
+        path = image.image_path
+        if path is None:
+            # By default NumPy abbreviates long arrays by dots.
+            with np.printoptions(threshold=sys.maxsize):
+                stamp = repr(image)
+        else:
+            if path not in contents:
+                contents[path] = _content(path)
+            stamp = f"{image.name} {image.height_px}x{image.width_px} {contents[path]}"
             if image.bands is not None:
                 stamp += f" {image.bands.shown()}"
         digest.update(stamp.encode())
     return digest.hexdigest()
+
+
+def _content(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise DatasetError(
+            f"{path}: cannot be read ({error}). Put it back, or open the data set again."
+        ) from error
 
 
 def _nameless(config: Any) -> str:
