@@ -76,6 +76,14 @@ def test_stored_logits_are_computed_once(context):
     )
 
 
+def test_means_over_flips_and_turns_take_eight_passes_at_any_price(context):
+    short = {"epochs": 2, "tiles_per_epoch": 8, "batch_size": 4}
+    student = {**FIELDS["student"], "training": short}
+    student["distillation"] = {"cache_views": 1, "cache_averaged": True}
+    stages = by_name(planned_stages(context(student=student), None, SPEED))
+    assert works(stages["student"])["teacher's logits"] == 8 * 12
+
+
 def test_files_are_those_that_the_run_makes(context):
     for fields in ({}, {"baselines": True}, {"export": {"onnx": False}}):
         planned = context(**fields)

@@ -16,6 +16,7 @@ from segshrink.compression.student import compact_student
 from segshrink.compression.teacher import untrained_teacher
 from segshrink.compression.time_left import TimeLeft, Work, roughly
 from segshrink.distillation import LogitsSource
+from segshrink.distillation.test_time_augmentation import AUGMENTATIONS
 from segshrink.models import load_model
 from segshrink.progress import Progress
 from segshrink.recipe import Recipe, TrainingSettings
@@ -199,11 +200,14 @@ def _student_stage(context: Context, speed: Speed) -> Stage:
 def _teaching(context: Context, speed: Speed) -> tuple[float, float]:
     """Seconds for the teacher's logits before training, and within its steps."""
     settings, train = context.recipe.student, context.dataset.train
-    training = settings.training
+    training, chosen = settings.training, settings.distillation
     once = tiles_that_cover(train, context.tile_px) * speed.teacher
-    once *= settings.distillation.views_under(training.augmentation)
+    once *= chosen.views_under(training.augmentation)
+    if chosen.cache_averaged:
+        once *= AUGMENTATIONS
     each = _tiles(context, training) * speed.teacher
-    stores = settings.distillation.cache and once < each
+    is_asked_for = bool(chosen.cache_views or chosen.cache_averaged)
+    stores = chosen.cache and (is_asked_for or once < each)
     return (once, 0.0) if stores else (0.0, each)
 
 

@@ -13,12 +13,14 @@ import numpy.typing as npt
 
 from segshrink.data import AnnotatedImage, SlidingWindow, map_by_tiles, tiles_in_order
 from segshrink.distillation.digests import model_digest
-from segshrink.distillation.test_time_augmentation import predict_augmented
+from segshrink.distillation.test_time_augmentation import (
+    AUGMENTATIONS,
+    predict_augmented,
+)
 from segshrink.training.device_tiles import has_accelerator
 
 _BATCH = 8
 _BATCH_ON_ACCELERATOR = 64
-_AUGMENTATIONS = 8
 _LEAST_PROBABILITY = 1e-7
 # Probabilities of int8 files are multiples of 1/256.
 _MOST_DEVIATION = 0.02
@@ -157,7 +159,7 @@ class TiledLogits:
         predict, size = self.predict, self.batch_size
         if averaged:
             predict = partial(predict_augmented, predict)
-            size = max(1, size // _AUGMENTATIONS)
+            size = max(1, size // AUGMENTATIONS)
         while batch := list(itertools.islice(tiles, size)):
             full = batch + [np.zeros_like(batch[0])] * (size - len(batch))
             yield from np.asarray(predict(np.stack(full)))[: len(batch)]

@@ -5,6 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+AUGMENTATIONS = 8
+"""The flips and quarter turns of a square tile."""
+
 
 def predict_augmented(
     predict: Callable[[np.ndarray], np.ndarray], tiles: np.ndarray
