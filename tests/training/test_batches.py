@@ -58,7 +58,7 @@ def listened(batches, first_epoch=0):
     model.compile(optimizer="sgd", run_eagerly=True)
     with batches:
         model.fit(
-            batches,
+            batches.for_fit(),
             shuffle=False,
             initial_epoch=first_epoch,
             epochs=4,
@@ -66,6 +66,13 @@ def listened(batches, first_epoch=0):
             verbose=0,
         )
     return model
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="its data set")
+def test_no_thread_tunes_the_reading_and_has_to_be_waited_for():
+    dataset = TrainingBatches(NumberedTiles()).for_fit()
+    assert dataset.options().autotune.enabled is False
+    assert int(dataset.cardinality()) == STEPS
 
 
 @pytest.mark.parametrize("tiles", [NumberedTiles, NumberedTilesWithMaps])

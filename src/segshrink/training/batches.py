@@ -11,6 +11,9 @@ from segshrink.errors import SegshrinkError
 from segshrink.training.device_tiles import DrawBatch, draw_batch
 from segshrink.training.read_ahead import ReadAhead
 
+# Batches that lie ready for the backend: one is made while another is trained on.
+_PREFETCHED = 2
+
 
 class SampledBatches(keras.utils.PyDataset):
     """The batches of one epoch, in the order of a sampler.
@@ -44,6 +47,32 @@ class SampledBatches(keras.utils.PyDataset):
             self._epoch = epoch
 
         return keras.callbacks.LambdaCallback(on_epoch_begin=set_epoch)
+
+    def for_fit(self) -> Any:
+        """These batches as `fit` takes them: themselves, or a data set of TensorFlow.
+
+        TensorFlow reads each epoch with an iterator of its own, which a thread tunes.
+        The thread sleeps for 10 ms, then for twice as long each time, and an iterator
+        that ends waits until it wakes (observed in 2.21): an epoch of 50 s takes 82.
+        Keras asks for this tuning; the data set here has none.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return self
+        import tensorflow as tf
+
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return (
+            tf.data.Dataset.from_generator(
+                lambda: map(self.__getitem__, range(len(self))),
+                output_signature=tf.nest.map_structure(
+                    lambda x: tf.TensorSpec((None, *x.shape[1:]), x.dtype), self[0]
+                ),
+            )
+            .apply(tf.data.experimental.assert_cardinality(len(self)))
+            .prefetch(_PREFETCHED)
+            .with_options(options)
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -305,7 +305,7 @@ def _run(
         trainee, batches = _with_batches(trainee, keeper, sampler)
         with batches:
             trainee.fit(
-                batches,
+                batches.for_fit(),
                 shuffle=False,
                 initial_epoch=done,
                 epochs=epochs,
