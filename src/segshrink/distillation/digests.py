@@ -57,7 +57,8 @@ def _content(path: Path) -> str:
         return sha256_of(path)
     except OSError as error:
         raise DatasetError(
-            f"{path}: cannot be read ({error}). Put it back, or open the data set again."
+            f"{path}: cannot be read ({error}). Put it back, or open the data set "
+            "again."
         ) from error
 
 
