@@ -134,8 +134,11 @@ def observe_fit(clock: Clock, size: int) -> dict:
             clock.model = seen["model"] = model
             if isinstance(data, np.ndarray):
                 seen["batch"] = (data[:size], labels[0][:size])
-            else:
+            elif isinstance(data, keras.utils.PyDataset):
                 note_batches(type(data))
+            else:
+                first = next(iter(data))
+                seen["batch"] = keras.tree.map_structure(np.asarray, first)
         return fit(model, data, *labels, **options)
 
     def note_batches(kind: type) -> None:
@@ -155,9 +158,11 @@ def bare_steps_per_second(model, batch, speed: float, seconds: float) -> float:
     """Steps a second on the same batch again and again, which nobody has to make."""
     import keras
 
-    class Same(keras.utils.PyDataset):
+    from segshrink.training import batches
+
+    class Same(getattr(batches, "SampledBatches", keras.utils.PyDataset)):
         def __init__(self, steps: int) -> None:
-            super().__init__(workers=1)
+            keras.utils.PyDataset.__init__(self, workers=1)
             self.steps = steps
 
         def __len__(self) -> int:
@@ -166,11 +171,16 @@ def bare_steps_per_second(model, batch, speed: float, seconds: float) -> float:
         def __getitem__(self, index: int):
             return batch
 
+    def fit(same: Same) -> None:
+        # A checkout from before `for_fit` gives Keras the batches themselves.
+        taken = same.for_fit() if hasattr(same, "for_fit") else same
+        model.fit(taken, shuffle=False, verbose=0)
+
     steps = max(3, round(_BARE_SHARE * seconds * speed))
     model.stop_training = False
-    model.fit(Same(3), shuffle=False, verbose=0)
+    fit(Same(3))
     began = time.perf_counter()
-    model.fit(Same(steps), shuffle=False, verbose=0)
+    fit(Same(steps))
     return steps / (time.perf_counter() - began)
 
 
