@@ -45,7 +45,7 @@ from web.pages import opened  # noqa: E402
 
 SIDE_PX = 256
 # The architecture of the shipped model; its float file is not shipped.
-COMPACT = {"width": 24, "stem_stride": 4}
+COMPACT = {"width": 24, "stem_stride": 2}
 LOADS = 5
 FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",

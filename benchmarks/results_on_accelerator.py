@@ -34,12 +34,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from accelerator import load_weights  # noqa: E402
 
-_SHIPPED = {"width": 24, "stem_stride": 4}
+_COARSER = {"width": 24, "stem_stride": 4}
 # Shapes of about as many weights as the shipped one.
 _SHAPES = {
-    "shipped": _SHIPPED,
-    "finer-logits": _SHIPPED | {"logits_stride": 2},
-    "finer-stem": {"width": 24, "stem_stride": 2},
+    "coarser-stem": _COARSER,
+    "finer-logits": _COARSER | {"logits_stride": 2},
+    "shipped": {"width": 24, "stem_stride": 2},
 }
 _TEACHER = {"name": "efficientnet_lite", "variant": 2, "weights": None}
 _FOLDS = {
@@ -90,7 +90,7 @@ def folds(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                     | {
                         "name": f"fold-{fold}-{kind}-{seed}",
                         "kind": kind,
-                        "model": {"name": "compact"} | _SHIPPED,
+                        "model": {"name": "compact"} | _COARSER,
                         "teacher": teacher,
                         "epochs": arguments.epochs,
                     }
