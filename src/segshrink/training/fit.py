@@ -34,6 +34,7 @@ from segshrink.training.device_tiles import (
 from segshrink.training.devices import require_devices, spread_over
 from segshrink.training.epochs import EpochKeeper, run_variables
 from segshrink.training.first_step import FirstStep
+from segshrink.training.fused_normalization import fused_normalization
 from segshrink.training.on_device import DeviceTrainee
 from segshrink.training.out_of_memory import advised_batch_size
 from segshrink.training.precision import LayerPrecision, chosen_precision
@@ -148,7 +149,10 @@ def fit(
     """
     keep_compiled_programs()
     models = [trainee, objective.model or trainee, objective.judged or trainee]
-    with spread_over(context.devices, models) as names:
+    with (
+        fused_normalization([trainee]),
+        spread_over(context.devices, models) as names,
+    ):
         if names:
             context.progress.say(
                 f"{context.label}: batches are divided among {', '.join(names)}."
