@@ -1,7 +1,8 @@
 """Batch normalization as one operation in the steps of a training run.
 
 Keras composes it of sums, means and products. TensorFlow and PyTorch run them one after
-another, each over the whole array: a good part of a step of a small network on a CPU. The compiler of JAX fuses them by itself.
+another, each over the whole array: a good part of a step of a small network on a CPU.
+The compiler of JAX fuses them by itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator
