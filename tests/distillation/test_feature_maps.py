@@ -9,17 +9,14 @@ from keras import layers, ops
 
 from distillation.matched_models import (
     SIDE_PX,
-    build,
     sequential,
     triples,
-    unet,
     valley,
 )
 from pruning import segmentation_networks
 from segshrink.distillation import match_layers
-from segshrink.distillation.feature_maps import feature_model, has_layers_of
+from segshrink.distillation.feature_maps import feature_model
 from segshrink.errors import ModelError
-from segshrink.pruning import plan_pruning
 
 # -- Feature models ---------------------------------------------------------------
 
@@ -138,18 +135,9 @@ def test_models_that_show_no_maps_are_refused(name):
     for pair in ((other, model), (model, other)):
         with pytest.raises(ModelError, match=f"^{name}: .*{message}"):
             match_layers(*pair)
-        assert not has_layers_of(*pair)
 
 
 def test_a_model_that_is_not_built_is_refused():
     model = keras.Sequential([layers.Conv2D(4, 1)], name="unbuilt")
     with pytest.raises(ModelError, match="^unbuilt: "):
         match_layers(sequential(), model)
-
-
-def test_knows_a_student_of_the_teachers_layers():
-    teacher = unet(levels=2)
-    plan = plan_pruning(teacher, keep=0.5, multiple_of=1)
-    assert has_layers_of(plan.apply(teacher), teacher)
-    assert not has_layers_of(unet(levels=3), teacher)
-    assert not has_layers_of(build("compact"), teacher)

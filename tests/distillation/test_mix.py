@@ -5,15 +5,12 @@ import pytest
 from keras import layers
 
 from segshrink.distillation import Distiller, match_layers
-from segshrink.distillation.mix import DEFAULTS, LOSSES, build_terms, completed
+from segshrink.distillation.mix import LOSSES, build_terms
 from segshrink.errors import ModelError, RecipeError
 from segshrink.models import build_model
 from segshrink.objectives import CrossEntropy
 from segshrink.pruning import plan_pruning
 from segshrink.recipe import FEATURE_LOSSES, LOGIT_LOSSES, DistillationSettings
-
-KINDS = ("pruned", "compact")
-each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def unet(base_filters=8, **options):
@@ -27,63 +24,9 @@ def models():
     return unet(), unet(4)
 
 
-def terms_of(models, *, kind="pruned", steps=10, kept=None, **settings):
-    chosen = completed(DistillationSettings(**settings), kind)
+def terms_of(models, *, steps=10, kept=None, **settings):
+    chosen = DistillationSettings(**settings).completed()
     return build_terms(chosen, *models, steps=steps, kept=kept)
-
-
-# -- What is filled in ---------------------------------------------------------------
-
-
-@each_kind
-def test_an_empty_section_is_the_defaults_of_the_kind(kind):
-    chosen = completed(DistillationSettings(), kind)
-    defaults = DEFAULTS[kind]
-    assert chosen.losses == defaults.losses
-    assert chosen.supervised == defaults.supervised
-    # The rest is as it was.
-    rest = {"losses", "supervised", "temperature", "layers"}
-    assert chosen.model_dump(exclude=rest) == (
-        DistillationSettings().model_dump(exclude=rest)
-    )
-
-
-GIVEN = (
-    {"losses": {"dist": 0.3}},
-    {"losses": {"feature_hint": 2.0}},
-    {"losses": {"pixel_kl": 1.0}, "temperature": 5.0},
-    {"losses": {"pixel_kl": 1.0, "feature_hint": 1.0}, "layers": ("encoder",)},
-    {"supervised": 0.0},
-    {"supervised": 1.0, "fade": True},
-    {"losses": {"soft_dice": 1.0}, "boundary_weight": 3.0},
-    {"cache": False},
-    {"cache_mb": 3.0, "cache_views": 2},
-)
-
-
-@each_kind
-@pytest.mark.parametrize("given", GIVEN)
-def test_what_is_given_stays(kind, given):
-    chosen = completed(DistillationSettings(**given), kind).model_dump()
-    assert {name: chosen[name] for name in given} == given
-
-
-@each_kind
-@pytest.mark.parametrize("given", ({}, *GIVEN))
-def test_what_is_completed_is_a_recipes_section_and_complete(kind, given):
-    chosen = completed(DistillationSettings(**given), kind)
-    assert DistillationSettings.model_validate(chosen.model_dump()) == chosen
-    assert completed(chosen, kind) == chosen
-    assert chosen.losses and chosen.supervised is not None
-    assert (chosen.temperature is None) == ("pixel_kl" not in chosen.losses)
-
-
-def test_completing_leaves_the_settings_as_they_are():
-    settings = DistillationSettings()
-    completed(settings, "pruned")
-    assert settings == DistillationSettings()
-    # Nor would the defaults change with what was made of them.
-    assert completed(settings, "pruned").losses is not DEFAULTS["pruned"].losses
 
 
 def test_there_is_a_class_for_each_loss_that_a_recipe_may_name():
@@ -96,10 +39,9 @@ def test_there_is_a_class_for_each_loss_that_a_recipe_may_name():
 # -- Terms ---------------------------------------------------------------------------
 
 
-@each_kind
-def test_the_defaults_train(models, kind):
-    terms, _ = terms_of(models, kind=kind)
-    chosen = completed(DistillationSettings(), kind)
+def test_the_defaults_train(models):
+    terms, _ = terms_of(models)
+    chosen = DistillationSettings().completed()
     teacher, student = models
     distiller = Distiller(
         student,
@@ -200,7 +142,7 @@ def test_models_without_a_common_decoder_learn_by_default_what_there_is():
         "compact", num_classes=3, input_shape=(32, 32, 3), width=8, stem_stride=4
     )
     losses = {"feature_hint": 1.0}
-    _, pairs = terms_of((unet(), student), kind="compact", losses=losses)
+    _, pairs = terms_of((unet(), student), losses=losses)
     assert [pair.role for pair in pairs] == ["bottleneck"]
 
 
@@ -226,5 +168,5 @@ def test_fading_falls_to_nothing_over_the_steps(models, steps):
 
 
 def test_what_fades_is_the_teachers_part_alone(models):
-    chosen = completed(DistillationSettings(fade=True, supervised=0.4), "pruned")
+    chosen = DistillationSettings(fade=True, supervised=0.4).completed()
     assert chosen.supervised == 0.4

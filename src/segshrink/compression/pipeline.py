@@ -44,7 +44,6 @@ from segshrink.compression.teacher import (
 from segshrink.data import Dataset, class_frequencies
 from segshrink.distillation import (
     build_terms,
-    chosen_settings,
     require_logits_suffice,
 )
 from segshrink.errors import RecipeError, RunFolderError
@@ -199,7 +198,7 @@ def distill_student(
     class_frequencies(dataset.val)
     supervised_loss(recipe.student.training.loss, dataset)
     is_model = isinstance(teacher, keras.Model)
-    chosen = chosen_settings(recipe.student.distillation, student, teacher)
+    chosen = recipe.student.distillation.completed()
     if not is_model:
         require_logits_suffice(chosen, recipe.student.training)
     kept = kept_by_plan_file(plan, student_file, recipe, teacher, student)

@@ -13,7 +13,6 @@ from segshrink.compression.stage import run_stage, trained_record
 from segshrink.data import plain_tiles
 from segshrink.distillation import (
     Teacher,
-    chosen_settings,
     distill,
 )
 from segshrink.errors import UsageError
@@ -128,7 +127,7 @@ def train_student(
     training = settings.training
     if epochs is not None:
         training = training.model_copy(update={"epochs": epochs})
-    chosen = chosen_settings(settings.distillation, student, teacher)
+    chosen = settings.distillation.completed()
     result = distill(
         student,
         teacher,

@@ -1,6 +1,6 @@
 """Distillation: students learn from labels and from a teacher."""
 
-from segshrink.distillation.distill import chosen_settings, distill
+from segshrink.distillation.distill import distill
 from segshrink.distillation.distiller import Distiller
 from segshrink.distillation.logits_only import require_logits_suffice
 from segshrink.distillation.logits_source import (
@@ -44,7 +44,6 @@ __all__ = [
     "TiledLogits",
     "boundary_weights",
     "build_terms",
-    "chosen_settings",
     "distill",
     "match_layers",
     "require_logits_suffice",

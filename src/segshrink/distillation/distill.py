@@ -12,11 +12,10 @@ from segshrink.data import Dataset, Part
 from segshrink.distillation.asking import stored_logits
 from segshrink.distillation.digests import model_digest
 from segshrink.distillation.distiller import Distiller
-from segshrink.distillation.feature_maps import has_layers_of
 from segshrink.distillation.logits_only import require_logits_suffice
 from segshrink.distillation.logits_source import Teacher
 from segshrink.distillation.matching import LayerMatches
-from segshrink.distillation.mix import build_terms, completed
+from segshrink.distillation.mix import build_terms
 from segshrink.distillation.teacher_cache import TeacherCache
 from segshrink.errors import RecipeError
 from segshrink.models import tile_px_of
@@ -69,7 +68,7 @@ def distill(
         TrainingError: if the loss is not a number.
         RunFolderError: if the folder holds the checkpoint of another training run.
     """
-    chosen = chosen_settings(distillation, student, teacher)
+    chosen = distillation.completed()
     models = [x for x in (student, teacher) if isinstance(x, keras.Model)]
     settings = settled(settings, context, models)
     dataset = context.dataset
@@ -120,15 +119,6 @@ def _also_fixed(
             for pair in pairs
         ],
     }
-
-
-def chosen_settings(
-    settings: DistillationSettings, student: keras.Model, teacher: Teacher
-) -> DistillationSettings:
-    """Settings with defaults for the kind of student where they are not set."""
-    is_model = isinstance(teacher, keras.Model)
-    is_pruned = is_model and has_layers_of(student, teacher)
-    return completed(settings, "pruned" if is_pruned else "compact")
 
 
 def _require_sense_of_unlabelled(

@@ -15,14 +15,6 @@ Node: TypeAlias = Any
 """A call of an operation, as Keras keeps it in its graph."""
 
 
-def has_layers_of(student: keras.Model, teacher: keras.Model) -> bool:
-    """Whether a student has the layers of the teacher, as after pruning."""
-    try:
-        return FeatureMaps(student).sizes == FeatureMaps(teacher).sizes
-    except ModelError:
-        return False
-
-
 def map_shapes(model: keras.Model) -> dict[str, tuple[int, int, int]]:
     """(height, width, channels) of each feature map, by name."""
     return FeatureMaps(model).shapes

@@ -1,7 +1,6 @@
 """Terms of the distillation loss from the settings of a recipe."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import keras
 
@@ -36,41 +35,7 @@ LOSSES: dict[str, type[MaskedLoss]] = {
 }
 
 
-@dataclass(frozen=True)
-class Defaults:
-    """Weights for a kind of student where the recipe sets none."""
-
-    supervised: float
-    losses: Mapping[str, float]
-
-
-# Channel-wise distillation was the best of all losses on average at equal seconds, at
-# the temperature of its paper. Its gain over labels alone lay within the spread over
-# seeds (benchmarks/distillation.md).
-DEFAULTS = {
-    "pruned": Defaults(supervised=1.0, losses={"channel_wise": 1.0}),
-    "compact": Defaults(supervised=1.0, losses={"channel_wise": 1.0}),
-}
-_TEMPERATURE = 1.0
 _LAYERS = ("bottleneck", "decoder")
-
-
-def completed(settings: DistillationSettings, kind: str) -> DistillationSettings:
-    """Settings with the defaults for a kind of student where they are not set."""
-    defaults = DEFAULTS[kind]
-    losses = dict(settings.losses or defaults.losses)
-    supervised, temperature = settings.supervised, settings.temperature
-    if supervised is None:
-        supervised = defaults.supervised
-    if temperature is None and "pixel_kl" in losses:
-        temperature = _TEMPERATURE
-    return settings.model_copy(
-        update={
-            "losses": losses,
-            "supervised": supervised,
-            "temperature": temperature,
-        }
-    )
 
 
 def build_terms(
@@ -84,7 +49,7 @@ def build_terms(
     """Terms of completed settings, and the pairs of feature maps that they compare.
 
     Args:
-        settings: as `completed` gives them.
+        settings: as `DistillationSettings.completed` gives them.
         teacher: model or source of logits to learn from.
         student: model that learns.
         steps: training steps, over which the terms fade if they do.

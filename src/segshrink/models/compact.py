@@ -37,8 +37,8 @@ def compact(
             `8 * stem_stride`.
         width: int, positive multiple of 8; channels of the finest stage, doubled at
             each of the three coarser ones.
-        stem_stride: 2 or 4, stride of the finest stage in image pixels. 4 costs about a
-            quarter and blurs objects of a few pixels.
+        stem_stride: 2 or 4, stride of the finest stage in image pixels. 4 has about a
+            quarter of the multiplications and blurs objects of a few pixels.
         logits_stride: stride of the logits before they are upsampled, in image pixels;
             None is `stem_stride`. 2 after a stem of 4 merges the first convolution's
             features too, for sharper edges at some more time and hardly more weights.

@@ -22,8 +22,9 @@ class DistillationSettings(Settings):
     loss = `supervised` * loss on labels + sum of weight * loss over `losses`, which are
     the losses of `segshrink.distillation` by name: pixel_kl, soft_dice, channel_wise
     and dist of logits; feature_hint, attention_transfer and pairwise_similarity of the
-    feature maps whose roles begin with one of `layers`. Fields that are not given are
-    chosen by the kind of student. `temperature` is that of pixel_kl. With `fade` the
+    feature maps whose roles begin with one of `layers`. Without `losses` it is
+    channel_wise with a weight of 1; `supervised` is 1, and `temperature`, that of
+    pixel_kl, is 1 where they are not given. With `fade` the
     teacher's part falls to 0 over the training run, along a cosine. Pixels within 2 of
     a border between classes count `boundary_weight` in losses over pixels.
 
@@ -97,6 +98,24 @@ class DistillationSettings(Settings):
                 f"({', '.join(_PIXEL_LOSSES)}), drop it"
             )
         return self
+
+    def completed(self) -> Self:
+        """These settings with the defaults of losses, where they were left open.
+
+        Channel-wise distillation, at the temperature of its paper, was the best of all
+        losses on average at equal seconds. Its gain is in benchmarks/distillation.md.
+        """
+        losses = {"channel_wise": 1.0} if self.losses is None else self.losses
+        supervised, temperature = self.supervised, self.temperature
+        if temperature is None and "pixel_kl" in losses:
+            temperature = 1.0
+        return self.model_copy(
+            update={
+                "losses": dict(losses),
+                "supervised": 1.0 if supervised is None else supervised,
+                "temperature": temperature,
+            }
+        )
 
     def views_under(self, augmentation: Augmentation) -> int:
         """Colour variants of each image whose logits are stored."""

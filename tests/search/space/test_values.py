@@ -141,10 +141,8 @@ def test_no_number_where_one_is_needed():
 
 @pytest.mark.parametrize("kind", ["pruned", "compact"])
 def test_fields_left_open_count_with_the_values_they_stand_for(kind):
-    from segshrink.distillation.mix import completed
-
     recipe = {"student": {"kind": kind}}
-    stands = completed(parse_recipe(recipe).student.distillation, kind)
+    stands = parse_recipe(recipe).student.distillation.completed()
     place = "student.distillation"
     space = {f"{place}.supervised": {"float": [0, 2]}}
     losses = {"float": [0.1, 9.0]}
@@ -157,7 +155,7 @@ def test_fields_left_open_count_with_the_values_they_stand_for(kind):
         f"{place}.losses": stands.losses
     }
     recipe["student"]["distillation"] = {"losses": {"pixel_kl": 1}}
-    stands = completed(parse_recipe(recipe).student.distillation, kind)
+    stands = parse_recipe(recipe).student.distillation.completed()
     space = {f"{place}.temperature": {"float": [0.5, 6]}}
     assert own(recipe, space) == {f"{place}.temperature": stands.temperature}
 

@@ -85,16 +85,15 @@ def usual_value(dimension: Dimension, recipe: Recipe, place: str) -> Any:
 
 
 def _left_open(recipe: Recipe, place: str) -> Any:
-    settings = recipe.student.distillation
     if place == "student.pruning.scope":
         return "global" if recipe.student.pruning.budget else "layer"
-    known: dict[str, Plain] = {"student.distillation.supervised": 1.0}
-    if settings.losses is None:
-        known["student.distillation.losses"] = {"channel_wise": 1.0}
-        known["student.distillation.losses.channel_wise"] = 1.0
-    elif "pixel_kl" in settings.losses:
-        known["student.distillation.temperature"] = 1.0
-    return known.get(place)
+    stands: Any = recipe.student.distillation.completed().model_dump()
+    section, _, rest = place.partition("student.distillation.")
+    if section or not rest:
+        return None
+    for name in rest.split("."):
+        stands = stands.get(name)
+    return stands
 
 
 def _own_values(dimension: Dimension, recipe: Recipe, place: str) -> list[Any]:
