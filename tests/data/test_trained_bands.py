@@ -73,6 +73,18 @@ def test_a_band_whose_file_lacks_is_named(tmp_path):
         open_dataset(root)
 
 
+def test_every_file_of_a_band_counts_for_what_an_image_is_known_by(tmp_path):
+    root, _ = single_bands(tmp_path)
+    part = open_dataset(root).train
+    before = images_digest(part)
+    file = root / "images" / "b_B08.tif"
+    content = file.read_bytes()
+    Image.new("I;16", (15, 12), 3).save(file)
+    assert images_digest(part) != before
+    file.write_bytes(content)
+    assert images_digest(part) == before
+
+
 def test_bands_of_other_sizes_are_refused(tmp_path):
     root, _ = single_bands(tmp_path)
     Image.new("I;16", (7, 6)).save(root / "images" / "b_B08.tif")

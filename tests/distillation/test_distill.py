@@ -268,6 +268,21 @@ def test_resumes_with_a_rebuilt_teacher(tmp_path, tiny_dataset):
     run(tmp_path, tiny_dataset, way=online, teacher=unnamed(5))
 
 
+def test_resumes_with_a_rebuilt_student_whose_maps_are_compared(tmp_path, tiny_dataset):
+    def student():
+        keras.utils.set_random_seed(7)
+        images = keras.Input((TILE_PX, TILE_PX, 3))
+        x = layers.Conv2D(4, 3, padding="same")(layers.Rescaling(1 / 255)(images))
+        x = layers.UpSampling2D(2)(layers.Conv2D(4, 3, strides=2, padding="same")(x))
+        return keras.Model(images, layers.Conv2D(3, 1)(x))
+
+    way = {"losses": {"feature_hint": 1.0}}
+    with pytest.raises(Interrupted):
+        killer = KillIn("student", STEPS + 1)
+        run(tmp_path, tiny_dataset, way=way, student=student(), progress=killer)
+    run(tmp_path, tiny_dataset, way=way, student=student())
+
+
 # -- The teacher's logits ------------------------------------------------------------
 
 
@@ -383,6 +398,23 @@ def test_a_given_stride_is_kept_or_the_teacher_runs(tmp_path, draw_dataset):
     assert line.endswith("1.2 MB at stride 2.")
     said = said_before_training(tmp_path / "none", dataset, way | {"cache_mb": 1.0})
     assert "its logits need 1.18 MB at stride 2, more than the 1 of" in said.text[0]
+
+
+def test_tiles_that_the_stride_does_not_divide_are_refused_at_once(
+    tmp_path, tiny_dataset
+):
+    images = keras.Input((30, 30, 3))
+    x = layers.Rescaling(1 / 255)(images)
+    student = keras.Model(images, layers.Conv2D(3, 1)(x))
+    with pytest.raises(UsageError, match="Tiles of 30 pixels are no multiple of 4"):
+        run(
+            tmp_path,
+            tiny_dataset,
+            way=CACHED,
+            student=student,
+            teacher=student,
+            progress=UntilCache(),
+        )
 
 
 class UntilCache(Said):

@@ -73,3 +73,15 @@ def test_certainty_is_that_of_stored_means_of_squares():
     )
     assert logs == expected
     assert logs["supervised"] == 0 and logs["pixel_kl"] > 0
+
+
+def test_where_labels_end_is_no_border_between_classes():
+    def loss(labels):
+        distiller, *_ = valleys(lambda matches: [Term(PixelKL())], boundary_weight=5.0)
+        (logs,) = trained(distiller, labels=labels)
+        return logs["pixel_kl"]
+
+    # Without a second class, no pixel lies at a border, whether its label is known.
+    half = np.zeros_like(BLOCKS)
+    half[..., : half.shape[-1] // 2] = UNLABELLED
+    assert loss(half) == pytest.approx(loss(np.full_like(BLOCKS, UNLABELLED)))

@@ -239,6 +239,15 @@ def test_the_error_of_an_unreadable_map_names_the_remedy(copied, part, teacher, 
         cache.get(1)
 
 
+def test_maps_that_another_run_put_in_their_place_are_not_read(tmp_path, part, teacher):
+    cache = TeacherCache(tmp_path, teacher, part, CacheSettings(stride=4))
+    cache.fill()
+    cache.get(1)
+    TeacherCache(tmp_path, teacher, part, CacheSettings(stride=2)).fill()
+    with pytest.raises(RunFolderError, match="another run fills the same folder"):
+        cache.get(0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Unreadable(AnnotatedImage):
     def read(self):

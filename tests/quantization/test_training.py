@@ -9,6 +9,7 @@ import pytest
 
 from quantization.networks import scaled_channels, two_convolutions
 from segshrink.data import plain_tiles
+from segshrink.errors import TrainingError
 from segshrink.models import copy_model, load_model
 from segshrink.objectives import CrossEntropy
 from segshrink.progress import SilentProgress
@@ -144,3 +145,15 @@ def test_finetuning_has_a_smaller_learning_rate():
     found = finetuning_settings(SETTINGS, 2)
     assert (found.epochs, found.learning_rate) == (2, pytest.approx(0.001))
     assert found.tiles_per_epoch == SETTINGS.tiles_per_epoch
+
+
+def test_a_range_that_is_not_finite_ends_the_run(
+    trained, images, tiny_dataset, tmp_path
+):
+    ranges = observed_ranges(trained, images[0])
+    settings = finetuning_settings(SETTINGS, 2).model_copy(
+        update={"learning_rate": 1e30, "warmup": 0.0}
+    )
+    context = TrainingContext(dataset=tiny_dataset, folder=tmp_path)
+    with pytest.raises(TrainingError, match="not finite|not a number|is nan"):
+        train_quantized(copy_model(trained), ranges, settings, context)

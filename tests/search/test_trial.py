@@ -58,6 +58,8 @@ def test_trials_share_logits_unless_they_need_others():
     assert logits(cache_views=1).name == "738466dc407d"
     assert logits(cache_views=1) == logits(photometric=0)
     assert logits() == logits(losses={"pixel_kl": 2.0}, temperature=3.0)
+    strides = {logits(cache_stride=stride) for stride in (None, 1, 2, 4)}
+    assert len(strides) == 4
     assert logits() != logits(photometric=0.4)
     others = [
         logits(cache_views=2),

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from keras import ops
 from PIL import Image
 
-from segshrink.data.augmentation import Recoloring, TileDraw, cut_tile, draw_tile
+from segshrink.data.augmentation import (
+    Recoloring,
+    TileDraw,
+    crop_sides,
+    cut_tile,
+    draw_tile,
+)
 from segshrink.data.mixing import TileMix, draw_mixes, mixed_tiles
 from segshrink.recipe import Augmentation
 from segshrink.training.device_tiles import (
@@ -213,3 +219,33 @@ def test_labels_are_taken_where_pillow_takes_them(side):
     size = (TILE_PX, TILE_PX)
     expected = Image.fromarray(labels).resize(size, Image.Resampling.NEAREST)
     np.testing.assert_array_equal(found[0], np.asarray(expected))
+
+
+@given(
+    jitter=st.tuples(st.floats(0.3, 3), st.floats(0.3, 3)).map(sorted),
+    size=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    seed=st.integers(0, 2**32),
+)
+def test_no_side_is_drawn_that_the_device_does_not_expect(jitter, size, seed):
+    augmentation = Augmentation(scale_jitter=tuple(jitter))
+    least, most = crop_sides(TILE_PX, augmentation)
+    generator = np.random.default_rng(seed)
+    drawn = draw_tile(size, TILE_PX, augmentation, generator, color_generator=None)
+    assert least <= drawn.side <= most
+
+
+def test_zooming_out_of_an_image_as_large_as_the_tile_keeps_its_labels():
+    generator = np.random.default_rng(0)
+    size = (TILE_PX, TILE_PX)
+    pair = (
+        generator.integers(0, 256, (*size, 3), dtype=np.uint8),
+        generator.integers(0, 6, size, dtype=np.uint8),
+    )
+    augmentation = Augmentation(scale_jitter=(0.5, 0.8), photometric=0)
+    draw = draw_tile(size, TILE_PX, augmentation, generator, color_generator=None)
+    there = DeviceImages(
+        [pair], tile_px=TILE_PX, sides=crop_sides(TILE_PX, augmentation)
+    )
+    _, labels = made(there, [(0, draw)])
+    _, expected = on_host([pair], [(0, draw)])
+    np.testing.assert_array_equal(labels, expected)

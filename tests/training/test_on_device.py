@@ -144,3 +144,19 @@ def test_numbers_travel_in_an_epoch_and_no_pixel(place, bytes_per_tile, tmp_path
     )
     steps = [int(line) for line in done.stdout.split()]
     assert steps == [4 * bytes_per_tile] * 8
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_losses_that_layers_add_count_on_the_device_too(backend, tmp_path):
+    pytest.importorskip(backend)
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("added_losses.py"), tmp_path],
+        env={**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    host, device = (float(line) for line in done.stdout.split())
+    # The regularizer alone is more than the loss on labels.
+    assert host > 10
+    assert device == pytest.approx(host, rel=2e-3)

@@ -46,6 +46,15 @@ def test_a_step_without_memory_names_the_batch_size_to_try(context, monkeypatch,
     assert caught.value.__cause__ is error
 
 
+def test_images_in_the_same_memory_may_be_kept_out_of_it():
+    with pytest.raises(TrainingError, match="tiles_on: host"):
+        with advised_batch_size(4, 32, on_device=True):
+            raise ERRORS[0]
+    with pytest.raises(TrainingError) as caught, advised_batch_size(4, 32):
+        raise ERRORS[0]
+    assert "tiles_on" not in str(caught.value)
+
+
 def test_with_one_tile_the_remedy_is_another():
     with pytest.raises(TrainingError, match=r"Take smaller tiles \(tile_px\)"):
         with advised_batch_size(1, 256):

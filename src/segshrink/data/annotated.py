@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
-from segshrink.data.band_reading import reader_of
+from segshrink.data.band_reading import paths_of, reader_of
 from segshrink.data.classes import IGNORE_INDEX, Classes
 from segshrink.data.drawn import DrawnMask
 from segshrink.data.images import SourceFile, read_pixels
@@ -47,6 +47,11 @@ class AnnotatedImage(ABC):
     def bands(self) -> Bands | None:
         """The bands of its file and their scale; None for a plain RGB picture."""
         return None
+
+    @property
+    def image_paths(self) -> tuple[Path, ...]:
+        """All files that hold its pixels; empty if it has none."""
+        return () if self.image_path is None else (self.image_path,)
 
     @abstractmethod
     def read(self) -> ImageAndLabels:
@@ -89,6 +94,11 @@ class ImageFile(AnnotatedImage):
         """The bands of its file and their scale; None for a plain RGB picture."""
         reader = reader_of(self.image)
         return None if reader is None else reader.bands
+
+    @property
+    def image_paths(self) -> tuple[Path, ...]:
+        """All files that hold its pixels, of which each may hold one band."""
+        return paths_of(self.image)
 
     def read(self) -> ImageAndLabels:
         """Decode both files; pixels without data are void.

@@ -125,7 +125,9 @@ def draw_tile(
 def crop_sides(tile_px: int, augmentation: Augmentation) -> tuple[int, int]:
     """Least and greatest side of a crop that `draw_tile` draws with `step=1`."""
     low, high = augmentation.scale_jitter
-    return max(1, round(tile_px / high)), max(1, round(tile_px / low))
+    # A side that would exceed its image is cut down, though never below the tile.
+    least = min(tile_px, round(tile_px / high))
+    return max(1, least), max(1, round(tile_px / low))
 
 
 def draw_recoloring(

@@ -76,9 +76,9 @@ class BandReader:
         """
         if not self.files:
             return read_raster_header(file)
-        headers = [read_raster_header(each) for each in self._members(file)]
+        headers = [read_raster_header(each) for each in self.members(file)]
         first = headers[0]
-        for header, each in zip(headers, self._members(file), strict=True):
+        for header, each in zip(headers, self.members(file), strict=True):
             if header.count != 1:
                 raise DatasetError(
                     f"{each.where}: has {header.count} bands, but with `files` each "
@@ -138,7 +138,7 @@ class BandReader:
         """
         header = self.raster_header(file)
         if self.files:
-            members = list(self._members(file))
+            members = list(self.members(file))
             bands = [read_raster(members[number - 1], (1,)) for number in self.use]
             values = np.concatenate(bands, axis=-1)
         else:
@@ -152,7 +152,7 @@ class BandReader:
         nodata = [each for each in (self.nodata, declared) if each is not None]
         return lacking_data(values, nodata)
 
-    def _members(self, file: SourceFile) -> Iterator[SourceFile]:
+    def members(self, file: SourceFile) -> Iterator[SourceFile]:
         """The files of the bands, from that of the first ending."""
         stem = file.path.stem.removesuffix(self.files[0])
         for ending in self.files:
@@ -192,6 +192,14 @@ def leveled(
     if valid is None or has_data is None:
         return levels, has_data if valid is None else valid
     return levels, has_data & valid
+
+
+def paths_of(file: SourceFile) -> tuple[Path, ...]:
+    """The files that hold an image: one, or one for each of its bands."""
+    reader = reader_of(file)
+    if reader is None or not reader.files:
+        return (file.path,)
+    return tuple(member.path for member in reader.members(file))
 
 
 def reader_of(file: SourceFile) -> BandReader | None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segshrink.data.annotated import AnnotatedImage, ImageAndLabels
-from segshrink.data.band_reading import BandReader, leveled, reader_of
+from segshrink.data.band_reading import BandReader, leveled, paths_of, reader_of
 from segshrink.data.classes import IGNORE_INDEX, UNLABELLED
 from segshrink.data.generated import GeneratedImage
 from segshrink.data.geotiff import read_window
@@ -103,6 +103,11 @@ class UnlabelledFile(UnlabelledImage):
         """The bands of its file and their scale; None for a plain RGB picture."""
         reader = reader_of(self.image)
         return None if reader is None else reader.bands
+
+    @property
+    def image_paths(self) -> tuple[Path, ...]:
+        """All files that hold its pixels, of which each may hold one band."""
+        return paths_of(self.image)
 
     def read_pixels(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_] | None]:
         """Decode the file."""

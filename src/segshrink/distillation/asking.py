@@ -13,6 +13,7 @@ from segshrink.distillation.teacher_cache import (
     cache_bytes,
     cannot_replay,
 )
+from segshrink.errors import UsageError
 from segshrink.models import tile_px_of
 from segshrink.recipe import FEATURE_LOSSES, DistillationSettings, TrainingSettings
 from segshrink.training import TrainingContext, steps_per_epoch
@@ -28,6 +29,7 @@ def stored_logits(
     context: TrainingContext,
     folder: Path,
     *,
+    tile_px: int,
     is_shared: bool = False,
 ) -> TeacherCache | None:
     """The filled cache, or None if the teacher runs in each step.
@@ -40,10 +42,12 @@ def stored_logits(
         settings: augmentation, and number of tiles.
         context: data and progress.
         folder: folder of the logits.
+        tile_px: side of the student's tiles in pixels.
         is_shared: whether other training runs use them, too.
 
     Raises:
-        UsageError: if the logits exceed the limit, or cannot have views.
+        UsageError: if the logits exceed the limit, do not fit the tiles, or cannot
+            have views.
     """
     dataset, progress = context.dataset, context.progress
     if not chosen.cache:
@@ -68,6 +72,12 @@ def stored_logits(
         max_bytes=_max_bytes(chosen),
     )
     logits = TeacherCache(folder, teacher, _taught(dataset), cache)
+    if tile_px % logits.stride:
+        raise UsageError(
+            f"Tiles of {tile_px} pixels are no multiple of {logits.stride}, the side "
+            "of the squares whose mean logits are stored. Set cache_stride to 1, 2, 4 "
+            "or 8 that divides it, or cache to false."
+        )
     logits.fill(progress)
     if views == 1 and photometric:
         progress.say(

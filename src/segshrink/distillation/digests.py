@@ -37,15 +37,16 @@ def images_digest(part: Part) -> str:
     digest = hashlib.sha256()
     contents: dict[Path, str] = {}
     for image in part:
-        path = image.image_path
-        if path is None:
+        paths = image.image_paths
+        if not paths:
             # By default NumPy abbreviates long arrays by dots.
             with np.printoptions(threshold=sys.maxsize):
                 stamp = repr(image)
         else:
-            if path not in contents:
+            for path in set(paths) - set(contents):
                 contents[path] = _content(path)
-            stamp = f"{image.name} {image.height_px}x{image.width_px} {contents[path]}"
+            content = " ".join(contents[path] for path in paths)
+            stamp = f"{image.name} {image.height_px}x{image.width_px} {content}"
             if image.bands is not None:
                 stamp += f" {image.bands.shown()}"
         digest.update(stamp.encode())

@@ -72,7 +72,7 @@ def distill(
     models = [x for x in (student, teacher) if isinstance(x, keras.Model)]
     settings = settled(settings, context, models)
     dataset = context.dataset
-    _require_sense_of_unlabelled(chosen, settings, dataset)
+    _require_sense(chosen, settings, dataset)
     steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px_of(student))
     model = teacher if isinstance(teacher, keras.Model) else None
     if model is None:
@@ -83,7 +83,13 @@ def distill(
     began = time.perf_counter()
     folder = cache or context.folder / "checkpoint" / "teacher-logits"
     logits = stored_logits(
-        chosen, teacher, settings, context, folder, is_shared=cache is not None
+        chosen,
+        teacher,
+        settings,
+        context,
+        folder,
+        tile_px=tile_px_of(student),
+        is_shared=cache is not None,
     )
     teacher_seconds = round(time.perf_counter() - began, 1)
     distiller = Distiller(
@@ -115,16 +121,29 @@ def _also_fixed(
         "distillation": chosen.model_dump(mode="json"),
         "teacher": model_digest(teacher) if is_model else teacher.digest(),
         "layers": [
-            [pair.teacher, pair.student, pair.kept and list(pair.kept)]
+            # Not their names, which Keras numbers by the models built before.
+            [
+                pair.role,
+                list(pair.teacher_shape),
+                list(pair.student_shape),
+                pair.kept and list(pair.kept),
+            ]
             for pair in pairs
         ],
     }
 
 
-def _require_sense_of_unlabelled(
+def _require_sense(
     chosen: DistillationSettings, settings: TrainingSettings, dataset: Dataset
 ) -> None:
     """Refuse options without effect, and batches that cannot hold both kinds."""
+    is_mixed = chosen.mixing not in (None, "none")
+    if is_mixed and settings.tiles_in_batch < 2:
+        raise RecipeError(
+            f"distillation.mixing: {chosen.mixing} mixes a tile with another of its "
+            "batch, and has no effect with a batch_size of 1. Raise it to 2 or more, "
+            "or drop mixing."
+        )
     if dataset.unlabelled is not None:
         if settings.tiles_in_batch < 2:
             raise RecipeError(

@@ -185,7 +185,9 @@ class Distiller(keras.Model):
         return ops.where(unknown, IGNORE_INDEX, labels)
 
     def _pixel_weights(self, labels: Any, sample_weight: Any) -> Any:
-        weights = boundary_weights(labels, self.boundary_weight)
+        # Where labels end is no border between classes.
+        known = ops.where(ops.equal(labels, UNLABELLED), IGNORE_INDEX, labels)
+        weights = boundary_weights(known, self.boundary_weight)
         if sample_weight is None:
             return weights
         sample_weight = ops.cast(sample_weight, "float32")

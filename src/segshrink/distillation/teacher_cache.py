@@ -293,12 +293,18 @@ class TeacherCache:
     def _map(self, index: int, view: int) -> npt.NDArray[np.float16]:
         path = self._path(index, view)
         try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
+            stored = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise RunFolderError(
                 f"{path}: cannot be read ({error}). Call fill, or run the same command "
                 "again."
             ) from error
+        if stored.shape != self._shape(index):
+            raise RunFolderError(
+                f"{path}: holds {stored.shape} logits, not {self._shape(index)}: "
+                "another run fills the same folder. Give each a folder of its own."
+            )
+        return stored
 
     def _is_whole(self, index: int, view: int) -> bool:
         try:

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from segshrink.distillation import Distiller, build_terms
 from segshrink.distillation.digests import model_digest
+from segshrink.errors import TrainingError
 from segshrink.models import copy_model, tile_px_of
 from segshrink.quantization.fake_quantization import FakeQuantizedModel, Ranges
 from segshrink.recipe import DistillationSettings, TrainingSettings
@@ -108,10 +110,15 @@ class _RangeKeeper(keras.callbacks.Callback):
         }
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        ranges = self._quantized.ranges
+        for path, ends in ranges.items():
+            if not np.isfinite(ends).all():
+                raise TrainingError(
+                    f"The range of {path} is not finite in epoch {epoch + 1} of "
+                    "quantization-aware training. Lower the learning rate."
+                )
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(
-            self._path, self.by_epoch() | {str(epoch + 1): self._quantized.ranges}
-        )
+        write_json(self._path, self.by_epoch() | {str(epoch + 1): ranges})
 
 
 def finetuning_settings(trained: TrainingSettings, epochs: int) -> TrainingSettings:

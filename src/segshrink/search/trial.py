@@ -130,6 +130,9 @@ def _shared_logits(recipe: Recipe, folder: Path) -> Path:
         "limit": settings.cache_mb,
         "averaged": settings.cache_averaged,
     }
+    # Folders of searches that were begun without a stride keep their name.
+    if settings.cache_stride is not None:
+        key["stride"] = settings.cache_stride
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return folder / digest[:12]
 

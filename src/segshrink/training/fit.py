@@ -205,7 +205,9 @@ def _fit(
         chosen_precision(settings.precision), [trainee, *teachers]
     )
     try:
-        with advised_batch_size(sampler.batch_size, tile_px):
+        with advised_batch_size(
+            sampler.batch_size, tile_px, on_device=_is_on_device(sampler, settings)
+        ):
             _run(trainee, keeper, sampler, [precision, *callbacks])
     finally:
         precision.restore()
@@ -324,12 +326,16 @@ def _run(
     progress.finish()
 
 
+def _is_on_device(sampler: TileSampler, settings: TrainingSettings) -> bool:
+    return sampler.maps is None and makes_tiles_on_device(settings, sampler.part)
+
+
 def _with_batches(
     trainee: keras.Model, keeper: EpochKeeper, sampler: TileSampler
 ) -> tuple[keras.Model, SampledBatches]:
     """The model to call `fit` of, and its data, made on the host or on the device."""
     part = sampler.part
-    if sampler.maps is not None or not makes_tiles_on_device(keeper.settings, part):
+    if not _is_on_device(sampler, keeper.settings):
         return trainee, TrainingBatches(
             sampler,
             first_epoch=len(keeper.state.history),

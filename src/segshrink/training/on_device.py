@@ -47,9 +47,15 @@ class DeviceTrainee(keras.Model):
     ) -> Any:
         """Loss of the trainee on the tiles that were made."""
         outputs, images, labels = y_pred
-        return self.trainee.compute_loss(
-            images, labels, outputs, sample_weight, training=training
-        )
+        # On JAX, Keras hands losses that layers added to the model that `fit` was
+        # called of, which is this one.
+        self.trainee._losses_override = list(self._losses_override)
+        try:
+            return self.trainee.compute_loss(
+                images, labels, outputs, sample_weight, training=training
+            )
+        finally:
+            self.trainee._losses_override = []
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None

@@ -11,12 +11,15 @@ _WORDS = ("RESOURCE_EXHAUSTED", "out of memory", "Out of memory")
 
 
 @contextmanager
-def advised_batch_size(batch_size: int, tile_px: int) -> Iterator[None]:
+def advised_batch_size(
+    batch_size: int, tile_px: int, *, on_device: bool = False
+) -> Iterator[None]:
     """Turn an error for lack of a device's memory into advice.
 
     Args:
         batch_size: tiles in a batch now.
         tile_px: side of a tile in pixels.
+        on_device: whether the images lie in that memory, too.
 
     Raises:
         TrainingError: in place of such an error.
@@ -31,6 +34,8 @@ def advised_batch_size(batch_size: int, tile_px: int) -> Iterator[None]:
             if batch_size > 1
             else "Take smaller tiles (tile_px) or a smaller model"
         )
+        if on_device:
+            remedy += ", keep the images out of it (tiles_on: host)"
         raise TrainingError(
             f"The memory of the device does not hold a training step with batch_size "
             f"{batch_size} and tiles of {tile_px} x {tile_px} pixels. {remedy}, or end "
