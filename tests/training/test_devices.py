@@ -53,12 +53,6 @@ def test_a_run_on_one_device_resumes_on_two(results):
     assert_alike(resumed, results["host"]["1"])
 
 
-@pytest.mark.backends
-def test_a_model_whose_run_was_stopped_trains_on_one_device_again(results):
-    after = results["host"]["after a stop"]
-    assert np.isfinite(after["history"]).all() and np.isfinite(after["logits"])
-
-
 def test_one_device_needs_nothing():
     require_devices(1, [7, "auto"])
 

@@ -85,11 +85,9 @@ def spread_over(devices: int, models: Iterable[keras.Model]) -> Iterator[list[st
     variables = [x for model in models for x in (*model.variables, *_counters(model))]
     with distribution.scope():
         _place(variables, distribution)
-        try:
-            yield names
-        finally:
-            # Some errors leave variables of Keras on JAX without a value.
-            _place([x for x in variables if x._value is not None], None)
+        yield names
+        # After an error, Keras on JAX has left some of them without a value.
+        _place(variables, None)
 
 
 def _counters(model: keras.Model) -> list[keras.Variable]:
