@@ -28,8 +28,8 @@ def stored_logits(
     settings: TrainingSettings,
     context: TrainingContext,
     folder: Path,
-    *,
     tile_px: int,
+    *,
     is_shared: bool = False,
 ) -> TeacherCache | None:
     """The filled cache, or None if the teacher runs in each step.

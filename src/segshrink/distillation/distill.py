@@ -73,7 +73,8 @@ def distill(
     settings = settled(settings, context, models)
     dataset = context.dataset
     _require_sense(chosen, settings, dataset)
-    steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px_of(student))
+    tile_px = tile_px_of(student)
+    steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px)
     model = teacher if isinstance(teacher, keras.Model) else None
     if model is None:
         require_logits_suffice(chosen, settings)
@@ -83,13 +84,7 @@ def distill(
     began = time.perf_counter()
     folder = cache or context.folder / "checkpoint" / "teacher-logits"
     logits = stored_logits(
-        chosen,
-        teacher,
-        settings,
-        context,
-        folder,
-        tile_px=tile_px_of(student),
-        is_shared=cache is not None,
+        chosen, teacher, settings, context, folder, tile_px, is_shared=bool(cache)
     )
     teacher_seconds = round(time.perf_counter() - began, 1)
     distiller = Distiller(

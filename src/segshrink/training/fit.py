@@ -205,9 +205,8 @@ def _fit(
         chosen_precision(settings.precision), [trainee, *teachers]
     )
     try:
-        with advised_batch_size(
-            sampler.batch_size, tile_px, on_device=_is_on_device(sampler, settings)
-        ):
+        on_device = _is_on_device(sampler, settings)
+        with advised_batch_size(sampler.batch_size, tile_px, on_device=on_device):
             _run(trainee, keeper, sampler, [precision, *callbacks])
     finally:
         precision.restore()
