@@ -141,7 +141,9 @@ def test_other_images_are_refused_with_a_sentence(four, tmp_path):
     root, run = four
     pixels, labels = generate_scene(0, size_px=64, seed=1)
     Image.fromarray(pixels).save(tmp_path / "rgb.png")
-    told = refused("predict", artifacts(run)[0], tmp_path / "rgb.png", "--out", "out")
+    told = refused(
+        "predict", artifacts(run)[0], tmp_path / "rgb.png", "--out", tmp_path / "out"
+    )
     assert "rgb.png: band 4 is wanted, but it has 3" in told
     rgb = tmp_path / "rgb"
     for kind, picture in (("images", pixels), ("masks", labels)):
