@@ -106,13 +106,6 @@ def test_refuses_a_batch_that_cannot_hold_both_kinds(tmp_path, mixed_dataset):
         run(tmp_path, mixed_dataset, settings=single)
 
 
-@pytest.mark.parametrize("mixing", ["cutmix", "mixup"])
-def test_refuses_to_mix_tiles_of_a_batch_of_one(tmp_path, tiny_dataset, mixing):
-    single = SETTINGS.model_copy(update={"batch_size": 1})
-    with pytest.raises(RecipeError, match=f"distillation.mixing: {mixing} mixes"):
-        run(tmp_path, tiny_dataset, way=PLAIN | {"mixing": mixing}, settings=single)
-
-
 # -- How the teacher is asked --------------------------------------------------------
 
 

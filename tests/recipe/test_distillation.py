@@ -2,7 +2,8 @@
 
 import pytest
 
-from segshrink.recipe import DistillationSettings
+from segshrink.errors import RecipeError
+from segshrink.recipe import DistillationSettings, parse_recipe
 
 GIVEN = (
     {"losses": {"dist": 0.3}},
@@ -47,3 +48,17 @@ def test_completing_leaves_the_settings_as_they_are():
     settings = DistillationSettings(losses={"dist": 1.0})
     settings.completed().losses["soft_dice"] = 1.0
     assert settings == DistillationSettings(losses={"dist": 1.0})
+
+
+@pytest.mark.parametrize("mixing", ["cutmix", "mixup", "none"])
+@pytest.mark.parametrize("batch_size", [1, 2, "auto"])
+def test_tiles_are_mixed_with_others_of_their_batch(mixing, batch_size):
+    student = {
+        "distillation": {"mixing": mixing},
+        "training": {"batch_size": batch_size},
+    }
+    if mixing != "none" and batch_size == 1:
+        with pytest.raises(RecipeError, match=f"{mixing} mixes a tile with another"):
+            parse_recipe({"student": student})
+    else:
+        parse_recipe({"student": student})

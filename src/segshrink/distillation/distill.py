@@ -72,7 +72,7 @@ def distill(
     models = [x for x in (student, teacher) if isinstance(x, keras.Model)]
     settings = settled(settings, context, models)
     dataset = context.dataset
-    _require_sense(chosen, settings, dataset)
+    _require_sense_of_unlabelled(chosen, settings, dataset)
     tile_px = tile_px_of(student)
     steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px)
     model = teacher if isinstance(teacher, keras.Model) else None
@@ -128,17 +128,10 @@ def _also_fixed(
     }
 
 
-def _require_sense(
+def _require_sense_of_unlabelled(
     chosen: DistillationSettings, settings: TrainingSettings, dataset: Dataset
 ) -> None:
     """Refuse options without effect, and batches that cannot hold both kinds."""
-    is_mixed = chosen.mixing not in (None, "none")
-    if is_mixed and settings.tiles_in_batch < 2:
-        raise RecipeError(
-            f"distillation.mixing: {chosen.mixing} mixes a tile with another of its "
-            "batch, and has no effect with a batch_size of 1. Raise it to 2 or more, "
-            "or drop mixing."
-        )
     if dataset.unlabelled is not None:
         if settings.tiles_in_batch < 2:
             raise RecipeError(

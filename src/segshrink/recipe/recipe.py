@@ -87,6 +87,13 @@ class StudentSettings(Settings):
                 "distillation.cache_views: no effect where "
                 "training.augmentation.photometric is 0, drop it"
             )
+        mixing = self.distillation.mixing
+        if mixing not in (None, "none") and self.training.batch_size == 1:
+            raise ValueError(
+                f"distillation.mixing: {mixing} mixes a tile with another of its "
+                "batch, so that it has no effect where training.batch_size is 1, drop "
+                "it"
+            )
         idle = "model" if self.kind == "pruned" else "pruning"
         if idle in self.model_fields_set:
             raise ValueError(f"a {self.kind} student does not use {idle}: drop it")
