@@ -119,12 +119,14 @@ def _default(info: FieldInfo) -> str:
 def _range(info: FieldInfo) -> str:
     limits = [*info.metadata, *_inner_limits(info.annotation)]
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "multiple of"}
-    return ", ".join(
+    shown = (
         f"{sign} {getattr(limit, name)}"
         for name, sign in signs.items()
         for limit in limits
         if getattr(limit, name, None) is not None
     )
+    # Each number of a list has the limits of the others.
+    return ", ".join(dict.fromkeys(shown))
 
 
 def _inner_limits(annotation: Any) -> Iterator[Any]:

@@ -447,6 +447,15 @@ def test_logits_coarser_than_the_stem_are_a_fault():
     assert "logits_stride: 4 is coarser than stem_stride: 2" in faults
 
 
+def test_a_compact_model_may_be_deeper():
+    def blocks(value):
+        return {"student": {"kind": "compact", "model": {"blocks": value}}}
+
+    assert parse_recipe(blocks([1, 2, 4, 3])).student.model.blocks == (1, 2, 4, 3)
+    assert "blocks" in faults_of(blocks([1, 2, 3]))
+    assert "blocks.1" in faults_of(blocks([1, 0, 3, 3]))
+
+
 def test_unlabelled_images_are_in_one_folder_or_in_several():
     def folders(value):
         return parse_recipe({"data": {"unlabelled": value}}).data.unlabelled

@@ -81,6 +81,20 @@ def test_width_scales_the_channels():
         assert filters == [width, 2 * width, 4 * width, 8 * width]
 
 
+def test_blocks_deepen_the_stages_of_the_encoder():
+    default, deeper = small(width=8), small(width=8, blocks=(1, 2, 4, 3))
+    more = {x.name for x in deeper.layers} - {x.name for x in default.layers}
+    assert {name.removeprefix("encoder_3_block_4_") for name in more} == {
+        *(f"depthwise{part}" for part in ("", "_norm", "_relu6")),
+        *(f"pointwise{part}" for part in ("", "_norm", "_relu6")),
+        "add",
+    }
+    # A stage of 32 channels: 3 x 3 and 1 x 1 weights, 4 values of two normalizations.
+    weights = 32 * (9 + 32 + 2 * 4)
+    assert deeper.count_params() - default.count_params() == weights
+    assert small(width=8, blocks=[1, 2, 3, 3]).count_params() == default.count_params()
+
+
 def test_the_result_is_the_coarse_logits_upsampled():
     model = small(width=8, stem_stride=4)
     pixels = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3))
@@ -106,6 +120,8 @@ def test_the_result_is_the_coarse_logits_upsampled():
             {"stem_stride": 4, "logits_stride": 1},
             "logits_stride must be 2 or 4, that of the stem, got 1",
         ),
+        ({"blocks": (1, 2, 3)}, r"blocks must be four ints > 0, got \(1, 2, 3\)"),
+        ({"blocks": [1, 0, 3, 3]}, r"four ints > 0, got \(1, 0, 3, 3\)"),
     ],
 )
 def test_options_out_of_range_are_refused(option, message):

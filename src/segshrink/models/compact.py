@@ -1,5 +1,6 @@
 """A compact student for CPUs and small boards."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -8,9 +9,8 @@ from keras import layers
 from segshrink.models.input_size import check_input_shape
 from segshrink.models.normalization import batch_normalization
 
-# Depthwise-separable blocks in each stage of the encoder, finest first. The coarse
-# stages have a wide view at little cost, so they get most of the blocks.
-_BLOCKS = (1, 2, 3, 3)
+# The coarse stages have a wide view at little cost, so they get most of the blocks.
+BLOCKS = (1, 2, 3, 3)
 
 
 def compact(
@@ -20,6 +20,7 @@ def compact(
     width: int = 32,
     stem_stride: int = 2,
     logits_stride: int | None = None,
+    blocks: Sequence[int] = BLOCKS,
 ) -> keras.Model:
     """Build an encoder-decoder of depthwise-separable convolutions.
 
@@ -42,6 +43,9 @@ def compact(
         logits_stride: stride of the logits before they are upsampled, in image pixels;
             None is `stem_stride`. 2 after a stem of 4 merges the first convolution's
             features too, for sharper edges at some more time and hardly more weights.
+        blocks: four ints > 0, depthwise-separable blocks in each stage of the encoder,
+            finest first. One more costs about as much time in any of them, and a
+            quarter of the weights of one in the next coarser stage.
 
     Input shape:
         RGB or other bands `(batch, height, width, bands)`, 0 to 255; rescaled
@@ -63,6 +67,8 @@ def compact(
         raise ValueError(
             f"logits_stride must be {allowed}, that of the stem, got {logits_stride}."
         )
+    if len(blocks) != 4 or min(blocks) < 1:
+        raise ValueError(f"blocks must be four ints > 0, got {tuple(blocks)}.")
     check_input_shape(input_shape, divisor=8 * stem_stride, why="8 * stem_stride")
 
     images = keras.Input(input_shape, name="images")
@@ -71,7 +77,7 @@ def compact(
     x = stem
     if stem_stride == 4:
         x = _separable(x, width // 2, "stem_halving", stride=2)
-    x = _decoder(_encoder(x, width))
+    x = _decoder(_encoder(x, width, blocks))
     if logits_stride < stem_stride:
         x = _merged(x, stem, "decoder_0")
     # The loss needs full precision even where the layers compute in bfloat16.
@@ -95,16 +101,16 @@ def _stem(x: Any, filters: int) -> Any:
     return _norm_and_activation(x, "stem_conv")
 
 
-def _encoder(x: Any, width: int) -> list[Any]:
+def _encoder(x: Any, width: int, blocks: Sequence[int]) -> list[Any]:
     """Features of the four stages, finest first."""
     stages = []
-    for index, blocks in enumerate(_BLOCKS):
+    for index, count in enumerate(blocks):
         filters, stage = width * 2**index, f"encoder_{index + 1}"
         # At the coarsest stage a 5x5 kernel costs little and widens the view.
-        kernel = 5 if index == len(_BLOCKS) - 1 else 3
+        kernel = 5 if index == len(blocks) - 1 else 3
         stride = 1 if index == 0 else 2
         x = _separable(x, filters, f"{stage}_block_1", stride=stride, kernel=kernel)
-        for block in range(2, blocks + 1):
+        for block in range(2, count + 1):
             name = f"{stage}_block_{block}"
             residual = _separable(x, filters, name, kernel=kernel)
             x = layers.Add(name=f"{name}_add")([x, residual])

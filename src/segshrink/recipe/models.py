@@ -7,6 +7,9 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from segshrink.recipe.settings import Settings
 
 
+Blocks = Annotated[int, Field(ge=1, le=16)]
+
+
 class UNetSettings(Settings):
     """The classical U-Net; see `segshrink.models.build_model`."""
 
@@ -36,6 +39,7 @@ class CompactSettings(Settings):
     width: int = Field(32, ge=8, multiple_of=8)
     stem_stride: Literal[2, 4] = 2
     logits_stride: Literal[2, 4] | None = None
+    blocks: tuple[Blocks, Blocks, Blocks, Blocks] = (1, 2, 3, 3)
 
     @model_validator(mode="after")
     def _require_logits_as_fine_as_the_stem(self) -> Self:

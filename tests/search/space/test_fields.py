@@ -39,6 +39,7 @@ def test_value_at_a_place():
         "width": 32,
         "stem_stride": 2,
         "logits_stride": None,
+        "blocks": [1, 2, 3, 3],
     }
 
 
