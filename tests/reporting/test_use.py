@@ -2,6 +2,8 @@
 
 import shutil
 
+from segshrink.records.bands import Bands
+from segshrink.records.run import RunData
 from segshrink.reporting.page import report_page
 from segshrink.reporting.run_records import read_run
 from segshrink.reporting.use import file_in_use, other_files, page_path
@@ -43,3 +45,26 @@ def test_other_files_have_programs_too(run_folder):
         shutil.copyfile(shipped_model(), folder / "artifacts" / name)
     assert "student-int8.tflite" not in other_files(read_run(folder))
     assert "not-measured.onnx" not in other_files(read_run(folder))
+
+
+def test_a_photograph_is_no_image_of_other_bands(run_folder):
+    folder = run_folder()
+    (folder / "artifacts").mkdir(exist_ok=True)
+    for name in ("student-int8.tflite", "student-float.tflite"):
+        shutil.copyfile(shipped_model(), folder / "artifacts" / name)
+    bands = Bands(use=(1, 2, 3, 4), scale=((0, 255),) * 4)
+    RunData(
+        name="with near infrared",
+        classes={"1": "Land"},
+        split={"source": "scenes", "train": ["a"], "val": ["b"], "test": []},
+        images={},
+        bands=bands,
+    ).write(folder / "data.json")
+    records = read_run(folder)
+    use = file_in_use(records)
+    assert use.command.endswith("student-int8.tflite images --out predicted")
+    assert use.snippets == ()
+    assert other_files(records) == {}
+    page = report_page(records, [])
+    assert "photo.jpg" not in page
+    assert "without segshrink" not in page

@@ -9,6 +9,7 @@ from pathlib import Path
 from segshrink.errors import RunFolderError
 from segshrink.formats import Format, Precision
 from segshrink.records import read_json
+from segshrink.records.bands import Bands
 from segshrink.records.measurement import ClassColor, Measurement, Quality, Role
 from segshrink.records.run import RunData, SampleEntry
 from segshrink.records.stage import TrainedRecord
@@ -74,7 +75,8 @@ class RunRecords:
 
     `measurements` are sorted: teacher, then baselines, then students; `recipe_text` is
     the YAML as it lies in the folder, and `unlabelled` the number of images on which
-    only a teacher counted. `color_prior` are the scores of telling classes by colour
+    only a teacher counted. `bands` are those of images that are no plain pictures.
+    `color_prior` are the scores of telling classes by colour
     alone, `worst` the images on which the students are worst; early versions kept
     neither.
     """
@@ -86,6 +88,7 @@ class RunRecords:
     samples: tuple[Sample, ...]
     recipe_text: str
     unlabelled: int = 0
+    bands: Bands | None = None
     color_prior: Quality | None = None
     worst: tuple[Sample, ...] = ()
 
@@ -116,6 +119,7 @@ def read_run(run_folder: Path | str) -> RunRecords:
     index = measurements / "classes.json"
     prior = measurements / "quality" / "color_prior.json"
     colors = tuple(ClassColor.parse(each, where=index) for each in _read_list(index))
+    data = _read_data(folder / "data.json")
     return RunRecords(
         folder=folder,
         measurements=_read_measurements(measurements),
@@ -124,15 +128,15 @@ def read_run(run_folder: Path | str) -> RunRecords:
         samples=_read_samples(measurements / "samples" / "samples.json"),
         worst=_read_samples(measurements / "samples" / "worst.json"),
         recipe_text=recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
-        unlabelled=_count_unlabelled(folder / "data.json"),
+        unlabelled=data.unlabelled.count if data and data.unlabelled else 0,
+        bands=data.bands if data else None,
         color_prior=Quality.read(prior) if prior.is_file() else None,
     )
 
 
-def _count_unlabelled(path: Path) -> int:
+def _read_data(path: Path) -> RunData | None:
     # Early versions wrote no such record.
-    images = RunData.read(path).unlabelled if path.is_file() else None
-    return images.count if images else 0
+    return RunData.read(path) if path.is_file() else None
 
 
 def _read_measurements(folder: Path) -> tuple[Measurement, ...]:

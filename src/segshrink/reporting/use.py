@@ -20,9 +20,10 @@ class FileInUse:
     Attributes:
         path: the file, below the run folder.
         size: its bytes as text.
-        command: predicts a photograph with segshrink.
+        command: predicts a photograph with segshrink, or a folder of images of other
+            bands.
         snippets: programs that do the same with the runtime alone; empty if there are
-            none for the format.
+            none for the format or the bands.
         page: name of the page beside the report that runs a file of the run in a
             browser; None if there is none.
     """
@@ -46,11 +47,12 @@ def file_in_use(records: RunRecords) -> FileInUse | None:
     path = path_of(taken, records)
     if path is None:
         return None
+    images = "photo.jpg" if records.bands is None else "images"
     return FileInUse(
         path=path,
         size=human_bytes(path.stat().st_size),
-        command=f"segshrink predict {quote(str(path))} photo.jpg --out predicted",
-        snippets=snippets_for(path.name, taken.output),
+        command=f"segshrink predict {quote(str(path))} {images} --out predicted",
+        snippets=_programs(path.name, taken.output, records),
         page=_PAGE if page_path(records.folder).is_file() else None,
     )
 
@@ -67,8 +69,13 @@ def other_files(records: RunRecords) -> dict[str, tuple[Snippet, ...]]:
         name: snippets
         for name, output in outputs.items()
         if (taken is None or name != taken.path.name)
-        and (snippets := snippets_for(name, output))
+        and (snippets := _programs(name, output, records))
     }
+
+
+def _programs(name: str, output: str, records: RunRecords) -> tuple[Snippet, ...]:
+    # They open a photograph, which holds the bands of no other image.
+    return snippets_for(name, output) if records.bands is None else ()
 
 
 def page_path(run_folder: Path) -> Path:
