@@ -67,6 +67,21 @@ def test_classes_are_those_of_the_whole_image(monkeypatch, predicted, size, layo
     assert areas.pixel_m2 == 0.25
 
 
+@pytest.mark.parametrize("height", [5, 16, 40])
+@pytest.mark.parametrize("width", [60, 200])
+def test_pixels_without_data_are_void_in_every_swath(
+    monkeypatch, predicted, height, width
+):
+    monkeypatch.setattr(scene_reading, "SWATH_PX", 48)
+    monkeypatch.setattr(scene_reading, "_MOST_BAND_BYTES", 0)
+    pixels = np.maximum(noise(height, width), 1)
+    pixels[:2] = pixels[:, 40:52] = pixels[:, -20:] = 0
+    _, result = predicted(pixels, ByPlaceArtifact(), nodata=0)
+    expected = whole(pixels)
+    expected[(pixels == 0).all(axis=-1)] = 255
+    np.testing.assert_array_equal(read_classes(result), expected)
+
+
 def test_the_result_lies_where_the_scene_does(predicted):
     artifact = BrightnessArtifact()
     artifact.metadata = FileMetadata(

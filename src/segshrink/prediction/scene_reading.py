@@ -135,6 +135,10 @@ class SceneRows:
         if row not in self._valid_of_rows:
             return None
         left, valid = self._valid_of_rows.pop(row)
+        if self._rows.start == row:
+            # Tiles of these rows that are still to come are of another swath, whose
+            # pieces need to know their pixels without data again.
+            self._rows = slice(0, 0)
         return ~valid[: size_px[0], column - left : column - left + size_px[1]]
 
     def _read_rows(self, rows: slice, left: int) -> None:
