@@ -65,6 +65,26 @@ def test_training_counts_three_passes_and_validation_one(context):
     )
 
 
+def test_a_batch_that_is_left_open_is_taken_for_8(context):
+    open_ = {"epochs": 4, "tiles_per_epoch": 10, "batch_size": "auto"}
+    fields = {x: {**FIELDS[x], "training": open_} for x in ("teacher", "student")}
+    stages = by_name(planned_stages(context(**fields), None, SPEED))
+    assert "4 epochs of 16 tiles" in stages["teacher"].does
+    assert "4 epochs of 16 tiles" in stages["student"].does
+
+
+def test_each_step_of_pruning_stores_logits_and_trains(context):
+    long = {"epochs": 100, "tiles_per_epoch": 8, "batch_size": 4}
+    pruning = {"keep": 0.5, "steps": 3, "step_epochs": 10}
+    student = {**FIELDS["student"], "training": long, "pruning": pruning}
+    stage = by_name(planned_stages(context(student=student), None, SPEED))["student"]
+    assert [work.label for work in stage.works] == [
+        "reconstructing", *["teacher's logits", "student"] * 3
+    ]  # fmt: skip
+    *_, first, _, _, _, last = (work.seconds for work in stage.works)
+    assert first == pytest.approx(last / 10)
+
+
 def test_stored_logits_are_computed_once(context):
     long = {"epochs": 100, "tiles_per_epoch": 8, "batch_size": 4}
     student = {**FIELDS["student"], "training": long}

@@ -181,18 +181,18 @@ def _student_stage(context: Context, speed: Speed) -> Stage:
         context, settings.training, speed.student, speed.slowdown
     )
     logits, per_step = _teaching(context, speed)
-    works = [Work(_LOGITS, logits)] if logits else []
-    works.append(Work("student", seconds + per_step))
+    stored = [Work(_LOGITS, logits)] if logits else []
+    works = [*stored, Work("student", seconds + per_step)]
     if settings.kind == "compact":
         return Stage("student", f"compact, distilled: {words}", tuple(works))
     pruning = settings.pruning
     kept = f"to {pruning.keep:.0%} of its channels" if pruning.keep else "to its budget"
     times = f" in {pruning.steps} steps" if pruning.steps > 1 else ""
     prune = _PRUNE * pruning.steps * speed.slowdown
-    works.insert(0, Work("reconstructing", prune))
-    # Each step but the last is a shorter training run of its own.
+    # Each step but the last is a shorter training run with stored logits of its own.
     share = (pruning.step_epochs or 2) / settings.training.epochs
-    works[1:1] = [Work("student", share * seconds)] * (pruning.steps - 1)
+    step = [*stored, Work("student", share * (seconds + per_step))]
+    works = [Work("reconstructing", prune), *step * (pruning.steps - 1), *works]
     does = f"the teacher pruned {kept}{times}, distilled: {words}"
     return Stage("student", does, tuple(works))
 
@@ -275,6 +275,9 @@ def _of_role(speed: Speed, role: Role) -> float:
 
 
 def _tiles(context: Context, training: TrainingSettings) -> int:
+    if training.batch_size == "auto":
+        # Which number fits is known with the models; the tiles hardly depend on it.
+        training = training.model_copy(update={"batch_size": _BATCH})
     steps = steps_per_epoch(context.dataset, training, context.tile_px)
     return training.epochs * steps * training.tiles_in_batch
 

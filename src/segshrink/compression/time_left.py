@@ -17,7 +17,7 @@ class Work:
     """A piece of work that a run will report to its progress.
 
     Attributes:
-        label: how the label of `Progress.start` begins.
+        label: the first words of the label of `Progress.start`.
         seconds: estimate.
     """
 
@@ -67,10 +67,12 @@ class TimeLeft:
     def start(self, label: str, total: int) -> None:
         """Begin the next work of this label, and leave out those before it."""
         self._end_present()
-        places = [i for i, x in enumerate(self._todo) if label.startswith(x.label)]
+        # In whole words: "teacher's logits" is not the teacher's training.
+        places = [
+            i for i, x in enumerate(self._todo) if f"{label} ".startswith(f"{x.label} ")
+        ]
         if places:
-            # "teacher's logits" is not the teacher's training, which may be left out.
-            place = max(places, key=lambda i: (len(self._todo[i].label), -i))
+            place = places[0]
             self._present = self._todo[place]
             del self._todo[: place + 1]
         self._began = self._first = self._clock()
