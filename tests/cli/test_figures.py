@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,23 @@ def test_standard_output_takes_one_of_them():
     with pytest.raises(UsageError, match="--json - and --csv -"):
         Figures(Path("-"), Path("-"))
     assert not output.quiet
+
+
+def test_one_file_for_both_and_a_folder_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="--json and --csv both name"):
+        Figures(tmp_path / "x", tmp_path / "." / "x")
+    for option in ({"json_file": tmp_path}, {"csv_file": Path("/")}):
+        with pytest.raises(UsageError, match="a folder. Name a file"):
+            Figures(**option)
+
+
+def test_a_pipe_is_written_into(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        heard = pool.submit(pipe.read_text)
+        Figures(pipe).write({"a": 1}, [])
+        assert json.loads(heard.result(timeout=10)) == {"a": 1}
 
 
 def test_without_a_place_nothing_is_written(tmp_path, capsys, monkeypatch):

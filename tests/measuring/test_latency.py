@@ -8,13 +8,14 @@ import pytest
 from segshrink.errors import UsageError
 from segshrink.measuring import latency, measure_latency
 from segshrink.measuring.latency import summary
+from segshrink.runtimes.artifact import Signature
 from segshrink.runtimes.outputs import OutputKind
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """A machine of two files, `fast` of 2 ms and `slow` of 50 ms, on its own clock."""
-    machine = SimpleNamespace(now=0.0, order=[], opened=[])
+    machine = SimpleNamespace(now=0.0, order=[], opened=[], output=OutputKind.LOGITS)
 
     def load(_, path, threads):
         seconds = {"fast": 0.002, "slow": 0.05}[path.stem]
@@ -22,16 +23,18 @@ def clock(monkeypatch):
 
         def predict(images):
             assert images.shape == (1, 4, 6, 3)
+            assert file.signature.output is None
             machine.now += seconds
             machine.order.append(path.stem)
 
-        return SimpleNamespace(
+        file = SimpleNamespace(
             input_shape=(4, 6),
             num_bands=3,
             threads=threads,
             predict=predict,
-            signature=SimpleNamespace(output=OutputKind.LOGITS),
+            signature=Signature((4, 6), 3, 3, False, False, output=machine.output),
         )
+        return file
 
     monkeypatch.setattr(latency.Opening, "load", load)
     monkeypatch.setattr(latency.time, "perf_counter", lambda: machine.now)
@@ -50,6 +53,12 @@ def test_latency_is_that_of_the_clock(clock):
             assert record.pop(key) == pytest.approx(expected_ms)
         assert record == {"rounds": 5, "batch": 1, "threads": 2}
     assert clock.opened == [("fast", 2), ("slow", 2)]
+
+
+def test_probabilities_are_not_made_logits_in_the_time_of_the_file(clock):
+    clock.output = OutputKind.SOFTMAX
+    found = measure_latency(FILES, rounds=3)
+    assert found[Path("fast.tflite")].median_ms == pytest.approx(2.0)
 
 
 def test_fast_files_are_repeated_until_a_sample_lasts(clock):

@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import json
 import os
+import stat
 import subprocess
 import sys
 
@@ -116,6 +117,21 @@ def test_a_folder_replaces_a_folder_whole(tmp_path):
         partial.mkdir()
         (partial / "new").write_text("")
     assert names_in(path) == ["new"]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    target, link = tmp_path / "other" / "target.txt", tmp_path / "link.txt"
+    link.symlink_to(target)
+    write_text(link, "new")
+    assert link.is_symlink() and target.read_text() == "new"
+
+
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="A device or a pipe, not a file") as caught:
+        write_text(tmp_path / "pipe", "new")
+    assert caught.value.filename == str(tmp_path / "pipe")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
 def test_a_missing_record(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from segshrink.reporting.differences import LEGEND, difference_map
 
-RED, BLUE, GREEN, VOID = (255, 0, 0), (0, 0, 255), (0, 255, 0), (0, 0, 0)
+RED, BLUE, GREEN, BLACK = (255, 0, 0), (0, 0, 255), (0, 255, 0), (0, 0, 0)
 COLORS = {each.name: each.color for each in LEGEND}
 
 
@@ -13,9 +13,15 @@ def strip(*colors):
     return np.array([colors], np.uint8)
 
 
+def truth_of(*colors, void=()):
+    """As annotated: void pixels, by their places, are transparent."""
+    alpha = [0 if place in void else 255 for place in range(len(colors))]
+    return np.dstack([strip(*colors), np.array([alpha], np.uint8)])
+
+
 def test_each_pixel_says_who_is_right():
     found = difference_map(
-        strip(RED, RED, RED, RED, RED, VOID),
+        truth_of(RED, RED, RED, RED, RED, BLACK, void=[5]),
         strip(RED, RED, BLUE, BLUE, GREEN, RED),
         strip(RED, BLUE, RED, BLUE, BLUE, BLUE),
     )
@@ -26,10 +32,16 @@ def test_each_pixel_says_who_is_right():
     assert [tuple(pixel) for pixel in found[0].tolist()] == [COLORS[x] for x in names]
 
 
-def test_a_black_class_is_not_void_where_it_is_predicted():
-    black = strip(VOID, VOID, VOID)
-    found = difference_map(black, strip(VOID, VOID, RED), strip(VOID, RED, VOID))
-    names = ("both right", "only the teacher right", "only the student right")
+def test_a_black_class_is_not_void():
+    found = difference_map(
+        truth_of(BLACK, BLACK, BLACK, BLACK, BLACK, void=[4]),
+        strip(BLACK, BLACK, RED, RED, RED),
+        strip(BLACK, RED, BLACK, BLUE, BLACK),
+    )
+    names = (
+        "both right", "only the teacher right", "only the student right",
+        "both wrong", "void, not scored",
+    )  # fmt: skip
     assert [tuple(pixel) for pixel in found[0].tolist()] == [COLORS[x] for x in names]
 
 
@@ -39,4 +51,4 @@ def test_the_colours_differ_in_lightness_or_hue():
 
 def test_other_shapes_are_refused():
     with pytest.raises(ValueError, match="must have the same shape"):
-        difference_map(strip(RED), strip(RED, RED), strip(RED))
+        difference_map(truth_of(RED), strip(RED, RED), strip(RED))

@@ -9,6 +9,7 @@ from segshrink.reporting.caption import warning_lines
 from segshrink.reporting.doubts import doubts_of_teacher
 from segshrink.reporting.headline import headline
 from segshrink.reporting.run_records import History, read_run
+from segshrink.reporting.verdict import verdict
 
 
 def changed(records, **scores):
@@ -54,6 +55,30 @@ def test_a_teacher_worse_than_one_class_is_no_measure(records):
     assert doubt in warning_lines(weak)
     good = changed(records, teacher=(share + 0.01, 0.2))
     assert doubts_of_teacher(learned(good, [0.7, 0.7])) == ()
+
+
+def test_as_often_right_as_one_class_is_no_measure_either(records):
+    pixels = [each.pixels for each in records.measurements[0].quality.classes]
+    weak = changed(records, teacher=(max(pixels) / sum(pixels), 0.2))
+    doubts = doubts_of_teacher(learned(weak, [0.7, 0.7]))
+    assert "Vegetation everywhere would be right as often" in doubts[0].brief
+
+
+def test_where_all_pixels_are_of_one_class_all_may_be_right(records):
+    def of_one_class(each):
+        classes = [
+            x.model_copy(update={"pixels": 100 if x.name == "Land" else 0})
+            for x in each.quality.classes
+        ]
+        update = {"classes": tuple(classes), "mean_iou": 1.0, "pixel_accuracy": 1.0}
+        quality = each.quality.model_copy(update=update)
+        return each.model_copy(update={"quality": quality})
+
+    found = tuple(map(of_one_class, records.measurements))
+    prior = found[0].quality
+    perfect = replace(records, measurements=found, color_prior=prior)
+    assert doubts_of_teacher(learned(perfect, [0.7, 0.7])) == ()
+    assert "too little" not in str(verdict(perfect))
 
 
 def test_a_gain_over_a_teacher_that_was_stopped_is_no_gain(records):

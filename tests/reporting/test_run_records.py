@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from segshrink.errors import RunFolderError
+from segshrink.records.measurement import Role
 from segshrink.reporting.run_records import read_run
 
 from .run_folder import CLASSES, measurement_record
@@ -38,6 +39,28 @@ def test_all_parts_are_read(run_folder: Builder) -> None:
     assert sample.name == "Tile 2/image_part_001"
     assert sample.truth == folder / "measurements/samples/01/truth.png"
     assert set(sample.predictions) == {each.name for each in records.measurements}
+
+
+def test_a_student_pruned_in_steps_saw_the_tiles_of_all(run_folder: Builder) -> None:
+    folder = run_folder()
+    trained = {
+        "kind": "student", "parameters": 9, "macs": 9, "epochs": 3, "best_epoch": 1,
+        "best_val_miou": 0.5, "best_val_loss": 1.0, "seconds": 1.0, "seed": 0,
+    }  # fmt: skip
+    for place, tiles in ((".", 600), ("step-1", 100), ("step-2", 200)):
+        record = folder / "student" / place / "record.json"
+        record.parent.mkdir(exist_ok=True)
+        record.write_text(json.dumps({**trained, "tiles": tiles, "steps": tiles // 8}))
+    history = read_run(folder).histories[Role.STUDENT]
+    assert history.tiles == 900
+    # Its size differed, so that steps are no measure of how soon it learned.
+    assert history.steps is None
+
+
+def test_a_recipe_that_is_no_text_does_not_end_the_report(run_folder: Builder) -> None:
+    folder = run_folder()
+    (folder / "recipe.yaml").write_bytes(b"seed: \xff")
+    assert read_run(folder).recipe_text == "seed: \ufffd"
 
 
 def test_epochs_without_validation_are_left_out(run_folder: Builder) -> None:

@@ -3,8 +3,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from segshrink.errors import RunFolderError
 from segshrink.reporting.differences import difference_map
 from segshrink.reporting.plots.theme import LIGHT
 from segshrink.reporting.run_records import read_run
@@ -59,9 +61,9 @@ def test_the_teacher_is_that_of_the_shipped_runtime(run_folder: Builder) -> None
     ]
 
 
-def test_at_most_ten_samples(run_folder: Builder) -> None:
-    folder = run_folder(samples=12, sample_px=(8, 8))
-    assert len(sides(read_run(folder))) == 10
+def test_at_most_twenty_samples(run_folder: Builder) -> None:
+    folder = run_folder(samples=22, sample_px=(8, 8))
+    assert len(sides(read_run(folder))) == 20
 
 
 def test_a_missing_picture_is_left_out(run_folder: Builder) -> None:
@@ -80,7 +82,10 @@ def test_a_map_is_that_of_its_three_pictures(run_folder: Builder) -> None:
     records = read_run(run_folder(samples=1, worst=1))
     for [side] in (sides(records), worst_sides(records)):
         *_, panel = side.panels
-        truth, teacher = (np.asarray(Image.open(path)) for path in panel.against or ())
+        truth, teacher = (
+            np.asarray(Image.open(path).convert(mode))
+            for path, mode in zip(panel.against or (), ("RGBA", "RGB"), strict=True)
+        )
         student = np.asarray(Image.open(panel.path))
         np.testing.assert_array_equal(
             np.asarray(read_picture(panel, 1000)),
@@ -110,6 +115,16 @@ def test_void_stands_in_the_colours_of_differences_where_there_is_some(
     ]
     without = replace(records, measurements=tuple(scored))
     assert "void" not in " ".join(x.name for x in difference_colors(without))
+
+
+def test_a_picture_that_cannot_be_read_is_named(
+    run_folder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [side] = sides(read_run(run_folder(samples=1)))
+    # Larger than Pillow opens, which is no OSError.
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    with pytest.raises(RunFolderError, match="image.png: not a readable picture"):
+        read_picture(side.panels[0], 100)
 
 
 def test_a_picture_has_panels_and_a_legend(run_folder: Builder) -> None:

@@ -1,12 +1,18 @@
 """Where the channels of a file are, from the shapes of its input and output."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from segshrink.errors import ModelError
-from segshrink.runtimes.artifact import checked_signature, window_shape
+from segshrink.runtimes.artifact import (
+    Signature,
+    checked_signature,
+    predicted,
+    window_shape,
+)
 
 LAST, FIRST = (1, 16, 24, 3), (1, 3, 16, 24)
 
@@ -79,3 +85,19 @@ def test_other_outputs_are_refused(logits):
 )
 def test_open_sizes_become_those_of_a_window(image, window):
     assert window_shape(image) == window
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_told(value):
+    output = np.zeros((1, 4, 6, 2), np.float32)
+    output[0, 1, 2, 1] = value
+    artifact = SimpleNamespace(
+        path=Path("m.onnx"),
+        input_shape=(4, 6),
+        num_bands=3,
+        num_classes=2,
+        signature=Signature((4, 6), 3, 2, False, False),
+        run=lambda image: output,
+    )
+    with pytest.raises(ModelError, match="m.onnx: gives values that are not numbers"):
+        predicted(artifact, np.zeros((1, 4, 6, 3), np.uint8))

@@ -51,7 +51,7 @@ class Figures:
         csv_file: the same.
 
     Raises:
-        UsageError: if both are to be standard output.
+        UsageError: if both are one file, or standard output, or one is a folder.
     """
 
     json_file: Path | None = None
@@ -63,8 +63,22 @@ class Figures:
                 "--json - and --csv - would print into one another. Name a file for "
                 "one of them."
             )
+        for option, file in (("--json", self.json_file), ("--csv", self.csv_file)):
+            if file is not None and file.is_dir():
+                raise UsageError(f"{option} {file}: a folder. Name a file.")
+        if self._is_one_file():
+            raise UsageError(
+                f"--json and --csv both name {self.json_file}, which would hold the "
+                "table alone. Name a file for each."
+            )
         if _STANDARD_OUTPUT in (self.json_file, self.csv_file):
             output.quiet = True
+
+    def _is_one_file(self) -> bool:
+        if self.json_file is None or self.csv_file is None:
+            return False
+        is_same = self.json_file.resolve() == self.csv_file.resolve()
+        return is_same and not self.json_file.is_char_device()
 
     @property
     def options(self) -> dict[str, Path | None]:
@@ -125,9 +139,12 @@ def plan_rows(plan: PruningPlan) -> Iterable[Row]:
 
 
 def _write(place: Path, text: str) -> None:
-    from segshrink.records import write_text
+    from segshrink.records import is_special, write_text
 
     if place == _STANDARD_OUTPUT:
         sys.stdout.write(text)
+    elif is_special(place):
+        # Such as /dev/stdout, or the pipe of a shell: --json >(jq .size).
+        place.write_text(text, encoding="utf-8")
     else:
         write_text(place, text)

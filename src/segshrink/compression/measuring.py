@@ -14,9 +14,10 @@ from segshrink.compression.exporting import (
     files_to_make,
 )
 from segshrink.compression.run_folder import Run
-from segshrink.data import AnnotatedImage, Classes, Part
+from segshrink.data import IGNORE_INDEX, AnnotatedImage, Classes, Part
 from segshrink.data.pictures import as_rgb
 from segshrink.export import read_metadata, write_metadata
+from segshrink.formats import InputRange
 from segshrink.measuring import (
     Subject,
     data_record,
@@ -38,7 +39,7 @@ from segshrink.records.measurement import (
 )
 from segshrink.records.metadata import FileMetadata, Reached
 from segshrink.records.run import ExportRecord, SampleEntry
-from segshrink.runtimes import Artifact, classes_of_image, load_artifact
+from segshrink.runtimes import Artifact, Opening, classes_of_image, load_artifact
 
 # Images on which the students are worst, of which pictures are kept.
 _MOST_WORST = 3
@@ -68,6 +69,7 @@ def measure_files(context: Context) -> None:
         rounds=settings.rounds,
         seed=context.recipe.seed,
         progress=context.progress,
+        opening=_opening(context),
     )
     for file, path, quality in zip(files, paths, qualities, strict=True):
         record = _record(context, file, latencies[path], quality)
@@ -91,7 +93,7 @@ def _record(
     data = data_record(context.dataset)
     return measurement_record(
         subject,
-        load_artifact(path, threads=context.recipe.measuring.threads),
+        _opening(context).load(path, threads=context.recipe.measuring.threads),
         latency=latency,
         quality=quality,
         data=data.model_copy(update={"tile_px": context.tile_px}),
@@ -158,6 +160,16 @@ def _opened(context: Context, file: ExportedFile) -> Artifact:
         # The names of its classes may lie beside a teacher's own file.
         return TeacherArtifact(file.model, context.dataset, context.recipe.teacher)
     return load_artifact(context.run.artifacts / file.file_name)
+
+
+def _opening(context: Context) -> Opening:
+    """How files are opened: a given teacher needs what the recipe says of it."""
+    given = context.recipe.teacher
+    return Opening(
+        head=given.head,
+        input_range=given.input_range or InputRange.BYTES,
+        architecture=given.architecture,
+    )
 
 
 def worst_images(qualities: Sequence[Quality], count: int) -> list[int]:
@@ -269,7 +281,17 @@ def _write_sample(
     _write_png(folder / f"{name}.png", classes.colorize(predictions))
     if not (folder / "truth.png").is_file():
         _write_png(folder / "image.png", as_rgb(pixels))
-        _write_png(folder / "truth.png", classes.colorize(labels))
+        _write_png(folder / "truth.png", _truth(labels, classes))
+
+
+def _truth(labels: np.ndarray, classes: Classes) -> np.ndarray:
+    """Classes in their colours; void is transparent, since black may be a class."""
+    colors = classes.colorize(labels)
+    is_void = labels == IGNORE_INDEX
+    if not is_void.any():
+        return colors
+    alpha = np.where(is_void, 0, 255).astype(np.uint8)
+    return np.concatenate([colors, alpha[..., None]], axis=-1)
 
 
 def _write_png(path: Path, pixels: np.ndarray) -> None:

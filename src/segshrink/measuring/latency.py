@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -86,7 +87,10 @@ class _Timer:
 
     def __init__(self, artifact: Artifact, random: np.random.Generator) -> None:
         self._artifact = artifact
-        # What the file itself gives: classes would only be made scores again.
+        # What the file itself gives: classes would only be made scores again, and
+        # probabilities logits.
+        if not gives_classes(artifact):
+            artifact.signature = replace(artifact.signature, output=None)
         self._predict = (
             partial(predict_classes, artifact)
             if gives_classes(artifact)

@@ -6,7 +6,6 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from segshrink.recipe.settings import Settings
 
-
 Blocks = Annotated[int, Field(ge=1, le=16)]
 
 

@@ -4,6 +4,7 @@ Every file is written beside its final name and then renamed, so that neither a 
 nor a run that resumes after a kill sees half of a file.
 """
 
+import errno
 import gzip
 import hashlib
 import json
@@ -28,12 +29,17 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix, because writers such as Keras choose the file
     format by it. When the block raises, the temporary file or folder is removed and
-    `path` stays as it was.
+    `path` stays as it was. A link stays a link; what it points to is written.
 
     Raises:
-        OSError: as the block raises it, with the name of the file added if it has none.
+        OSError: as the block raises it, with the name of the file added if it has none;
+            if `path` is a device or a pipe, which no file can replace.
     """
     path = Path(path)
+    if path.is_symlink():
+        path = path.resolve()
+    if is_special(path):
+        raise OSError(errno.EINVAL, "A device or a pipe, not a file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{_PARTIAL}-{path.name}")
     _remove(partial)
@@ -52,6 +58,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         _remove(partial)
+
+
+def is_special(path: Path) -> bool:
+    """Whether there is something at `path` that is neither a file nor a folder."""
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def _remove(path: Path) -> None:
@@ -142,7 +153,7 @@ def read_json(path: Path) -> Any:
         raise RunFolderError(
             f"{path}: this record is missing. Run its stage."
         ) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise RunFolderError(
             f"{path}: not a readable record ({error}). "
             "Delete it and run its stage again."

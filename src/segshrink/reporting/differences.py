@@ -19,10 +19,10 @@ def difference_map(
     """Who is right in each pixel, in the colours of `LEGEND`.
 
     Args:
-        truth: classes as annotated in their colours, uint8 `(height, width, 3)`; void
-            is black, which is the colour of no class unless a prediction has it.
-        teacher: classes that the teacher predicts, of the same shape.
-        student: classes that the student predicts, of the same shape.
+        truth: classes as annotated in their colours, uint8 `(height, width, 4)`; void
+            is transparent.
+        teacher: classes that the teacher predicts, uint8 `(height, width, 3)`.
+        student: classes that the student predicts, likewise.
 
     Returns:
         uint8 `(height, width, 3)`.
@@ -30,14 +30,13 @@ def difference_map(
     Raises:
         ValueError: if the shapes differ.
     """
+    truth, alpha = truth[..., :3], truth[..., 3]
     if not truth.shape == teacher.shape == student.shape:
         raise ValueError(
             "truth and predictions must have the same shape, got "
             f"{truth.shape}, {teacher.shape} and {student.shape}."
         )
     kept, own = (np.all(truth == each, axis=-1) for each in (teacher, student))
-    # A prediction is never void: where one is black, black is a class.
-    is_void = ~np.any(truth, axis=-1) & ~kept & ~own
-    chosen = np.select([is_void, kept & own, kept, own], [4, 0, 2, 3], default=1)
+    chosen = np.select([alpha == 0, kept & own, kept, own], [4, 0, 2, 3], default=1)
     colors = np.array([each.color for each in LEGEND], np.uint8)
     return colors[chosen]

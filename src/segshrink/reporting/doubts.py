@@ -46,10 +46,12 @@ def _below_one_class(quality: Quality) -> Doubt | None:
         return None
     commonest = max(pixels, key=lambda name: pixels[name])
     share = pixels[commonest] / total
-    if quality.pixel_accuracy > share:
+    # Where all pixels are of one class, it is the answer.
+    if quality.pixel_accuracy > share or share == 1:
         return None
+    often = "as" if quality.pixel_accuracy == share else "more"
     return Doubt(
-        f"{commonest} everywhere would be right more often",
+        f"{commonest} everywhere would be right {often} often",
         f"The teacher is right for {human_percent(quality.pixel_accuracy)} % of the "
         f"pixels, and {commonest} everywhere would be right for {human_percent(share)} "
         "%. Train it for longer.",
@@ -73,7 +75,8 @@ def is_below(quality: Quality | None, prior: Quality | None) -> bool:
         return False
     if None in (quality.mean_iou, prior.mean_iou) or quality.pixels != prior.pixels:
         return False
-    return (quality.mean_iou or 0.0) <= (prior.mean_iou or 0.0)
+    miou = quality.mean_iou or 0.0
+    return miou <= (prior.mean_iou or 0.0) and miou < 1
 
 
 def _validated_once(records: RunRecords) -> Doubt | None:

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class History:
     """One training run: `columns[name][i]` belongs to `epochs[i]`, 1-based.
 
     `steps` are the training steps of all epochs and `tiles` the tiles that they saw;
-    None if they are not recorded.
+    None if they are not recorded, and steps also if the model was smaller in some.
     """
 
     epochs: tuple[int, ...]
@@ -127,7 +127,7 @@ def read_run(run_folder: Path | str) -> RunRecords:
         classes=colors,
         samples=_read_samples(measurements / "samples" / "samples.json"),
         worst=_read_samples(measurements / "samples" / "worst.json"),
-        recipe_text=recipe.read_text(encoding="utf-8") if recipe.is_file() else "",
+        recipe_text=recipe.read_text("utf-8", "replace") if recipe.is_file() else "",
         unlabelled=data.unlabelled.count if data and data.unlabelled else 0,
         bands=data.bands if data else None,
         color_prior=Quality.read(prior) if prior.is_file() else None,
@@ -186,7 +186,18 @@ def _read_history(path: Path) -> History:
     if not record.is_file():
         return History(epochs, columns)
     trained = TrainedRecord.read(record)
+    # A student that was pruned in steps was trained in each, at other sizes.
+    earlier = [TrainedRecord.read(x) for x in path.parent.glob("step-*/record.json")]
+    if earlier:
+        return History(
+            epochs, columns, None, _sum(x.tiles for x in (*earlier, trained))
+        )
     return History(epochs, columns, trained.steps, trained.tiles)
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = list(counts)
+    return None if None in known else sum(x for x in known if x is not None)
 
 
 def _number(cell: str) -> float | None:

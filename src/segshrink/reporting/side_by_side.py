@@ -21,7 +21,7 @@ from segshrink.reporting.run_records import RunRecords, Sample
 from segshrink.reporting.table import label_of
 from segshrink.reporting.verdict import file_to_take
 
-MOST_SAMPLES = 10
+MOST_SAMPLES = 20
 _MOST_COLUMNS = 4
 _PANEL_INCHES = 2.1
 _PANEL_PX = 340
@@ -53,7 +53,7 @@ class Side:
 
 
 def sides(records: RunRecords) -> tuple[Side, ...]:
-    """Up to ten samples, each with image, truth, teacher and every student.
+    """Up to twenty samples, each with image, truth, teacher and every student.
 
     Maps of the differences of each student from the teacher come last.
     """
@@ -139,18 +139,19 @@ def read_picture(panel: Panel, longest_px: int) -> Image.Image:
     """
     picture = _open(panel.path)
     if panel.against is not None:
-        truth, teacher = (np.asarray(_open(path)) for path in panel.against)
+        truth = np.asarray(_open(panel.against[0], "RGBA"))
+        teacher = np.asarray(_open(panel.against[1]))
         picture = Image.fromarray(difference_map(truth, teacher, np.asarray(picture)))
     filter_ = Image.Resampling.LANCZOS if panel.is_photo else Image.Resampling.NEAREST
     picture.thumbnail((longest_px, longest_px), filter_, reducing_gap=None)
     return picture
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, mode: str = "RGB") -> Image.Image:
     try:
         with Image.open(path) as file:
-            return file.convert("RGB")
-    except OSError as error:
+            return file.convert(mode)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise RunFolderError(
             f"{path}: not a readable picture ({error}). Delete the folder of "
             "samples and run `segshrink compress` again."

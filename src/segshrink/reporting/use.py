@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from segshrink.records.measurement import Measurement
+from segshrink.records.measurement import Export, Measurement, Role
 from segshrink.reporting.run_records import RunRecords
 from segshrink.reporting.snippets import Snippet, snippets_for
 from segshrink.reporting.units import human_bytes
@@ -63,7 +63,7 @@ def other_files(records: RunRecords) -> dict[str, tuple[Snippet, ...]]:
     outputs = {
         path.name: each.output
         for each in records.measurements
-        if (path := path_of(each, records)) is not None
+        if not _is_given(each) and (path := path_of(each, records)) is not None
     }
     return {
         name: snippets
@@ -76,6 +76,11 @@ def other_files(records: RunRecords) -> dict[str, tuple[Snippet, ...]]:
 def _programs(name: str, output: str, records: RunRecords) -> tuple[Snippet, ...]:
     # They open a photograph, which holds the bands of no other image.
     return snippets_for(name, output) if records.bands is None else ()
+
+
+def _is_given(measurement: Measurement) -> bool:
+    """Whether it is a teacher's own file, which may take images of any other kind."""
+    return measurement.role is Role.TEACHER and measurement.export == Export()
 
 
 def page_path(run_folder: Path) -> Path:

@@ -113,6 +113,11 @@ def predicted(artifact: Artifact, images: np.ndarray) -> np.ndarray:
         with running(artifact.path):
             given = artifact.run(signature.as_input(image))
             logits[index] = signature.as_logits(given)
+        if not np.isfinite(logits[index].max(initial=0)):
+            raise ModelError(
+                f"{artifact.path}: gives values that are not numbers, or infinite. "
+                "Look at its weights, and export it again."
+            )
     return logits
 
 

@@ -18,6 +18,13 @@ def test_the_notes_are_honest() -> None:
     assert "In brackets: what a trial that was stopped early had" in text
 
 
+def test_without_a_test_part_none_is_named() -> None:
+    record = small_search()
+    record["data"]["split"]["test"] = []
+    text = notes(record)
+    assert "optimistic" in text and "test part" not in text
+
+
 def test_what_does_not_apply_is_not_noted() -> None:
     text = notes(only(small_search(of="teacher"), 6))
     assert "that of the model on the validation part" in text

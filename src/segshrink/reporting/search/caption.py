@@ -33,11 +33,16 @@ def note_lines(record: SearchRecord) -> tuple[str, ...]:
         which = f"the best of {complete}" if complete > 1 else "what is chosen"
         is_front = record.objective == "front"
         recipe = "artifacts/trial-NUMBER.yaml" if is_front else "best.yaml"
-        lines.append(
+        line = (
             "Trials are compared and chosen by the validation part, so the figures of "
-            f"{which} are optimistic. On the test part segshrink compress --recipe "
-            f"{recipe} shows what it is worth on other images."
+            f"{which} are optimistic."
         )
+        if record.data.split.test:
+            line += (
+                f" On the test part segshrink compress --recipe {recipe} shows what it "
+                "is worth on other images."
+            )
+        lines.append(line)
     if complete:
         seed = "" if record.seed is None else f", with seed {record.seed}"
         lines.append(
