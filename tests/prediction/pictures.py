@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from segshrink.runtimes.artifact import Signature
+
 
 class BrightnessArtifact:
     """Class 0 where red is low, 1 where it is high; stands for a model file."""
@@ -12,6 +14,7 @@ class BrightnessArtifact:
     runtime, runtime_version, threads = "none", "0", 1
     input_shape, num_bands, num_classes = (16, 16), 3, 3
     metadata = None
+    signature = Signature((16, 16), 3, 3, False, False)
 
     def __init__(self, path=Path("brightness")):
         self.path = path

@@ -101,6 +101,9 @@ def test_files_of_one_band_each_are_one_image(tmp_path):
         np.save(folder / f"x{ending}.npy", values[..., band])
     (photo,) = find_photos([folder], tmp_path / "out", band_endings=endings)
     assert photo.path.name == "x_a.npy" and photo.name == Path("x")
+    before = photo.state()
+    np.save(folder / "x_d.npy", values[..., 3])
+    assert photo.state() != before
     artifact = ThreeOfFive()
     bands = artifact.metadata.input.bands.model_copy(update={"files": endings})
     image = artifact.metadata.input.model_copy(update={"bands": bands})

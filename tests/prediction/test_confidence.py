@@ -89,6 +89,22 @@ def test_results_without_it_are_made_again(tmp_path):
         segment_files(artifact, wanted, out)
 
 
+def test_confidence_of_an_earlier_image_does_not_stay(tmp_path):
+    path, out = stripes(tmp_path / "x.png"), tmp_path / "out"
+    artifact = Unsure()
+    artifact.path = tmp_path / "m.tflite"
+    artifact.path.write_bytes(b"model")
+    photos = find_photos([path], out)
+    wanted = [replace(each, has_confidence=True) for each in photos]
+    segment_files(artifact, wanted, out)
+    stripes(path, dark=3, size=(40, 50))
+    assert segment_files(artifact, photos, out).done == 1
+    assert not wanted[0].confidence(out).exists()
+    assert segment_files(artifact, wanted, out).done == 1
+    with Image.open(wanted[0].confidence(out)) as picture:
+        assert picture.size == (50, 40)
+
+
 def test_certain_pixels_are_255_and_undecided_ones_a_share():
     logits = np.array([[[90.0, 0, 0], [1.0, 1, 1]]], np.float32)
     assert confidence_of(logits).tolist() == [[255, 85]]

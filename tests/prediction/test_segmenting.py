@@ -3,12 +3,14 @@
 import csv
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from segshrink.errors import MissingExtraError, RunFolderError, UsageError
+from segshrink.formats import InputRange
 from segshrink.prediction import find_photos, segment_files
 from segshrink.progress import SilentProgress
 
@@ -110,6 +112,25 @@ def test_results_of_another_model_are_not_mixed_in(artifact, tmp_path):
     artifact.path.write_text("two")
     with pytest.raises(RunFolderError, match=r"another model \(brightness.tflite\)"):
         segment_files(artifact, photos, out)
+
+
+@pytest.mark.parametrize("said", [{"input_range": InputRange.UNIT}, {"head": "b"}])
+def test_results_of_the_model_opened_otherwise_are_not_mixed_in(
+    artifact, tmp_path, said
+):
+    photo, out = stripes(tmp_path / "a.png"), tmp_path / "out"
+    photos = find_photos([photo], out)
+    plain = artifact.signature
+    segment_files(artifact, photos, out)
+    artifact.signature = replace(plain, **said)
+    with pytest.raises(RunFolderError, match="this model with no such options"):
+        segment_files(artifact, photos, out)
+    segment_files(artifact, photos, tmp_path / "other")
+    assert segment_files(artifact, photos, tmp_path / "other").kept == 1
+    artifact.signature = plain
+    [option] = said
+    with pytest.raises(RunFolderError, match=f"this model with {option}: "):
+        segment_files(artifact, photos, tmp_path / "other")
 
 
 def test_an_openvino_model_of_other_weights_is_another_model(tmp_path):

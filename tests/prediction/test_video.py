@@ -6,8 +6,9 @@ import pytest
 pytest.importorskip("av")
 
 from prediction.videos import film_of, write_film
-from segshrink.errors import RunFolderError, UsageError
-from segshrink.prediction import is_video, segment_videos
+from segshrink.errors import DatasetError, RunFolderError, UsageError
+from segshrink.prediction import is_video, segment_videos, video
+from segshrink.prediction.video_files import frames_of
 from segshrink.progress import SilentProgress
 from segshrink.runtimes import classes_of_image
 
@@ -122,6 +123,23 @@ def test_a_damaged_film_has_results_up_to_the_damage_and_the_next_its_own(
     first, second = segment_videos(artifact, [broken, film], tmp_path / "out")
     assert first.frames == 0 and "broken.mp4" in first.fault
     assert second.frames == 8 and second.fault is None
+
+
+def test_the_damage_of_a_film_is_told_by_every_call(
+    film, artifact, tmp_path, monkeypatch
+):
+    def until_damaged(path, **options):
+        for frame in frames_of(path, **options):
+            if frame.number == 3:
+                raise DatasetError("film.mp4: is damaged at frame 3.")
+            yield frame
+
+    monkeypatch.setattr(video, "frames_of", until_damaged)
+    [first] = segment_videos(artifact, [film], tmp_path / "out")
+    [again] = segment_videos(artifact, [film], tmp_path / "out")
+    assert (first.frames, first.is_kept) == (3, False)
+    assert (again.frames, again.is_kept) == (3, True)
+    assert again.fault == first.fault == "film.mp4: is damaged at frame 3."
 
 
 def test_names_and_models_are_kept_apart(film, artifact, tmp_path):

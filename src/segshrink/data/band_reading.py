@@ -1,6 +1,6 @@
 """Reading of images by their bands, as `SourceFile.reader`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -154,11 +154,20 @@ class BandReader:
 
     def members(self, file: SourceFile) -> Iterator[SourceFile]:
         """The files of the bands, from that of the first ending."""
-        stem = file.path.stem.removesuffix(self.files[0])
-        for ending in self.files:
-            path = _beside(file.path, f"{stem}{ending}")
+        for path in files_of_bands(file.path, self.files):
             where = Path(file.where).with_name(path.name)
             yield replace(file, path=path, where=shown_path(where))
+
+
+def files_of_bands(path: Path, endings: Sequence[str]) -> list[Path]:
+    """The files of one band each of an image.
+
+    Args:
+        path: that of the first ending.
+        endings: of their names, one for each band.
+    """
+    stem = path.stem.removesuffix(endings[0])
+    return [_beside(path, f"{stem}{ending}") for ending in endings]
 
 
 def _beside(path: Path, stem: str) -> Path:

@@ -52,6 +52,8 @@ class _Row(TypedDict):
     path: str
     name: str
     is_scene: bool
+    has_confidence: bool
+    bands: list[str]
 
 
 class _Answer(TypedDict):
@@ -80,7 +82,13 @@ class _Worker:
         self._out, self._polygons = Path(out), polygons
 
     def __call__(self, row: _Row) -> _Answer:
-        photo = Photo(Path(row["path"]), Path(row["name"]), bool(row["is_scene"]))
+        photo = Photo(
+            Path(row["path"]),
+            Path(row["name"]),
+            bool(row["is_scene"]),
+            bool(row["has_confidence"]),
+            tuple(map(Path, row["bands"])),
+        )
         try:
             result = result_of(
                 self._artifact, photo, self._out, polygons=self._polygons
@@ -113,6 +121,8 @@ def results_on_ray(
             "path": str(photo.path.resolve()),
             "name": str(photo.name),
             "is_scene": photo.is_scene,
+            "has_confidence": photo.has_confidence,
+            "bands": [str(path.resolve()) for path in photo.bands],
         }
         for index, photo in enumerate(photos)
     ]

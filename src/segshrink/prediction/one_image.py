@@ -107,6 +107,7 @@ def segment_file(
     colors = [color for _, color in legend(artifact)]
     # A mask of another image must not stand beside this overlay.
     photo.mask(out).unlink(missing_ok=True)
+    photo.confidence(out).unlink(missing_ok=True)
     if confidence is not None:
         if has_data is not None:
             confidence[~has_data] = NO_DATA

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from segshrink.data.band_reading import files_of_bands
 from segshrink.data.geotiff import is_georeferenced
 from segshrink.data.images import IMAGE_SUFFIXES, SourceFile, name_fault
 from segshrink.data.layouts import find_layout
@@ -33,12 +34,14 @@ class Photo:
         name: name of its results, without suffix, relative to the folder of results.
         is_scene: whether it is georeferenced, and read and written by windows.
         has_confidence: whether the confidence of its pixels is written, too.
+        bands: the files of one band each of which it consists; empty if it is one file.
     """
 
     path: Path
     name: Path
     is_scene: bool = False
     has_confidence: bool = False
+    bands: tuple[Path, ...] = ()
 
     def mask(self, out: Path) -> Path:
         """The class indices: a PNG, or a GeoTIFF for a scene."""
@@ -69,18 +72,22 @@ class Photo:
         Raises:
             DatasetError: if there is no such file.
         """
-        try:
-            status = self.path.stat()
-        except OSError as error:
-            raise DatasetError(
-                f"{self.path}: cannot be read ({error.strerror}). Name an image that "
-                "is there, or leave it out."
-            ) from error
-        return f"{status.st_size} bytes, changed at {status.st_mtime_ns} ns"
+        return "; ".join(map(_state_of, self.bands or (self.path,)))
 
     def _result(self, out: Path, ending: str) -> Path:
         # A name may contain dots, which with_suffix would take for a suffix.
         return out / self.name.with_name(f"{self.name.name}{ending}")
+
+
+def _state_of(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DatasetError(
+            f"{path}: cannot be read ({error.strerror}). Name an image that is there, "
+            "or leave it out."
+        ) from error
+    return f"{status.st_size} bytes, changed at {status.st_mtime_ns} ns"
 
 
 def find_photos(
@@ -180,7 +187,8 @@ def _photo(path: Path, name: Path, band_endings: Sequence[str]) -> Photo:
     # Files of one band each are read together, whatever one of them says.
     is_scene = not band_endings and is_georeferenced(path)
     stem = name.stem.removesuffix(band_endings[0]) if band_endings else name.stem
-    return Photo(path, name.with_name(_short(stem)), is_scene)
+    bands = tuple(files_of_bands(path, band_endings)) if band_endings else ()
+    return Photo(path, name.with_name(_short(stem)), is_scene, bands=bands)
 
 
 def _short(stem: str) -> str:

@@ -83,6 +83,8 @@ def segment_scene(
             picture = blended(preview.image, preview.labels, colors)
             # A result of another image must not stand beside this overlay.
             photo.mask(out).unlink(missing_ok=True)
+            if not photo.has_confidence:
+                photo.confidence(out).unlink(missing_ok=True)
             with atomic_write(photo.overlay(out)) as partial:
                 # A noisy picture hardly becomes smaller with more effort.
                 Image.fromarray(picture).save(partial, compress_level=1)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from segshrink.data.geotiff import require_rasterio
 from segshrink.errors import DatasetError, RunFolderError, UsageError
+from segshrink.formats import InputRange
 from segshrink.prediction.areas import AREAS, Areas, write_areas
 from segshrink.prediction.on_ray import Cluster, results_on_ray
 from segshrink.prediction.one_image import Result, result_of
@@ -17,6 +18,7 @@ from segshrink.records import exclusive_folder, model_sha256, read_json, write_j
 from segshrink.runtimes import Artifact, legend, require_scores
 
 _ABOUT = "predicted.json"
+_OPTIONS = ("head", "input_range")
 
 
 @dataclass(frozen=True)
@@ -148,12 +150,14 @@ def _check_scenes(photos: Sequence[Photo], polygons: str | None) -> None:
 
 
 def claim_folder(out: Path, artifact: Artifact) -> None:
-    """Record in the folder which model its results are from.
+    """Record in the folder which model its results are from, and how it was opened.
 
     Raises:
-        RunFolderError: if it holds results of another model.
+        RunFolderError: if it holds results of another model, or of this one with
+            another range of images or another output.
     """
     about = {"model": artifact.path.name, "sha256": model_sha256(artifact.path)}
+    about |= _opened_with(artifact)
     path = out / _ABOUT
     if not path.is_file():
         write_json(path, about)
@@ -165,3 +169,18 @@ def claim_folder(out: Path, artifact: Artifact) -> None:
             f"{out}: holds results of another model{f' ({name})' if name else ''}. "
             "Name another folder, or delete this one."
         )
+    if _opened_with(artifact) != {x: found[x] for x in _OPTIONS if x in found}:
+        told = ", ".join(f"{x}: {found[x]}" for x in _OPTIONS if x in found)
+        raise RunFolderError(
+            f"{out}: holds results of this model with {told or 'no such options'}. "
+            "Name another folder, or delete this one."
+        )
+
+
+def _opened_with(artifact: Artifact) -> dict[str, str]:
+    """What was said of the file that it does not say itself."""
+    signature = artifact.signature
+    said = {} if signature.head is None else {"head": signature.head}
+    if signature.input_range is not InputRange.BYTES:
+        said["input_range"] = str(signature.input_range.value)
+    return said

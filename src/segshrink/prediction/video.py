@@ -27,6 +27,9 @@ from segshrink.progress import Progress, SilentProgress
 from segshrink.records import atomic_write, exclusive_folder, write_text
 from segshrink.runtimes import Artifact, classes_of_image, legend
 
+# Stands between the state of a video and what is wrong with it.
+_FAULT = "; fault: "
+
 
 @dataclass(frozen=True)
 class VideoOutcome:
@@ -126,15 +129,18 @@ def _outcome(artifact: Artifact, results: _Results, progress: Progress) -> Video
     try:
         state = results.state()
         facts = video_facts(results.path)
-        if _state_there(results) == state:
-            return VideoOutcome(_rows_in(results.shares), is_kept=True)
+        there = _state_there(results)
+        if there is not None and there.partition(_FAULT)[0] == state:
+            fault = there.partition(_FAULT)[2] or None
+            return VideoOutcome(_rows_in(results.shares), fault, is_kept=True)
         _begin(results, state)
         fault = _predict_frames(artifact, results, facts, progress)
         numbers = sorted(int(x.stem) for x in results.masks.glob("*.png"))
         if not numbers:
             shutil.rmtree(results.masks)
             return VideoOutcome(0, fault or f"{results.path}: holds no frame.")
-        _write_results(artifact, results, facts, numbers[-1], progress)
+        comment = state if fault is None else f"{state}{_FAULT}{fault}"
+        _write_results(artifact, results, facts, numbers[-1], comment, progress)
     except DatasetError as error:
         return VideoOutcome(0, str(error))
     shutil.rmtree(results.masks)
@@ -184,6 +190,7 @@ def _write_results(
     results: _Results,
     facts: VideoFacts,
     last: int,
+    comment: str,
     progress: Progress,
 ) -> None:
     """Read the video once more, and write what is seen and the shares."""
@@ -203,7 +210,7 @@ def _write_results(
             _told(shown, progress),
             facts,
             every=results.every,
-            comment=results.state(),
+            comment=comment,
         )
     progress.finish()
     partial_video.replace(results.overlay)

@@ -173,6 +173,7 @@ class Signature:
         output: what the channels are; None gives them as they are.
         is_window: whether the file takes images of any size, of which `input_shape` is
             the size of the windows that are predicted.
+        head: the output that was chosen, of a file that has several.
     """
 
     input_shape: tuple[int, int]
@@ -183,6 +184,7 @@ class Signature:
     input_range: InputRange = InputRange.BYTES
     output: OutputKind | None = OutputKind.LOGITS
     is_window: bool = False
+    head: str | None = None
 
     @property
     def num_classes(self) -> int:

@@ -82,7 +82,7 @@ def load_artifact(
     artifact = _OPENERS[format](path, threads, head, architecture)
     if format in EXPORTED:
         artifact.metadata = _fitting(artifact)
-    signature = replace(artifact.signature, input_range=_range(input_range))
+    signature = replace(artifact.signature, input_range=_range(input_range), head=head)
     artifact.signature = signature
     artifact.signature = replace(signature, output=_output(artifact, format))
     return artifact
