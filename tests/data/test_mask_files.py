@@ -70,6 +70,13 @@ def test_a_palette_of_colours_has_no_grey_levels(tmp_path):
     np.testing.assert_array_equal(codes_of(path, LEVELS, by_index=True), LABELS)
 
 
+def test_indices_beyond_a_palette_are_no_grey_levels(tmp_path):
+    picture = Image.fromarray(LABELS * 255, mode="P")
+    picture.putpalette([0, 0, 0, 255, 255, 255])
+    path = saved(tmp_path, picture, bits=8)
+    np.testing.assert_array_equal(codes_of(path, LEVELS, by_index=True), LABELS * 255)
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
 def test_three_equal_channels_and_alpha_hold_indices(tmp_path, mode):
     path = saved(tmp_path, Image.fromarray(LABELS * 7).convert(mode))

@@ -182,6 +182,13 @@ def test_a_damaged_file_is_named(tmp_path, suffix):
         read_raster_header(SourceFile(tmp_path / f"y.{suffix}", f"y.{suffix}"))
 
 
+def test_an_archive_of_arrays_is_refused(tmp_path):
+    with (tmp_path / "x.npy").open("wb") as file:
+        np.savez(file, a=np.zeros((4, 4)), b=np.zeros((4, 4)))
+    with pytest.raises(DatasetError, match="x.npy: holds several arrays"):
+        read_raster_header(source_file(tmp_path / "x.npy"))
+
+
 def test_without_rasterio_its_extra_is_named(tmp_path, monkeypatch):
     file = source_file(as_geotiff(tmp_path / "x", numbers("int16", 4)))
     monkeypatch.setitem(__import__("sys").modules, "rasterio", None)

@@ -1,5 +1,6 @@
 """From the numbers of bands to grey levels 0 to 255, and which pixels have data."""
 
+import math
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -47,6 +48,8 @@ def lacking_data(values: npt.NDArray, nodata: Collection[float]) -> npt.NDArray 
 def _fits(values: npt.NDArray, number: float) -> bool:
     if values.dtype.kind == "f":
         return True
+    if not math.isfinite(number):
+        return False
     limits = np.iinfo(values.dtype)
     return number == int(number) and limits.min <= number <= limits.max
 

@@ -138,6 +138,8 @@ def _grey_levels(image: Image.Image, codes: Codes) -> Codes:
     if image.mode not in ("P", "PA"):
         return codes
     palette = np.array(image.getpalette("RGB"), np.uint32).reshape(-1, 3)
+    if codes.max(initial=0) >= len(palette):  # indices without a colour are no greys
+        return codes
     used = palette[np.unique(codes)]
     is_grey = (used == used[:, :1]).all()
     return palette[codes, 0] if is_grey else codes

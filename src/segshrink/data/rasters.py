@@ -141,6 +141,12 @@ def _opened_array(file: SourceFile) -> npt.NDArray:
             f"{file.where}: not an array of numbers as numpy.save writes it ({error}). "
             "Save it again."
         ) from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise DatasetError(
+            f"{file.where}: holds several arrays, as numpy.savez writes them. Save one "
+            "with numpy.save."
+        )
     shape = array.shape
     if array.ndim == 2:
         array = array[..., None]

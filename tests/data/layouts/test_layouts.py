@@ -284,6 +284,22 @@ def test_paddleseg(tmp_path, separator):
     assert_converts(tmp_path, tmp_path / ".out", TWO_PARTS)
 
 
+@pytest.mark.parametrize("again", ["train", "val"])
+def test_an_image_is_in_one_list_of_pairs_and_once(tmp_path, again):
+    for number in (1, 2, 3):
+        save_image(tmp_path / "images" / f"{number}.jpg", number)
+        save_indices(tmp_path / "labels" / f"{number}.png", number)
+    lines = [f"images/{number}.jpg labels/{number}.png\n" for number in (1, 2, 3)]
+    lists = {"train": lines[:2], "val": lines[2:]}
+    lists[again] = [*lists[again], lines[0]]
+    for part, entries in lists.items():
+        (tmp_path / f"{part}.txt").write_text("".join(entries))
+    (tmp_path / "labels.txt").write_text(LABELS_TXT)
+    message = rf"{again}.txt: 1.jpg stands in train.txt already"
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(tmp_path)
+
+
 def test_a_list_of_pairs_that_leads_out_of_the_folder(tmp_path):
     (tmp_path / "x.png").write_bytes(b"")
     root = tmp_path / "data"

@@ -25,10 +25,11 @@ def read(root: Path) -> Layout | None:
     pairs: list[ImagePair] = []
     faults: list[str] = []
     parts: dict[str, tuple[str, ...]] = {}
+    listed: dict[Path, str] = {}
     for part, entries in lists.items():
         alone = len(lists) == 1
         for image, mask in entries:
-            fault = _fault(root, image, mask)
+            fault = _fault(root, image, mask) or _repeated(root / image, part, listed)
             if fault is not None:
                 faults.append(f"{part}.txt: {fault}")
                 continue
@@ -46,6 +47,15 @@ def read(root: Path) -> Layout | None:
         code_names=described_codes(root) or CodeNames(NAME, by_index=True, void=(255,)),
         by_index=True,
     )
+
+
+def _repeated(image: Path, part: str, listed: dict[Path, str]) -> str | None:
+    """What is wrong with an image that a line before this one names, too."""
+    place = image.resolve()
+    if place in listed:
+        return f"{image.name} stands in {listed[place]}.txt already. Drop a line."
+    listed[place] = part
+    return None
 
 
 def _fault(root: Path, image: str, mask: str) -> str | None:
