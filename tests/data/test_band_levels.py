@@ -48,7 +48,9 @@ def test_no_data_is_found(dtype):
         assert lacking[place] == (values[place] == 7)
 
 
-@pytest.mark.parametrize("nodata", [[], [-9999], [300], [0.5], [float("nan")], [float("inf")]])
+@pytest.mark.parametrize(
+    "nodata", [[], [-9999], [300], [0.5], [float("nan")], [float("inf")]]
+)
 def test_bytes_that_hold_no_such_number_have_data(nodata):
     assert lacking_data(np.zeros((2, 2, 1), np.uint8), nodata) is None
 

@@ -24,7 +24,16 @@ def nested_twice():
     return with_random_weights(keras.Model(image, [z, x]))
 
 
-@pytest.mark.parametrize("make", [small_unet, nested_twice])
+def augmenting():
+    """A model that turns and recolours its images in training."""
+    image = keras.Input((8, 8, 3))
+    x = layers.RandomRotation(0.5, seed=1)(image)
+    x = layers.RandomBrightness(0.8, seed=1)(x)
+    x = layers.Conv2D(4, 1)(layers.Dropout(0.5, seed=1)(x))
+    return with_random_weights(keras.Model(image, x))
+
+
+@pytest.mark.parametrize("make", [small_unet, nested_twice, augmenting])
 def test_outputs_are_those_of_the_model(make):
     model = make()
     tiles, seen = images(model, 5), []

@@ -32,6 +32,35 @@ def test_the_int8_model_has_the_means_of_the_float_model():
     assert before > 1e-3 and after < 0.1 * before
 
 
+def test_channels_that_come_first_are_corrected_likewise():
+    keras.utils.set_random_seed(0)
+    last = two_convolutions()
+    image = keras.Input(last.input_shape[1:])
+    x = keras.layers.Permute((3, 1, 2))(image)
+    for name in ("first", "second", "logits"):
+        layer = last.get_layer(name)
+        config = {**layer.get_config(), "data_format": "channels_first"}
+        x = type(layer).from_config(config)(x)
+    model = keras.Model(image, keras.layers.Permute((2, 3, 1))(x))
+    for name in ("first", "second", "logits"):
+        model.get_layer(name).set_weights(last.get_layer(name).get_weights())
+    expected = means_of_logits(model)
+    quantized = FakeQuantizedModel(model, observed_ranges(model, IMAGES))
+    before = np.abs(means_of_logits(quantized.model) - expected).max()
+    assert "second" in correct_biases(quantized, IMAGES)
+    after = np.abs(means_of_logits(quantized.model) - expected).max()
+    assert after < 0.1 * before
+
+
+def test_a_model_without_any_offset_is_left():
+    image = keras.Input((32, 48, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="own")(image)
+    model = keras.Model(image, keras.layers.Conv2D(5, 1, use_bias=False)(x))
+    images = blotchy_images(2)
+    quantized = FakeQuantizedModel(model, observed_ranges(model, images))
+    assert correct_biases(quantized, images) == []
+
+
 def test_only_offsets_change():
     model = hurt_model()
     before = {v.path: keras.ops.convert_to_numpy(v) for v in model.variables}

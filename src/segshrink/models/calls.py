@@ -115,6 +115,18 @@ def arguments_of(node: Any, inputs: list[Any]) -> tuple[Any, Any]:
     return node.arguments.fill_in({id(tensor): value for tensor, value in pairs})
 
 
+def arguments_in_inference(node: Any, inputs: list[Any]) -> tuple[Any, Any]:
+    """`arguments_of` a call, which no layer takes for one in training.
+
+    As in a Keras model in inference, whatever was said when the layer was called:
+    layers that augment images record that they are in training unless told otherwise.
+    """
+    arguments, keywords = arguments_of(node, inputs)
+    if getattr(node.operation, "_call_has_training_arg", False):
+        keywords = {**keywords, "training": False}
+    return arguments, keywords
+
+
 def same_call(path: str, node: Any, inputs: list[Any]) -> list[Any]:
     """Outputs of a call by its own operation; for `run_calls`."""
     arguments, keywords = arguments_of(node, inputs)

@@ -13,7 +13,7 @@ from keras import ops
 from segshrink.data import IGNORE_INDEX
 from segshrink.errors import UsageError
 from segshrink.models import copy_model
-from segshrink.models.calls import arguments_of, run_calls
+from segshrink.models.calls import arguments_in_inference, run_calls
 from segshrink.objectives import CrossEntropy
 from segshrink.progress import Progress
 from segshrink.pruning.channels import ChannelIds
@@ -160,7 +160,7 @@ class _Gated(keras.Model):
         return outputs[0] if len(outputs) == 1 else outputs
 
     def _compute(self, path: str, node: Any, inputs: list[Any]) -> list[Any]:
-        arguments, keywords = arguments_of(node, inputs)
+        arguments, keywords = arguments_in_inference(node, inputs)
         layer = node.operation
         if path not in self._consumed:
             return list(keras.tree.flatten(layer(*arguments, **keywords)))
@@ -214,7 +214,7 @@ def _input_means(
                 mean = _mean(tensor, channels.axis, labels)
                 if mean is not None:
                     found.append((channels.ids, mean))
-        arguments, keywords = arguments_of(node, inputs)
+        arguments, keywords = arguments_in_inference(node, inputs)
         return list(keras.tree.flatten(node.operation(*arguments, **keywords)))
 
     tensors = [ops.convert_to_tensor(value) for value in keras.tree.flatten(image)]

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from segshrink.errors import UsageError
-from segshrink.models.calls import arguments_of, calls, run_calls
+from segshrink.models.calls import arguments_in_inference, calls, run_calls
 
 Batches = list[np.ndarray]
 """One tensor over all images, one entry per batch."""
@@ -70,7 +70,7 @@ def _call_in_batches(node: Any, inputs: list[Batches]) -> list[Batches]:
     found: list[Batches] = [[] for _ in node.outputs]
     for values in zip(*inputs, strict=True):
         tensors = [keras.ops.convert_to_tensor(value) for value in values]
-        arguments, keywords = arguments_of(node, tensors)
+        arguments, keywords = arguments_in_inference(node, tensors)
         outputs = keras.tree.flatten(node.operation(*arguments, **keywords))
         for batches, output in zip(found, outputs, strict=True):
             batches.append(keras.ops.convert_to_numpy(output))

@@ -39,6 +39,8 @@ def correct_biases(quantized: FakeQuantizedModel, images: np.ndarray) -> list[st
         # Two calls share one offset, and one cannot be right for both.
         and times_called[id(value.operation)] == 1
     ]
+    if not correctable:
+        return []
     means_of = _means_by(quantized, correctable)
     quantized.all_in_float()
     expected = means_of(images)
@@ -65,16 +67,25 @@ def _offset(value: Value) -> keras.Variable | None:
     return value.operation.bias
 
 
+def _positions(value: Value, rank: int) -> tuple[int, ...]:
+    """The axes of a layer's output that are neither the image nor the channels."""
+    is_first = getattr(value.operation, "data_format", None) == "channels_first"
+    return tuple(range(2, rank)) if is_first else tuple(range(1, rank - 1))
+
+
 def _means_by(
     quantized: FakeQuantizedModel, values: Sequence[Value]
 ) -> Callable[[np.ndarray], list[np.ndarray]]:
     """A function from images to the mean of each channel of each layer."""
     tensors = [quantized.before_activation[value.path] for value in values]
-    means = [ops.mean(x, axis=tuple(range(1, len(x.shape) - 1))) for x in tensors]
+    means = [
+        ops.mean(x, axis=_positions(value, len(x.shape)))
+        for value, x in zip(values, tensors, strict=True)
+    ]
     model = keras.Model(quantized.model.inputs, means)
 
     def means_of(images: np.ndarray) -> list[np.ndarray]:
-        sums = [np.zeros(x.shape[-1]) for x in tensors]
+        sums = [np.zeros(x.shape[-1]) for x in means]
         for image in images:
             outputs = model.predict_on_batch(image[None].astype(np.float32))
             # Keras returns a single output without a list around it.

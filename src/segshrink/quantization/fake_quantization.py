@@ -7,11 +7,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 from segshrink.errors import UsageError
 from segshrink.formats import Format
-from segshrink.models.calls import arguments_of, run_calls
+from segshrink.models.calls import arguments_in_inference, run_calls
 from segshrink.quantization.fake_quantized_layers import (
     LARGEST_WEIGHT,
     FakeQuantizedActivation,
@@ -96,9 +96,7 @@ def quantized_tensors(
 
 def call(node: Any, inputs: list[Any]) -> list[Any]:
     """Outputs of a call in inference."""
-    arguments, keywords = arguments_of(node, inputs)
-    if isinstance(node.operation, layers.BatchNormalization):
-        keywords = {**keywords, "training": False}
+    arguments, keywords = arguments_in_inference(node, inputs)
     return keras.tree.flatten(node.operation(*arguments, **keywords))
 
 
