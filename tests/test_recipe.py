@@ -447,6 +447,15 @@ def test_logits_coarser_than_the_stem_are_a_fault():
     assert "logits_stride: 4 is coarser than stem_stride: 2" in faults
 
 
+def test_a_budget_of_bytes_is_no_share():
+    def budget(target):
+        pruning = {"budget": {"kind": "size", "target": target}}
+        return {"student": {"kind": "pruned", "pruning": pruning}}
+
+    assert parse_recipe(budget(200_000)).student.pruning.budget.target == 200_000
+    assert "0.25 is no number of bytes above 1" in faults_of(budget(0.25))
+
+
 def test_a_compact_model_may_be_deeper():
     def blocks(value):
         return {"student": {"kind": "compact", "model": {"blocks": value}}}

@@ -52,6 +52,32 @@ def test_float_file_computes_what_the_model_computes(name, files, model, images)
     np.testing.assert_allclose(logits, logits_of(model, images), atol=1e-5)
 
 
+@pytest.mark.parametrize("output", ["logits", "probabilities"])
+def test_a_softmax_at_the_end_is_not_taken_twice(tmp_path, model, images, output):
+    ended = keras.Model(model.input, keras.layers.Softmax()(model.output))
+    file = export_model(ended, tmp_path / "m.tflite", output=output)
+    artifact = load_artifact(file)
+    expected = logits_of(model, images)
+    if output == "probabilities":
+        expected = logits_of(ended, images)
+    found = [artifact.run(image[None].astype(np.float32))[0] for image in images]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_list_of_images_calibrates_too(tmp_path, model, images):
+    one, other = tmp_path / "one.tflite", tmp_path / "other.tflite"
+    export_model(model, one, quantize="int8", calibration=images[:2])
+    export_model(model, other, quantize="int8", calibration=list(images[:2]))
+    found = [load_artifact(file).predict(images) for file in (one, other)]
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_model_without_inputs_is_refused(tmp_path):
+    unbuilt = keras.Sequential([keras.layers.Conv2D(3, 1)])
+    with pytest.raises(ModelError, match="must be Functional or Sequential, and built"):
+        export_model(unbuilt, tmp_path / "m.tflite")
+
+
 def test_int8_file_stays_within_a_few_steps_of_the_model(files, model):
     fresh = blotchy_images(8, seed=9)
     expected = logits_of(model, fresh)

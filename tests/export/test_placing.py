@@ -1,5 +1,9 @@
 """Finished files in their places."""
 
+import errno
+
+import pytest
+
 from segshrink.export.placing import place
 
 
@@ -13,21 +17,45 @@ def test_one_file_replaces_another(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["m.onnx"]
 
 
-def test_the_weights_of_an_openvino_model_come_first(tmp_path, monkeypatch):
+@pytest.fixture
+def pairs(tmp_path):
+    """A new OpenVINO model, and an old one in the place where it belongs."""
     written, path = tmp_path / "new.xml", tmp_path / "m.xml"
     for suffix in (".xml", ".bin"):
         written.with_suffix(suffix).write_text(f"new {suffix}")
         path.with_suffix(suffix).write_text("old")
-    copied = []
+    return written, path
 
-    def copy(source, partial):
+
+def test_the_weights_of_an_openvino_model_come_first(pairs, monkeypatch):
+    written, path = pairs
+    replaced = []
+
+    def replace(partial, target):
         # No graph lies beside weights that are not its own.
         assert not path.exists()
-        copied.append(source.suffix)
+        replaced.append(target.suffix)
+        partial.rename(target)
+
+    monkeypatch.setattr("os.replace", replace)
+    place(written, path)
+    assert replaced == [".bin", ".xml"]
+    assert path.read_text() == "new .xml"
+    assert path.with_suffix(".bin").read_text() == "new .bin"
+
+
+@pytest.mark.parametrize("full_at", [".xml", ".bin"])
+def test_a_full_disk_leaves_the_old_openvino_model(pairs, monkeypatch, full_at):
+    written, path = pairs
+
+    def copy(source, partial):
+        if source.suffix == full_at:
+            raise OSError(errno.ENOSPC, "No space left on device")
         partial.write_text(source.read_text())
 
     monkeypatch.setattr("shutil.copyfile", copy)
-    place(written, path)
-    assert copied == [".bin", ".xml"]
-    assert path.read_text() == "new .xml"
-    assert path.with_suffix(".bin").read_text() == "new .bin"
+    with pytest.raises(OSError, match="No space left"):
+        place(written, path)
+    for suffix in (".xml", ".bin"):
+        assert path.with_suffix(suffix).read_text() == "old"
+    assert len(list(path.parent.iterdir())) == 4

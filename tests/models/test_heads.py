@@ -101,6 +101,17 @@ def test_a_model_of_logits_stays_as_it_is(end):
     assert head_note(model) is None
 
 
+@pytest.mark.parametrize("form", [lambda x: {"seg": x}, lambda x: [x]])
+def test_the_only_output_may_lie_in_a_container(form):
+    images, x = features()
+    model = keras.Model(images, form(logits(x)), name="mine")
+    found = with_logits(model)
+    expected = keras.tree.flatten(model(IMAGES))[0]
+    np.testing.assert_array_equal(found(IMAGES), expected)
+    if isinstance(model.output, dict):
+        assert "taken out of its container" in head_note(found)
+
+
 def test_a_softmax_over_space_is_no_head():
     model = ended(lambda x: layers.Softmax(axis=1)(logits(x)))
     assert with_logits(model) is model

@@ -102,9 +102,10 @@ def export_model(
     """
     path = Path(path)
     target, precision = _checked_target(path, format, quantize)
-    if isinstance(calibration, np.ndarray):
-        calibration = Calibration(calibration)
+    if calibration is not None and not isinstance(calibration, Calibration):
+        calibration = Calibration(np.asarray(calibration))
     fixed_input_shape(model)
+    model = _giving_logits(model)
     shape = tuple(model.inputs[0].shape[1:])
     _check_calibration(calibration, precision, shape)
     _check_packages(target, precision)
@@ -121,6 +122,13 @@ def export_model(
         set_output(written, output)
         place(written, path)
     return path
+
+
+def _giving_logits(model: keras.Model) -> keras.Model:
+    """The model as it is loaded from a file: what is said of logits holds for it."""
+    from segshrink.models import with_logits
+
+    return with_logits(model)
 
 
 def _write(

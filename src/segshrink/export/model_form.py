@@ -18,7 +18,12 @@ def fixed_input_shape(model: keras.Model) -> tuple[int, int]:
         ModelError: unless the model maps one `(height, width, bands)` image of fixed
             size to logits of the same height and width.
     """
-    inputs, outputs = model.inputs, model.outputs
+    inputs, outputs = getattr(model, "inputs", None), getattr(model, "outputs", None)
+    if inputs is None or outputs is None:
+        raise ModelError(
+            f"model {model.name}: must be Functional or Sequential, and built, got a "
+            f"{type(model).__name__}. Call keras.Model(inputs, outputs)."
+        )
     if len(inputs) != 1 or len(outputs) != 1:
         raise ModelError(
             f"model {model.name}: one image in and one logits tensor out is needed, "

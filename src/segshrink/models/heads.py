@@ -77,10 +77,15 @@ def with_logits(model: keras.Model, head: str | None = None) -> keras.Model:
 
 
 def _one_output(model: keras.Model, head: str | None, notes: list[str]) -> keras.Model:
-    if len(model.outputs) == 1 and head is None:
-        return model
     functional = as_functional(model)
     names, outputs = list(functional.output_names), list(functional.outputs)
+    if len(outputs) == 1 and head is None:
+        if not keras.tree.is_nested(functional.output):
+            return model
+        # A mapping or a list of one tensor is no tensor to those who call the model.
+        notes.append(f"its only output, {names[0]}, is taken out of its container")
+        inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+        return keras.Model(inputs, outputs[0], name=model.name)
     index = _index_of(head, names) if head is not None else _likeliest(model)
     if index is None:
         listed = ", ".join(

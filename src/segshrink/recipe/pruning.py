@@ -11,7 +11,7 @@ class BudgetSettings(Settings):
     """The cost that the pruned model may have; see `segshrink.pruning.budgets`.
 
     `target`: up to 1 a share of the teacher's cost, above 1 an absolute cost in
-    multiply-accumulates, weights, milliseconds or, of kind size, bytes of the file.
+    multiply-accumulates, weights or milliseconds; of kind size, bytes of the file.
     `runtime` and `quantize` choose the file that size and latency refer to, one of
     logits whatever `export.output` is, and `threads` how it is timed.
     """
@@ -21,6 +21,15 @@ class BudgetSettings(Settings):
     runtime: Literal["litert", "onnx"] | None = None
     threads: int | None = Field(None, ge=1)
     quantize: Literal["int8"] | None = None
+
+    @model_validator(mode="after")
+    def _require_bytes(self) -> Self:
+        if self.kind == "size" and self.target <= 1:
+            raise ValueError(
+                f"target: {self.target:g} is no number of bytes above 1, which a "
+                "budget of kind size has"
+            )
+        return self
 
     @model_validator(mode="after")
     def _refuse_options_without_effect(self) -> Self:

@@ -127,7 +127,7 @@ def test_a_budget_below_the_least_is_refused_with_the_least(
     ("make", "message"),
     [
         (lambda: MacsBudget(0), "a share or a number above 0, got 0"),
-        (lambda: SizeBudget(-1), "a number of bytes above 0, got -1"),
+        (lambda: SizeBudget(0.5), "a number of bytes above 1, got 0.5"),
         (lambda: LatencyBudget(float("nan")), "above 0, got nan"),
         (lambda: LatencyBudget(0.5, runtime="tensorrt"), "one of litert, onnx"),
         (lambda: LatencyBudget(0.5, threads=0), "threads must be at least 1"),

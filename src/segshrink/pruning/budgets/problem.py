@@ -127,10 +127,10 @@ class Budget(Protocol):
         ...
 
 
-def require_target(name: str, target: float, what: str) -> None:
-    """Raise `UsageError` unless a target is a finite number above 0."""
+def require_target(name: str, target: float, what: str, above: float = 0) -> None:
+    """Raise `UsageError` unless a target is a finite number above a limit."""
     number = isinstance(target, (int, float)) and not isinstance(target, bool)
-    if not number or not 0 < target < np.inf:
+    if not number or not above < target < np.inf:
         raise UsageError(f"{name} must be {what}, got {target!r}.")
 
 

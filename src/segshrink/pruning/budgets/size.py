@@ -54,7 +54,7 @@ class SizeBudget:
     quantize: Literal["int8"] | None = None
 
     def __post_init__(self) -> None:
-        require_target("SizeBudget", self.target, "a number of bytes above 0")
+        require_target("SizeBudget", self.target, "a number of bytes above 1", above=1)
         require_format("SizeBudget", self.runtime, self.quantize)
 
     def solve(self, problem: Problem) -> Allocation:
