@@ -138,6 +138,11 @@ def test_data_are_read_with_the_grey_levels_of_the_teacher(tmp_path):
     dataset = open_recipe_data(recipe, SilentProgress())
     assert dataset.train.bands == dataset.test.bands == bands
     assert any("Grey levels are those of the teacher" in x for x in dataset.notices)
+    # The teachers of `distill` are no fields of a recipe.
+    alone = parse_recipe({"data": {"source": str(root)}})
+    assert open_recipe_data(alone, SilentProgress()).train.bands != bands
+    taught = open_recipe_data(alone, SilentProgress(), [tmp_path / "t.keras"])
+    assert taught.train.bands == bands
 
 
 def test_teachers_of_different_grey_levels_are_refused(tmp_path):

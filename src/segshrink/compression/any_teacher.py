@@ -27,7 +27,7 @@ from segshrink.formats import Format, InputRange, listed_suffixes, remedy_for
 from segshrink.measuring.quality import require_same_bands
 from segshrink.progress import Progress
 from segshrink.recipe import TeacherSettings
-from segshrink.records import model_sha256, usable_cores
+from segshrink.records import model_sha256, sha256_of, usable_cores
 from segshrink.records.metadata import FileMetadata
 from segshrink.runtimes import load_artifact, require_scores
 from segshrink.runtimes.outputs import OutputKind
@@ -160,7 +160,7 @@ def _source(
         predict=artifact.predict,
         tile_px=artifact.input_shape,
         num_classes=artifact.num_classes,
-        digest=partial(_digest, path, artifact.order),
+        digest=partial(_digest, path, artifact.order, settings.architecture),
     )
 
 
@@ -212,8 +212,12 @@ class TeacherArtifact:
         return logits[..., list(self.order)] if self.order else logits
 
 
-def _digest(path: Path, order: Sequence[int] | None) -> str:
+def _digest(
+    path: Path, order: Sequence[int] | None, architecture: str | None = None
+) -> str:
     text = f"{model_sha256(path)} {list(order) if order else ''}"
+    if architecture is not None:
+        text += f" {sha256_of(Path(architecture))}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
     import keras
 
 
-def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
+def open_recipe_data(
+    recipe: Recipe, progress: Progress, teachers: Sequence[Path] = ()
+) -> Dataset:
     """Open the recipe's data, and report its notices and its split.
 
     Args:
-        recipe: only its section `data` is used.
+        recipe: its section `data` is used, and the names of teachers in files.
         progress: receives the notices and the split as lines.
+        teachers: files of teachers besides, whose grey levels the data take, too.
 
     Raises:
         DatasetError: if the data has faults, or fewer than two classes.
@@ -64,18 +68,19 @@ def open_recipe_data(recipe: Recipe, progress: Progress) -> Dataset:
             "model needs at least two. Give the pixels that are void now a class in "
             "dataset.yaml."
         )
-    dataset = _as_teachers_take(dataset, recipe)
+    files = [*recipe.teacher.files, *map(str, teachers)]
+    dataset = _as_teachers_take(dataset, files)
     _report(dataset, data.tile_px, progress)
     return dataset
 
 
-def _as_teachers_take(dataset: Dataset, recipe: Recipe) -> Dataset:
+def _as_teachers_take(dataset: Dataset, files: Sequence[str]) -> Dataset:
     """The data with the grey levels that given teachers were trained with.
 
     Raises:
         ModelError: if teachers take different ones.
     """
-    known = {file: _bands_of_file(Path(file)) for file in recipe.teacher.files}
+    known = {file: _bands_of_file(Path(file)) for file in files}
     found = {file: bands for file, bands in known.items() if bands is not None}
     if not found:
         return dataset

@@ -37,6 +37,7 @@ from segshrink.compression.student import (
 )
 from segshrink.compression.teacher import (
     checked_teacher,
+    digest_of,
     fit_teacher,
     make_teacher,
     untrained_teacher,
@@ -191,7 +192,8 @@ def distill_student(
     require_devices(devices, [recipe.student.training.batch_size])
     # It is set before the models are loaded: their dropout layers take seeds then.
     keras.utils.set_random_seed(stage_seed(recipe, Role.STUDENT))
-    dataset, tile_px = open_recipe_data(recipe, progress), recipe.data.tile_px
+    dataset = open_recipe_data(recipe, progress, teachers)
+    tile_px = recipe.data.tile_px
     teacher = open_teacher(teachers, dataset, tile_px, progress, recipe.teacher)
     student = load_model(student_file, architecture=recipe.student.architecture)
     require_fit(student, student_file, dataset, tile_px)
@@ -206,23 +208,28 @@ def distill_student(
     refuse_known_pictures_of_new(out, dataset, progress)
     open_run(out, recipe, versions(), dataset)
     require_role(out, Role.STUDENT)
-    digest = sha256_of(teachers[0]) if is_model else teacher.digest()
-    _require_inputs(out, digest, student_file)
+    inputs = DistillationInputs(
+        teacher=sha256_of(teachers[0]) if is_model else teacher.digest(),
+        student=sha256_of(student_file),
+        plan=digest_of(plan),
+        teacher_architecture=digest_of(recipe.teacher.architecture),
+        student_architecture=digest_of(recipe.student.architecture),
+    )
+    _require_inputs(out, inputs)
     context = Context(recipe, dataset, out, progress, devices)
     train = partial(train_student, context, teacher, student, kept=kept)
     with exclusive_folder(out):
         return run_stage(out, train, TrainedRecord)
 
 
-def _require_inputs(out: Path, teacher: str, student: Path) -> None:
+def _require_inputs(out: Path, inputs: DistillationInputs) -> None:
     path = out / "inputs.json"
-    inputs = DistillationInputs(teacher=teacher, student=sha256_of(student))
     if not path.is_file():
         inputs.write(path)
     elif DistillationInputs.read(path) != inputs:
         raise RunFolderError(
-            f"{out}: this folder was begun with another teacher or student. "
-            "Name another folder."
+            f"{out}: this folder was begun with another teacher or student, or with "
+            "another plan or Python file of theirs. Name another folder."
         )
 
 

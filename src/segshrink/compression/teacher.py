@@ -71,6 +71,7 @@ def copy_teacher(context: Context, file: Path, folder: Path) -> TakenRecord:
         versions=versions(),
         taken_from=file.name,
         sha256=sha256_of(file),
+        architecture_sha256=digest_of(settings.architecture),
     )
 
 
@@ -102,15 +103,29 @@ def make_teacher(
     if file is not None and not isinstance(file, Path):
         make = partial(record_teacher, context, file)
         if run_stage(folder, make, GivenRecord).sha256 != file.digest():
-            raise RunFolderError(
-                f"{folder}: this run was begun with another teacher: "
-                f"{', '.join(context.recipe.teacher.files)} changed since then. Bring "
-                "it back, or name another folder."
-            )
+            raise _changed(folder, *context.recipe.teacher.files)
     elif file is None:
         run_stage(folder, partial(fit_teacher, context), TrainedRecord)
     else:
-        run_stage(folder, partial(copy_teacher, context, file), TakenRecord)
+        taken = run_stage(folder, partial(copy_teacher, context, file), TakenRecord)
+        architecture = context.recipe.teacher.architecture
+        if taken.sha256 != sha256_of(file):
+            raise _changed(folder, file)
+        if taken.architecture_sha256 != digest_of(architecture):
+            raise _changed(folder, architecture)
+
+
+def digest_of(file: Path | str | None) -> str | None:
+    """SHA-256 of a file that may be left out."""
+    return None if file is None else sha256_of(Path(file))
+
+
+def _changed(folder: Path, *files: Path | str | None) -> RunFolderError:
+    return RunFolderError(
+        f"{folder}: this run was begun with another teacher: "
+        f"{', '.join(map(str, files))} changed since then. Bring it back, or name "
+        "another folder."
+    )
 
 
 def untrained_teacher(recipe: Recipe, dataset: Dataset) -> keras.Model:

@@ -39,10 +39,14 @@ class StageRecord(SparseRecord):
 
 
 class TakenRecord(StageRecord):
-    """A model that was copied from a file."""
+    """A model that was copied from a file.
+
+    `architecture_sha256` is the digest of the Python file that built it, if one did.
+    """
 
     taken_from: str
     sha256: str
+    architecture_sha256: str | None = None
 
 
 class GivenRecord(SparseRecord):
@@ -87,11 +91,16 @@ class PlannedEpochs(Record):
     seconds: Seconds
 
 
-class DistillationInputs(Record):
+class DistillationInputs(SparseRecord):
     """SHA-256 of what a student was distilled from, `inputs.json`.
 
-    That of a teacher which is not a single Keras model covers all its files.
+    That of a teacher which is not a single Keras model covers all its files. `plan` is
+    that of the plan which was named, the others those of the Python files that built
+    the models.
     """
 
     teacher: str
     student: str
+    plan: str | None = None
+    teacher_architecture: str | None = None
+    student_architecture: str | None = None
