@@ -58,6 +58,13 @@ def test_full_disk_is_no_fault_of_the_arguments(capsys):
     assert capsys.readouterr().err.startswith("runs/a: No space left on device.")
 
 
+def test_a_full_disk_behind_the_output_has_no_name(capsys):
+    with pytest.raises(SystemExit) as leaving, user_errors():
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert leaving.value.code == 1
+    assert capsys.readouterr().err.startswith("No space left on device. Make room")
+
+
 @pytest.mark.parametrize("error", [ValueError("ours"), OSError("without a file")])
 def test_faults_of_the_program_pass_through(error):
     with pytest.raises(type(error)), user_errors():

@@ -52,6 +52,15 @@ def test_knows_where_everything_lies(tmp_path):
     }
 
 
+@pytest.mark.parametrize("name", ["study.log", "search.json", "trials"])
+def test_refuses_the_folder_of_a_search(tmp_path, name):
+    open_run(tmp_path, RECIPE, "", SCENES, of_search=True)
+    (tmp_path / name).mkdir()
+    open_run(tmp_path, RECIPE, "", SCENES, of_search=True)
+    with pytest.raises(RunFolderError, match="this folder holds a search"):
+        open_run(tmp_path, RECIPE, "", SCENES)
+
+
 def test_resumes_with_an_equal_recipe(tmp_path):
     open_run(tmp_path, RECIPE, "segshrink 1", SCENES)
     (tmp_path / "teacher.txt").write_text("work")

@@ -86,6 +86,13 @@ def test_figures_of_a_result_replace_those_of_the_probe():
     )
 
 
+def test_what_a_trial_was_let_train_with_is_known_after_a_kill(tmp_path):
+    assert Figures.permitted(tmp_path) == Figures()
+    figures = Figures(8, 5, 4, [1.0, 2.0])
+    figures.permission().write(tmp_path / GO)
+    assert Figures.permitted(tmp_path) == figures
+
+
 def test_a_trial_that_is_stopped_keeps_its_best_epoch(running):
     running.mious, running.reported = [0.25, 0.5], [0.25, 0.5]
     record = running.ended("pruned", "val_miou 0.5000 after epoch 2 of 3")

@@ -17,6 +17,7 @@ from segshrink.models import load_model, save_model
 from segshrink.recipe import ExportSettings, parse_recipe, recipe_yaml
 from segshrink.records import write_text
 from segshrink.records.trial import Job, Permission, Probe, Result
+from segshrink.runtimes import gives_classes, load_artifact
 from segshrink.search.between_trials import Kept
 from segshrink.search.processes import LocalWorkers, group_here
 from segshrink.search.trial import _shared_logits, measured_format, run_trial
@@ -124,6 +125,7 @@ def test_a_process_that_had_other_trials_gives_what_a_fresh_one_gives(prepared):
     compact = {"kind": "compact", "training": SMALL["student"]["training"]}
     pruned = SMALL["student"]
     export = {"onnx": False, "calibration_tiles": 4, "max_drop": 100.0}
+    export["output"] = "classes"
     for name, student in (("fresh", compact), ("other", pruned), ("again", compact)):
         recipe = parse_recipe(SMALL | {"student": student, "export": export})
         write_text(trials / name / "recipe.yaml", recipe_yaml(recipe))
@@ -140,6 +142,7 @@ def test_a_process_that_had_other_trials_gives_what_a_fresh_one_gives(prepared):
     assert (fresh / "result.json").read_text() == (again / "result.json").read_text()
     file = "student.tflite"
     assert (fresh / file).read_bytes() == (again / file).read_bytes()
+    assert gives_classes(load_artifact(fresh / file))
     assert _without_seconds(fresh) == _without_seconds(again)
     assert _without_seconds(fresh) != _without_seconds(trials / "other")
 

@@ -223,13 +223,14 @@ def user_errors() -> Iterator[None]:
     except OSError as error:
         # Files are written by renaming, whose second path is the one the user named.
         path = error.filename2 or error.filename
-        if path is None:
+        if error.errno is None:
             raise
         advice = (
             "Make room there, or name another place; finished results are kept."
             if error.errno == errno.ENOSPC
             else "Name another place, or make this one readable and writable."
         )
-        errors.print(f"{path}: {error.strerror}. {advice}")
+        place = "" if path is None else f"{path}: "
+        errors.print(f"{place}{error.strerror}. {advice}")
         is_wrong_path = isinstance(error, _WRONG_PATH)
         raise SystemExit(_WRONG_PATH_EXIT_CODE if is_wrong_path else 1) from None

@@ -23,6 +23,8 @@ from segshrink.text_table import ShownInNotebooks
 
 _RECIPE = "recipe.yaml"
 _DATA = "data.json"
+# What a search leaves in its folder first.
+_OF_SEARCH = ("study.log", "search.json", "trials")
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,12 @@ class Run(ShownInNotebooks):
 
 
 def open_run(
-    folder: Path | str, recipe: Recipe, versions: str, dataset: Dataset
+    folder: Path | str,
+    recipe: Recipe,
+    versions: str,
+    dataset: Dataset,
+    *,
+    of_search: bool = False,
 ) -> Run:
     """Begin a run in `folder`, or resume the run that the folder holds.
 
@@ -93,6 +100,7 @@ def open_run(
         versions: written as a comment at the head of recipe.yaml.
         dataset: the recipe's data as it is now. A model that was trained on other
             images may have seen those that it would be measured on.
+        of_search: whether a search begins there, or resumes.
 
     Raises:
         RunFolderError: if the folder holds anything else; nothing is changed then.
@@ -100,6 +108,10 @@ def open_run(
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise RunFolderError(f"{folder}: this is a file. Name a folder for the run.")
+    if not of_search and any((folder / name).exists() for name in _OF_SEARCH):
+        raise RunFolderError(
+            f"{folder}: this folder holds a search. Name another folder."
+        )
     kept = folder / _RECIPE
     data = _run_data(dataset)
     known = data_of_run(folder)

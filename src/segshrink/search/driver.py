@@ -35,7 +35,7 @@ from segshrink.search.reasons import (
     size_over,
 )
 from segshrink.search.resuming import folder_number, resume_stopped
-from segshrink.search.running_trial import RunningTrial
+from segshrink.search.running_trial import Figures, RunningTrial
 from segshrink.search.sampling import next_trial, propose
 from segshrink.search.space import SearchRecipe, with_values
 from segshrink.search.timing import time_alone
@@ -168,6 +168,7 @@ class Driver:
             getattr(recipe, self.settings.of).training.epochs,
             self.workers.start(folder, slot),
             earlier_seconds=float(trial.user_attrs.get("seconds", 0.0)),
+            figures=Figures.permitted(folder),
         )
 
     def _free_slots(self) -> list[int]:
@@ -265,6 +266,9 @@ class Driver:
         if result.file is not None:
             path = running.folder / result.file
             latency = self.time_alone(path)
+            if result.remedy is not None:
+                # Layers may compute in float32 that the untrained file had in int8.
+                running.figures.timings_ms.clear()
             running.figures.timings_ms.append(latency.median_ms)
             file = str(path.relative_to(self.out))
         self._constrain(running)

@@ -111,7 +111,7 @@ def search(
     if search_recipe.search.of == "teacher":
         refuse_unlabelled(recipe)
     dataset, teacher_file = _checked_data(recipe, out, progress)
-    open_run(out, recipe, versions(), dataset)
+    open_run(out, recipe, versions(), dataset, of_search=True)
     if (out / "student").exists():
         raise RunFolderError(
             f"{out}: this folder holds a run of compress. Name another folder."

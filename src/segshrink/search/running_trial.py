@@ -39,6 +39,16 @@ class Figures:
         if found.parameters is not None:
             self.parameters = found.parameters
 
+    @classmethod
+    def permitted(cls, folder: Path) -> "Figures":
+        """Those with which the trial of a folder was let train; none if it was not."""
+        if not (folder / GO).is_file():
+            return cls()
+        known = Permission.read(folder / GO)
+        return cls(
+            known.size_bytes, known.macs, known.parameters, list(known.timings_ms)
+        )
+
     def permission(self) -> Permission:
         """These figures as permission to train."""
         return Permission(

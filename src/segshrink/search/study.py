@@ -4,6 +4,7 @@ The study is the single source of truth. All that is known of a trial stands in 
 attributes, so that any process that opens the storage sees the whole search.
 """
 
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +49,11 @@ def open_study(
         )
     except Exception as error:
         # Each database raises errors of its own, and so does a missing driver.
+        if storage is None and isinstance(error, json.JSONDecodeError):
+            raise RunFolderError(
+                f"{out / JOURNAL}: is damaged ({first_line(error)}). Delete the lines "
+                "from the damaged one on; the trials before it are kept."
+            ) from error
         if storage is None:
             raise
         reason = first_line(error)
@@ -84,7 +90,22 @@ def _storage(out: Path, url: str | None) -> str | BaseStorage:
     if url is not None:
         return url
     out.mkdir(parents=True, exist_ok=True)
+    _drop_torn_line(out / JOURNAL)
     return JournalStorage(JournalFileBackend(str(out / JOURNAL)))
+
+
+def _drop_torn_line(journal: Path) -> None:
+    """Cut off what a full disk or a loss of power left of the last line.
+
+    Optuna would go on writing behind it, and never read the journal again.
+    """
+    if not journal.is_file():
+        return
+    with journal.open("rb+") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
 
 
 def _require_same_space(

@@ -27,6 +27,7 @@ from segshrink.compression.exporting import (
     export_checked,
     formats_to_make,
 )
+from segshrink.compression.output import settle_output
 from segshrink.compression.stage import run_stage
 from segshrink.compression.student import make_student, untrained_student
 from segshrink.compression.teacher import fit_teacher
@@ -141,7 +142,7 @@ def _export(context: Context, model: Path, path: Path) -> ExportCheck:
     """Export a student as `compress` does."""
     recipe = context.recipe
     _, precision = measured_format(recipe.export)
-    return export_checked(
+    checked = export_checked(
         load_model(model),
         path,
         context.dataset,
@@ -149,6 +150,8 @@ def _export(context: Context, model: Path, path: Path) -> ExportCheck:
         tiles=recipe.export.calibration_tiles,
         control=accuracy_control_of(recipe, model),
     )
+    settle_output(path, recipe.export.output, context.dataset.val)
+    return checked
 
 
 def _probe(context: Context, teacher: keras.Model) -> None:
@@ -168,6 +171,7 @@ def _probe(context: Context, teacher: keras.Model) -> None:
             format=format,
             quantize=precision,
             calibration=tiles if precision.is_calibrated else None,
+            output=context.recipe.export.output,
         )
         cost = count_macs(model)
         Probe(
