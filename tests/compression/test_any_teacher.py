@@ -16,6 +16,8 @@ from segshrink.distillation import CacheSettings, TeacherCache, TiledLogits
 from segshrink.errors import DatasetError, ModelError, UsageError
 from segshrink.export import export_model, write_metadata
 from segshrink.formats import Format
+from segshrink.progress import SilentProgress
+from segshrink.recipe import TeacherSettings
 from segshrink.records.measurement import ClassColor
 from segshrink.records.metadata import FileMetadata
 
@@ -236,6 +238,12 @@ def test_a_folder_must_have_all_training_images(tmp_path, tiny_dataset):
     np.save(tmp_path / "view.npy", np.zeros((64, 64, 3)))
     with pytest.raises(DatasetError, match="has no prediction for 3 of 3 images"):
         opened(tiny_dataset, tmp_path)
+
+
+def test_a_folder_has_no_head(tmp_path, tiny_dataset):
+    settings = TeacherSettings(file=str(tmp_path), head="1")
+    with pytest.raises(UsageError, match="a folder of predictions has no head"):
+        open_teacher([tmp_path], tiny_dataset, 32, SilentProgress(), settings)
 
 
 def test_what_is_no_teacher_is_refused(tmp_path, tiny_dataset):

@@ -9,6 +9,7 @@ from PIL import Image
 from segshrink.compression import data, pipeline
 from segshrink.compression.pipeline import (
     compress,
+    require_distillable,
     require_trainable,
     train_teacher,
 )
@@ -49,6 +50,30 @@ def test_what_cannot_be_trained_is_found_before_training(tiny_dataset, fields, m
     else:
         with pytest.raises(RecipeError, match=message):
             require_trainable(recipe, tiny_dataset)
+
+
+@pytest.mark.parametrize("option", ["unlabelled_share", "pseudo_threshold"])
+def test_options_of_images_without_labels_are_refused_before_training(
+    tiny_dataset, option
+):
+    recipe = parse_recipe({"student": {"distillation": {option: 0.5}}})
+    with pytest.raises(RecipeError, match=f"{option}: no effect without images"):
+        require_distillable(recipe, tiny_dataset)
+    require_distillable(parse_recipe({}), tiny_dataset)
+
+
+def test_what_is_said_of_a_file_needs_one(tmp_path):
+    recipe = parse_recipe({"teacher": {"head": "1"}})
+    with pytest.raises(RecipeError, match="no effect without teacher.file"):
+        train_teacher(recipe, tmp_path / "out")
+    recipe = parse_recipe(
+        {
+            "teacher": {"file": str(tmp_path / "t.onnx")},
+            "student": {"kind": "compact", "architecture": "model.py"},
+        }
+    )
+    with pytest.raises(RecipeError, match="only distill takes the student from a"):
+        compress(recipe, tmp_path / "out")
 
 
 @pytest.mark.parametrize("empty", ["val", "test"])

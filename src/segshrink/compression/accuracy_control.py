@@ -309,6 +309,7 @@ def _failure(
     lines.append(
         "Nothing was written. Train the model longer for it (--qat-epochs, in recipes "
         "export.qat_epochs), allow more (--max-drop, export.max_drop), or choose a "
-        "format with more precision (--quantize)."
+        "format with more precision (--quantize). A run keeps its recipe, so export "
+        "its student/model.keras with `segshrink export`, or begin another run."
     )
     return "\n".join(lines)

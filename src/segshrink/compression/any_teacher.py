@@ -74,6 +74,12 @@ def open_teacher(
         model = _model_for_each_step(paths[0], dataset, tile_px, progress, settings)
         if model is not None:
             return model
+    said = (settings.head, settings.input_range, settings.architecture)
+    if any(said) and all(map(_is_folder, paths)):
+        raise UsageError(
+            f"{paths[0]}: a folder of predictions has no head, no range of images and "
+            "no architecture. Drop these options."
+        )
     sources = [_source(path, dataset, progress, settings) for path in paths]
     if len(sources) > 1:
         progress.say(

@@ -40,12 +40,14 @@ from segshrink.compression.teacher import (
     digest_of,
     fit_teacher,
     make_teacher,
+    refuse_idle_files,
     untrained_teacher,
 )
 from segshrink.data import Dataset, class_frequencies
 from segshrink.distillation import (
     build_terms,
     require_logits_suffice,
+    require_sense_of_unlabelled,
 )
 from segshrink.errors import RecipeError, RunFolderError
 from segshrink.models import load_model
@@ -94,6 +96,7 @@ def compress(
     dataset = open_recipe_data(recipe, progress)
     teacher = checked_teacher(recipe, dataset, progress)
     require_trainable(recipe, dataset)
+    require_distillable(recipe, dataset)
     class_frequencies(getattr(dataset, recipe.measuring.part))
     refuse_known_pictures_of_new(out, dataset, progress)
     run = open_run(out, recipe, versions(), dataset)
@@ -150,6 +153,7 @@ def train_teacher(
             f"teacher.file: {recipe.teacher.file} is trained already. Drop the field."
         )
     refuse_unlabelled(recipe)
+    refuse_idle_files(recipe)
     require_devices(devices, [recipe.teacher.training.batch_size])
     dataset = open_recipe_data(recipe, progress)
     require_trainable(recipe, dataset)
@@ -238,6 +242,17 @@ def _require_devices(devices: int, recipe: Recipe) -> None:
     if recipe.teacher.file is None:
         sizes.append(recipe.teacher.training.batch_size)
     require_devices(devices, sizes)
+
+
+def require_distillable(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse now what would stop the student after its teacher was trained.
+
+    Raises:
+        RecipeError: if an option of images without labels does not fit the data.
+    """
+    student = recipe.student
+    chosen = student.distillation.completed()
+    require_sense_of_unlabelled(chosen, student.training, dataset)
 
 
 def require_trainable(recipe: Recipe, dataset: Dataset) -> None:

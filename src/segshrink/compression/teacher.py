@@ -154,16 +154,8 @@ def checked_teacher_file(
         RecipeError: if it is not one Keras model.
     """
     teacher = recipe.teacher
-    if recipe.student.architecture is not None:
-        raise RecipeError(
-            "student.architecture: only distill takes the student from a file. Drop it."
-        )
+    refuse_idle_files(recipe)
     if teacher.file is None:
-        if any((teacher.head, teacher.input_range, teacher.architecture)):
-            raise RecipeError(
-                "teacher.head, teacher.input_range and teacher.architecture have no "
-                "effect without teacher.file. Drop them."
-            )
         return None
     if not recipe.teacher.is_one_keras_file:
         raise RecipeError(
@@ -189,6 +181,25 @@ def checked_teacher_file(
     return file
 
 
+def refuse_idle_files(recipe: Recipe) -> None:
+    """Refuse what is said of the file of a model that is taken from none.
+
+    Raises:
+        RecipeError: naming the fields.
+    """
+    teacher = recipe.teacher
+    if recipe.student.architecture is not None:
+        raise RecipeError(
+            "student.architecture: only distill takes the student from a file. Drop it."
+        )
+    said = (teacher.head, teacher.input_range, teacher.architecture)
+    if teacher.file is None and any(said):
+        raise RecipeError(
+            "teacher.head, teacher.input_range and teacher.architecture have no "
+            "effect without teacher.file. Drop them."
+        )
+
+
 def checked_teacher(
     recipe: Recipe, dataset: Dataset, progress: Progress
 ) -> Path | LogitsSource | None:
@@ -203,6 +214,7 @@ def checked_teacher(
     Raises:
         SegshrinkError: if the teacher cannot be read or does not fit the data.
     """
+    refuse_idle_files(recipe)
     files = [Path(file) for file in recipe.teacher.files]
     if not files or recipe.student.kind == "pruned":
         return checked_teacher_file(recipe, dataset, progress)

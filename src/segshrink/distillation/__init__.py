@@ -1,6 +1,6 @@
 """Distillation: students learn from labels and from a teacher."""
 
-from segshrink.distillation.distill import distill
+from segshrink.distillation.distill import distill, require_sense_of_unlabelled
 from segshrink.distillation.distiller import Distiller
 from segshrink.distillation.logits_only import require_logits_suffice
 from segshrink.distillation.logits_source import (
@@ -47,4 +47,5 @@ __all__ = [
     "distill",
     "match_layers",
     "require_logits_suffice",
+    "require_sense_of_unlabelled",
 ]

@@ -72,7 +72,7 @@ def distill(
     models = [x for x in (student, teacher) if isinstance(x, keras.Model)]
     settings = settled(settings, context, models)
     dataset = context.dataset
-    _require_sense_of_unlabelled(chosen, settings, dataset)
+    require_sense_of_unlabelled(chosen, settings, dataset)
     tile_px = tile_px_of(student)
     steps = settings.epochs * steps_per_epoch(dataset, settings, tile_px)
     model = teacher if isinstance(teacher, keras.Model) else None
@@ -128,12 +128,17 @@ def _also_fixed(
     }
 
 
-def _require_sense_of_unlabelled(
+def require_sense_of_unlabelled(
     chosen: DistillationSettings, settings: TrainingSettings, dataset: Dataset
 ) -> None:
-    """Refuse options without effect, and batches that cannot hold both kinds."""
+    """Refuse options without effect, and batches that cannot hold both kinds.
+
+    Raises:
+        RecipeError: for an option of images without labels where there are none, or
+            batches of one tile where there are some.
+    """
     if dataset.unlabelled is not None:
-        if settings.tiles_in_batch < 2:
+        if settings.batch_size == 1:
             raise RecipeError(
                 "training.batch_size: must be at least 2 with images without labels, "
                 "since each batch holds tiles of both kinds, got 1."

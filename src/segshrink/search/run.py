@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from segshrink.compression.context import Context
 from segshrink.compression.data import open_recipe_data, refuse_unlabelled
-from segshrink.compression.pipeline import require_trainable
+from segshrink.compression.pipeline import require_distillable, require_trainable
 from segshrink.compression.run_folder import (
     open_run,
     refuse_known_pictures_of_new,
@@ -111,6 +111,8 @@ def search(
     if search_recipe.search.of == "teacher":
         refuse_unlabelled(recipe)
     dataset, teacher_file = _checked_data(recipe, out, progress)
+    if search_recipe.search.of == "student":
+        require_distillable(recipe, dataset)
     open_run(out, recipe, versions(), dataset, of_search=True)
     if (out / "student").exists():
         raise RunFolderError(
