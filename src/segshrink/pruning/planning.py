@@ -59,7 +59,8 @@ def plan_pruning(
         model: a built Functional or Sequential model.
         keep: share of the units to keep, in (0, 1]. With scope "layer" of each group,
             rounded to the nearest allowed count; with "global" at most this share of
-            all units together. Frozen channels are not counted.
+            all units together, or the least that `multiple_of` allows. Frozen channels
+            are not counted.
         budget: limit on the cost of the smaller model, instead of `keep`: a
             `MacsBudget`, `ParameterBudget`, `SizeBudget` or `LatencyBudget`. It is
             never exceeded.

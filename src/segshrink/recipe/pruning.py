@@ -11,7 +11,8 @@ class BudgetSettings(Settings):
     """The cost that the pruned model may have; see `segshrink.pruning.budgets`.
 
     `target`: up to 1 a share of the teacher's cost, above 1 an absolute cost in
-    multiply-accumulates, weights or milliseconds; of kind size, bytes of the file.
+    multiply-accumulates, weights or milliseconds; of kind size, bytes of the file
+    without its metadata (one or two kilobytes).
     `runtime` and `quantize` choose the file that size and latency refer to, one of
     logits whatever `export.output` is, and `threads` how it is timed.
     """

@@ -41,7 +41,8 @@ class SizeBudget:
     """Limit on the bytes of the exported file on disk.
 
     Args:
-        target: bytes, above 1.
+        target: bytes, above 1, without the metadata: names of classes, data and scores
+            take one or two kilobytes more.
         runtime: runtime of the file, `"litert"` or `"onnx"`.
         quantize: `"int8"` (LiteRT only) or None for float32.
 
