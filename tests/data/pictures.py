@@ -99,8 +99,18 @@ def cut_off(path: Path, keep: float = 0.6) -> None:
     path.write_bytes(data[: int(len(data) * keep)])
 
 
-def write_png(path: Path, rows: list[bytes], *, width: int, depth: int, kind: int):
+def write_png(
+    path: Path,
+    rows: list[bytes],
+    *,
+    width: int,
+    depth: int,
+    kind: int,
+    orientation: int = 1,
+):
     """A PNG of a bit depth and colour kind that Pillow reads but does not write."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
 
     def chunk(name: bytes, data: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(name + data))
@@ -112,6 +122,7 @@ def write_png(path: Path, rows: list[bytes], *, width: int, depth: int, kind: in
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
+        + chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
         + chunk(b"IDAT", body)
         + chunk(b"IEND", b"")
     )

@@ -94,6 +94,23 @@ def test_an_exif_orientation_is_noticed_and_applied(tmp_path):
     assert images.read_image(file).shape == (16, 8, 3)
 
 
+@pytest.mark.parametrize(("kind", "count"), [(2, 3), (6, 4), (4, 2)])
+@pytest.mark.parametrize("orientation", [1, 3])
+def test_twelve_bits_in_sixteen_are_kept_whatever_the_channels(
+    tmp_path, kind, count, orientation
+):
+    pytest.importorskip("rasterio")
+    values = np.random.default_rng(0).integers(0, 4096, (5, 7, count))
+    values[0, 0] = 4095
+    rows = [row.astype(">u2").tobytes() for row in values]
+    path = tmp_path / "x.png"
+    write_png(path, rows, width=7, depth=16, kind=kind, orientation=orientation)
+    expected = np.rint(values[..., [0, 0, 0] if count == 2 else [0, 1, 2]] * 255 / 4095)
+    if orientation == 3:
+        expected = np.rot90(expected, 2)
+    np.testing.assert_array_equal(images.read_image(source_file(path)), expected)
+
+
 @pytest.mark.parametrize("work", [images.read_header, images.read_image])
 def test_other_pixel_kinds_are_refused(tmp_path, work):
     Image.fromarray(noise(4, 4)).convert("CMYK").save(tmp_path / "x.jpg")

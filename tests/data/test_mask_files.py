@@ -70,6 +70,14 @@ def test_a_palette_of_colours_has_no_grey_levels(tmp_path):
     np.testing.assert_array_equal(codes_of(path, LEVELS, by_index=True), LABELS)
 
 
+@pytest.mark.parametrize(("kind", "count"), [(2, 3), (6, 4), (4, 2)])
+def test_indices_of_sixteen_bits_in_several_channels_are_refused(tmp_path, kind, count):
+    row = np.array([[0, 1, 2]] * count).T.astype(">u2").tobytes()
+    path = write_png(tmp_path / "x.png", [row], width=3, depth=16, kind=kind)
+    with pytest.raises(DatasetError, match="several channels of 16 bits"):
+        codes_of(path, by_index=True)
+
+
 def test_indices_beyond_a_palette_are_no_grey_levels(tmp_path):
     picture = Image.fromarray(LABELS * 255, mode="P")
     picture.putpalette([0, 0, 0, 255, 255, 255])

@@ -126,6 +126,19 @@ def test_color_of_sixteen_bits_has_all_of_them(tmp_path):
     np.testing.assert_array_equal(read, [[[1, 300, 65535], [4095, 2, 77]]])
 
 
+def test_an_orientation_turns_bands_of_sixteen_bits(tmp_path):
+    values = numbers("uint16", 3)
+    rows = [row.astype(">u2").tobytes() for row in values]
+    path = write_png(
+        tmp_path / "x.png", rows, width=values.shape[1], depth=16, kind=2, orientation=6
+    )
+    header = read_raster_header(source_file(path))
+    assert (header.height_px, header.width_px) == (values.shape[1], values.shape[0])
+    expected = np.rot90(values, -1)
+    read = read_raster(source_file(path), (1, 2, 3))
+    np.testing.assert_array_equal(read, expected)
+
+
 def test_an_orientation_turns_the_bands(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6

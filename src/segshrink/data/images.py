@@ -51,6 +51,8 @@ _CONVERSIONS: dict[str, tuple[str, ...]] = {
 _END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 _END_BYTES = 64
 
+# Numbers of the bands of red, green and blue in a file, by its channels.
+_BANDS_OF_COLOR = {"RGB": (1, 2, 3), "RGBA": (1, 2, 3), "LA": (1, 1, 1)}
 # A picture that reaches this grey level needs all of its 16 bits.
 _HALF = 128
 
@@ -292,11 +294,14 @@ def read_image(file: SourceFile) -> npt.NDArray[np.uint8]:
         if image.mode in _SIXTEEN_BIT_MODES:
             grey = _eight_bits(oriented(np.asarray(image), turn))
             return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
-        is_deep = image.mode == "RGB" and _is_sixteen_bit(image)
+        stored = orientation_of(image)
+        channels, _, depth = raw_mode(image).partition(";")
+        bands = _BANDS_OF_COLOR.get(channels) if depth.startswith("16") else None
         pixels = oriented(np.array(image.convert("RGB")), turn)
-    if is_deep and pixels.max() < _HALF:
-        # Pillow dropped the lower bits, which hold most of a picture of few bits.
-        return _eight_bits(oriented(read_bands(file.path, (1, 2, 3)), turn))
+    if bands is not None and pixels.max() < _HALF:
+        # Pillow dropped the lower bits, which hold most of a picture of few bits; it
+        # turns a TIFF itself, and rasterio nothing.
+        return _eight_bits(oriented(read_bands(file.path, bands), stored))
     return pixels
 
 

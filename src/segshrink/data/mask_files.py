@@ -113,6 +113,11 @@ def _colors(image: Image.Image, file: SourceFile) -> Codes:
 
 
 def _indices(image: Image.Image, file: SourceFile, *, grey_levels: bool) -> Codes:
+    if image.mode in (*_COLOR_MODES, "LA") and ";16" in raw_mode(image):
+        raise DatasetError(
+            f"{file.where}: a mask of indices with several channels of 16 bits, of "
+            "which the lower ones would be lost. Save it as greyscale, or with 8 bits."
+        )
     if image.mode in _COLOR_MODES:
         return _equal_channels(np.asarray(image), file)
     if image.mode not in _INDEX_MODES:

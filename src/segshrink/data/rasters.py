@@ -8,9 +8,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from segshrink.data.geotiff import opened_scene, read_bands, require_rasterio_for
+from segshrink.data.geotiff import (
+    is_georeferenced,
+    opened_scene,
+    read_bands,
+    require_rasterio_for,
+)
 from segshrink.data.images import SourceFile, opened, raw_mode
-from segshrink.data.orientation import oriented, shown_size, turn_of
+from segshrink.data.orientation import (
+    UPRIGHT,
+    orientation_of,
+    oriented,
+    shown_size,
+    turn_of,
+)
 from segshrink.errors import DatasetError
 from segshrink.reading import irregular
 from segshrink.records.bands import MOST_BANDS
@@ -120,7 +131,7 @@ def read_raster(file: SourceFile, use: Sequence[int]) -> npt.NDArray:
     if file.path.suffix.lower() == ARRAY_SUFFIX:
         return np.ascontiguousarray(_opened_array(file)[..., places])
     if not _pillow_reads(file):
-        return read_bands(file.path, use)
+        return oriented(read_bands(file.path, use), _stored_turn(file))
     with opened(file) as image:
         turn, pages = turn_of(image), _pages(image)
         if len(pages) > 1:
@@ -216,6 +227,17 @@ def _declared_nodata(image: Image.Image) -> float | None:
         return None
 
 
+def _stored_turn(file: SourceFile) -> int:
+    """The orientation of the pixels that rasterio gives, which it does not apply."""
+    if is_georeferenced(file.path):  # its coordinates say where each pixel is
+        return UPRIGHT
+    try:
+        with opened(file) as image:
+            return orientation_of(image)
+    except DatasetError:  # a pixel format that Pillow does not know
+        return UPRIGHT
+
+
 def _header_by_rasterio(file: SourceFile) -> RasterHeader:
     require_rasterio_for(file.path)
     with opened_scene(file.path) as source:
@@ -224,9 +246,9 @@ def _header_by_rasterio(file: SourceFile) -> RasterHeader:
                 f"{file.where}: bands of different types "
                 f"({', '.join(source.dtypes)}). Save all as one type."
             )
+        size = shown_size(source.height, source.width, _stored_turn(file))
         return RasterHeader(
-            source.height,
-            source.width,
+            *size,
             source.count,
             source.dtypes[0],
             source.nodata,
