@@ -5,11 +5,15 @@ import pytest
 from PIL import Image
 
 from segshrink.data import IGNORE_INDEX, UNLABELLED, open_dataset
+from segshrink.data.band_levels import to_levels
 from segshrink.data.unlabelled import open_unlabelled
 from segshrink.errors import DatasetError, UsageError
 from segshrink.progress import SilentProgress
 
 from .pictures import THREE_CLASSES, cut_off, noise, save, scenes_folder
+from .test_bands import folder as bands_folder
+from .test_bands import four
+from .test_rasters import as_array, as_geotiff
 
 
 class Said(SilentProgress):
@@ -228,3 +232,27 @@ def test_a_damaged_scene_counts_nothing(tmp_path):
     (image,) = opened(tmp_path, progress=progress).part
     assert (image.read()[1] == IGNORE_INDEX).all()
     assert len(progress.lines) == 1 and "a.tif: cannot be read" in progress.lines[0]
+
+
+@pytest.mark.parametrize("write", [as_array, as_geotiff])
+def test_files_of_one_band_each_are_one_image(tmp_path, write):
+    endings = ["_B04", "_B03", "_B08"]
+
+    def split(folder, values):
+        for place, ending in enumerate(endings):
+            write(
+                folder.with_name(folder.name + ending), values[..., place : place + 1]
+            )
+
+    images = four("uint16", 3)
+    root = bands_folder(
+        tmp_path / "data", images, f"bands: {{files: {endings}}}", write=split
+    )
+    (tmp_path / "more").mkdir()
+    more = four("uint16", 3, high=3000)["a"]
+    split(tmp_path / "more" / "x", more)
+    unlabelled = open_dataset(root, unlabelled=[tmp_path / "more"]).unlabelled
+    assert [image.name for image in unlabelled] == ["more/x"]
+    pixels, _ = unlabelled[0].read()
+    scale = open_dataset(root).train.bands.scale
+    np.testing.assert_array_equal(pixels, to_levels(more, scale))

@@ -25,7 +25,7 @@ from segshrink.data.images import (
     shown_path,
 )
 from segshrink.data.layouts import holds_masks
-from segshrink.data.names import composed
+from segshrink.data.names import composed, first_of_bands
 from segshrink.data.splits import shortened
 from segshrink.data.unlabelled_images import (
     BrokenImages,
@@ -91,14 +91,15 @@ def open_unlabelled(
     """
     broken = BrokenImages(progress)
     images: list[AnnotatedImage] = []
+    reader = reader_of(like.image) if isinstance(like, ImageFile) else None
     files, notices = _find_files(
-        [Path(each) for each in sources if _scenes_of(each) is None]
+        [Path(each) for each in sources if _scenes_of(each) is None],
+        reader.files if reader else (),
     )
     for source in sources:
         count = _scenes_of(source)
         if count is not None:
             images += _generated(source, count, like, broken)
-    reader = reader_of(like.image) if isinstance(like, ImageFile) else None
     found, more, faults = _read_headers(files, reader, broken, progress)
     images += found
     if not images:
@@ -154,8 +155,13 @@ def _generated(
         )
 
 
-def _find_files(folders: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
-    """Image files by name, and notices about folders of masks that are left out."""
+def _find_files(
+    folders: Sequence[Path], endings: Sequence[str]
+) -> tuple[dict[str, Path], list[str]]:
+    """Image files by name, and notices about folders of masks that are left out.
+
+    Of files of one band each, whose names have `endings`, those of the first band.
+    """
     files: dict[str, Path] = {}
     notices = []
     seen: set[Path] = set()  # folders that are named twice, or inside each other
@@ -171,7 +177,7 @@ def _find_files(folders: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
             if folder.parent in masks or holds_masks(folder):
                 masks.add(folder)
             elif folder.resolve() not in seen:
-                own += image_files(folder)
+                own += first_of_bands(image_files(folder), endings)
             seen.add(folder.resolve())
         if masks:
             notices.append(
@@ -184,14 +190,15 @@ def _find_files(folders: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
                 "that no other folder holds. Leave it out."
             )
         for path in own:
-            name = _name(root, path)
+            name = _name(root, path, endings)
             files[shown_path(path) if name in files else name] = path
     return files, notices
 
 
-def _name(root: Path, path: Path) -> str:
+def _name(root: Path, path: Path, endings: Sequence[str]) -> str:
     """Name of an image, as those of a data set: without suffix, below its folder's."""
-    inner = path.relative_to(root).with_name(path.stem)
+    stem = path.stem.removesuffix(endings[0]) if endings else path.stem
+    inner = path.relative_to(root).with_name(stem)
     return composed(shown_path(Path(root.resolve().name) / inner))
 
 
@@ -208,7 +215,8 @@ def _read_headers(
     progress.start("reading headers of unlabelled images", len(files))
     for name, path in files.items():
         try:
-            if is_georeferenced(path):
+            # Files of one band each are read together, whatever one of them says.
+            if is_georeferenced(path) and not (reader and reader.files):
                 images += _windows(path, name, reader, broken)
             else:
                 image, changes = _image(path, name, reader, broken)
