@@ -34,6 +34,18 @@ def export_error(model, tmp_path):
     return max(np.abs(load_artifact(x).predict(images) - expected).max() for x in files)
 
 
+@pytest.mark.parametrize("channels", [16, 8])
+def test_grouped_convolutions_may_have_their_channels_first(tmp_path, channels):
+    keras.utils.set_random_seed(0)
+    # With 16 channels, height and channels could be mistaken for each other.
+    image = keras.Input((16, 24, 3))
+    x = layers.Permute((3, 1, 2))(layers.Conv2D(channels, 1)(image))
+    options = {"padding": "same", "data_format": "channels_first", "groups": 2}
+    x = layers.Conv2D(channels, 3, bias_initializer="normal", **options)(x)
+    model = keras.Model(image, layers.Conv2D(2, 1)(layers.Permute((2, 3, 1))(x)))
+    assert export_error(model, tmp_path) < 1e-2
+
+
 @pytest.mark.parametrize(
     ("kernel", "strides", "padding", "output_padding"),
     [

@@ -85,9 +85,13 @@ def test_a_temperature_divides_the_logits(files, tmp_path):
     precision, paths = files
     path = copied(paths["logits"], tmp_path)
     if precision is Precision.FULL_INT8:
-        write_metadata(path, FileMetadata(precision=precision))
-        with pytest.raises(UsageError, match="full_int8 file cannot be divided"):
-            set_output(path, temperature=2)
+        # The file shows it, too, where no metadata say so.
+        for known in (FileMetadata(), FileMetadata(precision=precision)):
+            write_metadata(path, known)
+            before = path.read_bytes()
+            with pytest.raises(UsageError, match="full_int8 file cannot be divided"):
+                set_output(path, temperature=2)
+            assert path.read_bytes() == before
         return
     set_output(path, "logits", temperature=2.5)
     before = load_artifact(paths["logits"]).predict(IMAGES)

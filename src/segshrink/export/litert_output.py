@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from segshrink.errors import UsageError
 from segshrink.export.litert_metadata import litert_tools, packed
 from segshrink.formats import Output
 from segshrink.records import atomic_write
 
+INT8_LOGITS = (
+    "the int8 logits of a full_int8 file cannot be divided by a temperature. Export "
+    "with int8, whose logits are float32."
+)
 # The only scale and zero point that int8 probabilities may have.
 _INT8_PROBABILITIES = (1 / 256, -128)
 
@@ -57,8 +62,14 @@ class _End:
         self.tensor = int(self._before)
 
     def divide(self, temperature: float) -> None:
-        """Multiply by a constant."""
+        """Multiply by a constant.
+
+        Raises:
+            UsageError: if the logits are int8, also where no metadata says so.
+        """
         schema = self._schema
+        if self._graph.tensors[self.tensor].type != schema.TensorType.FLOAT32:
+            raise UsageError(INT8_LOGITS)
         factor = self._constant(np.array([1 / temperature], np.float32))
         options = (schema.BuiltinOptions.MulOptions, schema.MulOptionsT())
         shape = self._graph.tensors[self.tensor].shape

@@ -21,14 +21,16 @@ class _PlainConvolution:
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """See `keras.layers.Conv2D`."""
-        return tf.nn.convolution(
-            inputs,
+        is_first = self.data_format == "channels_first"
+        outputs = tf.nn.convolution(
+            keras.ops.moveaxis(inputs, 1, -1) if is_first else inputs,
             kernel,
             strides=self.strides,
             padding=self.padding.upper(),
             data_format={1: "NWC", 2: "NHWC"}[len(self.strides)],
             dilations=self.dilation_rate,
         )
+        return keras.ops.moveaxis(outputs, -1, 1) if is_first else outputs
 
 
 class Conv1D(_PlainConvolution, keras.layers.Conv1D):

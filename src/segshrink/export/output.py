@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from segshrink.errors import ExportError, UsageError
-from segshrink.export.litert_output import end_litert
+from segshrink.export.litert_output import INT8_LOGITS, end_litert
 from segshrink.export.metadata import read_metadata, write_metadata
 from segshrink.export.onnx_output import end_onnx
 from segshrink.export.openvino import end_openvino
@@ -83,10 +83,7 @@ def _checked(
             "classes. Leave one of the two out."
         )
     if metadata.precision == Precision.FULL_INT8:
-        raise UsageError(
-            "the int8 logits of a full_int8 file cannot be divided by a temperature. "
-            "Export with int8, whose logits are float32."
-        )
+        raise UsageError(INT8_LOGITS)
     if not temperature > 0:
         raise UsageError(f"temperature must be above 0, got {temperature}.")
     return Output(output)
