@@ -168,7 +168,7 @@ def _opening(context: Context) -> Opening:
     return Opening(
         head=given.head,
         input_range=given.input_range or InputRange.BYTES,
-        architecture=given.architecture,
+        architecture=Path(given.architecture) if given.architecture else None,
     )
 
 

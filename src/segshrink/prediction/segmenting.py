@@ -178,7 +178,7 @@ def claim_folder(out: Path, artifact: Artifact) -> None:
 
 
 def _opened_with(artifact: Artifact) -> dict[str, str]:
-    """What was said of the file that it does not say itself."""
+    """Options that the file does not say itself, and that change its results."""
     signature = artifact.signature
     said = {} if signature.head is None else {"head": signature.head}
     if signature.input_range is not InputRange.BYTES:

@@ -18,7 +18,7 @@ from segshrink.compression.teacher import checked_teacher_file
 from segshrink.data import Dataset
 from segshrink.errors import MissingExtraError, RunFolderError, TrainingError
 from segshrink.progress import Progress, SilentProgress
-from segshrink.recipe import Plain, Recipe
+from segshrink.recipe import Plain
 from segshrink.records import exclusive_folder
 from segshrink.records.search import SearchRecord
 from segshrink.search.paths import BEST, TEACHER
@@ -110,9 +110,7 @@ def search(
     recipe = search_recipe.recipe
     if search_recipe.search.of == "teacher":
         refuse_unlabelled(recipe)
-    dataset, teacher_file = _checked_data(recipe, out, progress)
-    if search_recipe.search.of == "student":
-        require_distillable(recipe, dataset)
+    dataset, teacher_file = _checked_data(search_recipe, out, progress)
     open_run(out, recipe, versions(), dataset, of_search=True)
     if (out / "student").exists():
         raise RunFolderError(
@@ -143,12 +141,15 @@ def search(
 
 
 def _checked_data(
-    recipe: Recipe, out: Path, progress: Progress
+    search_recipe: SearchRecipe, out: Path, progress: Progress
 ) -> tuple[Dataset, Path | None]:
     """The data and the teacher's file, if any, after what may be wrong was checked."""
+    recipe = search_recipe.recipe
     dataset = open_recipe_data(recipe, progress)
     teacher_file = checked_teacher_file(recipe, dataset)
     require_trainable(recipe, dataset)
+    if search_recipe.search.of == "student":
+        require_distillable(recipe, dataset)
     refuse_known_pictures_of_new(out, dataset, progress)
     return dataset, teacher_file
 

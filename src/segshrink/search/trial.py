@@ -33,7 +33,7 @@ from segshrink.compression.student import make_student, untrained_student
 from segshrink.compression.teacher import fit_teacher
 from segshrink.data import plain_tiles
 from segshrink.export import export_model
-from segshrink.formats import Format, Precision
+from segshrink.formats import Format, Output, Precision
 from segshrink.measuring import count_macs, measure_quality
 from segshrink.models import load_model
 from segshrink.recipe import ExportSettings, Recipe, load_recipe
@@ -150,7 +150,7 @@ def _export(context: Context, model: Path, path: Path) -> ExportCheck:
         tiles=recipe.export.calibration_tiles,
         control=accuracy_control_of(recipe, model),
     )
-    settle_output(path, recipe.export.output, context.dataset.val)
+    settle_output(path, Output(recipe.export.output), context.dataset.val)
     return checked
 
 

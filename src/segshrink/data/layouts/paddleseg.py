@@ -50,7 +50,7 @@ def read(root: Path) -> Layout | None:
 
 
 def _repeated(image: Path, part: str, listed: dict[Path, str]) -> str | None:
-    """What is wrong with an image that a line before this one names, too."""
+    """The fault of an image that an earlier line names, too; None if none does."""
     place = image.resolve()
     if place in listed:
         return f"{image.name} stands in {listed[place]}.txt already. Drop a line."
