@@ -191,3 +191,26 @@ def test_inspection_decodes_bands(tmp_path):
     (root / "images" / "c.npy").write_bytes(b"damaged")
     report = inspect_dataset(root)
     assert any("c.npy: not an array" in fault for fault in report.faults)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_nodata_of_plain_pictures_is_told_and_taken_where_bands_are(tmp_path, count):
+    def write(path, values):
+        kind = "rgb" if count == 3 else "minisblack"
+        as_geotiff(path, values, nodata=0, photometric=kind)
+
+    images = four("uint8", count, low=1, high=255)
+    images["a"][:, :4] = 0
+    root = folder(tmp_path / "plain", images, "", write)
+    dataset = open_dataset(root)
+    assert dataset.train.bands is None
+    [notice] = [x for x in dataset.notices if "no data" in x]
+    use = [1, 2, 3] if count == 3 else [1, 1, 1]
+    assert notice.startswith("4 images say which value is no data")
+    assert f"`bands: {{use: {use}}}`" in notice
+    banded = open_dataset(
+        folder(tmp_path / "bands", images, f"bands: {{use: {use}}}", write)
+    )
+    assert not any("no data" in x for x in banded.notices)
+    _, labels = banded.train[0].read()
+    assert (labels[:, :4] == 255).all() and (labels[:, 4:] != 255).all()

@@ -42,12 +42,12 @@ def with_readers(layout: Layout, entry: BandsEntry | None) -> Layout:
             reader, notice = _found_reader(files)
     except DatasetError as error:
         return replace(layout, faults=(*layout.faults, str(error)))
+    notices = (*layout.notices, *([notice] if notice else []))
     if reader is None:
-        return layout
+        return replace(layout, notices=notices)
     pairs = tuple(
         replace(pair, image=replace(pair.image, reader=reader)) for pair in layout.pairs
     )
-    notices = (*layout.notices, *([notice] if notice else []))
     return replace(layout, pairs=pairs, notices=notices)
 
 
@@ -61,7 +61,7 @@ def _found_reader(files: Sequence[SourceFile]) -> tuple[BandReader | None, str |
     first = headers[0]
     count = first.count - first.has_alpha
     if count in (1, 3) and first.is_picture:
-        return None, None
+        return None, _ignored_nodata(headers, count)
     kind = f"Images have {count} band{'s' * (count > 1)} of {first.dtype}"
     if count == 1:
         text = "used for red, green and blue. `bands: {use: [1]}` keeps one channel."
@@ -73,6 +73,19 @@ def _found_reader(files: Sequence[SourceFile]) -> tuple[BandReader | None, str |
         )
     text = "which are all used. `bands: {use: [...]}` in dataset.yaml chooses."
     return BandReader(tuple(range(1, count + 1))), f"{kind}, {text}"
+
+
+def _ignored_nodata(headers: Sequence[RasterHeader], count: int) -> str | None:
+    """A notice where pictures say which of their values are no data."""
+    telling = sum(header.nodata is not None for header in headers)
+    if not telling:
+        return None
+    use = [1, 2, 3] if count == 3 else [1, 1, 1]
+    return (
+        f"{telling} image{'s say' if telling > 1 else ' says'} which value is no data; "
+        f"it is taken for a colour. `bands: {{use: {use}}}` in dataset.yaml "
+        "leaves such pixels out."
+    )
 
 
 def _may_be_bands(path: Path) -> bool:
