@@ -39,7 +39,8 @@ _COARSER = {"width": 24, "stem_stride": 4}
 _SHAPES = {
     "coarser-stem": _COARSER,
     "finer-logits": _COARSER | {"logits_stride": 2},
-    "shipped": {"width": 24, "stem_stride": 2},
+    "a-block-less": {"width": 24, "stem_stride": 2},
+    "shipped": {"width": 24, "stem_stride": 2, "blocks": (1, 2, 4, 3)},
 }
 _TEACHER = {"name": "efficientnet_lite", "variant": 2, "weights": None}
 _FOLDS = {
