@@ -14,7 +14,7 @@ from e2e.scenes import NAMES, SPLIT
 from segshrink.compression.context import Context
 from segshrink.compression.data import open_recipe_data
 from segshrink.compression.forecast import Speed, planned_stages
-from segshrink.data import open_dataset
+from segshrink.data import IGNORE_INDEX, open_dataset
 from segshrink.metrics import ConfusionMatrix
 from segshrink.progress import SilentProgress
 from segshrink.recipe import load_recipe
@@ -146,7 +146,11 @@ def test_samples_show_image_truth_and_what_each_file_predicts(finished_run, scen
         }
         for stem, pixels in expected.items():
             picture = Image.open(folder / entry["folder"] / f"{stem}.png")
-            np.testing.assert_array_equal(np.asarray(picture), pixels)
+            np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), pixels)
+        # Void is black, as a class may be; so it is transparent, too.
+        truth = Image.open(folder / entry["folder"] / "truth.png").convert("RGBA")
+        is_void = labels == IGNORE_INDEX
+        np.testing.assert_array_equal(np.asarray(truth)[..., 3] == 0, is_void)
 
 
 def test_kept_recipe_is_complete_and_repeats_the_run(
