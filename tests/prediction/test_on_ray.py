@@ -86,7 +86,8 @@ def test_two_workers_write_the_same_files_as_one_process(artifact, images, tmp_p
     assert (again.done, again.kept) == (1, expected.done - 1)
     assert contents(together) == contents(alone)
     changed = {path for path in times if path.stat().st_mtime_ns != times[path]}
-    assert {path.name for path in changed} == {"1.png", "1-overlay.png"}
+    names = {"1.png", "1-overlay.png", "1-confidence.png"}
+    assert {path.name for path in changed} == names
     # An error that concerns all images stops the call, as without Ray.
     (together / "deep" / "2.png").unlink()
     (together / "deep" / "2.png" / "in the way").mkdir(parents=True)
