@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+import keras
 import pytest
 from PIL import Image
 
@@ -14,8 +15,15 @@ from segshrink.compression.pipeline import (
     train_teacher,
 )
 from segshrink.compression.run_folder import open_run
+from segshrink.compression.teacher import untrained_teacher
 from segshrink.data import open_dataset
-from segshrink.errors import DatasetError, ModelError, RecipeError, RunFolderError
+from segshrink.errors import (
+    DatasetError,
+    ModelError,
+    RecipeError,
+    RunFolderError,
+    UsageError,
+)
 from segshrink.recipe import Recipe, parse_recipe
 from segshrink.records.measurement import Role
 from segshrink.records.stage import StageRecord
@@ -58,8 +66,47 @@ def test_options_of_images_without_labels_are_refused_before_training(
 ):
     recipe = parse_recipe({"student": {"distillation": {option: 0.5}}})
     with pytest.raises(RecipeError, match=f"{option}: no effect without images"):
-        require_distillable(recipe, tiny_dataset)
-    require_distillable(parse_recipe({}), tiny_dataset)
+        require_distillable(recipe, tiny_dataset, None)
+    require_distillable(parse_recipe({}), tiny_dataset, None)
+
+
+@pytest.mark.parametrize("kind", ["pruned", "compact"])
+@pytest.mark.parametrize("is_given", [True, False])
+def test_feature_maps_that_no_model_has_are_refused_before_training(
+    tiny_dataset, tmp_path, kind, is_given
+):
+    fields = {
+        "data": {"tile_px": 64},
+        "teacher": {"model": {"base_filters": 8, "levels": 2}},
+        "student": {
+            "kind": kind,
+            "distillation": {
+                "losses": {"attention_transfer": 1.0},
+                "layers": ["nosuch"],
+            },
+        },
+    }
+    recipe, file = parse_recipe(fields), None
+    if is_given:
+        file = tmp_path / "teacher.keras"
+        untrained_teacher(recipe, tiny_dataset).save(file)
+    with pytest.raises(RecipeError, match=r"distillation.layers: .*'nosuch'"):
+        require_distillable(recipe, tiny_dataset, file)
+    fields["student"]["distillation"]["layers"] = ["bottleneck"]
+    require_distillable(parse_recipe(fields), tiny_dataset, file)
+
+
+def test_a_criterion_that_does_not_fit_the_teacher_is_refused_before_training(
+    tiny_dataset, tmp_path
+):
+    recipe = parse_recipe({"student": {"pruning": {"criterion": "slimming"}}})
+    image = keras.Input((256, 256, 3))
+    features = keras.layers.Conv2D(32, 3, padding="same", activation="relu")(image)
+    logits = keras.layers.Conv2D(tiny_dataset.classes.num_classes, 1)(features)
+    file = tmp_path / "plain.keras"
+    keras.Model(image, logits).save(file)
+    with pytest.raises(UsageError, match="slimming needs a normalization"):
+        require_distillable(recipe, tiny_dataset, file)
 
 
 def test_what_is_said_of_a_file_needs_one(tmp_path):

@@ -57,3 +57,14 @@ def test_the_nearest_field_is_named(wrong, meant):
 def test_the_message_asks_for_it():
     with pytest.raises(RecipeError, match=r"Did you mean student\.pruning\?"):
         parse_recipe({"prunning": {"keep": 0.5}})
+
+
+def test_a_field_of_another_family_of_models_is_named_with_its_family():
+    message = r"width: .*It is a field of name: compact, not of unet"
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe({"teacher": {"model": {"width": 24}}})
+    message = (
+        r"dropout: .*It is a field of name: unet and efficientnet_lite, not of comp"
+    )
+    with pytest.raises(RecipeError, match=message):
+        parse_recipe({"teacher": {"model": {"name": "compact", "dropout": 0.1}}})

@@ -33,6 +33,7 @@ from segshrink.compression.student import (
     compact_student,
     kept_by_plan_file,
     make_student,
+    require_prunable,
     train_student,
 )
 from segshrink.compression.teacher import (
@@ -41,10 +42,12 @@ from segshrink.compression.teacher import (
     fit_teacher,
     make_teacher,
     refuse_idle_files,
+    teacher_to_check,
     untrained_teacher,
 )
 from segshrink.data import Dataset, class_frequencies
 from segshrink.distillation import (
+    LogitsSource,
     build_terms,
     require_logits_suffice,
     require_sense_of_unlabelled,
@@ -52,7 +55,7 @@ from segshrink.distillation import (
 from segshrink.errors import RecipeError, RunFolderError
 from segshrink.models import load_model
 from segshrink.progress import Progress, SilentProgress
-from segshrink.recipe import Recipe
+from segshrink.recipe import FEATURE_LOSSES, Recipe
 from segshrink.records import exclusive_folder, sha256_of
 from segshrink.records.measurement import Role
 from segshrink.records.stage import DistillationInputs, TrainedRecord
@@ -96,7 +99,7 @@ def compress(
     dataset = open_recipe_data(recipe, progress)
     teacher = checked_teacher(recipe, dataset, progress)
     require_trainable(recipe, dataset)
-    require_distillable(recipe, dataset)
+    require_distillable(recipe, dataset, teacher)
     class_frequencies(getattr(dataset, recipe.measuring.part))
     refuse_known_pictures_of_new(out, dataset, progress)
     run = open_run(out, recipe, versions(), dataset)
@@ -244,15 +247,34 @@ def _require_devices(devices: int, recipe: Recipe) -> None:
     require_devices(devices, sizes)
 
 
-def require_distillable(recipe: Recipe, dataset: Dataset) -> None:
+def require_distillable(
+    recipe: Recipe, dataset: Dataset, given: Path | LogitsSource | None
+) -> None:
     """Refuse now what would stop the student after its teacher was trained.
 
+    Args:
+        recipe: describes the student, and the teacher if it is trained.
+        dataset: the recipe's data.
+        given: as `checked_teacher` gives it.
+
     Raises:
-        RecipeError: if an option of images without labels does not fit the data.
+        RecipeError: if an option of images without labels does not fit the data, or the
+            losses of feature maps do not fit the models.
+        UsageError: if the criterion does not fit the teacher.
+        ModelError: if no channel of the teacher may leave though it is to be pruned.
     """
     student = recipe.student
     chosen = student.distillation.completed()
     require_sense_of_unlabelled(chosen, student.training, dataset)
+    compares = bool(set(chosen.losses or ()) & set(FEATURE_LOSSES))
+    if not isinstance(given, Path | None) or not (compares or student.kind == "pruned"):
+        return
+    teacher = teacher_to_check(recipe, dataset, given)
+    if student.kind == "pruned":
+        require_prunable(student.pruning, teacher)
+        build_terms(chosen, teacher, teacher, steps=1)
+    else:
+        build_terms(chosen, teacher, _compact_student(recipe, dataset), steps=1)
 
 
 def require_trainable(recipe: Recipe, dataset: Dataset) -> None:
@@ -269,8 +291,12 @@ def require_trainable(recipe: Recipe, dataset: Dataset) -> None:
             supervised_loss(recipe.teacher.training.loss, dataset)
             untrained_teacher(recipe, dataset)
         if recipe.student.kind == "compact":
-            tile_px = recipe.data.tile_px
-            shape = (tile_px, tile_px, dataset.train.num_bands)
-            compact_student(recipe.student, dataset.classes.num_classes, shape)
+            _compact_student(recipe, dataset)
     except ValueError as error:
         raise RecipeError(f"recipe: {error}") from error
+
+
+def _compact_student(recipe: Recipe, dataset: Dataset) -> keras.Model:
+    tile_px = recipe.data.tile_px
+    shape = (tile_px, tile_px, dataset.train.num_bands)
+    return compact_student(recipe.student, dataset.classes.num_classes, shape)

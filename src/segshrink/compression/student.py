@@ -301,6 +301,23 @@ def _prune(
     )
 
 
+def require_prunable(settings: PruningSettings, model: keras.Model) -> None:
+    """Refuse a criterion or a model with which no channel can be chosen.
+
+    A criterion that looks at data is not tried, since that takes long.
+
+    Raises:
+        SegshrinkError: as `plan_pruning`.
+    """
+    criterion = settings.criterion
+    plan_pruning(
+        model,
+        keep=0.5,
+        criterion="l1" if criterion in LOOK_AT_DATA else criterion,
+        multiple_of=settings.multiple_of,
+    )
+
+
 def prune_with_tiles(
     model: keras.Model,
     tiles: Any,

@@ -21,7 +21,7 @@ from segshrink.measuring import count_macs
 from segshrink.models import build_model, head_note, load_model, read_bands, save_model
 from segshrink.models.architecture import require_savable
 from segshrink.progress import Progress, SilentProgress
-from segshrink.recipe import Recipe
+from segshrink.recipe import Recipe, TeacherSettings
 from segshrink.records import atomic_write, sha256_of
 from segshrink.records.measurement import Role
 from segshrink.records.stage import GivenRecord, TakenRecord, TrainedRecord
@@ -47,13 +47,7 @@ def copy_teacher(context: Context, file: Path, folder: Path) -> TakenRecord:
     A model of logits for images 0-255 is copied as it is; any other is saved as one.
     """
     settings, out = context.recipe.teacher, folder / "model.keras"
-    model = open_given_model(
-        file,
-        SilentProgress(),
-        head=settings.head,
-        input_range=settings.input_range,
-        architecture=settings.architecture,
-    )
+    model = _opened(settings, file)
     changed = head_note(model) or settings.input_range not in (None, InputRange.BYTES)
     changed = changed or settings.architecture is not None
     if None in model.input_shape[1:3]:
@@ -73,6 +67,34 @@ def copy_teacher(context: Context, file: Path, folder: Path) -> TakenRecord:
         sha256=sha256_of(file),
         architecture_sha256=digest_of(settings.architecture),
     )
+
+
+def _opened(settings: TeacherSettings, file: Path) -> keras.Model:
+    return open_given_model(
+        file,
+        SilentProgress(),
+        head=settings.head,
+        input_range=settings.input_range,
+        architecture=settings.architecture,
+    )
+
+
+def teacher_to_check(
+    recipe: Recipe, dataset: Dataset, file: Path | None
+) -> keras.Model:
+    """The teacher's layers, with weights that nothing may be concluded from.
+
+    Args:
+        recipe: describes it.
+        dataset: the recipe's data.
+        file: as `checked_teacher_file` gives it.
+    """
+    if file is None:
+        return untrained_teacher(recipe, dataset)
+    model = _opened(recipe.teacher, file)
+    if None in model.input_shape[1:3]:
+        return with_input_size(model, recipe.data.tile_px, recipe.data.tile_px)
+    return model
 
 
 def record_teacher(context: Context, source: LogitsSource, folder: Path) -> GivenRecord:

@@ -106,4 +106,6 @@ def step_target(
 
 def _units_share(record: PlanRecord) -> float:
     before = sum(group.units_before for group in record.groups)
-    return sum(group.units_after for group in record.groups) / max(before, 1)
+    if before == 0:
+        return 1.0
+    return sum(group.units_after for group in record.groups) / before

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from segshrink.errors import Place, RecipeError, fault_lines, fault_message
 from segshrink.reading import ReadingFault, read_yaml
+from segshrink.recipe.models import families_with
 from segshrink.recipe.named import recipe_file, shipped_recipes
 from segshrink.recipe.nearest import nearest_field
 from segshrink.recipe.recipe import Recipe
@@ -70,17 +71,23 @@ def recipe_faults(error: ValidationError, section: str = "") -> list[str]:
     """One line per fault of a recipe, or of the settings of one `section` of it."""
     lines = fault_lines(error, whole="recipe", section=section, name=_without_family)
     return [
-        _with_nearest(line, fault["type"])
+        _with_nearest(line, fault["type"], fault["loc"])
         for line, fault in zip(lines, error.errors(include_url=False), strict=True)
     ]
 
 
-def _with_nearest(line: str, kind: str) -> str:
+def _with_nearest(line: str, kind: str, loc: Place) -> str:
     if kind != "extra_forbidden":
         return line
     place, _, _ = line.partition(":")
     nearest = nearest_field(place.split("."), Recipe)
-    return line if nearest is None else f"{line}. Did you mean {nearest}?"
+    if nearest is None:
+        return line
+    if nearest == place:
+        # The field exists, but of another family of models.
+        families = " and ".join(families_with(str(loc[-1])))
+        return f"{line}. It is a field of name: {families}, not of {loc[-2]}"
+    return f"{line}. Did you mean {nearest}?"
 
 
 def _without_family(place: Place) -> Place:

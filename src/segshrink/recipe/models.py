@@ -70,3 +70,9 @@ TeacherModelSettings = Annotated[
         ),
     ),
 ]
+
+
+def families_with(field: str) -> list[str]:
+    """Names of the families of models that have a field."""
+    families = (UNetSettings, EfficientNetLiteSettings, CompactSettings)
+    return [x.model_fields["name"].default for x in families if field in x.model_fields]

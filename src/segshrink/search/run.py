@@ -149,7 +149,7 @@ def _checked_data(
     teacher_file = checked_teacher_file(recipe, dataset)
     require_trainable(recipe, dataset)
     if search_recipe.search.of == "student":
-        require_distillable(recipe, dataset)
+        require_distillable(recipe, dataset, teacher_file)
     refuse_known_pictures_of_new(out, dataset, progress)
     return dataset, teacher_file
 
