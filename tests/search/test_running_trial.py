@@ -7,6 +7,7 @@ import pytest
 from segshrink.records.trial import Permission, Probe, Result
 from segshrink.search.paths import GO, HISTORY, PROBE
 from segshrink.search.running_trial import Figures, RunningTrial
+from segshrink.search.watcher import ended_view
 
 from .pretended import steady
 
@@ -61,9 +62,22 @@ def test_the_stages_of_a_trial(running):
     Permission(size_bytes=3).write(running.folder / GO)
     assert not running.waits
     stages.append(running.view().stage)
-    running.reported += [0.1, 0.2, 0.3]
+    running.trained = 3
     stages.append(running.view().stage)
     assert stages == ["starting", "timing", "training", "exporting"]
+
+
+def test_epochs_without_validation_count_as_trained(running):
+    rows = ["epoch,val_miou", "1,", "2,0.25"]
+    write_history(running, rows)
+    assert running.new_epochs("miou") == [(2, 0.25)]
+    running.reported.append(0.25)
+    view = running.view()
+    assert (view.epoch, view.epochs, view.stage) == (2, 3, "training")
+    write_history(running, [*rows, "3,"])
+    assert running.new_epochs("miou") == []
+    assert running.view().stage == "exporting"
+    assert ended_view(running.ended("pruned", "it was worse")).epoch == 3
 
 
 def test_a_view_shows_what_is_known(running):

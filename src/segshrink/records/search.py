@@ -71,9 +71,10 @@ class Trial(SparseRecord):
 
     `pruned` was stopped early, `skipped` was not trained since its untrained file was
     over a limit, `failed` came to no result. `epochs` are the values that the scheduler
-    saw after each epoch, `remedy` is what kept the loss of an int8 file within the
-    limit. The last three fields stay in the study: each timing of the file, the last of
-    them in full, and the best epoch of a trial that was stopped early.
+    saw after each validated epoch, `remedy` is what kept the loss of an int8 file
+    within the limit. The last four fields stay in the study: each timing of the file,
+    the last of them in full, the best epoch of a trial that was stopped early, and the
+    number of epochs that were trained.
     """
 
     number: Count
@@ -95,6 +96,7 @@ class Trial(SparseRecord):
     timings_ms: tuple[Milliseconds, ...] = Field((), exclude=True)
     latency: Latency | None = Field(None, exclude=True)
     best_epoch_miou: Share | None = Field(None, exclude=True)
+    trained_epochs: Count | None = Field(None, exclude=True)
 
 
 class SearchRecord(SparseRecord):

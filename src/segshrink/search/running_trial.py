@@ -74,7 +74,8 @@ class RunningTrial:
         earlier_seconds: seconds that it took before the search was stopped.
         began: when it began since then, on the monotonic clock.
         starts: how often its process was started since then.
-        reported: values of its epochs that the study knows.
+        trained: epochs that are trained.
+        reported: values of its validated epochs that the study knows.
         mious: mean IoU of its epochs on the validation part.
         figures: figures of its file.
         last_alive: when the study was last informed that it is in progress.
@@ -89,6 +90,7 @@ class RunningTrial:
     earlier_seconds: float
     began: float = field(default_factory=time.monotonic)
     starts: int = 1
+    trained: int = 0
     reported: list[float] = field(default_factory=list)
     mious: list[float] = field(default_factory=list)
     figures: Figures = field(default_factory=Figures)
@@ -110,6 +112,7 @@ class RunningTrial:
         The objective `front` has mean IoU here, since latency does not change.
         """
         rows = _history(self.folder)
+        self.trained = max((int(row["epoch"]) for row in rows), default=0)
         self.mious = [float(row["val_miou"]) for row in rows if row.get("val_miou")]
         column = "val_loss" if objective == "val_loss" else "val_miou"
         known = [
@@ -154,6 +157,7 @@ class RunningTrial:
             timings_ms=tuple(self.figures.timings_ms),
             latency=latency,
             best_epoch_miou=best_epoch,
+            trained_epochs=self.trained,
         )
 
     def view(self) -> TrialView:
@@ -163,7 +167,7 @@ class RunningTrial:
             state="running",
             stage=self._stage(),
             values=self.values,
-            epoch=len(self.reported),
+            epoch=self.trained,
             epochs=self.epochs,
             miou=max(self.mious, default=None),
             latency_ms=self.figures.latency_ms,
@@ -172,11 +176,11 @@ class RunningTrial:
         )
 
     def _stage(self) -> str:
-        if len(self.reported) >= self.epochs:
+        if self.trained >= self.epochs:
             return "exporting"
         if self.waits:
             return "timing"
-        is_training = self.reported or (self.folder / GO).is_file()
+        is_training = self.trained or (self.folder / GO).is_file()
         return "training" if is_training else "starting"
 
 

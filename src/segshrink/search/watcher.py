@@ -70,7 +70,8 @@ def ended_view(trial: Trial) -> TrialView:
         number=trial.number,
         state=trial.state,
         values=trial.values,
-        epoch=len(trial.epochs),
+        # Studies of earlier versions know only those that were validated.
+        epoch=trial.trained_epochs or len(trial.epochs),
         miou=trial.best_epoch_miou if trial.miou is None else trial.miou,
         latency_ms=trial.latency_ms,
         size_bytes=trial.size_bytes,
