@@ -161,7 +161,12 @@ def _parameter(parameter: Any) -> str:
     names = ", ".join(f"`{x}`" for x in spelt) if is_option else ""
     names = names or f"`{parameter.name.upper()}`"
     default = "must be given" if parameter.required else ""
-    if not parameter.required and parameter.default not in (None, False, True, ()):
-        default = f"`{parameter.default}`"
+    given = parameter.default
+    if (
+        not parameter.required
+        and not isinstance(given, bool)
+        and given not in (None, ())
+    ):
+        default = f"`{given}`"
     said = (parameter.help or "").replace("|", "\\|")
     return f"| {names} | {default} | {said} |"

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import yaml
@@ -70,6 +71,10 @@ def test_predict_takes_files_and_arrays(tmp_path):
     assert np.array_equal(segshrink.predict(artifact, image), expected)
     with pytest.raises(ModelError, match="no such file"):
         segshrink.predict(tmp_path / "lost.tflite", image)
+    with pytest.raises(UsageError, match="no effect on a model that is open"):
+        segshrink.predict(artifact, image, input_range="0-1")
+    with pytest.raises(UsageError, match="says itself that it takes images of 0-255"):
+        segshrink.predict(shipped_model(), image, input_range="0-1")
 
 
 def test_evaluate_measures_what_the_verb_measures():
@@ -89,6 +94,22 @@ def test_evaluate_measures_what_the_verb_measures():
     assert "<pre" in shown and f"{found.mean_iou:.3f}" in shown
     with pytest.raises(UsageError, match="val or test"):
         segshrink.evaluate(shipped_model(), "synthetic", part="train")
+    with pytest.raises(UsageError, match="slpit: no such option"):
+        segshrink.evaluate(shipped_model(), "synthetic", slpit="parts.json")
+
+
+def test_evaluate_takes_a_model_of_another_range(tmp_path):
+    image = keras.Input((64, 64, 3))
+    model = keras.Model(image, keras.layers.Conv2D(6, 1)(image))
+    model.save(tmp_path / "unit.keras")
+    scaled = keras.layers.Rescaling(1 / 255)(image)
+    keras.Model(image, model(scaled)).save(tmp_path / "bytes.keras")
+    options = {"scenes": 6, "scene_px": 64, "progress": SilentProgress()}
+    expected = segshrink.evaluate(tmp_path / "bytes.keras", "synthetic", **options)
+    found = segshrink.evaluate(
+        tmp_path / "unit.keras", "synthetic", input_range="0-1", **options
+    )
+    assert found.confusion == expected.confusion
 
 
 def test_prune_and_export_in_two_lines(tmp_path):

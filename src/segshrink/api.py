@@ -104,7 +104,8 @@ def predict(
     *,
     threads: int = 1,
     head: str | None = None,
-    input_range: InputRange | str = InputRange.BYTES,
+    input_range: InputRange | str | None = None,
+    architecture: Path | str | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Classes of the pixels of one image of any size.
 
@@ -114,31 +115,47 @@ def predict(
         image: a photograph, or uint8 `(height, width, bands)`.
         threads: int >= 1, of a file.
         head: of a file, as for `load_artifact`.
-        input_range: of a file, as for `load_artifact`.
+        input_range: of a file, as for `load_artifact`; None is 0-255.
+        architecture: of a file, as for `load_artifact`.
 
     Returns:
-        uint8 `(height, width)`, indices of classes.
+        uint8 `(height, width)`, indices of classes; 255 where a file has no data.
 
     Raises:
         ModelError: if the model cannot be opened or takes images of other bands.
         DatasetError: if the image cannot be read.
+        UsageError: if an option is given for a model that is open already.
 
     Example:
         ```python
         classes = segshrink.predict("student.tflite", "photo.jpg")
         ```
     """
+    from segshrink.data.classes import IGNORE_INDEX
     from segshrink.data.images import read_pixels
     from segshrink.prediction.bands import source_file
     from segshrink.runtimes import classes_of_image, load_artifact
 
     if isinstance(model, Path | str):
         model = load_artifact(
-            model, threads=threads, head=head, input_range=input_range
+            model,
+            threads=threads,
+            head=head,
+            input_range=input_range or InputRange.BYTES,
+            architecture=architecture,
         )
-    if isinstance(image, Path | str):
-        image, _ = read_pixels(source_file(model, Path(image)))
-    return classes_of_image(model, image)
+    elif threads != 1 or any((head, input_range, architecture)):
+        raise UsageError(
+            "threads, head, input_range and architecture have no effect on a model "
+            "that is open already. Give them to load_artifact."
+        )
+    if not isinstance(image, Path | str):
+        return classes_of_image(model, image)
+    pixels, has_data = read_pixels(source_file(model, Path(image)))
+    classes = classes_of_image(model, pixels)
+    if has_data is not None:
+        classes[~has_data] = IGNORE_INDEX
+    return classes
 
 
 def evaluate(
@@ -149,6 +166,9 @@ def evaluate(
     split: Path | str | None = None,
     seed: int = 0,
     threads: int = 1,
+    head: str | None = None,
+    input_range: InputRange | str | None = None,
+    architecture: Path | str | None = None,
     progress: Progress | None = None,
     **options: Unpack[OpeningOptions],
 ) -> DetailedQuality:
@@ -161,6 +181,10 @@ def evaluate(
         split: as for `open_dataset`.
         seed: as for `open_dataset`.
         threads: int >= 1.
+        head: as for `load_artifact`.
+        input_range: as for `load_artifact`; None is 0-255, and is refused where
+            another range is clearly better.
+        architecture: as for `load_artifact`.
         progress: receives every image; by default it is shown.
         **options: as for `open_dataset`.
 
@@ -180,9 +204,16 @@ def evaluate(
     if part not in ("val", "test"):
         raise UsageError(f"part must be val or test, got {part!r}.")
     progress = progress or TerminalProgress()
-    artifact = load_artifact(model, threads=threads)
+    artifact = load_artifact(
+        model,
+        threads=threads,
+        head=head,
+        input_range=input_range or InputRange.BYTES,
+        architecture=architecture,
+    )
     dataset = open_dataset(data, split=split, seed=seed, progress=progress, **options)
-    require_range_of_file(artifact, dataset)
+    if input_range is None:
+        require_range_of_file(artifact, dataset)
     images = getattr(dataset, part)
     return evaluate_artifact(artifact, images, dataset.classes, progress=progress)
 

@@ -62,6 +62,12 @@ def test_one_file_for_both_and_a_folder_are_refused(tmp_path):
             Figures(**option)
 
 
+def test_a_place_below_a_file_is_refused_before_the_work(tmp_path):
+    (tmp_path / "photo.png").touch()
+    with pytest.raises(UsageError, match="photo.png is a file, not a folder"):
+        Figures(None, tmp_path / "photo.png" / "new" / "f.csv")
+
+
 def test_a_pipe_is_written_into(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from e2e.command_line import succeeded, typed
+from e2e.command_line import refused, succeeded, typed
 from segshrink.prediction import legend
 from segshrink.runtimes import load_artifact, shipped_model
 
@@ -63,3 +63,10 @@ def test_a_film_has_its_result_and_its_frames(tmp_path):
             "frames": 3,
         }
     ]
+
+
+def test_a_model_among_the_images_is_refused(photo, tmp_path):
+    for files in ((photo, shipped_model()), (shipped_model(), photo, shipped_model())):
+        message = refused("predict", *files, "--out", tmp_path / "out")
+        assert "aerial.tflite: a model among the images" in message
+    assert not (tmp_path / "out").exists()

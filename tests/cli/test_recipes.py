@@ -12,4 +12,4 @@ def test_the_schema_is_printed_as_json():
 
 def test_the_schema_is_of_no_single_recipe():
     message = refused("recipes", "demo", "--schema")
-    assert "--name has no effect with --schema" in message
+    assert "--schema is of all recipes. Drop" in message

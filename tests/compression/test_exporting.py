@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
-from segshrink.compression.exporting import (
-    files_to_make,
-)
+from segshrink.compression.exporting import _copy, files_to_make
 from segshrink.compression.run_folder import Run
 from segshrink.recipe import parse_recipe
+from segshrink.runtimes import load_artifact
+
+from .teacher_files import write_onnx
 
 
 def _names(**fields: object) -> list[str]:
@@ -58,3 +61,18 @@ def test_names_of_files_and_records_are_unique():
     items = files_to_make(Run(Path("run"), parse_recipe({"baselines": True})))
     assert len({item.name for item in items}) == len(items)
     assert len({item.file_name for item in items}) == len(items)
+
+
+def test_a_teacher_takes_the_weights_beside_it_along(tmp_path):
+    given = tmp_path / "given" / "t.onnx"
+    given.parent.mkdir()
+    model = onnx.load(str(write_onnx(given, 1)))
+    onnx.save(
+        model, str(given), save_as_external_data=True, location="weights of t.data",
+        size_threshold=0,
+    )  # fmt: skip
+    copied = tmp_path / "artifacts" / "teacher-float.onnx"
+    _copy(given, copied)
+    images = np.random.default_rng(0).integers(0, 256, (1, 20, 20, 3), np.uint8)
+    expected = load_artifact(given).predict(images)
+    assert np.array_equal(load_artifact(copied).predict(images), expected)

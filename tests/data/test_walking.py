@@ -35,3 +35,11 @@ def test_image_files_are_told_by_their_ending(tmp_path):
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
     assert [path.name for path in image_files(tmp_path)] == ["a.jpg", "b.TIF"]
+
+
+def test_a_link_that_leads_to_itself_is_passed_by(tree):
+    before = names(tree)
+    (tree / "loop").symlink_to(tree / "loop")
+    (tree / "loop.png").symlink_to(tree / "loop.png")
+    assert names(tree) == before
+    assert image_files(tree) == []

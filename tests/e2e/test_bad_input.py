@@ -412,6 +412,7 @@ def test_export_options_that_contradict_each_other(finished_run, scenes, tmp_pat
         ("m.tflite", ("--output", "masks"), "must be one of logits, probabilities"),
         ("m.tflite", ("--size", "64"), "--size 64: must be HEIGHTxWIDTH"),
         ("m.tflite", ("--size", "0x64"), "--size 0x64: must be HEIGHTxWIDTH"),
+        ("m.tflite", ("--size", "9999x9999"), "must be at most 67,108,864 pixels"),
         ("m.tflite", ("--size", "65x64"), "cannot take images of 65 x 64 pixels"),
     ]:
         assert expected in refused("export", model, "--out", out / name, *options)

@@ -10,9 +10,9 @@ import pytest
 from sklearn import metrics
 
 from segshrink.data import AnnotatedImage, Classes, Part
-from segshrink.errors import ModelError, UsageError
+from segshrink.errors import ModelError, SegshrinkWarning, UsageError
 from segshrink.measuring import measure_quality
-from segshrink.measuring.quality import softmax
+from segshrink.measuring.quality import class_order, softmax
 from segshrink.runtimes.outputs import OutputKind
 
 CLASSES = Classes(
@@ -195,3 +195,26 @@ def test_each_image_keeps_its_counts(quality):
     np.testing.assert_array_equal(total[:, 0], matrix.sum(axis=1))
     np.testing.assert_array_equal(total[:, 1], matrix.sum(axis=0))
     np.testing.assert_array_equal(total[:, 2], matrix.diagonal())
+
+
+def named(*names):
+    classes = [SimpleNamespace(name=name) for name in names]
+    metadata = SimpleNamespace(classes=classes, input=None)
+    return SimpleNamespace(**{**vars(ARTIFACT), "metadata": metadata})
+
+
+def test_classes_are_matched_by_the_names_in_the_file(quality):
+    order = [2, 0, 3, 1]
+    artifact = named(*(CLASSES.names[index] for index in order))
+    artifact.predict = lambda images: logits_of(images)[..., order]
+    assert class_order(artifact, CLASSES) == (1, 3, 0, 2)
+    found = measure_quality(artifact, PART, CLASSES)
+    assert found.confusion == quality.confusion
+
+
+def test_other_names_are_warned_of_and_keep_the_order(quality):
+    artifact = named("Road", "Roof", "Tree", "Ship")
+    with pytest.warns(SegshrinkWarning, match="Ship, those of the data set Road, Ro"):
+        found = measure_quality(artifact, PART, CLASSES)
+    assert found.confusion == quality.confusion
+    assert class_order(named(*CLASSES.names), CLASSES) is None

@@ -162,7 +162,7 @@ def logits_of(images):
 def artifact(num_classes=3, side_px=SIDE_PX):
     return SimpleNamespace(
         path=Path("fake.tflite"), input_shape=(side_px, side_px),
-        num_bands=3, num_classes=num_classes, predict=logits_of,
+        num_bands=3, num_classes=num_classes, metadata=None, predict=logits_of,
         signature=SimpleNamespace(output=OutputKind.LOGITS),
     )  # fmt: skip
 

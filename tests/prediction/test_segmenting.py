@@ -114,7 +114,14 @@ def test_results_of_another_model_are_not_mixed_in(artifact, tmp_path):
         segment_files(artifact, photos, out)
 
 
-@pytest.mark.parametrize("said", [{"input_range": InputRange.UNIT}, {"head": "b"}])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"input_range": InputRange.UNIT},
+        {"head": "b"},
+        {"architecture_sha256": "0" * 64},
+    ],
+)
 def test_results_of_the_model_opened_otherwise_are_not_mixed_in(
     artifact, tmp_path, said
 ):
@@ -128,7 +135,7 @@ def test_results_of_the_model_opened_otherwise_are_not_mixed_in(
     segment_files(artifact, photos, tmp_path / "other")
     assert segment_files(artifact, photos, tmp_path / "other").kept == 1
     artifact.signature = plain
-    [option] = said
+    option = next(iter(said)).removesuffix("_sha256")
     with pytest.raises(RunFolderError, match=f"this model with {option}: "):
         segment_files(artifact, photos, tmp_path / "other")
 

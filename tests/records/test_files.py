@@ -17,6 +17,8 @@ from segshrink.records import (
     exclusive_folder,
     gzipped_size_bytes,
     locked,
+    model_files,
+    model_sha256,
     read_json,
     sha256_of,
     write_json,
@@ -230,3 +232,24 @@ def test_the_lock_of_a_killed_process_does_not_block_a_folder(tmp_path):
     with exclusive_folder(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_beside_an_onnx_file_belong_to_it(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
+    ends = [helper.make_tensor_value_info(x, float32, (1, 4)) for x in "xy"]
+    node = helper.make_node("Add", ["x", "w"], ["y"])
+    path, digests = tmp_path / "m.onnx", set()
+    for value in (1.0, 2.0):
+        weights = onnx.numpy_helper.from_array(np.full((1, 4), value, np.float32), "w")
+        graph = helper.make_graph([node], "g", ends[:1], ends[1:], [weights])
+        model = helper.make_model(graph, ir_version=9)
+        onnx.save(
+            model, str(path), save_as_external_data=True, location="m.onnx.data",
+            size_threshold=0,
+        )  # fmt: skip
+        assert model_files(path) == [path, tmp_path / "m.onnx.data"]
+        digests.add(model_sha256(path))
+        (tmp_path / "m.onnx.data").rename(tmp_path / "elsewhere")
+        assert model_files(path) == [path]
+    assert len(digests) == 2

@@ -201,3 +201,21 @@ def test_open_sizes_are_tried_as_they_are_run():
     from segshrink.runtimes import trial_run
 
     assert trial_run._checked([None, "height", -1, 3]) == [1, WINDOW_PX, WINDOW_PX, 3]
+
+
+def test_numbers_of_another_kind_are_told(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    half = onnx.TensorProto.FLOAT16
+    ends = [
+        onnx.helper.make_tensor_value_info(name, half, (1, 8, 8, 3)) for name in "xy"
+    ]
+    node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    graph = onnx.helper.make_graph([node], "g", ends[:1], ends[1:])
+    model = onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9
+    )
+    onnx.save(model, str(tmp_path / "half.onnx"))
+    with pytest.raises(
+        ModelError, match=r"one float32 input .* got .*tensor\(float16\)"
+    ):
+        load_artifact(tmp_path / "half.onnx")

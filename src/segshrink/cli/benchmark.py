@@ -89,11 +89,15 @@ def benchmark(
     from segshrink.measuring.benchmark import benchmark_files
     from segshrink.records import usable_cores
     from segshrink.runtimes import Opening
+    from segshrink.runtimes.loading import says_range
 
     opening = Opening(head, input_range or InputRange.BYTES, architecture)
     progress = TerminalProgress()
     dataset = options.open(progress) if options.is_given else None
-    for artifact in map(opening.load, files):
+    artifacts = [opening.load(file) for file in files]
+    if all(map(says_range, artifacts)):
+        refuse_idle("where every file says its range itself", input_range=input_range)
+    for artifact in artifacts:
         tell_window(artifact, progress)
         if dataset is not None:
             _check(artifact, dataset, is_range_given=input_range is not None)

@@ -163,8 +163,10 @@ def _source(artifact: Path, data: str | None, data_option: str | None) -> str:
 def _prepare_pictures(out: Path | None, worst: int | None) -> None:
     if out is None:
         refuse_idle("without --out", worst=worst)
-    else:
-        load_plots()
+        return
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out}: a file. Name a folder, new or not.")
+    load_plots()
 
 
 def _refuse_for_patches(**idle: object) -> None:

@@ -200,6 +200,13 @@ def _size(text: str) -> tuple[int, int]:
         raise UsageError(
             f"--size {text}: must be HEIGHTxWIDTH in pixels, such as 256x384."
         )
+    from segshrink.runtimes.artifact import MOST_PIXELS
+
+    if int(height) * int(width) > MOST_PIXELS:
+        raise UsageError(
+            f"--size {text}: must be at most {MOST_PIXELS:,} pixels, since no larger "
+            "images are predicted at once."
+        )
     return int(height), int(width)
 
 

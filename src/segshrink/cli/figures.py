@@ -64,8 +64,13 @@ class Figures:
                 "one of them."
             )
         for option, file in (("--json", self.json_file), ("--csv", self.csv_file)):
-            if file is not None and file.is_dir():
+            if file is None or file == _STANDARD_OUTPUT:
+                continue
+            if file.is_dir():
                 raise UsageError(f"{option} {file}: a folder. Name a file.")
+            above = next(x for x in file.absolute().parents if x.exists())
+            if not above.is_dir():
+                raise UsageError(f"{option} {file}: {above} is a file, not a folder.")
         if self._is_one_file():
             raise UsageError(
                 f"--json and --csv both name {self.json_file}, which would hold the "

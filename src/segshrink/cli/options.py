@@ -118,7 +118,9 @@ Devices = Annotated[
         "Needs the JAX backend.",
     ),
 ]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="Threads to run with.")]
+Threads = Annotated[
+    int, typer.Option("--threads", min=1, max=1024, help="Threads to run with.")
+]
 
 
 def refuse_idle(reason: str, **options: object) -> None:

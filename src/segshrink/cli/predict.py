@@ -228,11 +228,21 @@ def _model_and_images(files: list[Path]) -> tuple[Path, list[Path]]:
                 f"({', '.join(IMAGE_SUFFIXES)}) nor a folder of images nor a video. "
                 f"{remedy_for(model) or 'Mind the spelling of its ending.'}"
             )
+        _refuse_models(images)
         output.out("Model: aerial, the one that comes with segshrink.")
         return shipped_model(), files
     if not images:
         raise UsageError(f"{model} is a model. Name the images to segment, too.")
+    _refuse_models(images)
     return model, images
+
+
+def _refuse_models(images: list[Path]) -> None:
+    for image in images:
+        if Format.of_file(image) is not None and image.is_file():
+            raise UsageError(
+                f"{image}: a model among the images. Name one model, before them."
+            )
 
 
 def _cluster(address: str | None, workers: int | None) -> Cluster | None:

@@ -35,7 +35,8 @@ def recipes(
     from segshrink.text_table import columns
 
     if schema:
-        refuse_idle("with --schema, which is of all recipes", name=name)
+        if name is not None:
+            raise UsageError(f"--schema is of all recipes. Drop {name}.")
         refuse_idle("with --schema, which is JSON", json=json_file, csv=csv_file)
         from segshrink.search.space import recipe_schema
 

@@ -160,7 +160,11 @@ def _copy(given: Path, path: Path) -> None:
         return
     for file in reversed(model_files(given)):
         target = path.with_suffix(file.suffix)
+        if file != given and Format.of_file(given) is Format.ONNX:
+            # The graph names these files, so they keep their names.
+            target = path.parent / file.relative_to(given.parent)
         if not target.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(target) as partial:
                 shutil.copyfile(file, partial)
 

@@ -32,11 +32,18 @@ class OpeningOptions(TypedDict, total=False):
 
 
 def require_options_for(source: str | Path, options: OpeningOptions) -> None:
-    """Refuse options that would have no effect on this source.
+    """Refuse options that do not exist, or would have no effect on this source.
 
     Raises:
         UsageError: naming them.
     """
+    known = OpeningOptions.__annotations__
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise UsageError(
+            f"{', '.join(unknown)}: no such option of a data set. There are "
+            f"{', '.join(known)}."
+        )
     is_generated = str(source) == SOURCE_NAME
     given = [name for name, value in options.items() if value not in (None, False)]
     idle = [name for name in given if (name in _FOR_GENERATED) != is_generated]

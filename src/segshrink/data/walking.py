@@ -1,7 +1,7 @@
 """Search for folders and for the image files in them."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from segshrink.data.images import IMAGE_SUFFIXES, MASK_SUFFIXES
@@ -36,7 +36,14 @@ def folders_below(root: Path, *, closed: Collection[str] = ()) -> Iterator[Path]
 
 def _is_searched(entry: os.DirEntry[str], closed: Collection[str]) -> bool:
     hidden = entry.name.startswith(".") or entry.name in _IGNORED_FOLDERS
-    return not hidden and entry.name not in closed and entry.is_dir()
+    return not hidden and entry.name not in closed and _leads_to(entry.is_dir)
+
+
+def _leads_to(is_one: Callable[[], bool]) -> bool:
+    try:
+        return is_one()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def files_of(folder: Path, suffixes: Collection[str]) -> list[Path]:
@@ -55,7 +62,7 @@ def files_of(folder: Path, suffixes: Collection[str]) -> list[Path]:
             for entry in entries
             if os.path.splitext(entry.name)[1].lower() in suffixes
             and not entry.name.startswith(".")
-            and entry.is_file()
+            and _leads_to(entry.is_file)
         ]
     return [folder / name for name in sorted(names)]
 

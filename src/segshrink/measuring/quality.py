@@ -1,5 +1,6 @@
 """Quality of a model file on whole images it was not trained on."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from segshrink.data import AnnotatedImage, Classes, Part
 from segshrink.data.trained_bands import part_as_trained
-from segshrink.errors import ModelError, UsageError
+from segshrink.errors import ModelError, SegshrinkWarning, UsageError
 from segshrink.metrics import ConfusionMatrix, ScoreHistograms
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records.measurement import ImageQuality, Quality
@@ -53,7 +54,7 @@ def measure_quality(
         UsageError: if the part is empty.
     """
     part = as_trained(artifact, part)
-    _check(artifact, part, classes)
+    order = _checked_order(artifact, part, classes)
     progress = progress or SilentProgress()
     confusion = ConfusionMatrix(classes.num_classes)
     histograms = ScoreHistograms(classes.num_classes)
@@ -62,7 +63,7 @@ def measure_quality(
     progress.start(f"quality of {artifact.path.name} on {part.name}", len(part))
     for index, image in enumerate(part):
         pixels, labels = image.read()
-        logits = predict_image(artifact, pixels, overlap)
+        logits = ordered(predict_image(artifact, pixels, overlap), order)
         predictions = logits.argmax(axis=-1).astype(np.uint8)
         own = ConfusionMatrix(classes.num_classes)
         own.update(labels, predictions)
@@ -80,18 +81,25 @@ def measure_quality(
     return quality_of(part, classes, confusion, by_image, scores)
 
 
-def _check(artifact: Artifact, part: Part, classes: Classes) -> None:
-    require_same_classes(artifact, classes)
+def _checked_order(
+    artifact: Artifact, part: Part, classes: Classes
+) -> tuple[int, ...] | None:
+    order = class_order(artifact, classes)
     require_same_bands(artifact.path, artifact.num_bands, part)
     if len(part) == 0:
         raise UsageError(f"the part {part.name!r} has no images to measure on.")
+    return order
 
 
-def require_same_classes(artifact: Artifact, classes: Classes) -> None:
-    """Check that a file gives as many classes as the data set has.
+def class_order(artifact: Artifact, classes: Classes) -> tuple[int, ...] | None:
+    """Index of each class of the data in the logits of a file; None if it is equal.
+
+    Classes are matched by the names that the file says. If it says none, or names of
+    which the data have not the same, they are taken to have the data's order; the
+    latter is warned of.
 
     Raises:
-        ModelError: if the numbers differ.
+        ModelError: if the numbers of classes differ.
     """
     if artifact.num_classes != classes.num_classes:
         raise ModelError(
@@ -99,6 +107,25 @@ def require_same_classes(artifact: Artifact, classes: Classes) -> None:
             f"has {classes.num_classes} ({', '.join(classes.names)}). Measure it on "
             "the data it was trained for."
         )
+    said = artifact.metadata.classes if artifact.metadata else None
+    theirs = tuple(each.name for each in said or ())
+    if not theirs or theirs == classes.names:
+        return None
+    if sorted(theirs) == sorted(classes.names):
+        return tuple(theirs.index(name) for name in classes.names)
+    warnings.warn(
+        f"{artifact.path}: its classes are {', '.join(theirs)}, those of the data set "
+        f"{', '.join(classes.names)}. They are taken for each other in this order; if "
+        "that is wrong, so are the scores.",
+        SegshrinkWarning,
+        stacklevel=2,
+    )
+    return None
+
+
+def ordered(logits: np.ndarray, order: tuple[int, ...] | None) -> np.ndarray:
+    """Logits `(..., classes)` in the order of `class_order`."""
+    return logits if order is None else logits[..., list(order)]
 
 
 def as_trained(artifact: Artifact, part: Part) -> Part:

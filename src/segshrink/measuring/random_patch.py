@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from segshrink.data import IGNORE_INDEX, PatchDataset, stretch_channels
-from segshrink.measuring.quality import require_same_classes, softmax
+from segshrink.measuring.quality import class_order, ordered, softmax
 from segshrink.metrics import ConfusionMatrix
 from segshrink.progress import Progress, SilentProgress
 from segshrink.records.evaluation import (
@@ -53,13 +53,14 @@ def measure_random_patch(
         UsageError: if the file gives classes alone, since the protocol counts scores.
     """
     classes, split = patches.images.classes, patches.split
-    require_same_classes(artifact, classes)
+    order = class_order(artifact, classes)
     require_scores(artifact, "this protocol")
     progress = progress or SilentProgress()
     scores = PatchScores(classes.num_classes, patches.void_label)
     progress.start(f"random patches through {artifact.path.name}", len(split.val))
     for patch, labels in patches.iter_val():
-        scores.update(labels, predict_image(artifact, stretch_channels(patch)))
+        logits = predict_image(artifact, stretch_channels(patch))
+        scores.update(labels, ordered(logits, order))
         progress.advance(miou=scores.confusion.mean_iou())
     progress.finish()
     return RandomPatchQuality(

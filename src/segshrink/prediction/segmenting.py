@@ -18,7 +18,7 @@ from segshrink.records import exclusive_folder, model_sha256, read_json, write_j
 from segshrink.runtimes import Artifact, legend, require_scores
 
 _ABOUT = "predicted.json"
-_OPTIONS = ("head", "input_range")
+_OPTIONS = ("head", "input_range", "architecture")
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,10 @@ def segment_files(
     """Segment every image into `out`, and write the areas of its classes.
 
     `out` gets a class-index PNG with a palette for each photograph, a GeoTIFF for each
-    georeferenced scene, a coloured overlay for both, and one `areas.csv`. A call that
-    was killed resumes: a result is kept if its image has not changed since, by size and
-    time of change. An image that cannot be read does not stop the rest.
+    georeferenced scene, a coloured overlay for both, and one `areas.csv` of these
+    images. A call that was killed resumes: a result is kept if its image has not
+    changed since, by size and time of change. An image that cannot be read does not
+    stop the rest.
 
     Args:
         artifact: an opened model file.
@@ -183,4 +184,6 @@ def _opened_with(artifact: Artifact) -> dict[str, str]:
     said = {} if signature.head is None else {"head": signature.head}
     if signature.input_range is not InputRange.BYTES:
         said["input_range"] = str(signature.input_range.value)
+    if signature.architecture_sha256 is not None:
+        said["architecture"] = signature.architecture_sha256
     return said

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,9 @@ from segshrink.errors import RunFolderError
 from segshrink.formats import Format
 
 _PARTIAL = ".partial"
+# An entry of `external_data` in ONNX's protocol buffers: the key, then the length of
+# the name in one byte.
+_LOCATION = re.compile(rb"\n\x08location\x12([\x01-\x7f])")
 
 
 @contextmanager
@@ -160,7 +164,7 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(path: Path | str) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -170,16 +174,35 @@ def model_files(path: Path) -> list[Path]:
     """The files that a model consists of.
 
     An OpenVINO `.xml` holds only the graph; the `.bin` with its weights is added if it
-    exists. A SavedModel is all files of its folder, in the order of their names.
+    exists. An `.onnx` may keep its weights in files beside it, whose names it says. A
+    SavedModel is all files of its folder, in the order of their names.
     """
     path = Path(path)
     format = Format.of_file(path)
+    if format is Format.ONNX:
+        return [path, *_external_data(path)]
     if format is Format.SAVED_MODEL:
         return sorted(file for file in path.rglob("*") if file.is_file())
     if format is None or format.weights_suffix is None:
         return [path]
     weights = path.with_suffix(format.weights_suffix)
     return [path, weights] if weights.is_file() else [path]
+
+
+def _external_data(path: Path) -> list[Path]:
+    """Files in which an `.onnx` keeps its weights, as newer exporters write them.
+
+    They are found without the `onnx` package, which need not be installed where a file
+    is only run.
+    """
+    content = path.read_bytes()
+    names = dict.fromkeys(
+        content[match.end() : match.end() + match[1][0]]
+        for match in _LOCATION.finditer(content)
+    )
+    files = [path.parent / os.fsdecode(name) for name in names]
+    folder = path.parent.resolve()
+    return [x for x in files if x.is_file() and x.resolve().is_relative_to(folder)]
 
 
 def model_sha256(path: Path) -> str:

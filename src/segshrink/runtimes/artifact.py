@@ -16,7 +16,7 @@ from segshrink.records.metadata import FileMetadata
 from segshrink.runtimes.outputs import OutputKind, as_logits
 
 # 8192 x 8192: tiles are far smaller, and logits have many channels.
-_MOST_PIXELS = 1 << 26
+MOST_PIXELS = 1 << 26
 _MOST_CLASSES = 254
 
 
@@ -174,6 +174,7 @@ class Signature:
         is_window: whether the file takes images of any size, of which `input_shape` is
             the size of the windows that are predicted.
         head: the output that was chosen, of a file that has several.
+        architecture_sha256: of the Python file that built the model, if one did.
     """
 
     input_shape: tuple[int, int]
@@ -185,6 +186,7 @@ class Signature:
     output: OutputKind | None = OutputKind.LOGITS
     is_window: bool = False
     head: str | None = None
+    architecture_sha256: str | None = None
 
     @property
     def num_classes(self) -> int:
@@ -273,7 +275,7 @@ def checked_signature(path: Path, input_shape: tuple, output_shape: tuple) -> Si
             "segmentation model of this form."
         )
     num_pixels = math.prod(size_px)
-    if num_pixels > _MOST_PIXELS:
+    if num_pixels > MOST_PIXELS:
         raise ModelError(
             f"{path}: takes images of {' x '.join(map(str, size_px))} pixels, which is "
             "more than any is opened for. Export the model for smaller images."

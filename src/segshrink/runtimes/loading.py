@@ -15,6 +15,7 @@ from segshrink.formats import (
     remedy_for,
 )
 from segshrink.reading import irregular
+from segshrink.records.files import sha256_of
 from segshrink.records.metadata import FileMetadata
 from segshrink.runtimes.artifact import Artifact
 from segshrink.runtimes.outputs import OutputKind, output_kind
@@ -53,7 +54,8 @@ def load_artifact(
         ModelError: if the file is missing, damaged, of an unknown format, or not a
             segmentation model.
         MissingExtraError: if its runtime is not installed.
-        UsageError: if `threads` is below 1, or the range is unknown.
+        UsageError: if `threads` is below 1, or the range is unknown, or not that which
+            the file says.
     """
     path = Path(path)
     if threads < 1:
@@ -82,7 +84,18 @@ def load_artifact(
     artifact = _OPENERS[format](path, threads, head, architecture)
     if format in EXPORTED:
         artifact.metadata = _fitting(artifact)
-    signature = replace(artifact.signature, input_range=_range(input_range), head=head)
+    range_given = _range(input_range)
+    if range_given is not InputRange.BYTES and artifact.metadata is not None:
+        raise UsageError(
+            f"{path}: says itself that it takes images of 0-255, but --input-range is "
+            f"{range_given}. Drop it; it is for files that do not say."
+        )
+    signature = replace(
+        artifact.signature,
+        input_range=range_given,
+        head=head,
+        architecture_sha256=None if architecture is None else sha256_of(architecture),
+    )
     artifact.signature = signature
     artifact.signature = replace(signature, output=_output(artifact, format))
     return artifact

@@ -14,6 +14,16 @@ from typing import Any
 _MOST_VALUES = 1 << 31
 # As segshrink.formats has it, which is not imported.
 _WINDOW_PX = 256
+# Types of ONNX Runtime and what NumPy calls them.
+_NUMBERS = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+}
 
 
 def _run_litert(path: str, threads: int) -> None:
@@ -43,11 +53,10 @@ def _run_onnx(path: str, threads: int) -> None:
     session = onnxruntime.InferenceSession(
         path, options, providers=["CPUExecutionProvider"]
     )
-    images = {
-        x.name: np.zeros(_checked(x.shape), np.float32)
-        for x in session.get_inputs()
-        if x.type == "tensor(float)"
-    }
+    inputs = session.get_inputs()
+    if any(x.type not in _NUMBERS for x in inputs):
+        return  # who opens the file says what it must take
+    images = {x.name: np.zeros(_checked(x.shape), _NUMBERS[x.type]) for x in inputs}
     session.run(None, images)
 
 
@@ -106,7 +115,9 @@ def main(arguments: list[str]) -> None:
     # The runtimes' errors have no common base but Exception.
     except Exception as error:
         lines = (str(error).strip() or type(error).__name__).splitlines()
-        answer["fault"] = lines[0].strip()[:300]
+        # OpenVINO begins with the place in its own source.
+        said = [line for line in lines if not line.startswith("Exception from")]
+        answer["fault"] = (said or lines)[0].strip()[:300]
     sys.stdout.write(f"\n{json.dumps(answer)}\n")
 
 
