@@ -83,20 +83,53 @@ def test_models_of_another_form_are_refused(shape, layers, message, suffix, tmp_
         load_artifact(path)
 
 
-def test_litert_file_with_integer_input_is_refused(tmp_path):
+def test_litert_file_of_other_integers_is_refused(tmp_path):
     import tensorflow as tf
 
     module = tf.Module()
     serve = tf.function(lambda image: tf.cast(image, tf.float32)).get_concrete_function(
-        tf.TensorSpec((1, 8, 8, 3), tf.uint8)
+        tf.TensorSpec((1, 8, 8, 3), tf.int32)
     )
     converter = tf.lite.TFLiteConverter.from_concrete_functions([serve], module)
     path = tmp_path / "integer.tflite"
     path.write_bytes(converter.convert())
     with pytest.raises(
-        ModelError, match="one input and one output of float32 or.*type uint8, float32"
+        ModelError,
+        match="one input and one output of float32, int8 or.*type int32, float32",
     ):
         load_artifact(path)
+
+
+@pytest.mark.parametrize("kind", ["quantized", "plain"])
+def test_litert_files_of_uint8_are_run(kind, tmp_path):
+    """As the full integer files of other tools, of which many take and give uint8."""
+    import tensorflow as tf
+
+    image = keras.Input((8, 8, 3), batch_size=1)
+    layer = keras.layers.Conv2D(4, 1, kernel_initializer="orthogonal")
+    scaled = keras.layers.Rescaling(1 / 64)(image)
+    model = keras.Model(image, layer(scaled))
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8)
+    if kind == "quantized":
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: (
+            [x[None].astype(np.float32)] for x in images
+        )
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    else:
+        kernel, bias = layer.get_weights()
+        serve = tf.function(
+            lambda image: tf.cast(image, tf.float32) @ (kernel[0, 0] / 64) + bias
+        ).get_concrete_function(tf.TensorSpec((1, 8, 8, 3), tf.uint8))
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([serve])
+    path = tmp_path / "m.tflite"
+    path.write_bytes(converter.convert())
+    found = load_artifact(path).predict(images)
+    expected = model.predict_on_batch(images.astype(np.float32))
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() < 0.05 * np.ptp(expected)
 
 
 def test_keras_tells_the_cores_it_takes(tmp_path, monkeypatch):

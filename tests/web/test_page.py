@@ -101,6 +101,6 @@ def test_what_a_browser_cannot_give_is_refused(tmp_path):
     file = exported(
         tmp_path / "int8.tflite", quantize="full_int8", calibration=Calibration(images)
     )
-    with pytest.raises(ModelError, match="has an int8 input or output"):
+    with pytest.raises(ModelError, match="has an integer input or output"):
         write_web_page(file, tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()

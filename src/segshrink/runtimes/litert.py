@@ -54,7 +54,7 @@ class LiteRTArtifact:
         takes, gives = (
             tuple(tensor["shape"].tolist()) for tensor in (self._image, self._logits)
         )
-        if self._logits["dtype"] == np.uint8:
+        if _is_class_map(self._logits):
             self.signature = class_map_signature(path, takes, gives, self.metadata)
         else:
             self.signature = checked_signature(path, takes, gives)
@@ -71,13 +71,11 @@ class LiteRTArtifact:
         inputs = self._interpreter.get_input_details()
         outputs = self._interpreter.get_output_details()
         types = [tensor["dtype"] for tensor in (*inputs, *outputs)]
-        known = {np.float32, np.int8}
-        if types[-1:] == [np.uint8] and len(outputs) == 1:
-            types = types[:-1]  # class indices
+        known = {np.float32, np.int8, np.uint8}
         if len(inputs) != 1 or len(outputs) != 1 or not set(types) <= known:
             raise ModelError(
-                f"{self.path}: one input and one output of float32 or int8 are needed, "
-                f"got {len(inputs)} inputs and {len(outputs)} outputs of type "
+                f"{self.path}: one input and one output of float32, int8 or uint8 are "
+                f"needed, got {len(inputs)} inputs and {len(outputs)} outputs of type "
                 f"{', '.join(np.dtype(kind).name for kind in types)}."
             )
         for tensor in (*inputs, *outputs):
@@ -107,6 +105,8 @@ def _as_stored(values: np.ndarray, tensor: dict) -> np.ndarray:
     if tensor["dtype"] == np.float32:
         return values
     scale, zero_point = tensor["quantization"]
+    if scale == 0:  # grey levels as they are
+        scale = 1.0
     limits = np.iinfo(tensor["dtype"])
     steps = np.round(values / scale) + zero_point
     return np.clip(steps, limits.min, limits.max).astype(tensor["dtype"])
@@ -114,7 +114,12 @@ def _as_stored(values: np.ndarray, tensor: dict) -> np.ndarray:
 
 def _as_float(values: np.ndarray, tensor: dict) -> np.ndarray:
     """Convert the values of a tensor of the file to float32."""
-    if tensor["dtype"] in (np.float32, np.uint8):
+    if tensor["dtype"] == np.float32 or _is_class_map(tensor):
         return values
     scale, zero_point = tensor["quantization"]
     return (values.astype(np.float32) - zero_point) * scale
+
+
+def _is_class_map(tensor: dict) -> bool:
+    # Logits of uint8 have a scale.
+    return bool(tensor["dtype"] == np.uint8 and tensor["quantization"][0] == 0)

@@ -82,8 +82,8 @@ def _require_that_it_runs(artifact: Artifact) -> None:
         )
     if isinstance(artifact, LiteRTArtifact) and not artifact.is_float_outside:
         raise ModelError(
-            f"{artifact.path}: has an int8 input or output, which LiteRT.js does not "
-            "take. Export it with --quantize int8, which has float32 there."
+            f"{artifact.path}: has an integer input or output, which LiteRT.js does "
+            "not take. Export it with --quantize int8, which has float32 there."
         )
 
 
