@@ -8,6 +8,9 @@ import json
 import os
 import re
 import stat
+import tokenize
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,24 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+
+
+# What numpy.load raises for a damaged array or archive; which one depends on where the
+# damage is.
+DAMAGED_ARRAY = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    NotImplementedError,
+    SyntaxError,
+    MemoryError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class ReadingFault(ValueError):

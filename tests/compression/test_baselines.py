@@ -3,11 +3,14 @@
 import json
 
 import keras
+import numpy as np
 import pytest
 
 from segshrink.compression import baselines
 from segshrink.compression.context import Context
 from segshrink.models import save_model
+from segshrink.models.heads import TWO_CLASSES, with_logits
+from segshrink.models.input_range import TO_RANGE, with_input_range
 from segshrink.pruning import MagnitudePruning
 from segshrink.pruning.magnitude import kernels
 from segshrink.recipe import parse_recipe
@@ -207,3 +210,29 @@ def test_no_teacher_beside_a_teacher_file_has_the_students_rate(begin, trained):
     baselines.train_without_teacher(context, context.folder / "a")
     assert trained.calls[-1]["settings"].learning_rate == 0.003
     assert trained.calls[-1]["settings"].epochs == 5
+
+
+def test_constants_of_a_model_keep_their_values():
+    image = keras.Input((8, 8, 3))
+    scaled = keras.layers.Normalization(mean=None)
+    scaled.adapt(np.random.default_rng(0).integers(0, 256, (40, 3)).astype(np.float32))
+    inner = keras.Model(image, keras.layers.Conv2D(4, 1)(scaled(image)), name="inner")
+    one = keras.Model(image, keras.layers.Conv2D(1, 1)(inner(image)))
+    model = with_input_range(with_logits(one), "caffe")
+    fresh = baselines._with_fresh_weights(model)
+    assert fresh.count_params() == model.count_params()
+    same = {
+        layer.name: all(map(np.array_equal, layer.get_weights(), copy.get_weights()))
+        for layer, copy in zip(
+            model._flatten_layers(), fresh._flatten_layers(), strict=True
+        )
+        if layer.weights and not isinstance(layer, keras.Model)
+    }
+    kept = {name for name in same if same[name]}
+    assert kept == {TO_RANGE, TWO_CLASSES, scaled.name}
+    copy = fresh.get_layer("inner") if "inner" in same else fresh
+    normalized = next(
+        x for x in copy._flatten_layers() if isinstance(x, keras.layers.Normalization)
+    )
+    given = np.ones((1, 8, 8, 3), np.float32)
+    assert np.array_equal(np.asarray(normalized(given)), np.asarray(scaled(given)))

@@ -1,5 +1,6 @@
 """Predictions of a folder as logits, hard and soft, and what is refused."""
 
+import contextlib
 import dataclasses
 import unicodedata
 
@@ -145,6 +146,21 @@ def test_damaged_and_crowded_files_are_refused(tmp_path, images):
     np.savez(tmp_path / "alone.npz", first=soft(), second=soft())
     with pytest.raises(DatasetError, match="one array, got first, second"):
         logits_of(tmp_path, images[2])
+
+
+def test_damage_anywhere_is_one_error(tmp_path, images):
+    for suffix, written in ((".npy", np.save), (".npz", np.savez_compressed)):
+        path = tmp_path / f"alone{suffix}"
+        written(path, soft())
+        whole = path.read_bytes()
+        for place in range(0, len(whole), len(whole) // 100 + 1):
+            for bit in (0, 5):
+                flipped = bytearray(whole)
+                flipped[place] ^= 1 << bit
+                path.write_bytes(flipped)
+                with contextlib.suppress(DatasetError):
+                    logits_of(tmp_path, images[2])
+        path.unlink()
 
 
 def test_void_in_a_mask_is_refused(tmp_path, images):

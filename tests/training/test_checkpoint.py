@@ -1,5 +1,7 @@
 """The state of a training run in its folder."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -56,3 +58,26 @@ def test_keeps_only_the_best_model(tmp_path):
     discard_checkpoint(tmp_path)
     discard_checkpoint(tmp_path)  # nothing there is fine
     assert list(tmp_path.iterdir()) == []
+
+
+def test_damage_anywhere_is_one_error(tmp_path):
+    """numpy.load raises errors of ten kinds, by where the damage is."""
+    save_state(tmp_path, variables(np.ones(3, np.float32)), STATE)
+    path = state_path(tmp_path)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 3):
+        for bit in (0, 3, 5, 7):
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << bit
+            path.write_bytes(flipped)
+            with contextlib.suppress(RunFolderError):
+                load_state(tmp_path, variables(np.zeros(3, np.float32)), FINGERPRINT)
+
+
+def test_numbers_of_sixteen_bits_are_loaded_as_they_were(tmp_path):
+    values = np.array([1.5, -0.375, 1e30], np.float32)
+    save_state(tmp_path, [keras.Variable(values, dtype="bfloat16")], STATE)
+    [target] = [keras.Variable(np.zeros(3), dtype="bfloat16")]
+    load_state(tmp_path, [target], FINGERPRINT)
+    expected = keras.Variable(values, dtype="bfloat16")
+    assert keras.ops.all(keras.ops.equal(target.value, expected.value))

@@ -2,7 +2,9 @@
 
 import keras
 import numpy as np
+import pytest
 
+from segshrink.errors import ModelError
 from segshrink.training import Objective, fit
 
 from .runs import (
@@ -73,3 +75,11 @@ class RatePerStep(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         self.rates.append(float(self.model.optimizer.learning_rate))
+
+
+def test_a_model_without_weights_to_train_is_refused(tmp_path, context):
+    model = small_model()
+    model.trainable = False
+    with pytest.raises(ModelError, match="all of its layers are frozen"):
+        fit(model, small_settings(epochs=1), context, Objective(loss=NoGradient()))
+    assert not list(tmp_path.iterdir())

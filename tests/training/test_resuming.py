@@ -194,6 +194,17 @@ def test_a_finished_run_is_not_repeated(finished, tiny_dataset):
     assert run(folder, tiny_dataset, settings=settings, progress=progress) == result
 
 
+def test_a_best_model_that_is_cut_short_is_told(finished, tiny_dataset, tmp_path):
+    folder = shutil.copytree(finished[0], tmp_path / "copy")
+    best = best_path(folder, 1)
+    best.write_bytes(best.read_bytes()[:-300])
+    with pytest.raises(RunFolderError, match="best model of this run. Delete .*checkp"):
+        run(folder, tiny_dataset, settings=small_settings(epochs=1))
+    best.unlink()
+    with pytest.raises(RunFolderError, match="best model of this run. Delete .*checkp"):
+        run(folder, tiny_dataset, settings=small_settings(epochs=1))
+
+
 def test_discard_checkpoint_leaves_the_result(finished, tmp_path):
     folder = shutil.copytree(finished[0], tmp_path / "copy")
     discard_checkpoint(folder)

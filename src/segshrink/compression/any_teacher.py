@@ -200,6 +200,10 @@ class TeacherArtifact:
         self.input_shape, self.metadata = artifact.input_shape, artifact.metadata
         self.class_names = _class_names(path, artifact.metadata)
         self.order = _class_order(self.class_names, path, dataset)
+        if self.order and self.metadata and self.metadata.classes:
+            # The logits have the data's order from here on.
+            said = tuple(self.metadata.classes[index] for index in self.order)
+            self.metadata = self.metadata.model_copy(update={"classes": said})
         self.num_bands = artifact.num_bands
         self.num_classes = artifact.num_classes
         require_same_bands(path, artifact.num_bands, dataset.train)
@@ -259,6 +263,23 @@ def _class_order(
     if not theirs or theirs == ours:
         return None
     return tuple(theirs.index(name) for name in ours)
+
+
+def require_order(path: Path, dataset: Dataset) -> None:
+    """Refuse a Keras model whose run says that its classes have another order.
+
+    A student that is pruned from it has its outputs.
+
+    Raises:
+        ModelError: naming both orders, or if the classes are others.
+    """
+    theirs = _class_names(path)
+    if _class_order(theirs, path, dataset) is not None:
+        raise ModelError(
+            f"{path}: its classes have the order {_listed(theirs)}, those of "
+            f"{dataset.name} {_listed(dataset.classes.names)}. List them alike in "
+            "dataset.yaml, or take a student that is built (student.kind: compact)."
+        )
 
 
 def _require_as_many(num_classes: int, path: Path, dataset: Dataset) -> None:

@@ -12,6 +12,8 @@ from keras import ops
 from segshrink.compression.context import Context
 from segshrink.compression.stage import trained_record
 from segshrink.models import load_model
+from segshrink.models.heads import TWO_CLASSES
+from segshrink.models.input_range import TO_RANGE
 from segshrink.pruning import MagnitudePruning
 from segshrink.pruning.magnitude import kernels
 from segshrink.recipe import TrainingSettings
@@ -107,7 +109,24 @@ def _seconds_behind(stage: Path) -> float:
 
 
 def _with_fresh_weights(model: keras.Model) -> keras.Model:
-    return keras.models.clone_model(model)
+    """A model of the same layers; only constants keep their values.
+
+    Those are statistics that a layer was given, and layers that change the range of the
+    images or one channel into two classes.
+    """
+    fresh = keras.models.clone_model(model)
+    pairs = zip(
+        model._flatten_layers(include_self=False),
+        fresh._flatten_layers(include_self=False),
+        strict=True,
+    )
+    for layer, copy in pairs:
+        if isinstance(layer, keras.layers.Normalization):
+            copy.set_weights(layer.get_weights())
+            copy.finalize_state()
+        elif layer.name in (TWO_CLASSES, TO_RANGE):
+            copy.set_weights(layer.get_weights())
+    return fresh
 
 
 def _settings_within(

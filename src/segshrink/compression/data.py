@@ -143,6 +143,11 @@ def require_fit(model: keras.Model, file: Path, dataset: Dataset, tile_px: int) 
     if model.input_shape != tile:
         if model.input_shape[:3] == tile[:3]:
             require_same_bands(file, model.input_shape[3], dataset.train)
+        if model.input_shape[1:] == tile[1:]:
+            raise ModelError(
+                f"{file}: its batches have the fixed size {model.input_shape[0]}. "
+                "Build it from keras.Input(shape), without a size of the batch."
+            )
         raise ModelError(
             f"{file}: takes images {model.input_shape}, but tiles are {tile}. "
             f"{_remedy(model.input_shape)}"

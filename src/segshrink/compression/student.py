@@ -1,5 +1,6 @@
 """The student: pruned from its teacher or built as a compact model, then distilled."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,8 @@ from segshrink.distillation import (
 )
 from segshrink.errors import UsageError
 from segshrink.models import build_model, load_model, save_model
+from segshrink.models.heads import TWO_CLASSES
+from segshrink.models.input_range import TO_RANGE
 from segshrink.progress import Progress
 from segshrink.pruning import (
     LatencyBudget,
@@ -128,6 +131,7 @@ def train_student(
     if epochs is not None:
         training = training.model_copy(update={"epochs": epochs})
     chosen = settings.distillation.completed()
+    _tell_frozen(student, context.progress)
     result = distill(
         student,
         teacher,
@@ -141,6 +145,25 @@ def train_student(
     return record.model_copy(
         update={"distillation": chosen.model_dump(mode="json", exclude_none=True)}
     )
+
+
+def _tell_frozen(model: keras.Model, progress: Progress) -> None:
+    frozen = [
+        layer
+        for layer in model._flatten_layers(include_self=False, recursive=True)
+        if not layer.trainable
+        and layer._trainable_variables
+        and layer.name not in (TWO_CLASSES, TO_RANGE)
+    ]
+    if frozen:
+        weights = sum(
+            math.prod(v.shape) for x in frozen for v in x._trainable_variables
+        )
+        progress.say(
+            f"student: {weights:,} of its {model.count_params():,} weights are frozen "
+            f"({frozen[0].name}{' and others' if len(frozen) > 1 else ''}) and stay as "
+            "they are. To train them too, save the model with trainable = True."
+        )
 
 
 def plan_path(model: Path) -> Path:

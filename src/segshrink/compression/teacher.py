@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from segshrink.compression.any_teacher import open_teacher
+from segshrink.compression.any_teacher import open_teacher, require_order
 from segshrink.compression.context import Context
 from segshrink.compression.data import require_fit
 from segshrink.compression.given_model import open_given_model
@@ -192,6 +192,7 @@ def checked_teacher_file(
     if None in model.input_shape[1:3]:
         model = with_input_size(model, tile_px, tile_px)
     require_fit(model, file, dataset, tile_px)
+    require_order(file, dataset)
     open_given_model(
         file,
         progress or SilentProgress(),

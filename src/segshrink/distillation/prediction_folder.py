@@ -1,7 +1,6 @@
 """A folder of predictions as a teacher: hard masks, or soft arrays."""
 
 import hashlib
-import zipfile
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,6 +15,7 @@ from segshrink.data.masks import read_mask, to_labels
 from segshrink.data.names import composed, pairing_stem
 from segshrink.distillation.logits_source import are_probabilities, log_probabilities
 from segshrink.errors import DatasetError
+from segshrink.reading import DAMAGED_ARRAY
 from segshrink.records import sha256_of
 
 _MASK_SUFFIX = ".png"
@@ -185,7 +185,7 @@ def _read_array(path: Path) -> np.ndarray:
             if len(content.files) == 1:
                 return np.asarray(content[content.files[0]])
             names = ", ".join(content.files) or "none"
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGED_ARRAY as error:
         raise DatasetError(
             f"{path}: cannot be read as an array of numbers ({error}). Write it with "
             "numpy.save."

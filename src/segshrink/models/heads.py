@@ -18,6 +18,9 @@ from segshrink.errors import ModelError
 from segshrink.models.calls import arguments_of, as_functional, is_graph, run_calls
 from segshrink.models.channels_last import takes_channels_first, with_channels_last
 
+TWO_CLASSES = "two_classes"
+"""Name of the layer that makes two classes of one channel, of constant weights."""
+
 _PROBABILITIES = ("softmax", "sigmoid")
 # Operations behind a softmax or sigmoid that keep its values between 0 and 1.
 _KEEP_RANGE = (
@@ -69,7 +72,8 @@ def with_logits(model: keras.Model, head: str | None = None) -> keras.Model:
         changed = with_channels_last(model)
     changed = _one_output(changed, head, notes)
     changed = _without_activation(changed, notes)
-    if changed.outputs[0].shape[-1] == 1:
+    shape = changed.outputs[0].shape
+    if len(shape) == 4 and shape[-1] == 1:
         changed = _two_classes(changed, notes)
     if changed is not model:
         _NOTES[changed] = f"{model.name}: {'; '.join(notes)}."
@@ -95,7 +99,8 @@ def _one_output(model: keras.Model, head: str | None, notes: list[str]) -> keras
         fault = "which gives the classes?" if head is None else f"none is {head!r}."
         raise ModelError(
             f"{model.name}: has the outputs {listed}; {fault} Name one with --head "
-            "NAME or --head NUMBER, in a recipe with teacher.head."
+            "NAME or --head NUMBER, in a recipe with teacher.head. A model that is to "
+            "be a student is saved with that output alone."
         )
     if len(outputs) == 1:
         return model
@@ -262,7 +267,7 @@ def _two_classes(model: keras.Model, notes: list[str]) -> keras.Model:
     """Logits 0 and z of a single logit z: their softmax is the sigmoid of z."""
     notes.append("its single channel becomes two classes, background and foreground")
     layer = layers.Conv2D(
-        2, 1, use_bias=False, trainable=False, dtype="float32", name="two_classes"
+        2, 1, use_bias=False, trainable=False, dtype="float32", name=TWO_CLASSES
     )
     outputs = layer(model.outputs[0])
     layer.set_weights([np.array([[[[0.0, 1.0]]]], np.float32)])

@@ -10,6 +10,9 @@ from segshrink.errors import ModelError
 from segshrink.formats import InputRange
 from segshrink.models.calls import as_functional, is_graph, run_calls, same_call
 
+TO_RANGE = "to_range"
+"""Name of the layer that changes the range of images; its weights are constants."""
+
 _SCALING = (layers.Rescaling, layers.Normalization, layers.BatchNormalization)
 _SCALING_OPERATIONS = ("Multiply", "TrueDivide", "Divide", "Subtract", "Add")
 _PASSING = (layers.Identity, layers.Dropout, layers.ZeroPadding2D)
@@ -74,11 +77,11 @@ def with_input_range(model: keras.Model, of: InputRange | str) -> keras.Model:
         )
     images = keras.Input(shape, name=model.inputs[0].name)
     if same:
-        scaled = layers.Rescaling(of.scale[0], of.offset[0], name="to_range")(images)
+        scaled = layers.Rescaling(of.scale[0], of.offset[0], name=TO_RANGE)(images)
     elif of.is_reversed:
         scaled = _linear(images, np.diag(of.scale)[::-1], of.offset)
     else:
-        scaled = layers.Rescaling(list(of.scale), list(of.offset), name="to_range")(
+        scaled = layers.Rescaling(list(of.scale), list(of.offset), name=TO_RANGE)(
             images
         )
     try:
@@ -90,7 +93,7 @@ def with_input_range(model: keras.Model, of: InputRange | str) -> keras.Model:
 
 def _linear(images: Any, kernel: np.ndarray, offset: tuple[float, ...]) -> Any:
     """A fixed linear map of the bands of each pixel."""
-    layer = layers.Conv2D(3, 1, trainable=False, name="to_range")
+    layer = layers.Conv2D(3, 1, trainable=False, name=TO_RANGE)
     mapped = layer(images)
     layer.set_weights([kernel[None, None], np.array(offset)])
     return mapped

@@ -6,7 +6,6 @@ from the last finished epoch and ends as if it had never stopped.
 
 import json
 import shutil
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import keras
 import numpy as np
 
 from segshrink.errors import RunFolderError
+from segshrink.reading import DAMAGED_ARRAY
 from segshrink.records import atomic_write
 from segshrink.training.history import HistoryRow
 
@@ -71,11 +71,16 @@ def save_state(
 ) -> None:
     """Write the values of `variables`, in order, and the state of the run."""
     arrays = {
-        f"variable_{position}": keras.ops.convert_to_numpy(variable.value)
+        f"variable_{position}": _plain(keras.ops.convert_to_numpy(variable.value))
         for position, variable in enumerate(variables)
     }
     with atomic_write(state_path(folder)) as partial, partial.open("wb") as file:
         np.savez(file, facts=np.array(json.dumps(asdict(state))), **arrays)
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    # NumPy writes bfloat16 as bytes that it does not read again; float32 holds it.
+    return values.astype(np.float32) if values.dtype.kind == "V" else values
 
 
 def load_state(
@@ -131,15 +136,7 @@ def _read_state(path: Path) -> tuple[TrainingState, list[np.ndarray]]:
         with np.load(path, allow_pickle=False) as saved:
             state = TrainingState(**json.loads(str(saved["facts"])))
             values = [saved[f"variable_{i}"] for i in range(len(saved.files) - 1)]
-    # The error of a damaged archive depends on where the damage is.
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        EOFError,
-        zipfile.BadZipFile,
-    ) as error:
+    except DAMAGED_ARRAY as error:
         raise RunFolderError(
             f"{path}: the checkpoint is damaged ({error}). "
             f"Delete {path.parent} to train again from the start."

@@ -86,6 +86,11 @@ class EpochKeeper(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Start the epoch's clock."""
         self._began = time.perf_counter()
+        if keras.backend.backend() == "torch":
+            # Dropout draws from PyTorch's own generator, which no checkpoint holds.
+            import torch
+
+            torch.manual_seed(self.context.seed * 100_003 + len(self.state.history))
 
     def on_train_batch_end(
         self, batch: int, logs: Mapping[str, Any] | None = None

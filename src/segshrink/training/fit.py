@@ -10,8 +10,9 @@ import keras
 from segshrink.data import Dataset, ImageMaps, Part, TileSampler, TileSettings
 from segshrink.data.augmentation import crop_sides
 from segshrink.data.mixing import Mixing
-from segshrink.errors import RunFolderError
+from segshrink.errors import ModelError, RunFolderError
 from segshrink.models import tile_px_of
+from segshrink.models.archive import check_archive
 from segshrink.objectives import WeightedSum
 from segshrink.recipe import TrainingSettings
 from segshrink.records import atomic_write
@@ -141,10 +142,12 @@ def fit(
         The epoch that was chosen, its quality, and the work that was done.
 
     Raises:
-        ModelError: if the model does not take square tiles of one size.
+        ModelError: if the model does not take square tiles of one size, or has no
+            weight to train.
         TrainingError: if the loss is not a number, or the device has too little
             memory.
-        RunFolderError: if the folder holds the checkpoint of another training run.
+        RunFolderError: if the folder holds the checkpoint of another training run, or
+            what it keeps is damaged.
         UsageError: if the devices of `context` are not there.
     """
     keep_compiled_programs()
@@ -172,6 +175,11 @@ def _fit(
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> TrainingResult:
     model = objective.model or trainee
+    if not model.trainable_variables:
+        raise ModelError(
+            f"{model.name}: all of its layers are frozen, so that there is nothing to "
+            "train. Set model.trainable = True, and save it again."
+        )
     teachers = [objective.teacher] if objective.teacher else []
     settings = settled(settings, context, [model, *teachers])
     require_devices(context.devices, [settings.batch_size])
@@ -357,8 +365,16 @@ def _finish(keeper: EpochKeeper, sampler: TileSampler) -> TrainingResult:
     folder, state = keeper.context.folder, keeper.state
     if state.best_miou is None:
         raise RunFolderError(f"{folder}: the training run was never validated.")
+    best = best_path(folder, state.best_epoch)
+    try:
+        check_archive(best)
+    except ModelError as error:
+        raise RunFolderError(
+            f"{error} It is the best model of this run. Delete {best.parent} to train "
+            "again from the start."
+        ) from None
     with atomic_write(folder / "model.keras") as partial:
-        shutil.copyfile(best_path(folder, state.best_epoch), partial)
+        shutil.copyfile(best, partial)
     epochs, steps = len(state.history), sampler.steps_per_epoch
     validated = [
         (epoch, miou)
