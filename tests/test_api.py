@@ -106,9 +106,8 @@ def test_evaluate_takes_a_model_of_another_range(tmp_path):
     keras.Model(image, model(scaled)).save(tmp_path / "bytes.keras")
     options = {"scenes": 6, "scene_px": 64, "progress": SilentProgress()}
     expected = segshrink.evaluate(tmp_path / "bytes.keras", "synthetic", **options)
-    found = segshrink.evaluate(
-        tmp_path / "unit.keras", "synthetic", input_range="0-1", **options
-    )
+    opened = load_artifact(tmp_path / "unit.keras", input_range="0-1")
+    found = segshrink.evaluate(opened, "synthetic", **options)
     assert found.confusion == expected.confusion
 
 

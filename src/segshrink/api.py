@@ -159,32 +159,26 @@ def predict(
 
 
 def evaluate(
-    model: Path | str,
+    model: Artifact | Path | str,
     data: Path | str,
     *,
     part: str = "test",
     split: Path | str | None = None,
     seed: int = 0,
     threads: int = 1,
-    head: str | None = None,
-    input_range: InputRange | str | None = None,
-    architecture: Path | str | None = None,
     progress: Progress | None = None,
     **options: Unpack[OpeningOptions],
 ) -> DetailedQuality:
     """Quality of a model file on whole images that it was not trained on.
 
     Args:
-        model: the file, of any format.
+        model: a file of any format, or one that `load_artifact` opened, which takes
+            the range of its images, and the output that gives the classes.
         data: a folder of images and masks, or `"synthetic"`.
         part: `"val"` or `"test"`.
         split: as for `open_dataset`.
         seed: as for `open_dataset`.
-        threads: int >= 1.
-        head: as for `load_artifact`.
-        input_range: as for `load_artifact`; None is 0-255, and is refused where
-            another range is clearly better.
-        architecture: as for `load_artifact`.
+        threads: int >= 1, of a file.
         progress: receives every image; by default it is shown.
         **options: as for `open_dataset`.
 
@@ -194,7 +188,7 @@ def evaluate(
     Raises:
         ModelError: if the file cannot be opened or does not fit the data.
         DatasetError: if the data set has faults.
-        UsageError: for another part.
+        UsageError: for another part, or options that do not exist.
     """
     from segshrink.compression.input_range import require_range_of_file
     from segshrink.data import open_dataset
@@ -204,15 +198,14 @@ def evaluate(
     if part not in ("val", "test"):
         raise UsageError(f"part must be val or test, got {part!r}.")
     progress = progress or TerminalProgress()
-    artifact = load_artifact(
-        model,
-        threads=threads,
-        head=head,
-        input_range=input_range or InputRange.BYTES,
-        architecture=architecture,
-    )
+    if isinstance(model, Path | str):
+        artifact = load_artifact(model, threads=threads)
+    elif threads == 1:
+        artifact = model
+    else:
+        raise UsageError("threads has no effect on a model that is open already.")
     dataset = open_dataset(data, split=split, seed=seed, progress=progress, **options)
-    if input_range is None:
+    if artifact is not model:
         require_range_of_file(artifact, dataset)
     images = getattr(dataset, part)
     return evaluate_artifact(artifact, images, dataset.classes, progress=progress)

@@ -29,7 +29,7 @@ from segshrink.formats import Format, InputRange
 if TYPE_CHECKING:
     from segshrink.data import Dataset
     from segshrink.records.benchmark import Benchmark
-    from segshrink.runtimes import Artifact
+    from segshrink.runtimes import Artifact, Opening
 
 
 def benchmark(
@@ -89,15 +89,11 @@ def benchmark(
     from segshrink.measuring.benchmark import benchmark_files
     from segshrink.records import usable_cores
     from segshrink.runtimes import Opening
-    from segshrink.runtimes.loading import says_range
 
     opening = Opening(head, input_range or InputRange.BYTES, architecture)
     progress = TerminalProgress()
     dataset = options.open(progress) if options.is_given else None
-    artifacts = [opening.load(file) for file in files]
-    if all(map(says_range, artifacts)):
-        refuse_idle("where every file says its range itself", input_range=input_range)
-    for artifact in artifacts:
+    for artifact in _opened(files, opening, input_range):
         tell_window(artifact, progress)
         if dataset is not None:
             _check(artifact, dataset, is_range_given=input_range is not None)
@@ -115,6 +111,17 @@ def benchmark(
     figures.write(found.as_plain(), benchmark_rows(found))
     if plot is not None:
         _write_plot(plot, found)
+
+
+def _opened(
+    files: list[Path], opening: Opening, input_range: InputRange | None
+) -> list[Artifact]:
+    from segshrink.runtimes.loading import says_range
+
+    artifacts = [opening.load(file) for file in files]
+    if all(map(says_range, artifacts)):
+        refuse_idle("where every file says its range itself", input_range=input_range)
+    return artifacts
 
 
 def _refuse_without_such_files(

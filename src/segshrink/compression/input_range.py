@@ -84,7 +84,8 @@ def _require_best(
         f"{file}: nothing in it scales its images. Mean IoU on {_TILES} tiles of the "
         f"validation part by the range of the images: {listed}. It was "
         "trained on another range than 0-255. If you know which, name that; if not, "
-        f"give --input-range {best}{choice}; in a recipe it is teacher.input_range. "
+        f"give --input-range {best}{choice}; in a recipe it is teacher.input_range, in "
+        "Python input_range of load_artifact. "
         "--input-range 0-255 leaves the model as it is."
     )
 

@@ -84,15 +84,9 @@ def load_artifact(
     artifact = _OPENERS[format](path, threads, head, architecture)
     if format in EXPORTED:
         artifact.metadata = _fitting(artifact)
-    range_given = _range(input_range)
-    if range_given is not InputRange.BYTES and artifact.metadata is not None:
-        raise UsageError(
-            f"{path}: says itself that it takes images of 0-255, but --input-range is "
-            f"{range_given}. Drop it; it is for files that do not say."
-        )
     signature = replace(
         artifact.signature,
-        input_range=range_given,
+        input_range=_range(input_range, artifact),
         head=head,
         architecture_sha256=None if architecture is None else sha256_of(architecture),
     )
@@ -185,13 +179,19 @@ def _output(artifact: Artifact, format: Format) -> OutputKind | None:
     )
 
 
-def _range(name: InputRange | str) -> InputRange:
+def _range(name: InputRange | str, artifact: Artifact) -> InputRange:
     try:
-        return InputRange(name)
+        given = InputRange(name)
     except ValueError:
         raise UsageError(
             f"the input range must be one of {', '.join(InputRange)}, got {name!r}."
         ) from None
+    if given is not InputRange.BYTES and artifact.metadata is not None:
+        raise UsageError(
+            f"{artifact.path}: says itself that it takes images of 0-255, but "
+            f"--input-range is {given}. Drop it; it is for files that do not say."
+        )
+    return given
 
 
 # Each runtime takes a second or more to import: only the one that is needed is.

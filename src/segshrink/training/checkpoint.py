@@ -75,7 +75,8 @@ def save_state(
         for position, variable in enumerate(variables)
     }
     with atomic_write(state_path(folder)) as partial, partial.open("wb") as file:
-        np.savez(file, facts=np.array(json.dumps(asdict(state))), **arrays)
+        arrays["facts"] = np.array(json.dumps(asdict(state)))
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def _plain(values: np.ndarray) -> np.ndarray:

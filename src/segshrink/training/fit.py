@@ -174,12 +174,7 @@ def _fit(
     choose_from: int,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> TrainingResult:
-    model = objective.model or trainee
-    if not model.trainable_variables:
-        raise ModelError(
-            f"{model.name}: all of its layers are frozen, so that there is nothing to "
-            "train. Set model.trainable = True, and save it again."
-        )
+    model = _trainable(objective.model or trainee)
     teachers = [objective.teacher] if objective.teacher else []
     settings = settled(settings, context, [model, *teachers])
     require_devices(context.devices, [settings.batch_size])
@@ -248,6 +243,15 @@ def _sampler(
         maps=objective.teacher_logits,
         unlabelled=objective.unlabelled,
     )
+
+
+def _trainable(model: keras.Model) -> keras.Model:
+    if not model.trainable_variables:
+        raise ModelError(
+            f"{model.name}: all of its layers are frozen, so that there is nothing to "
+            "train. Set model.trainable = True, and save it again."
+        )
+    return model
 
 
 def _compile(
