@@ -92,6 +92,12 @@ def test_files_are_found_by_the_name_of_the_image(tmp_path, images):
         np.testing.assert_array_equal(logits_of(tmp_path, image), soft(seed))
 
 
+def test_endings_count_in_capitals(tmp_path, images):
+    stored(tmp_path / "alone.npy", soft())
+    (tmp_path / "alone.npy").rename(tmp_path / "alone.NPY")
+    np.testing.assert_array_equal(logits_of(tmp_path, images[2]), soft())
+
+
 def test_names_count_in_either_unicode_form(tmp_path, images):
     image = dataclasses.replace(images[0], name="süd/Köln")
     path = tmp_path / unicodedata.normalize("NFD", "süd/masks/Köln.npy")

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from segshrink.compression.input_range import require_input_range
+from segshrink.compression.input_range import CLEARLY, TILES, require_input_range
 from segshrink.data import Dataset, plain_tiles
 from segshrink.errors import ModelError
 from segshrink.formats import WINDOW_PX, InputRange
@@ -15,10 +15,6 @@ from segshrink.models import head_note, load_model
 from segshrink.models.heads import TWO_CLASSES
 from segshrink.models.input_range import with_input_range
 from segshrink.progress import Progress
-
-_TILES = 16
-# A difference of this much in mean IoU is no accident on these tiles.
-_CLEARLY = 0.05
 
 
 def open_given_model(
@@ -63,7 +59,7 @@ def _require_background_first(model: keras.Model, path: Path, dataset: Dataset) 
     The channel is the second class; whether that is meant is tried on some tiles.
     """
     height, width = (size or WINDOW_PX for size in model.inputs[0].shape[1:3])
-    images, labels = plain_tiles(dataset.val, (height, width), _TILES)
+    images, labels = plain_tiles(dataset.val, (height, width), TILES)
     found = model.predict_on_batch(images.astype(np.float32)).argmax(-1)
     counts = [ConfusionMatrix(2), ConfusionMatrix(2)]
     counts[0].update(labels, found)
@@ -72,12 +68,12 @@ def _require_background_first(model: keras.Model, path: Path, dataset: Dataset) 
     labelled = np.bincount(labels[labels < 2].ravel(), minlength=2)
     commonest = labelled.max() / max(1, labelled.sum())
     # Weights of chance are a little better one way or the other, too.
-    is_better = exchanged > as_listed + _CLEARLY
+    is_better = exchanged > as_listed + CLEARLY
     if is_better and counts[1].pixel_accuracy > commonest:
         background, foreground = dataset.classes.names
         raise ModelError(
             f"{path}: its single channel is taken for {foreground}, the second class "
-            f"of {dataset.name}, but fits {background} better: mean IoU on {_TILES} "
+            f"of {dataset.name}, but fits {background} better: mean IoU on {TILES} "
             f"tiles of the validation part {as_listed:.2f}, with the classes exchanged "
             f"{exchanged:.2f}. List {foreground} first in dataset.yaml."
         )

@@ -21,9 +21,9 @@ from segshrink.runtimes.loading import says_range
 if TYPE_CHECKING:
     import keras
 
-_TILES = 16
+TILES = 16
 # A difference of this much in mean IoU is no accident on these tiles.
-_CLEARLY = 0.05
+CLEARLY = 0.05
 
 
 def require_input_range(
@@ -71,17 +71,17 @@ def _require_best(
     scores, is_better_than_one_class = miou_by_range(predict, dataset, size_px)
     best = max(scores, key=lambda each: scores[each])
     # Weights of chance are a little better for some range, too.
-    if scores[best] < scores[InputRange.BYTES] + _CLEARLY:
+    if scores[best] < scores[InputRange.BYTES] + CLEARLY:
         return
     if not is_better_than_one_class[best]:
         return
     listed = ", ".join(f"{name} {score:.2f}" for name, score in scores.items())
-    better = [x for x in scores if scores[x] >= scores[InputRange.BYTES] + _CLEARLY]
+    better = [x for x in scores if scores[x] >= scores[InputRange.BYTES] + CLEARLY]
     better.sort(key=lambda each: -scores[each])
     # On easy images several ranges do alike, and not always the true one best.
     choice = f" ({' and '.join(better[1:])} would do, too)" if len(better) > 1 else ""
     raise ModelError(
-        f"{file}: nothing in it scales its images. Mean IoU on {_TILES} tiles of the "
+        f"{file}: nothing in it scales its images. Mean IoU on {TILES} tiles of the "
         f"validation part by the range of the images: {listed}. It was "
         "trained on another range than 0-255. If you know which, name that; if not, "
         f"give --input-range {best}{choice}; in a recipe it is teacher.input_range, in "
@@ -104,7 +104,7 @@ def miou_by_range(
         dataset: data with as many classes as there are logits.
         size_px: height and width of a tile in pixels.
     """
-    images, labels = plain_tiles(dataset.val, size_px, _TILES)
+    images, labels = plain_tiles(dataset.val, size_px, TILES)
     ranges = InputRange if images.shape[-1] == 3 else list(InputRange)[:3]
     labelled = np.bincount(labels[labels < dataset.classes.num_classes].ravel())
     commonest = labelled.max(initial=0) / max(1, labelled.sum())

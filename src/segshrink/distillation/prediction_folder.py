@@ -53,7 +53,7 @@ class FolderLogits:
         self.num_classes = classes.num_classes
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in sorted(folder.rglob("*")):
-            if path.suffix in SUFFIXES and not path.name.startswith("."):
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
                 self._by_stem[pairing_stem(path)].append(path)
         if not self._by_stem:
             raise DatasetError(
@@ -76,7 +76,7 @@ class FolderLogits:
                 f"file of the same name ({', '.join(SUFFIXES)}) for each."
             )
         paths = [self._path(image) for image in images]
-        hard = sum(path.suffix == _MASK_SUFFIX for path in paths)
+        hard = sum(path.suffix.lower() == _MASK_SUFFIX for path in paths)
         return hard, len(paths) - hard
 
     def digest(self) -> str:
@@ -106,7 +106,7 @@ class FolderLogits:
                 says nothing for a pixel.
         """
         path = self._path(image)
-        is_mask = path.suffix == _MASK_SUFFIX
+        is_mask = path.suffix.lower() == _MASK_SUFFIX
         logits = self._hard(path) if is_mask else self._soft(path)
         if logits.shape[:2] != pixels.shape[:2]:
             raise DatasetError(
